@@ -1,0 +1,247 @@
+/* tern.h - run ternary (1.58-bit) language models on CPUs. Link with libtern.a -lm -lpthread.
+ *
+ *     struct tern_error err;
+ *     struct tern_model *model;
+ *     struct tern_session *session;
+ *     struct tern_sampler *sampler;
+ *     struct tern_message question = {.role = "user", .content = "What is the capital of France?"};
+ *     int32_t *ids;
+ *     size_t n_ids;
+ *
+ *     if (tern_model_open(&model, "model.gguf", NULL, &err) ||
+ *         tern_session_new(&session, model, NULL, &err) ||
+ *         tern_sampler_new(&sampler, model, NULL, &err) ||
+ *         tern_chat_tokenize(model, &question, 1, &ids, &n_ids, &err) ||
+ *         tern_generate(session, sampler, ids, n_ids, &(struct tern_generate_options){.on_text = print}, NULL, &err))
+ *             return fprintf(stderr, "%s\n", err.message), err.status;
+ *
+ * A whole program is tests/example.c.
+ *
+ * Errors are values: a function that can fail returns TERN_OK (0) or what went wrong, and then writes one line
+ * for the user into *err (err may be NULL). Nothing in the library prints, exits or installs a signal handler.
+ *
+ * A struct tern_model is immutable after opening and may be shared by threads and sessions. A session and a
+ * sampler belong to one thread at a time. There is no global state.
+ *
+ * Same file, same tokens, same seed: same bits, on every CPU, with any number of threads. */
+#ifndef TERN_H
+#define TERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TERN_VERSION "0.1.0"
+
+/* ---- errors ---------------------------------------------------------------------------------------------- */
+
+/* The values are the exit statuses of the command-line programs. */
+enum tern_status {
+	TERN_OK = 0,
+	TERN_ERR_FAILED = 1,  /* the work failed: memory, a write, logits that are not finite */
+	TERN_ERR_USAGE = 2,   /* the caller asked for something that makes no sense */
+	TERN_ERR_FILE = 3,    /* an input file is missing, damaged or unsupported */
+	TERN_ERR_CONTEXT = 4, /* does not fit the context */
+};
+
+struct tern_error {
+	enum tern_status status;
+	char message[1024]; /* one line without newline; names from files are escaped */
+};
+
+/* Frees what a function below handed out as "the caller frees". NULL is fine. */
+void tern_free(void *block);
+
+/* ---- models ---------------------------------------------------------------------------------------------- */
+
+struct tern_model;
+
+struct tern_model_options {
+	bool no_mmap;  /* read the file into memory instead of mapping it */
+	bool lock;     /* keep the weights from being paged out (mlock); refused by the system: an error */
+	int n_threads; /* for work at load time; 0 = tern_default_threads() */
+	/* Read the vocabulary only, for the functions of "text and tokens": the file may have no weights, and sessions
+	 * are refused. */
+	bool vocab_only;
+};
+
+/* Opens a GGUF file. options may be NULL. On success *model is the caller's to close. */
+enum tern_status tern_model_open(struct tern_model **model, const char *path, const struct tern_model_options *options,
+                                 struct tern_error *err);
+
+/* Every session, sampler and string got from the model must be out of use. NULL is fine. */
+void tern_model_close(struct tern_model *model);
+
+/* Facts about a model. Strings live as long as the model. */
+struct tern_model_info {
+	const char *arch;        /* general.architecture, e.g. "llama" */
+	const char *name;        /* general.name, or "" */
+	int n_layer;
+	int n_embd;              /* width of the residual stream */
+	int n_head, n_head_kv;   /* query heads; key and value heads */
+	int head_dim;
+	int n_ff;                /* width of the feed-forward part */
+	int n_vocab;
+	int n_ctx_train;         /* context length the model was made for, tokens */
+	uint64_t n_params;       /* weights, counting padded rows once */
+	uint64_t n_weight_bytes; /* bytes of all tensors */
+	bool has_chat_template;  /* tern_chat_tokenize() works */
+	/* Name of the chat format, e.g. "llama-3"; "" if the file carries a template tern does not know, NULL if none. */
+	const char *chat_format;
+};
+void tern_model_get_info(const struct tern_model *model, struct tern_model_info *info);
+
+/* ---- text and tokens ------------------------------------------------------------------------------------- */
+
+enum {
+	TERN_TOKENIZE_BOS = 1,     /* put the model's beginning-of-sequence token first, where the model wants one */
+	TERN_TOKENIZE_SPECIAL = 2, /* text that spells a special token becomes it; never use it on text from users */
+};
+
+/* Text (any bytes; invalid UTF-8 survives the round trip) to token ids. flags: TERN_TOKENIZE_*, or 0.
+ * The caller frees *ids. */
+enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
+                               int32_t **ids, size_t *n_ids, struct tern_error *err);
+
+/* Token ids to the bytes they stand for, NUL-terminated (the NUL is not counted). Special tokens are spelled out
+ * if `special`, else left out. The caller frees *text. */
+enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *ids, size_t n_ids, bool special,
+                                 char **text, size_t *n_bytes, struct tern_error *err);
+
+/* The bytes one token stands for in running text: a special token spelled out, a word with its leading space. Not
+ * NUL-terminated; lives as long as the model. NULL if id is not in the vocabulary. */
+const char *tern_token_text(const struct tern_model *model, int32_t id, size_t *n_bytes);
+
+/* The token that TERN_TOKENIZE_BOS puts first, or -1 if the model wants none. */
+int32_t tern_bos(const struct tern_model *model);
+
+/* True for the tokens that end a text or a turn. */
+bool tern_is_end(const struct tern_model *model, int32_t id);
+
+struct tern_message {
+	const char *role;    /* "system", "user" or "assistant" */
+	const char *content;
+	size_t n_bytes;      /* of content, which may then hold NULs; 0: content ends at its first NUL */
+};
+
+/* A conversation in the model's own chat format, ending where the assistant's answer begins. Contents are plain
+ * text: what they spell never becomes a special token. TERN_ERR_USAGE if the model has no template tern knows.
+ * The caller frees *ids. */
+enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct tern_message *messages,
+                                    size_t n_messages, int32_t **ids, size_t *n_ids, struct tern_error *err);
+
+/* ---- sessions: a context and what has been computed for it ------------------------------------------------ */
+
+struct tern_session;
+
+struct tern_session_options {
+	int n_ctx;     /* tokens of context; 0 = the least of 4096 and the model's; -1 = the model's */
+	int n_threads; /* 0 = tern_default_threads() */
+	int n_batch;   /* tokens computed together when a prompt is read; 0 = 512; no effect on results */
+};
+
+/* options may be NULL. The model must outlive the session. */
+enum tern_status tern_session_new(struct tern_session **session, const struct tern_model *model,
+                                  const struct tern_session_options *options, struct tern_error *err);
+void tern_session_free(struct tern_session *session);
+
+/* Appends n_ids tokens to the context and computes them. If logits is NULL, only the last token's logits are
+ * computed (see tern_session_logits); else logits receives [n_ids, n_vocab] floats, one row a token.
+ * TERN_ERR_CONTEXT, with nothing changed, if they do not fit. */
+enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
+                                   struct tern_error *err);
+
+/* The logits after the last token fed: n_vocab floats, valid until the next call on the session. */
+const float *tern_session_logits(const struct tern_session *session);
+
+/* Tokens in the context, and how many fit. */
+int tern_session_n_past(const struct tern_session *session);
+int tern_session_n_ctx(const struct tern_session *session);
+
+/* Forgets all but the first n_keep tokens; what is fed next follows them. */
+void tern_session_rewind(struct tern_session *session, int n_keep);
+
+/* Threads in use; fewer than asked for if the system refused some. */
+int tern_session_n_threads(const struct tern_session *session);
+
+/* Threads that suit this machine: fast physical cores, within affinity mask and cgroup quota. */
+int tern_default_threads(void);
+
+/* The kernel set in use on this CPU, e.g. "avx2". NULL, with err set, if the environment variable TERN_ISA names
+ * one that is unknown or that this CPU lacks; opening a model fails in the same way. */
+const char *tern_isa_name(struct tern_error *err);
+
+/* ---- sampling -------------------------------------------------------------------------------------------- */
+
+struct tern_sampler;
+
+struct tern_sampler_options {
+	float temperature;    /* 0 = greedy: always the most likely token, the lowest id of equals */
+	int top_k;            /* only the k most likely tokens; 0 = all */
+	float top_p;          /* only the most likely tokens whose probabilities add up to this; 1 = all */
+	float min_p;          /* only tokens at least this likely relative to the most likely; 0 = all */
+	float repeat_penalty; /* logits of recent tokens are divided (positive) or multiplied (negative) by it; 1 = off */
+	int repeat_last_n;    /* how many tokens back is recent */
+	uint64_t seed;
+};
+
+/* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalty (over 64 tokens), seed 0. */
+struct tern_sampler_options tern_sampler_defaults(void);
+
+/* options NULL = tern_sampler_defaults(). TERN_ERR_USAGE for a setting out of range. */
+enum tern_status tern_sampler_new(struct tern_sampler **sampler, const struct tern_model *model,
+                                  const struct tern_sampler_options *options, struct tern_error *err);
+void tern_sampler_free(struct tern_sampler *sampler);
+
+/* Picks the next token from n_vocab logits. TERN_ERR_FAILED if one of them is not finite. */
+enum tern_status tern_sampler_pick(struct tern_sampler *sampler, const float *logits, int32_t *id,
+                                   struct tern_error *err);
+
+/* Tells the sampler that a token (picked, or of the prompt) is now part of the text, for the penalty. */
+void tern_sampler_accept(struct tern_sampler *sampler, int32_t id);
+
+/* ---- generation ------------------------------------------------------------------------------------------ */
+
+struct tern_generate_options {
+	int n_predict;            /* tokens at most; 0 = until the text ends or the context is full */
+	const char *const *stops; /* strings that end the text and are not part of it */
+	size_t n_stops;
+	bool ignore_end;   /* go on past end tokens */
+	bool show_special; /* spell special tokens out in the text */
+	/* Called after every token with the text it completed: whole UTF-8 characters only, broken ones as U+FFFD,
+	 * or nothing (n_bytes 0) while text is held back. Return false to stop. May be NULL. */
+	bool (*on_text)(void *user, const char *text, size_t n_bytes);
+	/* Called now and then while a long prompt is read. Return false to stop. May be NULL. */
+	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
+	void *user;
+};
+
+enum tern_finish {
+	TERN_FINISH_STOP,        /* an end token */
+	TERN_FINISH_STOP_STRING, /* one of the stop strings */
+	TERN_FINISH_LENGTH,      /* n_predict tokens */
+	TERN_FINISH_CONTEXT,     /* the context is full */
+	TERN_FINISH_INTERRUPTED, /* a callback returned false */
+};
+
+struct tern_generate_result {
+	enum tern_finish finish;
+	int n_prompt, n_generated;         /* tokens; the end token is not counted */
+	double prompt_seconds, generate_seconds;
+};
+
+/* Reads the prompt (n_ids > 0 tokens, appended to the session's context) and generates until one of the reasons above.
+ * result may be NULL; it is filled also when an error ends the work, with what was done. */
+enum tern_status tern_generate(struct tern_session *session, struct tern_sampler *sampler, const int32_t *ids,
+                               size_t n_ids, const struct tern_generate_options *options,
+                               struct tern_generate_result *result, struct tern_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
