@@ -1,0 +1,55 @@
+/* Files: mapped or read whole, and written so that a finished file appears all at once or not at all. */
+#ifndef TERN_BASE_FILE_H
+#define TERN_BASE_FILE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A file's bytes, read-only. */
+struct tern_file {
+	const uint8_t *data;
+	size_t size;
+	bool is_mapped; /* else data is allocated */
+};
+
+/* Opens a regular file: mapped, or read into 64-byte aligned memory if `map` is false.
+ * Refuses directories, devices and pipes by name. A map shows later changes to the file. */
+enum tern_status tern_file_open(struct tern_file *file, const char *path, bool map, struct tern_error *err);
+void tern_file_close(struct tern_file *file);
+
+/* Reads everything fd still gives (a pipe, a terminal, a file) into *bytes: at most `limit` bytes, more is an
+ * error. A NUL follows the last byte and is not counted. The caller frees with tern_free().
+ * `name` is what messages call the source. */
+enum tern_status tern_read_all(int fd, const char *name, size_t limit, uint8_t **bytes, size_t *n_bytes,
+                               struct tern_error *err);
+
+/* Reads a whole regular file as tern_read_all() does. */
+enum tern_status tern_read_file(const char *path, size_t limit, uint8_t **bytes, size_t *n_bytes,
+                                struct tern_error *err);
+
+/* A file being written: under a temporary name beside `path`, renamed to `path` when committed. */
+struct tern_outfile {
+	int fd; /* -1 when closed */
+	uint64_t n_written;
+	char *path, *temp_path; /* temp_path is what a signal handler has to unlink() */
+	uint8_t *buffer;
+	size_t n_buffered;
+};
+
+/* Creates the temporary file. Refuses an existing path unless `overwrite` (TERN_ERR_USAGE), and always a path that
+ * is no regular file. Errors of writing have status TERN_ERR_FAILED. A symbolic link is replaced, not followed. */
+enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, bool overwrite, struct tern_error *err);
+/* Whether the file system has room for n_bytes more; TERN_ERR_FAILED says how many are needed and free. */
+enum tern_status tern_outfile_check_space(const struct tern_outfile *out, uint64_t n_bytes, struct tern_error *err);
+/* After a failure only tern_outfile_abort() makes sense. */
+enum tern_status tern_outfile_write(struct tern_outfile *out, const void *bytes, size_t n_bytes,
+                                    struct tern_error *err);
+/* Flushes, fsyncs, renames over path, fsyncs the directory; on failure nothing is left behind. Closes either way. */
+enum tern_status tern_outfile_commit(struct tern_outfile *out, struct tern_error *err);
+/* Closes and removes the temporary file; harmless after commit or a failed open. */
+void tern_outfile_abort(struct tern_outfile *out);
+
+#endif

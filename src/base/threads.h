@@ -1,0 +1,25 @@
+/* A pool of threads that share out numbered chunks of work. */
+#ifndef TERN_BASE_THREADS_H
+#define TERN_BASE_THREADS_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+struct tern_pool;
+
+/* One chunk of work. Chunks of one run may be handed to threads in any order and number. worker is
+ * 0 .. n_threads-1 (0 is the calling thread), for scratch memory that belongs to a thread. */
+typedef void (*tern_task)(void *context, size_t chunk, int worker);
+
+/* n_threads counts the calling thread: 1 starts none. If the system refuses some threads the pool is smaller. */
+enum tern_status tern_pool_new(struct tern_pool **pool, int n_threads, struct tern_error *err);
+void tern_pool_free(struct tern_pool *pool);
+int tern_pool_size(const struct tern_pool *pool);
+
+/* Runs task for chunk 0 .. n_chunks-1 and returns when all are done; the caller works too. Chunks come from a
+ * counter, so fast cores take more of them. One caller at a time. */
+void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t n_chunks);
+
+
+#endif
