@@ -1,0 +1,118 @@
+/* The numeric kernels: one table of function pointers per instruction set, all giving the same bits.
+ *
+ * The portable table (portable.c) is the definition. Integer sums are exact. Floating-point work is pinned down:
+ * every multiplication, addition, division and square root is one IEEE single-precision operation of its own, in the
+ * order written there; sums over many terms run either in 16 lanes and one tree, or in order, as each kernel says;
+ * exp is the polynomial of portable.c. So a kernel may use any instructions that round each step alone, and no
+ * fused multiply-add.
+ *
+ * Not finite input: results are then not finite either, and need not be the same NaN.
+ *
+ * Buffers: unless stated otherwise none may overlap, no alignment is needed, and nothing outside the stated shapes is
+ * read or written. */
+#ifndef TERN_KERNELS_KERNELS_H
+#define TERN_KERNELS_KERNELS_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	TERN_PANEL_ROWS = 16,        /* rows of a matrix that are stored together; SIMD lanes are rows */
+	TERN_TERNARY_TILE_COLS = 16, /* columns in one 64-byte tile of 2-bit codes */
+	TERN_NIBBLE_TILE_COLS = 8,   /* columns in one 64-byte tile of 4-bit codes */
+	TERN_TILE_BYTES = 64,
+	TERN_KEY_PANEL = 16,        /* positions whose keys are stored together */
+	TERN_ATTENTION_BLOCK = 256, /* positions per attention_block() call at most; a multiple of TERN_KEY_PANEL */
+};
+
+/* What quantising one activation vector yields besides its int8 values. */
+struct tern_activation {
+	float scale; /* 127 / absolute maximum: q = round(x * scale) */
+	int32_t sum; /* of all q: what the +1 in the ternary codes and the +128 in Q8P have to be corrected by */
+};
+
+/* A panel of the matrix times vectors of int8, as raw sums over unsigned codes:
+ *
+ *     sums[t * n_panel * 16 + p * 16 + r] = sum over c < n_col of code(p, r, c) * x[t * x_stride + c]
+ *
+ * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16, at most 2^16.
+ * |x| <= 127 in practice, -128 is allowed. sums is [n_token, n_panel * 16]. */
+typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                             const int8_t *x, size_t x_stride, size_t n_token, size_t n_col);
+
+struct tern_kernels {
+	const char *name; /* what TERN_ISA calls it */
+
+	/* Ternary panels (T2R16). A tile holds 16 rows x 16 columns; byte 4r + j holds in bits 2s, 2s+1 the code
+	 * of row r, column 4s + j (s, j = 0..3):
+	 *
+	 *     byte 4r+j:   7 6 | 5 4 | 3 2 | 1 0
+	 *     column:     12+j | 8+j | 4+j |  j
+	 *
+	 * A code is weight + 1, so 0, 1, 2; a 3 in a damaged file counts as 3. */
+	tern_dot_panels *dot_ternary;
+
+	/* Nibble planes (Q8P). A tile holds 16 rows x 8 columns; byte 4r + j holds column j in its low and column
+	 * 4 + j in its high nibble. Codes are 0..15. */
+	tern_dot_panels *dot_nibble;
+
+	/* Sum of x[i]^2 in 16 lanes (i mod 16), added up as a tree: lane i + lane i+8, then +4, +2, +1. */
+	float (*sum_squares)(const float *x, size_t n);
+
+	/* out[i] = (x[i] * inv_rms) * gain[i], or x[i] * inv_rms if gain is NULL. out may be x. */
+	void (*rms_scale)(float *out, const float *x, const float *gain, float inv_rms, size_t n);
+
+	/* Normalises as rms_scale() does and quantises: y = (x * inv_rms) * gain;
+	 * scale = 127 / max(absolute maximum of y, 1e-5); q = round to even (y * scale).
+	 * No clamp is needed: |y * scale| <= 127 * (1 + 2^-22), which rounds to at most 127.
+	 * If some y is not finite, all q are 0 and scale is NaN, which the caller's results then are too. */
+	struct tern_activation (*norm_quantize)(int8_t *q, const float *x, const float *gain, float inv_rms, size_t n);
+
+	/* Dot products in 16 lanes and a tree, like sum_squares. */
+	float (*dot_f32)(const float *a, const float *x, size_t n);
+	float (*dot_f16)(const uint16_t *a, const float *x, size_t n);
+	float (*dot_bf16)(const uint16_t *a, const float *x, size_t n);
+
+	/* gate[i] = f(gate[i]) * up[i], with f(x) = x / (1 + exp(-x)); max(x, 0)^2;
+	 * x / (1 + exp(-2u)), u = 0.79788456 * (x + 0.044715 x^3) (GELU by tanh, rewritten without cancellation). */
+	void (*silu_mul)(float *gate, const float *up, size_t n);
+	void (*relu2_mul)(float *gate, const float *up, size_t n);
+	void (*gelu_mul)(float *gate, const float *up, size_t n);
+
+	/* Attention of n_query queries (the heads that share one key/value head) over one block of n_pos positions
+	 * (1 .. TERN_ATTENTION_BLOCK):
+	 *
+	 *     score[j] = (sum over d, in order, of q[d] * k[j][d]) * scale
+	 *     max = maximum of the scores;  w[j] = exp(score[j] - max)
+	 *     sum = the w[j] in 16 lanes (j mod 16) and a tree
+	 *     out[d] = sum over j, in order, of w[j] * v[j][d]
+	 *
+	 * q: [n_query, head_dim]. k: f16 [ceil(n_pos / 16), head_dim, 16], position j in panel j / 16, lane j mod 16;
+	 * lanes past n_pos may hold anything. v: f16 [n_pos, value_stride]; value_stride is head_dim rounded up to
+	 * 16, the padding may hold anything. out: [n_query, value_stride], max and sum: [n_query].
+	 * scores is scratch, [n_query, TERN_ATTENTION_BLOCK]. */
+	void (*attention_block)(float *out, float *max, float *sum, float *scores, const float *q, const uint16_t *k,
+	                        const uint16_t *v, size_t n_query, size_t n_pos, size_t head_dim, float scale);
+};
+
+/* exp(x) as every kernel computes it: within 2 units in the last place of the true value for |x| < 87; 0 below
+ * -87; x above 88 counts as 88. */
+float tern_exp(float x);
+
+/* Every table this build contains, best last, NULL-terminated; [0] is portable. Not all run on this CPU. */
+const struct tern_kernels *const *tern_kernels_built(void);
+
+/* True if this CPU and operating system can run the table. */
+int tern_kernels_usable(const struct tern_kernels *kernels);
+
+/* The best usable table, or the one that the environment variable TERN_ISA names; NULL with err set if it names
+ * one that is unknown, not built for this architecture, or not usable here. */
+const struct tern_kernels *tern_kernels_select(struct tern_error *err);
+
+extern const struct tern_kernels tern_kernels_portable;
+extern const struct tern_kernels tern_kernels_avx2;
+extern const struct tern_kernels tern_kernels_neon;
+
+#endif

@@ -1,0 +1,227 @@
+/* The kernels in plain C: the definition of what each computes, bit for bit, and what a CPU with nothing better
+ * runs. Loops are written in the order of the definition; where the order is lanes, the lanes are an array, which
+ * compilers turn into vectors without changing a bit. */
+#include "base/bytes.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LANES = 16 };
+
+/* Adds up 16 lanes as the fixed tree. */
+static float tree_sum(float lanes[LANES])
+{
+	for (size_t step = LANES / 2; step > 0; step /= 2)
+		for (size_t i = 0; i < step; i++)
+			lanes[i] += lanes[i + step];
+	return lanes[0];
+}
+
+/* Rounds to the nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits for a fraction. */
+static float round_even(float x)
+{
+	const float magic = 12582912.0f;
+	return (x + magic) - magic;
+}
+
+/* x = n ln 2 + r with |r| <= ln(2) / 2; exp(r) by its Taylor series to r^7 (the rest is below 6e-9); 2^n by its
+ * exponent bits. ln 2 is split in two so that n * ln2_high is exact. */
+float tern_exp(float x)
+{
+	const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+
+	if (x < -87.0f)
+		return 0.0f;
+	x = x > 88.0f ? 88.0f : x; /* a NaN stays */
+	float n = round_even(x * log2_e);
+	float r = (x - n * ln2_high) - n * ln2_low;
+	float p = 1.0f / 5040;
+	p = p * r + 1.0f / 720;
+	p = p * r + 1.0f / 120;
+	p = p * r + 1.0f / 24;
+	p = p * r + 1.0f / 6;
+	p = p * r + 0.5f;
+	p = p * r + 1.0f;
+	p = p * r + 1.0f;
+	if (!(n >= -126.0f)) /* only a NaN gets here */
+		return p;
+	return p * tern_f32_from_bits((uint32_t)((int32_t)n + 127) << 23);
+}
+
+static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                        size_t x_stride, size_t n_token, size_t n_col)
+{
+	for (size_t t = 0; t < n_token; t++) {
+		for (size_t p = 0; p < n_panel; p++) {
+			const uint8_t *tile = panels + p * panel_stride;
+			int32_t sum[TERN_PANEL_ROWS] = {0};
+			for (size_t c = 0; c < n_col; c += TERN_TERNARY_TILE_COLS, tile += TERN_TILE_BYTES) {
+				const int8_t *xc = x + t * x_stride + c;
+				for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+					for (size_t j = 0; j < 4; j++) {
+						uint8_t codes = tile[4 * r + j];
+						sum[r] += (codes & 3) * xc[j] + (codes >> 2 & 3) * xc[4 + j] +
+						          (codes >> 4 & 3) * xc[8 + j] + (codes >> 6) * xc[12 + j];
+					}
+			}
+			memcpy(sums + (t * n_panel + p) * TERN_PANEL_ROWS, sum, sizeof sum);
+		}
+	}
+}
+
+static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t x_stride, size_t n_token, size_t n_col)
+{
+	for (size_t t = 0; t < n_token; t++) {
+		for (size_t p = 0; p < n_panel; p++) {
+			const uint8_t *tile = panels + p * panel_stride;
+			int32_t sum[TERN_PANEL_ROWS] = {0};
+			for (size_t c = 0; c < n_col; c += TERN_NIBBLE_TILE_COLS, tile += TERN_TILE_BYTES) {
+				const int8_t *xc = x + t * x_stride + c;
+				for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+					for (size_t j = 0; j < 4; j++)
+						sum[r] += (tile[4 * r + j] & 15) * xc[j] + (tile[4 * r + j] >> 4) * xc[4 + j];
+			}
+			memcpy(sums + (t * n_panel + p) * TERN_PANEL_ROWS, sum, sizeof sum);
+		}
+	}
+}
+
+static float sum_squares(const float *x, size_t n)
+{
+	float lanes[LANES] = {0};
+	for (size_t i = 0; i < n; i++)
+		lanes[i % LANES] += x[i] * x[i];
+	return tree_sum(lanes);
+}
+
+static void rms_scale(float *out, const float *x, const float *gain, float inv_rms, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = gain ? (x[i] * inv_rms) * gain[i] : x[i] * inv_rms;
+}
+
+static struct tern_activation norm_quantize(int8_t *q, const float *x, const float *gain, float inv_rms, size_t n)
+{
+	struct tern_activation activation = {0};
+	uint32_t max_bits = 0; /* of |y|: floats without sign order as integers do, infinities and NaNs last */
+
+	for (size_t i = 0; i < n; i++) {
+		float y = gain ? (x[i] * inv_rms) * gain[i] : x[i] * inv_rms;
+		uint32_t bits = tern_bits_from_f32(y) & 0x7fffffff;
+		max_bits = bits > max_bits ? bits : max_bits;
+	}
+	float max = tern_f32_from_bits(max_bits);
+	if (max_bits >= 0x7f800000) {
+		memset(q, 0, n);
+		activation.scale = NAN;
+		return activation;
+	}
+	activation.scale = 127.0f / (max > 1e-5f ? max : 1e-5f);
+	for (size_t i = 0; i < n; i++) {
+		float y = gain ? (x[i] * inv_rms) * gain[i] : x[i] * inv_rms;
+		q[i] = (int8_t)round_even(y * activation.scale);
+		activation.sum += q[i];
+	}
+	return activation;
+}
+
+static float dot_f32(const float *a, const float *x, size_t n)
+{
+	float lanes[LANES] = {0};
+	for (size_t i = 0; i < n; i++)
+		lanes[i % LANES] += a[i] * x[i];
+	return tree_sum(lanes);
+}
+
+static float dot_f16(const uint16_t *a, const float *x, size_t n)
+{
+	float lanes[LANES] = {0};
+	for (size_t i = 0; i < n; i++)
+		lanes[i % LANES] += tern_f32_from_f16(a[i]) * x[i];
+	return tree_sum(lanes);
+}
+
+static float dot_bf16(const uint16_t *a, const float *x, size_t n)
+{
+	float lanes[LANES] = {0};
+	for (size_t i = 0; i < n; i++)
+		lanes[i % LANES] += tern_f32_from_bf16(a[i]) * x[i];
+	return tree_sum(lanes);
+}
+
+static void silu_mul(float *gate, const float *up, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		gate[i] = gate[i] / (1.0f + tern_exp(-gate[i])) * up[i];
+}
+
+static void relu2_mul(float *gate, const float *up, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float x = gate[i] < 0.0f ? 0.0f : gate[i]; /* a NaN stays */
+		gate[i] = (x * x) * up[i];
+	}
+}
+
+static void gelu_mul(float *gate, const float *up, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float x = gate[i];
+		float u = (x + ((x * x) * x) * 0.044715f) * 0.79788456f;
+		gate[i] = x / (1.0f + tern_exp(u * -2.0f)) * up[i];
+	}
+}
+
+/* Turns scores into weights exp(score - max) in place. */
+static void softmax_weights(float *scores, size_t n_pos, float *max, float *sum)
+{
+	float lanes[LANES] = {0};
+
+	*max = scores[0];
+	for (size_t j = 1; j < n_pos; j++)
+		*max = scores[j] > *max ? scores[j] : *max;
+	for (size_t j = 0; j < n_pos; j++) {
+		scores[j] = tern_exp(scores[j] - *max);
+		lanes[j % LANES] += scores[j];
+	}
+	*sum = tree_sum(lanes);
+}
+
+static void attention_block(float *out, float *max, float *sum, float *scores, const float *q, const uint16_t *k,
+                            const uint16_t *v, size_t n_query, size_t n_pos, size_t head_dim, float scale)
+{
+	size_t value_stride = (head_dim + LANES - 1) / LANES * LANES;
+
+	for (size_t i = 0; i < n_query; i++, q += head_dim, out += value_stride, scores += TERN_ATTENTION_BLOCK) {
+		for (size_t j = 0; j < n_pos; j++) {
+			const uint16_t *key = k + j / TERN_KEY_PANEL * head_dim * TERN_KEY_PANEL + j % TERN_KEY_PANEL;
+			float score = 0.0f;
+			for (size_t d = 0; d < head_dim; d++)
+				score += q[d] * tern_f32_from_f16(key[d * TERN_KEY_PANEL]);
+			scores[j] = score * scale;
+		}
+		softmax_weights(scores, n_pos, &max[i], &sum[i]);
+		memset(out, 0, value_stride * sizeof *out);
+		for (size_t j = 0; j < n_pos; j++)
+			for (size_t d = 0; d < head_dim; d++)
+				out[d] += scores[j] * tern_f32_from_f16(v[j * value_stride + d]);
+	}
+}
+
+const struct tern_kernels tern_kernels_portable = {
+	.name = "portable",
+	.dot_ternary = dot_ternary,
+	.dot_nibble = dot_nibble,
+	.sum_squares = sum_squares,
+	.rms_scale = rms_scale,
+	.norm_quantize = norm_quantize,
+	.dot_f32 = dot_f32,
+	.dot_f16 = dot_f16,
+	.dot_bf16 = dot_bf16,
+	.silu_mul = silu_mul,
+	.relu2_mul = relu2_mul,
+	.gelu_mul = gelu_mul,
+	.attention_block = attention_block,
+};
