@@ -1,0 +1,60 @@
+#include "model/layout.h"
+
+#include <math.h>
+#include <string.h>
+
+void tern_t2r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col)
+{
+	memset(panel, 0, tern_t2r16_panel_bytes(n_col));
+	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+		for (size_t c = 0; c < n_col; c++) {
+			uint8_t *byte = panel + c / 16 * TERN_TILE_BYTES + 4 * r + c % 4;
+			*byte |= (uint8_t)((weights[r * n_col + c] + 1) << (2 * (c % 16 / 4)));
+		}
+}
+
+void tern_t2r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col)
+{
+	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+		for (size_t c = 0; c < n_col; c++) {
+			uint8_t byte = panel[c / 16 * TERN_TILE_BYTES + 4 * r + c % 4];
+			weights[r * n_col + c] = (int8_t)((byte >> (2 * (c % 16 / 4)) & 3) - 1);
+		}
+}
+
+void tern_q8p_quantize_row(int8_t *q, float *scale, const float *row, size_t n_col)
+{
+	float max = 0.0f;
+
+	for (size_t c = 0; c < n_col; c++)
+		max = fabsf(row[c]) > max ? fabsf(row[c]) : max;
+	*scale = max / 127.0f;
+	for (size_t c = 0; c < n_col; c++)
+		q[c] = max > 0.0f ? (int8_t)fminf(fmaxf(rintf(row[c] / *scale), -127.0f), 127.0f) : 0;
+}
+
+void tern_q8p_pack_panel(uint8_t *high, uint8_t *low, const int8_t *q, size_t n_col)
+{
+	memset(high, 0, tern_q8p_panel_bytes(n_col));
+	memset(low, 0, tern_q8p_panel_bytes(n_col));
+	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+		for (size_t c = 0; c < n_col; c++) {
+			unsigned code = (unsigned)(q[r * n_col + c] + 128);
+			size_t at = c / 8 * TERN_TILE_BYTES + 4 * r + c % 4, shift = c % 8 / 4 * 4;
+			high[at] |= (uint8_t)(code >> 4 << shift);
+			low[at] |= (uint8_t)((code & 15) << shift);
+		}
+}
+
+void tern_q8p_unpack_row(int8_t *q, const uint8_t *tensor, size_t n_row, size_t n_col, size_t row)
+{
+	size_t panel_bytes = tern_q8p_panel_bytes(n_col);
+	const uint8_t *high = tensor + row / TERN_PANEL_ROWS * panel_bytes;
+	const uint8_t *low = high + tern_panel_count(n_row) * panel_bytes;
+
+	for (size_t c = 0; c < n_col; c++) {
+		size_t at = c / 8 * TERN_TILE_BYTES + 4 * (row % TERN_PANEL_ROWS) + c % 4, shift = c % 8 / 4 * 4;
+		int code = (high[at] >> shift & 15) * 16 + (low[at] >> shift & 15);
+		q[c] = (int8_t)(code - 128);
+	}
+}

@@ -1,0 +1,35 @@
+/* The bytes of tern's own tensor types, T2R16 (ternary) and Q8P (int8): packing and unpacking. The tiles are drawn
+ * in kernels/kernels.h; here is how they make a tensor.
+ *
+ * T2R16: rows are padded with zero weights to a multiple of 16; 16 rows make a panel of n_col / 16 tiles; panels
+ *        follow each other. n_col is a multiple of 16.
+ * Q8P:   value = q * scale of its row, q = 16 h + l - 128 with h, l = 0..15. The high nibbles h of all panels come
+ *        first, then the low nibbles l of all panels, each as panels of n_col / 8 tiles. Rows are padded with
+ *        q = 0. n_col is a multiple of 16. The scales are a tensor of their own, F32 [n_row]. */
+#ifndef TERN_MODEL_LAYOUT_H
+#define TERN_MODEL_LAYOUT_H
+
+#include "kernels/kernels.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+static inline size_t tern_panel_count(size_t n_row) { return (n_row + TERN_PANEL_ROWS - 1) / TERN_PANEL_ROWS; }
+
+/* Bytes of one T2R16 panel, and of one panel of one Q8P plane. */
+static inline size_t tern_t2r16_panel_bytes(size_t n_col) { return n_col / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES; }
+static inline size_t tern_q8p_panel_bytes(size_t n_col) { return n_col / TERN_NIBBLE_TILE_COLS * TERN_TILE_BYTES; }
+
+/* weights: [16, n_col] of -1, 0, +1. */
+void tern_t2r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col);
+/* The other way; a damaged code 3 comes out as +2. */
+void tern_t2r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col);
+
+/* Quantises a row of floats: scale = max|x| / 127, q = round(x / scale), ties to even. A row of zeros has scale 0. */
+void tern_q8p_quantize_row(int8_t *q, float *scale, const float *row, size_t n_col);
+/* q: [16, n_col]; high and low: one panel of each plane. */
+void tern_q8p_pack_panel(uint8_t *high, uint8_t *low, const int8_t *q, size_t n_col);
+/* One row of a whole Q8P tensor of n_row rows. */
+void tern_q8p_unpack_row(int8_t *q, const uint8_t *tensor, size_t n_row, size_t n_col, size_t row);
+
+#endif

@@ -1,0 +1,153 @@
+/* Rotary position embedding: the angle per position of each pair, with context scaling. Formulas: families' papers
+ * (RoPE arXiv 2104.09864, YaRN arXiv 2309.00071); key names: llama.cpp. */
+#include "base/bytes.h"
+#include "base/exactmath.h"
+#include "base/memory.h"
+#include "model/transformer.h"
+
+#include <math.h>
+#include <string.h>
+
+struct scaling {
+	enum { SCALING_NONE, SCALING_LINEAR, SCALING_YARN } type;
+	float factor;
+	float attn_factor; /* an extra multiplier on YaRN's own */
+	float beta_fast, beta_slow, ext_factor;
+	uint32_t original_context;
+};
+
+static enum tern_status get_float(const struct gguf *gguf, const char *suffix, float *value, bool *found,
+                                  struct tern_error *err)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	enum tern_status status = tern_arch_key(key, gguf, suffix, err);
+
+	if (!status)
+		status = tern_gguf_get_f32(gguf, key, value, found, err);
+	if (!status && (!(*value >= 0.0f) || !isfinite(*value)))
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a finite number, at least 0; got %g", gguf->path,
+		                 key, (double)*value);
+	return status;
+}
+
+static enum tern_status load_scaling_type(struct scaling *scaling, const struct gguf *gguf, bool has_factor,
+                                          struct tern_error *err)
+{
+	struct gguf_string type = {has_factor ? "linear" : "none", has_factor ? 6 : 4};
+	char key[GGUF_MAX_KEY_LENGTH + 1], quoted[TERN_QUOTE_SIZE];
+	enum tern_status status = tern_arch_key(key, gguf, "rope.scaling.type", err);
+
+	if (!status)
+		status = tern_gguf_get_string(gguf, key, &type, NULL, err);
+	if (status)
+		return status;
+	if (type.length == 4 && !memcmp(type.bytes, "none", 4))
+		scaling->type = SCALING_NONE;
+	else if (type.length == 6 && !memcmp(type.bytes, "linear", 6))
+		scaling->type = SCALING_LINEAR;
+	else if (type.length == 4 && !memcmp(type.bytes, "yarn", 4))
+		scaling->type = SCALING_YARN;
+	else
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': '%s' is not supported; tern knows none, linear and yarn",
+		                 gguf->path, key, tern_quote(quoted, type.bytes, type.length));
+	return TERN_OK;
+}
+
+static enum tern_status load_scaling(struct scaling *s, const struct gguf *gguf, const struct tern_hparams *h,
+                                     struct tern_error *err)
+{
+	enum tern_status status;
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	bool has_factor;
+
+	*s = (struct scaling){SCALING_NONE, 1.0f, 1.0f, 32.0f, 1.0f, 1.0f, (uint32_t)h->n_ctx_train};
+	if ((status = get_float(gguf, "rope.scale_linear", &s->factor, &has_factor, err)))
+		return status;
+	bool has_legacy_factor = has_factor;
+	if ((status = get_float(gguf, "rope.scaling.factor", &s->factor, &has_factor, err)) ||
+	    (status = load_scaling_type(s, gguf, has_factor || has_legacy_factor, err)) ||
+	    (status = get_float(gguf, "rope.scaling.attn_factor", &s->attn_factor, NULL, err)) ||
+	    (status = get_float(gguf, "rope.scaling.yarn_attn_factor", &s->attn_factor, NULL, err)) ||
+	    (status = get_float(gguf, "rope.scaling.yarn_ext_factor", &s->ext_factor, NULL, err)) ||
+	    (status = get_float(gguf, "rope.scaling.yarn_beta_fast", &s->beta_fast, NULL, err)) ||
+	    (status = get_float(gguf, "rope.scaling.yarn_beta_slow", &s->beta_slow, NULL, err)) ||
+	    (status = tern_arch_key(key, gguf, "rope.scaling.original_context_length", err)) ||
+	    (status = tern_gguf_get_u32(gguf, key, &s->original_context, NULL, err)))
+		return status;
+	if (!(s->factor > 0.0f) || !(s->beta_fast > 0.0f) || !(s->beta_slow > 0.0f) || s->original_context < 1)
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': RoPE scaling numbers have to be above 0", gguf->path, key);
+	return TERN_OK;
+}
+
+/* The pair index whose wave turns `rotations` times over the original context. */
+static double yarn_dim(const struct tern_hparams *h, const struct scaling *s, double base, double rotations)
+{
+	const double two_pi = 6.283185307179586;
+	return (double)h->n_rot * tern_log_f64(s->original_context / (rotations * two_pi)) / (2.0 * tern_log_f64(base));
+}
+
+/* Slow waves are interpolated (divided by the factor), fast ones kept, with a ramp between. */
+static void apply_yarn(struct tern_hparams *h, const struct scaling *s, double base)
+{
+	double low = fmax(floor(yarn_dim(h, s, base, s->beta_fast)), 0.0);
+	double high = fmin(ceil(yarn_dim(h, s, base, s->beta_slow)), (double)h->n_rot - 1.0);
+
+	if (low == high)
+		high += 0.001;
+	for (size_t i = 0; i < h->n_rot / 2; i++) {
+		double ramp = fmin(fmax(((double)i - low) / (high - low), 0.0), 1.0);
+		/* ext_factor 1 is YaRN, 0 plain interpolation */
+		double interpolated = s->ext_factor * ramp + (1.0 - s->ext_factor);
+		h->rope_freq[i] = h->rope_freq[i] / s->factor * interpolated + h->rope_freq[i] * (1.0 - interpolated);
+	}
+	h->rope_factor = s->attn_factor;
+	if (s->factor > 1.0f)
+		h->rope_factor *= 0.1 * tern_log_f64(s->factor) + 1.0;
+}
+
+/* rope_freqs.weight: divisors of the frequencies, where Llama 3's scaling is written out. */
+static enum tern_status apply_divisors(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+{
+	const struct gguf_tensor *divisors = tern_gguf_find_tensor(gguf, "rope_freqs.weight");
+
+	if (!divisors)
+		return TERN_OK;
+	if (divisors->type != GGUF_TENSOR_F32 || divisors->n_dims != 1 || divisors->dims[0] != h->n_rot / 2)
+		return tern_fail(err, TERN_ERR_FILE, "%s: tensor 'rope_freqs.weight': expected F32 [%zu]", gguf->path,
+		                 h->n_rot / 2);
+	for (size_t i = 0; i < h->n_rot / 2; i++) {
+		float divisor = tern_load_f32(divisors->data + i * sizeof(float));
+		if (!(divisor > 0.0f) || !isfinite(divisor))
+			return tern_fail(err, TERN_ERR_FILE,
+			                 "%s: tensor 'rope_freqs.weight': expected finite numbers above 0, got %g at %zu",
+			                 gguf->path, (double)divisor, i);
+		h->rope_freq[i] /= divisor;
+	}
+	return TERN_OK;
+}
+
+enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+{
+	float base = 10000.0f;
+	struct scaling scaling;
+	enum tern_status status;
+
+	if ((status = get_float(gguf, "rope.freq_base", &base, NULL, err)) ||
+	    (status = load_scaling(&scaling, gguf, h, err)))
+		return status;
+	if (!(base > 1.0f))
+		return tern_fail(err, TERN_ERR_FILE, "%s: key 'rope.freq_base': expected a number above 1, got %g", gguf->path,
+		                 (double)base);
+	h->rope_freq = tern_alloc(h->n_rot / 2, sizeof *h->rope_freq);
+	if (!h->rope_freq)
+		return tern_fail_memory(err, h->n_rot / 2 * sizeof *h->rope_freq);
+	h->rope_factor = 1.0;
+	for (size_t i = 0; i < h->n_rot / 2; i++)
+		h->rope_freq[i] = tern_exp_f64(-2.0 * (double)i / (double)h->n_rot * tern_log_f64(base));
+	if (scaling.type == SCALING_YARN)
+		apply_yarn(h, &scaling, base);
+	else if (scaling.type == SCALING_LINEAR)
+		for (size_t i = 0; i < h->n_rot / 2; i++)
+			h->rope_freq[i] /= scaling.factor;
+	return apply_divisors(h, gguf, err);
+}

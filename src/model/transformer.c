@@ -1,0 +1,371 @@
+/* Binding the tensors of a GGUF file to the network: every tensor the architecture needs is found, checked and
+ * counted as used; one that nothing uses is an error, because a norm or bias left out gives fluent nonsense. */
+#include "model/transformer.h"
+
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "model/layout.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What binding needs at every step. */
+struct binder {
+	struct tern_transformer *transformer;
+	const struct gguf *gguf;
+	bool *used; /* [gguf->n_tensors] */
+	size_t n_linear, n_linear_with_gain;
+	struct tern_error *err;
+};
+
+static enum tern_status fail_tensor(const struct binder *b, const char *name, const char *what)
+{
+	return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': %s", b->gguf->path, name, what);
+}
+
+static const struct gguf_tensor *take(struct binder *b, const char *name)
+{
+	const struct gguf_tensor *tensor = tern_gguf_find_tensor(b->gguf, name);
+	if (tensor)
+		b->used[tensor - b->gguf->tensors] = true;
+	return tensor;
+}
+
+/* Memory that lives as long as the transformer. */
+static void *own(struct binder *b, size_t n_items, size_t item_size)
+{
+	struct tern_transformer *t = b->transformer;
+	void *owned = t->owned, *block;
+
+	if (!tern_grow(&owned, &t->owned_capacity, t->n_owned + 1, sizeof *t->owned))
+		return NULL;
+	t->owned = owned;
+	if ((block = tern_alloc(n_items, item_size)))
+		t->owned[t->n_owned++] = block;
+	return block;
+}
+
+static bool is_aligned(const void *at, size_t size)
+{
+	return (uintptr_t)at % size == 0;
+}
+
+/* A vector of n floats: in place when it is F32 and aligned, else a converted copy. *values is NULL if the tensor is
+ * absent and not required. */
+static enum tern_status bind_floats(struct binder *b, const char *name, size_t n, bool required, const float **values)
+{
+	const struct gguf_tensor *tensor = take(b, name);
+	float *copy;
+
+	*values = NULL;
+	if (!tensor)
+		return required ? fail_tensor(b, name, "missing") : TERN_OK;
+	if (tensor->n_dims != 1 || tensor->dims[0] != n)
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu numbers in one dimension", b->gguf->path,
+		                 name, n);
+	if (tensor->type != GGUF_TENSOR_F32 && tensor->type != GGUF_TENSOR_F16 && tensor->type != GGUF_TENSOR_BF16)
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected F32, F16 or BF16, got %s", b->gguf->path,
+		                 name, tern_gguf_type_name(tensor->type));
+	if (tensor->type == GGUF_TENSOR_F32 && is_aligned(tensor->data, sizeof(float))) {
+		*values = (const float *)(const void *)tensor->data;
+	} else {
+		if (!(copy = own(b, n, sizeof *copy)))
+			return tern_fail_memory(b->err, n * sizeof *copy);
+		for (size_t i = 0; i < n; i++)
+			copy[i] = tensor->type == GGUF_TENSOR_F32   ? tern_load_f32(tensor->data + 4 * i)
+			          : tensor->type == GGUF_TENSOR_F16 ? tern_f32_from_f16(tern_load_u16(tensor->data + 2 * i))
+			                                            : tern_f32_from_bf16(tern_load_u16(tensor->data + 2 * i));
+		*values = copy;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite((*values)[i]))
+			return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': value %zu is not finite", b->gguf->path, name, i);
+	return TERN_OK;
+}
+
+/* The scale of a ternary matrix: F32 [1], or F16 [16, groups, panels]. */
+static enum tern_status bind_scale(struct binder *b, const char *name, struct tern_linear *linear)
+{
+	const struct gguf_tensor *tensor = tern_gguf_find_tensor(b->gguf, name);
+	const float *scale;
+	size_t n_panel = tern_panel_count(linear->n_row);
+	enum tern_status status;
+
+	if (tensor && tensor->type == GGUF_TENSOR_F16 && tensor->n_dims == 3) {
+		uint64_t n_group = tensor->dims[1];
+		take(b, name);
+		if (tensor->dims[0] != TERN_PANEL_ROWS || tensor->dims[2] != n_panel || linear->n_col % n_group ||
+		    linear->n_col / n_group % 16 || !is_aligned(tensor->data, sizeof(uint16_t)))
+			return fail_tensor(b, name, "expected F16 [16, groups of a multiple of 16 columns, panels of 16 rows]");
+		linear->scale_group = linear->n_col / (size_t)n_group;
+		linear->group_scales = (const uint16_t *)(const void *)tensor->data;
+		size_t x_group = b->transformer->hparams.activation_group;
+		if (x_group && x_group % linear->scale_group && linear->scale_group % x_group)
+			return fail_tensor(b, name, "groups have to divide tern.activation_group, or be a multiple of it");
+		return TERN_OK;
+	}
+	if ((status = bind_floats(b, name, 1, true, &scale)))
+		return status;
+	if (!(*scale > 0.0f))
+		return fail_tensor(b, name, "expected a number above 0");
+	linear->scale = *scale;
+	return TERN_OK;
+}
+
+/* The projection's own norm: tern's (and microsoft/BitNet's) name, or the names of microsoft/BitNet PR 522. */
+static enum tern_status bind_linear_norm(struct binder *b, const char *stem, struct tern_linear *linear)
+{
+	static const char *const formats[] = {"%s_norm_in.weight", "%s.rms_norm.weight", "%s.rms_norm"};
+	const struct tern_hparams *h = &b->transformer->hparams;
+	char name[GGUF_MAX_NAME_LENGTH + 32];
+	enum tern_status status;
+
+	for (size_t i = 0; i < sizeof formats / sizeof *formats && !linear->norm_gain; i++) {
+		snprintf(name, sizeof name, formats[i], stem);
+		if ((status = bind_floats(b, name, linear->n_col, false, &linear->norm_gain)))
+			return status;
+	}
+	b->n_linear++;
+	b->n_linear_with_gain += linear->norm_gain != NULL;
+	linear->has_norm = linear->norm_gain || h->linear_norm == TERN_LINEAR_NORM_WEIGHTLESS;
+	linear->norm_eps = h->linear_norm_eps;
+	return TERN_OK;
+}
+
+/* Everything of one projection; stem is its tensor name without ".weight". */
+static enum tern_status bind_linear(struct binder *b, const char *stem, size_t n_row, size_t n_col,
+                                    struct tern_linear *linear)
+{
+	char name[GGUF_MAX_NAME_LENGTH + 32];
+	enum tern_status status;
+
+	snprintf(name, sizeof name, "%s.weight", stem);
+	const struct gguf_tensor *tensor = take(b, name);
+	if (!tensor)
+		return fail_tensor(b, name, "missing");
+	if (tensor->type != GGUF_TENSOR_T2R16)
+		return tern_fail(b->err, TERN_ERR_FILE,
+		                 "%s: tensor '%s': type %s where T2R16 (ternary) is expected; convert the checkpoint with "
+		                 "tern-convert",
+		                 b->gguf->path, name, tern_gguf_type_name(tensor->type));
+	if (tensor->n_dims != 2 || tensor->dims[0] != n_col || tensor->dims[1] != n_row)
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu columns and %zu rows, got %llu and %llu",
+		                 b->gguf->path, name, n_col, n_row, (unsigned long long)tensor->dims[0],
+		                 (unsigned long long)tensor->dims[1]);
+	*linear = (struct tern_linear){.n_row = n_row, .n_col = n_col, .panels = tensor->data};
+	snprintf(name, sizeof name, "%s.scale", stem);
+	if ((status = bind_scale(b, name, linear)))
+		return status;
+	snprintf(name, sizeof name, "%s.bias", stem);
+	if ((status = bind_floats(b, name, n_row, false, &linear->bias)))
+		return status;
+	return bind_linear_norm(b, stem, linear);
+}
+
+static bool same_norm(const struct tern_linear *a, const struct tern_linear *b)
+{
+	if (a->has_norm != b->has_norm || !a->norm_gain != !b->norm_gain)
+		return false;
+	return !a->norm_gain || !memcmp(a->norm_gain, b->norm_gain, a->n_col * sizeof(float));
+}
+
+static enum tern_status bind_layer(struct binder *b, size_t index, struct tern_layer *layer)
+{
+	const struct tern_hparams *h = &b->transformer->hparams;
+	size_t n_embd = h->n_embd, q_width = h->n_head * h->head_dim, kv_width = h->n_head_kv * h->head_dim;
+	char name[GGUF_MAX_NAME_LENGTH];
+	enum tern_status status;
+
+	const struct {
+		const char *suffix;
+		size_t n;
+		bool required;
+		const float **values;
+	} vectors[] = {
+		{"attn_norm", n_embd, true, &layer->attn_norm},
+		{"ffn_norm", n_embd, true, &layer->ffn_norm},
+		{"attn_q_norm", h->head_dim, false, &layer->q_norm},
+		{"attn_k_norm", h->head_dim, false, &layer->k_norm},
+		{"attn_sub_norm", q_width, false, &layer->attn_sub_norm},
+		{"ffn_sub_norm", h->n_ff, false, &layer->ffn_sub_norm},
+	};
+	for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+		snprintf(name, sizeof name, "blk.%zu.%s.weight", index, vectors[i].suffix);
+		if ((status = bind_floats(b, name, vectors[i].n, vectors[i].required, vectors[i].values)))
+			return status;
+	}
+	const struct {
+		const char *suffix;
+		size_t n_row, n_col;
+		struct tern_linear *linear;
+	} linears[] = {
+		{"attn_q", q_width, n_embd, &layer->q},      {"attn_k", kv_width, n_embd, &layer->k},
+		{"attn_v", kv_width, n_embd, &layer->v},     {"attn_output", n_embd, q_width, &layer->o},
+		{"ffn_gate", h->n_ff, n_embd, &layer->gate}, {"ffn_up", h->n_ff, n_embd, &layer->up},
+		{"ffn_down", n_embd, h->n_ff, &layer->down},
+	};
+	for (size_t i = 0; i < sizeof linears / sizeof *linears; i++) {
+		snprintf(name, sizeof name, "blk.%zu.%s", index, linears[i].suffix);
+		if ((status = bind_linear(b, name, linears[i].n_row, linears[i].n_col, linears[i].linear)))
+			return status;
+	}
+	layer->qkv_share_input = same_norm(&layer->q, &layer->k) && same_norm(&layer->q, &layer->v);
+	layer->gate_up_share_input = same_norm(&layer->gate, &layer->up);
+	return TERN_OK;
+}
+
+/* What the architecture demands beyond the tensors' presence: QK-norm of Qwen 3, sub-norms of BitNet, in every layer. */
+static enum tern_status check_layers(const struct binder *b)
+{
+	struct gguf_string arch = {"", 0};
+	const struct tern_transformer *t = b->transformer;
+	enum tern_status status = tern_gguf_get_string(b->gguf, "general.architecture", &arch, NULL, b->err);
+	char name[GGUF_MAX_NAME_LENGTH];
+
+	if (status)
+		return status;
+	bool needs_qk_norm = arch.length == 5 && !memcmp(arch.bytes, "qwen3", 5);
+	bool needs_sub_norm = arch.length >= 6 && !memcmp(arch.bytes, "bitnet", 6);
+	status = tern_gguf_get_bool(b->gguf, "tern.sub_norm", &needs_sub_norm, NULL, b->err);
+	for (size_t i = 0; i < t->hparams.n_layer && !status; i++) {
+		const struct tern_layer *layer = &t->layers[i];
+		if (!layer->q_norm != !layer->k_norm || (needs_qk_norm && !layer->q_norm)) {
+			snprintf(name, sizeof name, "blk.%zu.attn_%s_norm.weight", i, layer->q_norm ? "k" : "q");
+			status = fail_tensor(b, name, "missing");
+		} else if (needs_sub_norm && (!layer->attn_sub_norm || !layer->ffn_sub_norm)) {
+			snprintf(name, sizeof name, "blk.%zu.%s_sub_norm.weight", i, layer->attn_sub_norm ? "ffn" : "attn");
+			status = fail_tensor(b, name, "missing");
+		}
+	}
+	return status;
+}
+
+static enum tern_status bind_matrix(struct binder *b, const char *stem, struct tern_matrix *matrix)
+{
+	char name[GGUF_MAX_NAME_LENGTH];
+	const struct tern_hparams *h = &b->transformer->hparams;
+
+	snprintf(name, sizeof name, "%s.weight", stem);
+	const struct gguf_tensor *tensor = take(b, name);
+	if (!tensor)
+		return fail_tensor(b, name, "missing");
+	if (tensor->n_dims != 2 || tensor->dims[0] != h->n_embd || tensor->dims[1] != h->n_vocab)
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu columns and %zu rows", b->gguf->path,
+		                 name, h->n_embd, h->n_vocab);
+	*matrix = (struct tern_matrix){tensor->type, h->n_vocab, h->n_embd, tensor->data, NULL};
+	switch (tensor->type) {
+	case GGUF_TENSOR_F32:
+	case GGUF_TENSOR_F16:
+	case GGUF_TENSOR_BF16:
+		if (!is_aligned(tensor->data, tensor->type == GGUF_TENSOR_F32 ? 4 : 2)) {
+			uint8_t *copy = own(b, (size_t)tensor->n_bytes, 1);
+			if (!copy)
+				return tern_fail_memory(b->err, (size_t)tensor->n_bytes);
+			matrix->data = memcpy(copy, tensor->data, (size_t)tensor->n_bytes);
+		}
+		return TERN_OK;
+	case GGUF_TENSOR_Q8P:
+		snprintf(name, sizeof name, "%s.scale", stem);
+		return bind_floats(b, name, h->n_vocab, true, &matrix->row_scales);
+	default:
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': type %s; expected F32, F16, BF16 or Q8P",
+		                 b->gguf->path, name, tern_gguf_type_name(tensor->type));
+	}
+}
+
+static enum tern_status bind_head(struct binder *b)
+{
+	struct tern_transformer *t = b->transformer;
+	const struct gguf_tensor *output = tern_gguf_find_tensor(b->gguf, "output.weight");
+
+	if (!output) {
+		t->head = t->embedding;
+		return TERN_OK;
+	}
+	if (output->type != GGUF_TENSOR_T2R16)
+		return bind_matrix(b, "output", &t->head);
+	t->head_is_ternary = true;
+	size_t n_linear = b->n_linear, n_with_gain = b->n_linear_with_gain;
+	enum tern_status status = bind_linear(b, "output", t->hparams.n_vocab, t->hparams.n_embd, &t->ternary_head);
+	/* The head's own norm is there or not, whatever the layers do; a weightless one belongs to the layers. */
+	b->n_linear = n_linear;
+	b->n_linear_with_gain = n_with_gain;
+	return status;
+}
+
+static enum tern_status check_linear_norms(const struct binder *b)
+{
+	size_t n = b->n_linear_with_gain;
+	bool wants_gain = b->transformer->hparams.linear_norm == TERN_LINEAR_NORM_GAIN;
+
+	if ((n == 0 && !wants_gain) || n == b->n_linear)
+		return TERN_OK;
+	return tern_fail(b->err, TERN_ERR_FILE,
+	                 "%s: only %zu of %zu projections have a norm of their own (*_norm_in.weight); expected all",
+	                 b->gguf->path, n, b->n_linear);
+}
+
+static enum tern_status check_all_used(struct binder *b)
+{
+	char quoted[TERN_QUOTE_SIZE];
+
+	take(b, "rope_freqs.weight");
+	for (size_t i = 0; i < b->gguf->n_tensors; i++) {
+		const struct gguf_tensor *tensor = &b->gguf->tensors[i];
+		if (!b->used[i])
+			return fail_tensor(b, tern_quote(quoted, tensor->name.bytes, tensor->name.length),
+			                   "nothing in this architecture uses it, so the model would run wrong");
+		uint64_t n = 1;
+		for (int d = 0; d < tensor->n_dims; d++)
+			n *= tensor->dims[d]; /* the reader has checked the product */
+		b->transformer->n_params += n;
+	}
+	return TERN_OK;
+}
+
+static enum tern_status bind_all(struct binder *b)
+{
+	struct tern_transformer *t = b->transformer;
+	enum tern_status status;
+
+	if (!(b->used = tern_alloc(b->gguf->n_tensors, sizeof *b->used)))
+		return tern_fail_memory(b->err, b->gguf->n_tensors);
+	if (!(t->layers = tern_alloc(t->hparams.n_layer, sizeof *t->layers)))
+		return tern_fail_memory(b->err, t->hparams.n_layer * sizeof *t->layers);
+	if ((status = bind_matrix(b, "token_embd", &t->embedding)) ||
+	    (status = bind_floats(b, "output_norm.weight", t->hparams.n_embd, true, &t->output_norm)))
+		return status;
+	for (size_t i = 0; i < t->hparams.n_layer; i++)
+		if ((status = bind_layer(b, i, &t->layers[i])))
+			return status;
+	if ((status = check_layers(b)) || (status = bind_head(b)) || (status = check_linear_norms(b)))
+		return status;
+	return check_all_used(b);
+}
+
+enum tern_status tern_transformer_load(struct tern_transformer *transformer, const struct gguf *gguf,
+                                       struct tern_error *err)
+{
+	struct binder binder = {.transformer = transformer, .gguf = gguf, .err = err};
+	enum tern_status status;
+
+	memset(transformer, 0, sizeof *transformer);
+	if (!(status = tern_hparams_load(&transformer->hparams, gguf, err)) &&
+	    !(status = tern_rope_load(&transformer->hparams, gguf, err)))
+		status = bind_all(&binder);
+	tern_free(binder.used);
+	if (status)
+		tern_transformer_free(transformer);
+	return status;
+}
+
+void tern_transformer_free(struct tern_transformer *transformer)
+{
+	for (size_t i = 0; i < transformer->n_owned; i++)
+		tern_free(transformer->owned[i]);
+	tern_free(transformer->owned);
+	tern_free(transformer->layers);
+	tern_free(transformer->hparams.rope_freq);
+	memset(transformer, 0, sizeof *transformer);
+}
