@@ -1,0 +1,20 @@
+/* Causal attention over the key/value cache. */
+#ifndef TERN_INFER_ATTENTION_H
+#define TERN_INFER_ATTENTION_H
+
+#include "infer/session.h"
+
+/* QK-norm and RoPE on session->q and k, then k and v into the cache of this layer, for n_token tokens from n_past on. */
+void tern_attention_prepare(struct tern_session *session, const struct tern_layer *layer, size_t layer_index,
+                            size_t n_token);
+
+/* session->attended from session->q and the cache. Token t sees positions 0 .. n_past + t. */
+void tern_attention(struct tern_session *session, size_t layer_index, size_t n_token);
+
+/* Cosines and sines for positions n_past .. n_past + n_token - 1. */
+void tern_rope_fill(struct tern_session *session, size_t n_token);
+
+/* Bytes of scratch a worker needs. */
+size_t tern_attention_scratch_bytes(const struct tern_hparams *hparams);
+
+#endif

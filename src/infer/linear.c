@@ -1,0 +1,194 @@
+#include "infer/linear.h"
+
+#include "base/bytes.h"
+#include "model/layout.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	PANELS_PER_CHUNK = 8, /* what a thread takes at a time: 128 rows */
+	TOKENS_PER_TILE = 32, /* tokens per kernel call: 16 KB of sums stay in the L1 cache */
+	TILE_ROWS = PANELS_PER_CHUNK * TERN_PANEL_ROWS,
+	MAX_PROJECTIONS = 3,
+};
+
+size_t tern_linear_scratch_bytes(void)
+{
+	return TOKENS_PER_TILE * TILE_ROWS * sizeof(int32_t);
+}
+
+static size_t activation_group(const struct tern_session *session, size_t n_col)
+{
+	size_t group = session->transformer->hparams.activation_group;
+	return group ? group : n_col;
+}
+
+static size_t group_count(size_t n_col, size_t group)
+{
+	return (n_col + group - 1) / group;
+}
+
+/* ---- input ---- */
+
+struct quantize_task {
+	struct tern_session *session;
+	struct tern_quantized *out;
+	const struct tern_linear *linear;
+	const float *input;
+};
+
+static void quantize_token(void *context, size_t token, int worker)
+{
+	const struct quantize_task *task = context;
+	const struct tern_kernels *kernels = task->session->kernels;
+	const struct tern_linear *linear = task->linear;
+	size_t n_col = linear->n_col, group = activation_group(task->session, n_col);
+	const float *x = task->input + token * n_col;
+	int8_t *q = task->out->q + token * n_col;
+	struct tern_activation *activations = task->out->activations + token * group_count(n_col, group);
+	float inv_rms = linear->has_norm ? tern_inv_rms(kernels, x, n_col, linear->norm_eps) : 1.0f;
+
+	(void)worker;
+	for (size_t c = 0; c < n_col; c += group) {
+		size_t n = n_col - c < group ? n_col - c : group;
+		*activations++ = kernels->norm_quantize(q + c, x + c, linear->norm_gain ? linear->norm_gain + c : NULL,
+		                                        inv_rms, n);
+	}
+}
+
+void tern_quantize_input(struct tern_session *session, struct tern_quantized *out, const struct tern_linear *linear,
+                         const float *input, size_t n_token)
+{
+	struct quantize_task task = {session, out, linear, input};
+	tern_session_run(session, quantize_token, &task, n_token, n_token * linear->n_col * 16);
+}
+
+/* ---- multiplication ---- */
+
+struct project_task {
+	const struct tern_session *session;
+	const struct tern_projection *projections;
+	size_t n_token;
+	size_t first_chunk[MAX_PROJECTIONS + 1]; /* chunks of projection i: first_chunk[i] .. first_chunk[i+1]-1 */
+};
+
+/* The rows a kernel call covers. */
+struct tile {
+	size_t first_row, n_row;     /* rows of the matrix */
+	size_t n_panel;              /* ceil(n_row / 16) */
+	size_t first_token, n_token;
+};
+
+static void store(const struct tern_projection *projection, size_t row, size_t token, float y)
+{
+	const struct tern_linear *linear = projection->linear;
+	float *out = &projection->out[token * linear->n_row + row];
+
+	if (linear->bias)
+		y += linear->bias[row];
+	*out = projection->add ? *out + y : y;
+}
+
+/* One scale for the matrix and one for each token's vector: y = (sums - sum of q) * (scale / activation scale). */
+static void project_whole(const struct tern_session *session, const struct tern_projection *projection,
+                          const struct tile *tile, int32_t *sums)
+{
+	const struct tern_linear *linear = projection->linear;
+	size_t n_col = linear->n_col, panel_bytes = tern_t2r16_panel_bytes(n_col);
+	const uint8_t *panels = linear->panels + tile->first_row / TERN_PANEL_ROWS * panel_bytes;
+
+	session->kernels->dot_ternary(sums, panels, panel_bytes, tile->n_panel, projection->input->q + tile->first_token * n_col,
+	                              n_col, tile->n_token, n_col);
+	for (size_t t = 0; t < tile->n_token; t++, sums += tile->n_panel * TERN_PANEL_ROWS) {
+		struct tern_activation activation = projection->input->activations[tile->first_token + t];
+		float factor = linear->scale / activation.scale;
+		for (size_t r = 0; r < tile->n_row; r++)
+			store(projection, tile->first_row + r, tile->first_token + t, (float)(sums[r] - activation.sum) * factor);
+	}
+}
+
+/* Scale of a row for the group of columns that contains col. */
+static float group_scale(const struct tern_linear *linear, size_t row, size_t col)
+{
+	if (!linear->scale_group)
+		return linear->scale;
+	size_t n_group = linear->n_col / linear->scale_group, panel = row / TERN_PANEL_ROWS;
+	return tern_f32_from_f16(
+	        linear->group_scales[(panel * n_group + col / linear->scale_group) * TERN_PANEL_ROWS + row % TERN_PANEL_ROWS]);
+}
+
+/* Scales per group of columns, of the matrix, of the activations, or of both: the groups' contributions are added in
+ * order. One panel and one token at a time: y(group) = (sums - sum of q) * (scale * (1 / activation scale)). */
+static void project_groups(const struct tern_session *session, const struct tern_projection *projection,
+                           const struct tile *tile)
+{
+	const struct tern_linear *linear = projection->linear;
+	size_t n_col = linear->n_col, x_group = activation_group(session, n_col);
+	size_t step = linear->scale_group && linear->scale_group < x_group ? linear->scale_group : x_group;
+	size_t panel_bytes = tern_t2r16_panel_bytes(n_col);
+	int32_t sums[TERN_PANEL_ROWS];
+
+	for (size_t t = tile->first_token; t < tile->first_token + tile->n_token; t++) {
+		const struct tern_activation *activations = projection->input->activations + t * group_count(n_col, x_group);
+		const int8_t *q = projection->input->q + t * n_col;
+		for (size_t row = tile->first_row; row < tile->first_row + tile->n_row; row += TERN_PANEL_ROWS) {
+			const uint8_t *panel = linear->panels + row / TERN_PANEL_ROWS * panel_bytes;
+			float y[TERN_PANEL_ROWS] = {0};
+			for (size_t c = 0; c < n_col; c += step) {
+				size_t n = n_col - c < step ? n_col - c : step;
+				float inverse = 1.0f / activations[c / x_group].scale;
+				int32_t sum = activations[c / x_group].sum;
+				if (step < x_group) { /* the stored sum covers more columns than this step */
+					sum = 0;
+					for (size_t i = 0; i < n; i++)
+						sum += q[c + i];
+				}
+				session->kernels->dot_ternary(sums, panel + tern_t2r16_panel_bytes(c), panel_bytes, 1, q + c, n_col, 1, n);
+				for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+					y[r] += (float)(sums[r] - sum) * (group_scale(linear, row + r, c) * inverse);
+			}
+			for (size_t r = 0; r < TERN_PANEL_ROWS && row + r < tile->first_row + tile->n_row; r++)
+				store(projection, row + r, t, y[r]);
+		}
+	}
+}
+
+static void project_chunk(void *context, size_t chunk, int worker)
+{
+	const struct project_task *task = context;
+	const struct tern_projection *projection = task->projections;
+	size_t i = 0;
+
+	while (chunk >= task->first_chunk[i + 1])
+		i++;
+	projection += i;
+	const struct tern_linear *linear = projection->linear;
+	bool in_groups = linear->scale_group || activation_group(task->session, linear->n_col) < linear->n_col;
+	struct tile tile = {.first_row = (chunk - task->first_chunk[i]) * TILE_ROWS};
+
+	tile.n_row = linear->n_row - tile.first_row < TILE_ROWS ? linear->n_row - tile.first_row : TILE_ROWS;
+	tile.n_panel = tern_panel_count(tile.n_row);
+	for (tile.first_token = 0; tile.first_token < task->n_token; tile.first_token += tile.n_token) {
+		tile.n_token = task->n_token - tile.first_token;
+		tile.n_token = tile.n_token < TOKENS_PER_TILE ? tile.n_token : TOKENS_PER_TILE;
+		if (in_groups)
+			project_groups(task->session, projection, &tile);
+		else
+			project_whole(task->session, projection, &tile, tern_worker_scratch(task->session, worker));
+	}
+}
+
+void tern_project(struct tern_session *session, const struct tern_projection *projections, size_t n_projection,
+                  size_t n_token)
+{
+	struct project_task task = {session, projections, n_token, {0}};
+	size_t work = 0;
+
+	for (size_t i = 0; i < n_projection; i++) {
+		const struct tern_linear *linear = projections[i].linear;
+		task.first_chunk[i + 1] = task.first_chunk[i] + (linear->n_row + TILE_ROWS - 1) / TILE_ROWS;
+		work += linear->n_row * linear->n_col * n_token;
+	}
+	tern_session_run(session, project_chunk, &task, task.first_chunk[n_projection], work);
+}

@@ -1,0 +1,14 @@
+/* Picking the next token; the public half is in tern.h. */
+#ifndef TERN_INFER_SAMPLER_H
+#define TERN_INFER_SAMPLER_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <tern.h>
+
+/* tern_sampler_new() for logits of n_vocab tokens. */
+enum tern_status tern_sampler_create(struct tern_sampler **sampler, size_t n_vocab,
+                                     const struct tern_sampler_options *options, struct tern_error *err);
+
+#endif

@@ -1,0 +1,160 @@
+#include "infer/session.h"
+
+#include "base/memory.h"
+#include "infer/attention.h"
+#include "infer/head.h"
+#include "infer/linear.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Below this many multiply-adds (some 20 microseconds of one core) waking other threads costs more than it saves. */
+enum { MIN_PARALLEL_WORK = 1 << 19 };
+
+void tern_session_run(struct tern_session *session, tern_task task, void *context, size_t n_chunk, size_t work)
+{
+	if (work >= MIN_PARALLEL_WORK)
+		tern_pool_run(session->pool, task, context, n_chunk);
+	else
+		for (size_t chunk = 0; chunk < n_chunk; chunk++)
+			task(context, chunk, 0);
+}
+
+static size_t largest(size_t a, size_t b, size_t c)
+{
+	size_t ab = a > b ? a : b;
+	return ab > c ? ab : c;
+}
+
+/* n_batch * width items, or NULL. Pages stay untouched until a batch of that size comes. */
+static void *alloc_batch(const struct tern_session *session, size_t width, size_t item_size)
+{
+	size_t n_items;
+	return tern_mul_size(session->n_batch, width, &n_items) ? tern_alloc_aligned(n_items, item_size) : NULL;
+}
+
+static bool alloc_scratch(struct tern_session *s)
+{
+	const struct tern_hparams *h = &s->transformer->hparams;
+	size_t q_width = h->n_head * h->head_dim, kv_width = h->n_head_kv * h->head_dim;
+	size_t widest = largest(h->n_embd, q_width, h->n_ff);
+	size_t n_group = h->activation_group ? widest / h->activation_group + 1 : 1;
+
+	s->x = alloc_batch(s, h->n_embd, sizeof *s->x);
+	s->normed = alloc_batch(s, h->n_embd, sizeof *s->normed);
+	s->q = alloc_batch(s, q_width, sizeof *s->q);
+	s->k = alloc_batch(s, kv_width, sizeof *s->k);
+	s->v = alloc_batch(s, kv_width, sizeof *s->v);
+	s->attended = alloc_batch(s, q_width, sizeof *s->attended);
+	s->gate = alloc_batch(s, h->n_ff, sizeof *s->gate);
+	s->up = alloc_batch(s, h->n_ff, sizeof *s->up);
+	s->rope_cos = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_cos);
+	s->rope_sin = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_sin);
+	s->logits = tern_alloc_aligned(h->n_vocab, sizeof *s->logits);
+	bool complete = s->x && s->normed && s->q && s->k && s->v && s->attended && s->gate && s->up && s->rope_cos &&
+	                s->rope_sin && s->logits;
+	for (size_t i = 0; i < 3; i++) {
+		s->quantized[i].q = alloc_batch(s, widest, 1);
+		s->quantized[i].activations = alloc_batch(s, n_group, sizeof *s->quantized[i].activations);
+		complete = complete && s->quantized[i].q && s->quantized[i].activations;
+	}
+	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_head_scratch_bytes(h));
+	s->worker_scratch_bytes = (bytes + 63) / 64 * 64;
+	s->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(s->pool), s->worker_scratch_bytes);
+	return complete && s->worker_scratch;
+}
+
+enum tern_status tern_session_init(struct tern_session *session, const struct tern_transformer *transformer,
+                                   const struct tern_session_options *options, struct tern_error *err)
+{
+	enum tern_status status;
+
+	memset(session, 0, sizeof *session);
+	session->transformer = transformer;
+	session->n_ctx = (size_t)options->n_ctx;
+	session->n_batch = (size_t)(options->n_batch < options->n_ctx ? options->n_batch : options->n_ctx);
+	if (!(session->kernels = tern_kernels_select(err)))
+		return TERN_ERR_USAGE;
+	if ((status = tern_kv_init(&session->kv, &transformer->hparams, session->n_ctx, err)) ||
+	    (status = tern_pool_new(&session->pool, options->n_threads, err))) {
+		tern_session_clear(session);
+		return status;
+	}
+	if (!alloc_scratch(session)) {
+		tern_session_clear(session);
+		return tern_fail(err, TERN_ERR_FAILED, "out of memory for batches of %d tokens", options->n_batch);
+	}
+	return TERN_OK;
+}
+
+void tern_session_clear(struct tern_session *s)
+{
+	void *const blocks[] = {s->x,  s->normed,   s->q,        s->k,      s->v,
+	                        s->attended, s->gate, s->up,     s->rope_cos, s->rope_sin,
+	                        s->logits,   s->worker_scratch};
+
+	tern_pool_free(s->pool);
+	tern_kv_free(&s->kv);
+	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+		tern_free(blocks[i]);
+	for (size_t i = 0; i < 3; i++) {
+		tern_free(s->quantized[i].q);
+		tern_free(s->quantized[i].activations);
+	}
+	memset(s, 0, sizeof *s);
+}
+
+enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
+                                   struct tern_error *err)
+{
+	size_t n_vocab = session->transformer->hparams.n_vocab;
+
+	if (n_ids > session->n_ctx - session->n_past)
+		return tern_fail(err, TERN_ERR_CONTEXT, "%zu tokens do not fit: %zu of %zu are in use", n_ids, session->n_past,
+		                 session->n_ctx);
+	for (size_t i = 0; i < n_ids; i++)
+		if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
+			return tern_fail(err, TERN_ERR_USAGE, "token id %d: expected 0 to %zu", ids[i], n_vocab - 1);
+	while (n_ids) {
+		size_t n = n_ids < session->n_batch ? n_ids : session->n_batch;
+		tern_forward(session, ids, n);
+		if (logits) {
+			tern_head(session, 0, n, logits);
+			logits += n * n_vocab;
+		}
+		if (n == n_ids && logits)
+			memcpy(session->logits, logits - n_vocab, n_vocab * sizeof *logits);
+		else if (n == n_ids)
+			tern_head(session, n - 1, 1, session->logits);
+		session->n_past += n;
+		ids += n;
+		n_ids -= n;
+	}
+	return TERN_OK;
+}
+
+const float *tern_session_logits(const struct tern_session *session)
+{
+	return session->logits;
+}
+
+int tern_session_n_past(const struct tern_session *session)
+{
+	return (int)session->n_past;
+}
+
+int tern_session_n_ctx(const struct tern_session *session)
+{
+	return (int)session->n_ctx;
+}
+
+int tern_session_n_threads(const struct tern_session *session)
+{
+	return tern_pool_size(session->pool);
+}
+
+void tern_session_rewind(struct tern_session *session, int n_keep)
+{
+	if (n_keep >= 0 && (size_t)n_keep < session->n_past)
+		session->n_past = (size_t)n_keep;
+}
