@@ -1,0 +1,112 @@
+/* Opening and describing models. */
+#include "api/model.h"
+
+#include "base/memory.h"
+#include "kernels/kernels.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static char *copy_string(const char *bytes, size_t length)
+{
+	char *copy = tern_alloc(length + 1, 1);
+	return copy ? memcpy(copy, bytes, length) : NULL;
+}
+
+static enum tern_status load_names(struct tern_model *model, struct tern_error *err)
+{
+	struct gguf_string arch = {"", 0}, name = {"", 0};
+	enum tern_status status;
+
+	if ((status = tern_gguf_get_string(&model->gguf, "general.architecture", &arch, NULL, err)) ||
+	    (status = tern_gguf_get_string(&model->gguf, "general.name", &name, NULL, err)))
+		return status;
+	model->arch = copy_string(arch.bytes, arch.length);
+	model->name = copy_string(name.bytes, name.length);
+	return model->arch && model->name ? TERN_OK : tern_fail_memory(err, arch.length + name.length);
+}
+
+static enum tern_status load(struct tern_model *model, const struct tern_model_options *options, struct tern_error *err)
+{
+	enum tern_status status;
+
+	if (!tern_kernels_select(err))
+		return TERN_ERR_USAGE;
+	if ((status = tern_file_open(&model->file, model->path, !options->no_mmap, err)) ||
+	    (status = tern_gguf_parse(&model->gguf, model->path, model->file.data, model->file.size, err)) ||
+	    (status = load_names(model, err)))
+		return status;
+	model->has_weights = model->gguf.n_tensors > 0;
+	if (model->has_weights && (status = tern_transformer_load(&model->transformer, &model->gguf, err)))
+		return status;
+	if ((status = tern_model_load_text(model, err)))
+		return status;
+	if (options->lock && mlock(model->file.data, model->file.size) != 0)
+		return tern_fail(err, TERN_ERR_FAILED, "%s: cannot lock %zu bytes in memory: %s", model->path, model->file.size,
+		                 strerror(errno));
+	return TERN_OK;
+}
+
+enum tern_status tern_model_open(struct tern_model **out, const char *path, const struct tern_model_options *options,
+                                 struct tern_error *err)
+{
+	struct tern_model_options defaults = {0};
+	struct tern_model *model = tern_alloc(1, sizeof *model);
+	enum tern_status status;
+
+	*out = NULL;
+	if (!model || !(model->path = copy_string(path, strlen(path)))) {
+		tern_free(model);
+		return tern_fail_memory(err, sizeof *model + strlen(path));
+	}
+	if ((status = load(model, options ? options : &defaults, err))) {
+		tern_model_close(model);
+		return status;
+	}
+	*out = model;
+	return TERN_OK;
+}
+
+void tern_model_close(struct tern_model *model)
+{
+	if (!model)
+		return;
+	tern_free(model->is_end);
+	tern_tokenizer_free(model->tokenizer);
+	tern_transformer_free(&model->transformer);
+	tern_gguf_free(&model->gguf);
+	tern_file_close(&model->file);
+	tern_free(model->name);
+	tern_free(model->arch);
+	tern_free(model->path);
+	tern_free(model);
+}
+
+void tern_model_get_info(const struct tern_model *model, struct tern_model_info *info)
+{
+	const struct tern_hparams *h = &model->transformer.hparams;
+
+	*info = (struct tern_model_info){
+		.arch = model->arch,
+		.name = model->name,
+		.n_layer = (int)h->n_layer,
+		.n_embd = (int)h->n_embd,
+		.n_head = (int)h->n_head,
+		.n_head_kv = (int)h->n_head_kv,
+		.head_dim = (int)h->head_dim,
+		.n_ff = (int)h->n_ff,
+		.n_vocab = (int)tern_tokenizer_n_pieces(model->tokenizer),
+		.n_ctx_train = (int)h->n_ctx_train,
+		.n_params = model->transformer.n_params,
+		.has_chat_template = model->chat_format != TERN_CHAT_NONE,
+	};
+	for (size_t i = 0; i < model->gguf.n_tensors; i++)
+		info->n_weight_bytes += model->gguf.tensors[i].n_bytes;
+}
+
+const char *tern_isa_name(struct tern_error *err)
+{
+	const struct tern_kernels *kernels = tern_kernels_select(err);
+	return kernels ? kernels->name : NULL;
+}

@@ -1,0 +1,27 @@
+/* The inside of struct tern_model, shared by the files of api/. */
+#ifndef TERN_API_MODEL_H
+#define TERN_API_MODEL_H
+
+#include "base/file.h"
+#include "model/gguf.h"
+#include "model/transformer.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
+
+#include <tern.h>
+
+struct tern_model {
+	char *path, *arch, *name;
+	struct tern_file file;
+	struct gguf gguf;
+	bool has_weights; /* false: a file of a tokenizer alone */
+	struct tern_transformer transformer;
+	struct tern_tokenizer *tokenizer;
+	enum tern_chat_format chat_format;
+	bool *is_end; /* [n_pieces] tokens that end a text or a turn */
+};
+
+/* Fills tokenizer, chat_format and is_end from the metadata. In vocab.c. */
+enum tern_status tern_model_load_text(struct tern_model *model, struct tern_error *err);
+
+#endif

@@ -1,0 +1,92 @@
+/* Text to tokens and back, for tern.h. */
+#include "api/model.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
+                               int32_t **ids, size_t *n_ids, struct tern_error *err)
+{
+	struct tern_ids out = {0};
+	enum tern_status status = tern_tokenizer_encode(model->tokenizer, text, n_bytes, flags, &out, err);
+
+	if (status) {
+		tern_free(out.ids);
+		out = (struct tern_ids){0};
+	}
+	*ids = out.ids;
+	*n_ids = out.n_ids;
+	return status;
+}
+
+enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct tern_message *messages,
+                                    size_t n_messages, int32_t **ids, size_t *n_ids, struct tern_error *err)
+{
+	struct tern_ids out = {0};
+	enum tern_status status;
+
+	if (model->chat_format == TERN_CHAT_NONE)
+		status = tern_fail(err, TERN_ERR_USAGE, "%s: the model has no chat template that tern knows", model->path);
+	else
+		status = tern_chat_encode(model->tokenizer, model->chat_format, messages, n_messages, TERN_CHAT_GENERATE, &out,
+		                          err);
+	if (status) {
+		tern_free(out.ids);
+		out = (struct tern_ids){0};
+	}
+	*ids = out.ids;
+	*n_ids = out.n_ids;
+	return status;
+}
+
+/* The part of a token's bytes that belongs to the text; `is_first`: nothing but special tokens came before. */
+static struct tern_piece text_of(const struct tern_tokenizer *tokenizer, int32_t id, bool special, bool is_first)
+{
+	struct tern_piece piece = tern_tokenizer_piece(tokenizer, id);
+
+	if (tern_tokenizer_is_special(tokenizer, id))
+		piece.length = special ? piece.length : 0;
+	else if (is_first && piece.length && piece.bytes[0] == ' ' && tern_tokenizer_strips_space(tokenizer)) {
+		piece.bytes++;
+		piece.length--;
+	}
+	return piece;
+}
+
+enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *ids, size_t n_ids, bool special,
+                                 char **text, size_t *n_bytes, struct tern_error *err)
+{
+	size_t n_vocab = tern_tokenizer_n_pieces(model->tokenizer), n = 0, capacity = 0;
+	void *bytes = NULL;
+	bool is_first = true;
+
+	*text = NULL;
+	*n_bytes = 0;
+	for (size_t i = 0; i < n_ids; i++) {
+		if (ids[i] < 0 || (size_t)ids[i] >= n_vocab) {
+			tern_free(bytes);
+			return tern_fail(err, TERN_ERR_USAGE, "token id %d: expected 0 to %zu", ids[i], n_vocab - 1);
+		}
+		struct tern_piece piece = text_of(model->tokenizer, ids[i], special, is_first);
+		is_first = is_first && tern_tokenizer_is_special(model->tokenizer, ids[i]);
+		if (!tern_grow(&bytes, &capacity, n + piece.length + 1, 1)) {
+			tern_free(bytes);
+			return tern_fail_memory(err, n + piece.length + 1);
+		}
+		memcpy((char *)bytes + n, piece.bytes, piece.length);
+		n += piece.length;
+	}
+	if (!tern_grow(&bytes, &capacity, n + 1, 1)) {
+		tern_free(bytes);
+		return tern_fail_memory(err, n + 1);
+	}
+	*text = bytes;
+	(*text)[n] = '\0';
+	*n_bytes = n;
+	return TERN_OK;
+}
+
+bool tern_is_end(const struct tern_model *model, int32_t id)
+{
+	return id >= 0 && (size_t)id < tern_tokenizer_n_pieces(model->tokenizer) && model->is_end[id];
+}

@@ -1,0 +1,242 @@
+/* From the tokenizer.* metadata of a GGUF file to a tokenizer, a chat format and the set of end tokens. Keys and their
+ * defaults are llama.cpp's. */
+#include "api/model.h"
+#include "base/bytes.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+/* The arrays of a vocabulary while it is read. */
+struct reading {
+	const struct tern_model *model;
+	struct tern_vocab vocab;
+	struct tern_piece *pieces, *merges;
+	float *scores;
+	int32_t *types;
+	char pre[64];
+};
+
+static enum tern_status fail_key(const struct tern_model *model, const char *key, const char *what,
+                                 struct tern_error *err)
+{
+	return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %s", model->path, key, what);
+}
+
+/* An array of strings as pieces; *pieces stays NULL if absent. */
+static enum tern_status read_pieces(const struct reading *r, const char *key, struct tern_piece **pieces, size_t *n,
+                                    struct tern_error *err)
+{
+	const struct gguf_pair *pair;
+	enum tern_status status = tern_gguf_get_array(&r->model->gguf, key, GGUF_STRING, &pair, err);
+
+	if (status || !pair)
+		return status;
+	*n = (size_t)pair->n_items;
+	if (!(*pieces = tern_alloc(*n, sizeof **pieces)))
+		return tern_fail_memory(err, *n * sizeof **pieces);
+	const uint8_t *cursor = pair->value;
+	for (size_t i = 0; i < *n; i++) {
+		struct gguf_string string = tern_gguf_next_string(&cursor);
+		(*pieces)[i] = (struct tern_piece){string.bytes, string.length};
+	}
+	return TERN_OK;
+}
+
+/* An array of n_pieces 4-byte numbers, copied because the file promises no alignment. */
+static enum tern_status read_numbers(const struct reading *r, const char *key, enum gguf_value_type type, void **numbers,
+                                     struct tern_error *err)
+{
+	const struct gguf_pair *pair;
+	enum tern_status status = tern_gguf_get_array(&r->model->gguf, key, type, &pair, err);
+
+	if (status || !pair)
+		return status;
+	if (pair->n_items != r->vocab.n_pieces)
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %llu items, but 'tokenizer.ggml.tokens' has %zu",
+		                 r->model->path, key, (unsigned long long)pair->n_items, r->vocab.n_pieces);
+	if (!(*numbers = tern_alloc(r->vocab.n_pieces, 4)))
+		return tern_fail_memory(err, r->vocab.n_pieces * 4);
+	memcpy(*numbers, pair->value, r->vocab.n_pieces * 4);
+	return TERN_OK;
+}
+
+static enum tern_status read_id(const struct reading *r, const char *key, int32_t *id, struct tern_error *err)
+{
+	uint32_t number = 0;
+	bool found;
+	enum tern_status status = tern_gguf_get_u32(&r->model->gguf, key, &number, &found, err);
+
+	if (status || !found)
+		return status;
+	if (number == UINT32_MAX) { /* how some writers say "none" */
+		*id = -1;
+		return TERN_OK;
+	}
+	if (number >= r->vocab.n_pieces)
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': token %u, but the vocabulary has %zu", r->model->path, key,
+		                 number, r->vocab.n_pieces);
+	*id = (int32_t)number;
+	return TERN_OK;
+}
+
+static bool piece_is(struct tern_piece piece, const char *text)
+{
+	return piece.length == strlen(text) && !memcmp(piece.bytes, text, piece.length);
+}
+
+/* The official BitNet b1.58 2B4T file names no pre-tokenizer; its vocabulary is Llama 3's. */
+static bool is_llama3_vocabulary(const struct reading *r)
+{
+	return r->vocab.n_pieces > 128000 && piece_is(r->pieces[128000], "<|begin_of_text|>");
+}
+
+static enum tern_status read_pre(struct reading *r, struct tern_error *err)
+{
+	struct gguf_string pre;
+	bool found;
+	enum tern_status status = tern_gguf_get_string(&r->model->gguf, "tokenizer.ggml.pre", &pre, &found, err);
+
+	if (status)
+		return status;
+	if (!found && is_llama3_vocabulary(r))
+		pre = (struct gguf_string){"llama-bpe", 9};
+	else if (!found)
+		return fail_key(r->model, "tokenizer.ggml.pre", "missing; without it text would be cut into wrong tokens", err);
+	if (pre.length >= sizeof r->pre || memchr(pre.bytes, 0, pre.length))
+		return fail_key(r->model, "tokenizer.ggml.pre", "not a known name", err);
+	memcpy(r->pre, pre.bytes, pre.length);
+	r->vocab.pre = r->pre;
+	return TERN_OK;
+}
+
+static enum tern_status read_kind(struct reading *r, struct tern_error *err)
+{
+	struct gguf_string kind;
+	bool found;
+	char quoted[TERN_QUOTE_SIZE];
+	enum tern_status status = tern_gguf_get_string(&r->model->gguf, "tokenizer.ggml.model", &kind, &found, err);
+
+	if (status)
+		return status;
+	if (!found)
+		return fail_key(r->model, "tokenizer.ggml.model", "missing", err);
+	if (kind.length == 4 && !memcmp(kind.bytes, "gpt2", 4)) {
+		r->vocab.kind = TERN_VOCAB_BPE;
+		return TERN_OK;
+	}
+	if (kind.length != 5 || memcmp(kind.bytes, "llama", 5))
+		return tern_fail(err, TERN_ERR_FILE,
+		                 "%s: key 'tokenizer.ggml.model': '%s' is not supported; tern knows gpt2 and llama",
+		                 r->model->path, tern_quote(quoted, kind.bytes, kind.length));
+	r->vocab.kind = TERN_VOCAB_SPM;
+	return TERN_OK;
+}
+
+/* What llama.cpp assumes where a file says nothing. */
+static void set_defaults(struct reading *r)
+{
+	struct tern_vocab *v = &r->vocab;
+	bool is_spm = v->kind == TERN_VOCAB_SPM;
+
+	v->bos_id = is_spm && v->n_pieces > 2 ? 1 : -1;
+	v->eos_id = is_spm && v->n_pieces > 2 ? 2 : -1;
+	v->unk_id = is_spm && v->n_pieces > 2 ? 0 : -1;
+	v->add_space_prefix = is_spm;
+	v->add_bos = is_spm || !strcmp(r->pre, "llama-bpe") || !strcmp(r->pre, "llama3") || !strcmp(r->pre, "llama-v3") ||
+	             !strcmp(r->pre, "falcon3") || !strcmp(r->pre, "falcon_e");
+}
+
+static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
+{
+	const struct gguf *gguf = &r->model->gguf;
+	struct tern_vocab *v = &r->vocab;
+	void *scores = NULL, *types = NULL;
+	enum tern_status status;
+
+	if ((status = read_kind(r, err)) ||
+	    (status = read_pieces(r, "tokenizer.ggml.tokens", &r->pieces, &v->n_pieces, err)))
+		return status;
+	if (!v->n_pieces)
+		return fail_key(r->model, "tokenizer.ggml.tokens", "missing", err);
+	status = read_numbers(r, "tokenizer.ggml.scores", GGUF_F32, &scores, err);
+	r->scores = scores;
+	if (!status)
+		status = read_numbers(r, "tokenizer.ggml.token_type", GGUF_I32, &types, err);
+	r->types = types;
+	if (status || (status = read_pieces(r, "tokenizer.ggml.merges", &r->merges, &v->n_merges, err)) ||
+	    (v->kind == TERN_VOCAB_BPE && (status = read_pre(r, err))))
+		return status;
+	v->pieces = r->pieces;
+	v->merges = r->merges;
+	v->scores = r->scores;
+	v->types = r->types;
+	set_defaults(r);
+	if ((status = read_id(r, "tokenizer.ggml.bos_token_id", &v->bos_id, err)) ||
+	    (status = read_id(r, "tokenizer.ggml.eos_token_id", &v->eos_id, err)) ||
+	    (status = read_id(r, "tokenizer.ggml.unknown_token_id", &v->unk_id, err)) ||
+	    (status = tern_gguf_get_bool(gguf, "tokenizer.ggml.add_bos_token", &v->add_bos, NULL, err)) ||
+	    (status = tern_gguf_get_bool(gguf, "tokenizer.ggml.add_eos_token", &v->add_eos, NULL, err)))
+		return status;
+	return tern_gguf_get_bool(gguf, "tokenizer.ggml.add_space_prefix", &v->add_space_prefix, NULL, err);
+}
+
+/* End tokens: those the file names, and whatever is spelled like one. */
+static enum tern_status find_end_tokens(struct tern_model *model, const struct reading *r, struct tern_error *err)
+{
+	static const char *const keys[] = {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
+	static const char *const spellings[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>",
+	                                        "<end_of_turn>", "<|endoftext|>", "<|eom_id|>",
+	                                        "<EOT>",         "<｜end▁of▁sentence｜>"};
+	enum tern_status status;
+
+	if (!(model->is_end = tern_alloc(r->vocab.n_pieces, sizeof *model->is_end)))
+		return tern_fail_memory(err, r->vocab.n_pieces);
+	if (r->vocab.eos_id >= 0)
+		model->is_end[r->vocab.eos_id] = true;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		int32_t id = -1;
+		if ((status = read_id(r, keys[i], &id, err)))
+			return status;
+		if (id >= 0)
+			model->is_end[id] = true;
+	}
+	for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+		int32_t id = tern_tokenizer_find(model->tokenizer, spellings[i], strlen(spellings[i]));
+		if (id >= 0)
+			model->is_end[id] = true;
+	}
+	return TERN_OK;
+}
+
+static enum tern_status find_chat_format(struct tern_model *model, const struct reading *r, struct tern_error *err)
+{
+	struct gguf_string source;
+	struct tern_piece eos = {"", 0};
+	bool found;
+	enum tern_status status = tern_gguf_get_string(&model->gguf, "tokenizer.chat_template", &source, &found, err);
+
+	if (status || !found)
+		return status;
+	if (r->vocab.eos_id >= 0)
+		eos = r->pieces[r->vocab.eos_id];
+	model->chat_format = tern_chat_detect(source.bytes, source.length, eos.bytes, eos.length, r->vocab.n_pieces);
+	return TERN_OK;
+}
+
+enum tern_status tern_model_load_text(struct tern_model *model, struct tern_error *err)
+{
+	struct reading r = {.model = model};
+	enum tern_status status = read_vocab(&r, err);
+
+	if (!status)
+		status = tern_tokenizer_new(&model->tokenizer, &r.vocab, model->path, err);
+	if (!status)
+		status = find_end_tokens(model, &r, err);
+	if (!status)
+		status = find_chat_format(model, &r, err);
+	tern_free(r.pieces);
+	tern_free(r.merges);
+	tern_free(r.scores);
+	tern_free(r.types);
+	return status;
+}
