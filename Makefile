@@ -1,0 +1,119 @@
+# make            libtern.a, tern, tern-convert and the model that ships
+# make run        tells a story
+# make test       every test (SAN=address,undefined or SAN=thread: under sanitizers; CC=clang)
+# make test-arm   the same tests for AArch64 under qemu
+# make install    PREFIX=/usr/local, DESTDIR for packagers
+# make fuzz       the parsers under libFuzzer, a minute each
+# make format     clang-format over all sources
+
+AR       ?= ar
+PREFIX   ?= /usr/local
+OPTIMIZE ?= -O3 -g
+
+# Everything is built in a directory of its own for each compiler and sanitizer; the plain build's programs are then
+# copied to the top.
+comma := ,
+ifeq ($(origin CC)$(SAN),default)
+BUILD := build
+else
+BUILD := build/$(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+endif
+MACHINE := $(shell $(CC) -dumpmachine)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla
+# -ffp-contract=off: a multiply and an add stay two roundings, so that every CPU computes the same bits.
+TERN_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -Itools -Itests $(OPTIMIZE) $(WARNINGS) -ffp-contract=off \
+	-fvisibility=hidden -pthread -MMD -MP $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+TERN_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
+TERN_LDLIBS := -lm
+
+LIB_SOURCES := $(filter-out src/cli/%,$(wildcard src/*/*.c))
+# The kernels of one instruction set are compiled with that set's flags and nothing else is.
+ifneq ($(filter x86_64% amd64%,$(MACHINE)),)
+LIB_SOURCES += $(wildcard src/kernels/x86/*.c)
+endif
+ifneq ($(filter aarch64% arm64%,$(MACHINE)),)
+LIB_SOURCES += $(wildcard src/kernels/arm/*.c)
+endif
+$(BUILD)/src/kernels/x86/avx2.o: ISA_CFLAGS := -mavx2 -mf16c
+
+CLI_SOURCES     := $(wildcard src/cli/*.c)
+CONVERT_SOURCES := $(wildcard tools/convert/*.c)
+TEST_SOURCES    := $(wildcard tests/*.c)
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+CONVERT_PARTS := $(filter-out %/main.o,$(call objects,$(CONVERT_SOURCES)))
+TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SOURCES))
+
+MODEL := $(BUILD)/models/tern-tiny.gguf
+
+all: $(BUILD)/libtern.a $(BUILD)/tern $(BUILD)/tern-convert $(MODEL)
+ifeq ($(SAN)$(RUN),)
+	@for f in tern tern-convert; do cmp -s $(BUILD)/$$f $$f || cp $(BUILD)/$$f $$f; done
+	@mkdir -p build/models && { cmp -s $(MODEL) build/models/tern-tiny.gguf || cp $(MODEL) build/models/; }
+endif
+
+$(BUILD)/libtern.a: $(call objects,$(LIB_SOURCES))
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tern: $(call objects,$(CLI_SOURCES)) $(BUILD)/libtern.a
+	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
+
+$(BUILD)/tern-convert: $(call objects,$(CONVERT_SOURCES)) $(BUILD)/libtern.a
+	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
+
+$(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
+	@mkdir -p $(@D)
+	$(RUN) $(BUILD)/tern-convert models/tern-tiny -o $@ --force --quiet
+
+# Test programs also see the inside of the library and of the converter.
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(BUILD)/libtern.a
+	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(TERN_CFLAGS) $(ISA_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+run: all
+	$(RUN) ./tern run -v "Tell me a story about a fox." -n 200 --temp 0.8 --seed 1
+
+test: all $(TESTS)
+	@RUN="$(RUN)" TERN="$(BUILD)/tern" TERN_CONVERT="$(BUILD)/tern-convert" MODEL="$(MODEL)" BUILD="$(BUILD)" \
+		sh tests/run.sh $(TESTS)
+
+# A cross compiler and qemu-user: on Debian, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user.
+test-arm:
+	$(MAKE) test CC=aarch64-linux-gnu-gcc RUN="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+
+# Every parser under the fuzzer for a minute each (clang).
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz:
+	$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz $(FUZZERS:%=build/fuzz/%)
+	@for f in $(FUZZERS); do echo $$f; mkdir -p build/fuzz/corpus/$$f; \
+		build/fuzz/$$f -max_total_time=60 -verbosity=0 build/fuzz/corpus/$$f || exit 1; done
+
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(CONVERT_PARTS) build/fuzz/libtern.a
+	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ -lm
+
+install: all
+	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(PREFIX)/share/tern/models
+	cp $(BUILD)/tern $(BUILD)/tern-convert $(DESTDIR)$(PREFIX)/bin/
+	cp $(BUILD)/libtern.a $(DESTDIR)$(PREFIX)/lib/
+	cp include/tern.h $(DESTDIR)$(PREFIX)/include/
+	cp $(MODEL) $(DESTDIR)$(PREFIX)/share/tern/models/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/tern $(DESTDIR)$(PREFIX)/bin/tern-convert $(DESTDIR)$(PREFIX)/lib/libtern.a \
+		$(DESTDIR)$(PREFIX)/include/tern.h
+	rm -rf $(DESTDIR)$(PREFIX)/share/tern
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build tern tern-convert
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: all run test test-arm fuzz install uninstall format clean
+.SECONDARY:

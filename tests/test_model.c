@@ -1,0 +1,211 @@
+/* Opening models that lie: every relation between the numbers of a file, every tensor missing, wrong or superfluous,
+ * and thousands of flipped bits. The answer is one line and TERN_ERR_FILE, or a model that runs without harm. */
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "scratch.h"
+#include "test.h"
+#include "tiny_model.h"
+
+#include <math.h>
+#include <tern.h>
+
+static struct tern_error err;
+
+/* Runs a few tokens; any result but a crash is fine, for a file may be damaged within the rules. */
+static void run_a_little(const struct tern_model *model)
+{
+	const int32_t ids[] = {1, 5, 256, 3};
+	struct tern_session_options options = {.n_ctx = 8, .n_threads = 1};
+	struct tern_session *session;
+	struct tern_sampler *sampler = NULL;
+	struct tern_model_info info;
+
+	tern_model_get_info(model, &info);
+	if (info.n_vocab < TINY_VOCAB || tern_session_new(&session, model, &options, &err) != TERN_OK)
+		return;
+	if (tern_sampler_new(&sampler, model, NULL, &err) == TERN_OK)
+		tern_generate(session, sampler, ids, 4, NULL, NULL, &err);
+	tern_sampler_free(sampler);
+	tern_session_free(session);
+}
+
+/* What opening the model with these changes answers. */
+static enum tern_status open_changed(const struct tiny_change *changes)
+{
+	struct tern_model *model;
+	const char *path = scratch_path("model.gguf");
+
+	if (!tiny_model_write(path, changes, &err)) {
+		CHECK(false, "the model could not be written: %s", err.message);
+		return TERN_ERR_FAILED;
+	}
+	enum tern_status status = tern_model_open(&model, path, NULL, &err);
+	if (status == TERN_OK)
+		run_a_little(model);
+	tern_model_close(model);
+	return status;
+}
+
+static const struct {
+	struct tiny_change change;
+	const char *said; /* part of the message; NULL: opens */
+} cases[] = {
+	{{"none", TINY_SKIP, 0, NULL}, NULL},
+	{{"general.architecture", TINY_SKIP, 0, NULL}, "general.architecture"},
+	{{"general.architecture", TINY_STRING, 0, "gpt\x1b[31m"}, "gpt\\x1b[31m"},
+	{{"llama.block_count", TINY_NUMBER, 0, NULL}, "llama.block_count"},
+	{{"llama.block_count", TINY_NUMBER, 1025, NULL}, "llama.block_count"},
+	{{"llama.block_count", TINY_NUMBER, 4294967295.0, NULL}, "llama.block_count"},
+	{{"llama.block_count", TINY_NUMBER, 2, NULL}, "blk.1.attn_norm.weight"},
+	{{"llama.block_count", TINY_SKIP, 0, NULL}, "llama.block_count"},
+	{{"llama.block_count", TINY_STRING, 0, "1"}, "llama.block_count"},
+	{{"llama.context_length", TINY_NUMBER, 0, NULL}, "llama.context_length"},
+	{{"llama.embedding_length", TINY_NUMBER, 0, NULL}, "llama.embedding_length"},
+	{{"llama.embedding_length", TINY_NUMBER, 17, NULL}, "llama.embedding_length"},
+	{{"llama.embedding_length", TINY_NUMBER, 32, NULL}, "token_embd.weight"},
+	{{"llama.feed_forward_length", TINY_NUMBER, 2147483648.0, NULL}, "llama.feed_forward_length"},
+	{{"llama.feed_forward_length", TINY_NUMBER, 48, NULL}, "ffn_gate"},
+	{{"llama.attention.head_count", TINY_NUMBER, 0, NULL}, "head_count"},
+	{{"llama.attention.head_count", TINY_NUMBER, 65536, NULL}, "head"},
+	{{"llama.attention.head_count_kv", TINY_NUMBER, 0, NULL}, "head_count_kv"},
+	{{"llama.attention.head_count_kv", TINY_NUMBER, 3, NULL}, "head_count_kv"},
+	{{"llama.attention.key_length", TINY_NUMBER, 7, NULL}, "key_length"},
+	{{"llama.attention.key_length", TINY_NUMBER, 2147483648.0, NULL}, "key_length"},
+	{{"llama.attention.value_length", TINY_NUMBER, 16, NULL}, "key_length"},
+	{{"llama.rope.dimension_count", TINY_NUMBER, 3, NULL}, "rope.dimension_count"},
+	{{"llama.rope.dimension_count", TINY_NUMBER, 64, NULL}, "rope.dimension_count"},
+	{{"llama.rope.dimension_count", TINY_NUMBER, 4, NULL}, NULL},
+	{{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, 0, NULL}, "epsilon"},
+	{{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, -1, NULL}, "epsilon"},
+	{{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, NAN, NULL}, "epsilon"},
+	{{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, INFINITY, NULL}, "epsilon"},
+	{{"llama.attention.layer_norm_rms_epsilon", TINY_SKIP, 0, NULL}, "epsilon"},
+	{{"llama.rope.freq_base", TINY_NUMBER, 0, NULL}, "rope.freq_base"},
+	{{"llama.rope.freq_base", TINY_NUMBER, NAN, NULL}, "rope.freq_base"},
+	{{"llama.rope.scaling.type", TINY_STRING, 0, "longrope"}, "longrope"},
+	{{"tern.activation", TINY_STRING, 0, "per_row"}, "tern.activation"},
+	{{"tern.activation", TINY_STRING, 0, "per_group"}, NULL},
+	{{"tern.linear_norm", TINY_STRING, 0, "maybe"}, "tern.linear_norm"},
+	{{"tern.linear_norm_eps", TINY_NUMBER, -1e-6, NULL}, "tern.linear_norm_eps"},
+	{{"tokenizer.ggml.model", TINY_STRING, 0, "bert"}, "bert"},
+	{{"tokenizer.ggml.model", TINY_SKIP, 0, NULL}, "tokenizer.ggml.model"},
+	{{"tokenizer.ggml.pre", TINY_STRING, 0, "martian"}, "martian"},
+	{{"tokenizer.ggml.pre", TINY_SKIP, 0, NULL}, "tokenizer.ggml.pre"},
+	{{"tokenizer.ggml.tokens", TINY_SKIP, 0, NULL}, "tokenizer.ggml.tokens"},
+	{{"tokenizer.ggml.tokens", TINY_STRING, 0, "a"}, "tokenizer.ggml.tokens"},
+	{{"tokenizer.ggml.token_type", TINY_NUMBER, 100, NULL}, "tokenizer.ggml.token_type"},
+	{{"tokenizer.ggml.bos_token_id", TINY_NUMBER, 258, NULL}, "bos_token_id"},
+	{{"tokenizer.ggml.eos_token_id", TINY_NUMBER, 100000, NULL}, "eos_token_id"},
+	{{"tokenizer.ggml.eos_token_id", TINY_SKIP, 0, NULL}, NULL},
+	{{"token_embd.weight", TINY_SKIP, 0, NULL}, "token_embd.weight"},
+	{{"token_embd.weight", TINY_WIDER, 0, NULL}, "token_embd.weight"},
+	{{"token_embd.weight", TINY_TYPE, GGUF_TENSOR_T2R16, NULL}, "token_embd.weight"},
+	{{"output_norm.weight", TINY_SKIP, 0, NULL}, "output_norm.weight"},
+	{{"output_norm.weight", TINY_VALUE, NAN, NULL}, "output_norm.weight"},
+	{{"blk.0.attn_q.weight", TINY_SKIP, 0, NULL}, "blk.0.attn_q.weight"},
+	{{"blk.0.attn_q.weight", TINY_WIDER, 0, NULL}, "blk.0.attn_q.weight"},
+	{{"blk.0.attn_q.weight", TINY_TYPE, GGUF_TENSOR_F16, NULL}, "F16"},
+	{{"blk.0.ffn_down.scale", TINY_SKIP, 0, NULL}, "blk.0.ffn_down.scale"},
+	{{"blk.0.ffn_down.scale", TINY_WIDER, 0, NULL}, "blk.0.ffn_down.scale"},
+	{{"blk.0.ffn_down.scale", TINY_VALUE, 0, NULL}, "blk.0.ffn_down.scale"},
+	{{"blk.0.ffn_down.scale", TINY_VALUE, -1, NULL}, "blk.0.ffn_down.scale"},
+	{{"blk.0.ffn_down.scale", TINY_VALUE, INFINITY, NULL}, "blk.0.ffn_down.scale"},
+	{{"blk.0.ffn_up_norm_in.weight", TINY_SKIP, 0, NULL}, "6 of 7 projections"},
+	{{"blk.0.ffn_up_norm_in.weight", TINY_WIDER, 0, NULL}, "blk.0.ffn_up_norm_in.weight"},
+	{{"an extra tensor", TINY_WIDER, 0, "blk.0.attn_q_lora.weight"}, "blk.0.attn_q_lora.weight"},
+	{{"only half a QK-norm", TINY_WIDER, 0, "blk.0.attn_q_norm.weight"}, "attn_q_norm"},
+};
+
+static void check_cases(void)
+{
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct tiny_change changes[] = {cases[i].change, {0}};
+		enum tern_status status = open_changed(changes);
+		if (!cases[i].said)
+			CHECK(status == TERN_OK, "%s: %s", cases[i].change.name, err.message);
+		else
+			CHECK(status == TERN_ERR_FILE && strstr(err.message, cases[i].said) && !strchr(err.message, '\n'),
+			      "%s: status %d, '%s'", cases[i].change.name, (int)status, err.message);
+	}
+}
+
+/* A NaN that only shows in the logits: generation stops and says where. */
+static void check_nan_embedding(void)
+{
+	const struct tiny_change changes[] = {{"token_embd.weight", TINY_VALUE, NAN, NULL}, {0}};
+	const int32_t id = 0; /* the row that holds the NaN */
+	struct tern_model *model;
+	struct tern_session *session = NULL;
+	struct tern_sampler *sampler = NULL;
+
+	tiny_model_write(scratch_path("model.gguf"), changes, &err);
+	CHECK(tern_model_open(&model, scratch_path("model.gguf"), NULL, &err) == TERN_OK &&
+	              tern_session_new(&session, model, NULL, &err) == TERN_OK &&
+	              tern_sampler_new(&sampler, model, NULL, &err) == TERN_OK,
+	      "%s", err.message);
+	CHECK(tern_generate(session, sampler, &id, 1, NULL, NULL, &err) == TERN_ERR_FAILED &&
+	              strstr(err.message, "position 1"),
+	      "%s", err.message);
+	tern_sampler_free(sampler);
+	tern_session_free(session);
+	tern_model_close(model);
+}
+
+/* Opens a file of these bytes and runs it if it opens. */
+static void try_bytes(const uint8_t *bytes, size_t n_bytes, const char *what, size_t at)
+{
+	struct tern_model *model;
+
+	scratch_write(scratch_path("damaged.gguf"), bytes, n_bytes);
+	err.message[0] = '\0';
+	enum tern_status status = tern_model_open(&model, scratch_path("damaged.gguf"), NULL, &err);
+	CHECK(status == TERN_OK || (status == TERN_ERR_FILE && err.message[0]), "%s at %zu: status %d '%s'", what, at,
+	      (int)status, err.message);
+	if (status == TERN_OK)
+		run_a_little(model);
+	tern_model_close(model);
+}
+
+static void check_damage(void)
+{
+	uint8_t *bytes;
+	size_t n_bytes, n_header;
+
+	tiny_model_write(scratch_path("model.gguf"), NULL, &err);
+	CHECK(tern_read_file(scratch_path("model.gguf"), 1 << 20, &bytes, &n_bytes, &err) == TERN_OK, "%s", err.message);
+	n_header = n_bytes < 8192 ? n_bytes : 8192; /* metadata, descriptions and the first embeddings */
+	uint64_t seed = test_seed;
+	for (int i = 0; i < 2000; i++) {
+		size_t at = (size_t)test_random() % n_header;
+		uint8_t saved = bytes[at];
+		bytes[at] = i % 2 ? (uint8_t)(saved ^ 1u << test_random() % 8) : (uint8_t)test_random();
+		try_bytes(bytes, n_bytes, "changed byte", at);
+		bytes[at] = saved;
+	}
+	for (int i = 0; i < 1000; i++) { /* lengths and counts: numbers that wrap, or are a little off */
+		static const uint64_t numbers[] = {0, 1, UINT64_MAX, INT64_MAX, UINT32_MAX, 1ull << 32, 1ull << 61, 257};
+		size_t at = (size_t)test_random() % (n_header - 8);
+		uint8_t saved[8];
+		memcpy(saved, bytes + at, 8);
+		memcpy(bytes + at, &numbers[test_random() % 8], test_random() % 2 ? 8 : 4);
+		try_bytes(bytes, n_bytes, "number", at);
+		memcpy(bytes + at, saved, 8);
+	}
+	for (int i = 0; i < 300; i++) {
+		size_t n = (size_t)test_random() % n_bytes;
+		try_bytes(bytes, n, "cut", n);
+	}
+	if (test_n_failed)
+		fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
+	tern_free(bytes);
+}
+
+int main(void)
+{
+	scratch_begin();
+	check_cases();
+	check_nan_embedding();
+	check_damage();
+	scratch_end();
+	return test_summary();
+}

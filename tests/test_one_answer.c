@@ -1,0 +1,119 @@
+/* One answer: the logits of the shipped model are the same bits with every kernel set this CPU can run, any number of
+ * threads and any split of the prompt into batches; and, by the hash below, on every machine. */
+#include "base/memory.h"
+#include "kernels/kernels.h"
+#include "test.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <tern.h>
+
+/* Longer than one block of attention. */
+enum { N_TOKENS = TERN_ATTENTION_BLOCK + 20 };
+
+/* FNV-1a over the bits of all logits. It changes when the arithmetic, the file format's rounding or the shipped model
+ * does, and then has to be the same again in every build. */
+static const uint64_t expected_hash = 0;
+
+static struct tern_error err;
+static struct tern_model *model;
+static size_t n_vocab;
+
+static uint64_t hash_floats(const float *values, size_t n)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+	const unsigned char *bytes = (const unsigned char *)values;
+
+	for (size_t i = 0; i < n * sizeof *values; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3u;
+	return hash;
+}
+
+/* The logits of all tokens, fed in pieces of at most n_piece. */
+static uint64_t run(const int32_t *ids, const char *isa, int n_threads, int n_batch, size_t n_piece)
+{
+	struct tern_session_options options = {.n_ctx = N_TOKENS, .n_threads = n_threads, .n_batch = n_batch};
+	struct tern_session *session;
+	float *logits = malloc(N_TOKENS * n_vocab * sizeof *logits);
+	uint64_t hash = 0;
+
+	setenv("TERN_ISA", isa, 1);
+	if (tern_session_new(&session, model, &options, &err) == TERN_OK) {
+		for (size_t at = 0; at < N_TOKENS; at += n_piece) {
+			size_t n = N_TOKENS - at < n_piece ? N_TOKENS - at : n_piece;
+			CHECK(tern_session_feed(session, ids + at, n, logits + at * n_vocab, &err) == TERN_OK, "%s", err.message);
+		}
+		hash = hash_floats(logits, N_TOKENS * n_vocab);
+		CHECK(!memcmp(tern_session_logits(session), logits + (N_TOKENS - 1) * n_vocab, n_vocab * sizeof *logits),
+		      "the last row is not what tern_session_logits() gives");
+	} else {
+		CHECK(false, "%s", err.message);
+	}
+	tern_session_free(session);
+	free(logits);
+	return hash;
+}
+
+/* What is kept when a session goes back is as good as computed anew. */
+static void check_rewind(const int32_t *ids)
+{
+	struct tern_session_options options = {.n_ctx = N_TOKENS, .n_threads = 2};
+	struct tern_session *session;
+	float *before = malloc(n_vocab * sizeof *before);
+
+	CHECK(tern_session_new(&session, model, &options, &err) == TERN_OK, "%s", err.message);
+	tern_session_feed(session, ids, 100, NULL, &err);
+	memcpy(before, tern_session_logits(session), n_vocab * sizeof *before);
+	tern_session_rewind(session, 40);
+	CHECK(tern_session_n_past(session) == 40, "%d", tern_session_n_past(session));
+	tern_session_feed(session, ids + 150, 60, NULL, &err); /* something else */
+	CHECK(memcmp(tern_session_logits(session), before, n_vocab * sizeof *before), "other tokens, same logits");
+	tern_session_rewind(session, 40);
+	tern_session_feed(session, ids + 40, 60, NULL, &err);
+	CHECK(!memcmp(tern_session_logits(session), before, n_vocab * sizeof *before), "rewinding changed the answer");
+	CHECK(tern_session_feed(session, ids, N_TOKENS - 99, NULL, &err) == TERN_ERR_CONTEXT, "overfull context accepted");
+	CHECK(tern_session_n_past(session) == 100, "a refused call changed the context");
+	const int32_t bad[] = {(int32_t)n_vocab}, negative[] = {-1};
+	CHECK(tern_session_feed(session, bad, 1, NULL, &err) == TERN_ERR_USAGE, "token out of range accepted");
+	CHECK(tern_session_feed(session, negative, 1, NULL, &err) == TERN_ERR_USAGE, "negative token accepted");
+	tern_session_free(session);
+	free(before);
+}
+
+int main(void)
+{
+	static const struct {
+		int n_threads, n_batch;
+		size_t n_piece;
+	} splits[] = {{2, 512, N_TOKENS}, {3, 7, N_TOKENS}, {1, 512, 100}, {2, 512, 1}};
+	const char *path = getenv("MODEL");
+	struct tern_model_info info;
+	int32_t ids[N_TOKENS];
+
+	if (!path || tern_model_open(&model, path, NULL, &err) != TERN_OK) {
+		fprintf(stderr, "MODEL: %s\n", path ? err.message : "not set");
+		return 1;
+	}
+	tern_model_get_info(model, &info);
+	n_vocab = (size_t)info.n_vocab;
+	for (size_t i = 0; i < N_TOKENS; i++)
+		ids[i] = (int32_t)(test_random() % n_vocab);
+
+	const struct tern_kernels *const *built = tern_kernels_built();
+	const char *last = "portable";
+	for (size_t i = 0; built[i]; i++)
+		if (tern_kernels_usable(built[i])) {
+			uint64_t hash = run(ids, built[i]->name, 2, 64, N_TOKENS);
+			CHECK(hash == expected_hash, "%s: hash 0x%016llx, expected 0x%016llx", built[i]->name,
+			      (unsigned long long)hash, (unsigned long long)expected_hash);
+			last = built[i]->name;
+		}
+	for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
+		uint64_t hash = run(ids, last, splits[i].n_threads, splits[i].n_batch, splits[i].n_piece);
+		CHECK(hash == expected_hash, "%d threads, batches of %d, pieces of %zu: hash 0x%016llx", splits[i].n_threads,
+		      splits[i].n_batch, splits[i].n_piece, (unsigned long long)hash);
+	}
+	check_rewind(ids);
+	tern_model_close(model);
+	return test_summary();
+}

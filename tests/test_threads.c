@@ -1,0 +1,62 @@
+/* base/threads.h: every chunk runs exactly once, also when runs follow each other fast, when workers have gone to sleep,
+ * and when there are more threads than processors. */
+#include "base/memory.h"
+#include "base/threads.h"
+#include "test.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+enum { MAX_CHUNKS = 1000 };
+
+struct record {
+	atomic_int runs[MAX_CHUNKS];
+	atomic_int bad_worker;
+	int n_threads;
+};
+
+static void note(void *context, size_t chunk, int worker)
+{
+	struct record *record = context;
+	atomic_fetch_add(&record->runs[chunk], 1);
+	if (worker < 0 || worker >= record->n_threads)
+		atomic_store(&record->bad_worker, 1);
+}
+
+static void check_runs(int n_threads)
+{
+	static struct record record;
+	struct tern_pool *pool;
+	struct tern_error err;
+
+	CHECK(tern_pool_new(&pool, n_threads, &err) == TERN_OK, "%s", err.message);
+	record.n_threads = tern_pool_size(pool);
+	CHECK(record.n_threads == n_threads, "%d of %d", record.n_threads, n_threads);
+	for (int round = 0; round < 300; round++) {
+		size_t n = test_random() % MAX_CHUNKS;
+		for (size_t i = 0; i < MAX_CHUNKS; i++)
+			atomic_store(&record.runs[i], 0);
+		tern_pool_run(pool, note, &record, n);
+		size_t wrong = 0;
+		for (size_t i = 0; i < MAX_CHUNKS; i++)
+			wrong += atomic_load(&record.runs[i]) != (i < n);
+		CHECK(wrong == 0, "%d threads, round %d: %zu of %zu chunks ran not exactly once", n_threads, round, wrong, n);
+		if (round % 100 == 0) /* long enough for the workers to sleep */
+			nanosleep(&(struct timespec){0, 20000000}, NULL);
+	}
+	CHECK(!atomic_load(&record.bad_worker), "worker index out of range");
+	tern_pool_free(pool);
+}
+
+int main(void)
+{
+	struct tern_pool *pool;
+	struct tern_error err;
+
+	for (int n = 1; n <= 9; n += 2)
+		check_runs(n);
+	CHECK(tern_pool_new(&pool, 0, &err) == TERN_ERR_USAGE, "0 threads accepted");
+	tern_pool_free(NULL);
+	CHECK(tern_default_threads() >= 1, "%d", tern_default_threads());
+	return test_summary();
+}
