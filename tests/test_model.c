@@ -61,7 +61,7 @@ static const struct {
 	{{"llama.block_count", TINY_STRING, 0, "1"}, "llama.block_count"},
 	{{"llama.context_length", TINY_NUMBER, 0, NULL}, "llama.context_length"},
 	{{"llama.embedding_length", TINY_NUMBER, 0, NULL}, "llama.embedding_length"},
-	{{"llama.embedding_length", TINY_NUMBER, 17, NULL}, "llama.embedding_length"},
+	{{"llama.embedding_length", TINY_NUMBER, 17, NULL}, "embedding_length"},
 	{{"llama.embedding_length", TINY_NUMBER, 32, NULL}, "token_embd.weight"},
 	{{"llama.feed_forward_length", TINY_NUMBER, 2147483648.0, NULL}, "llama.feed_forward_length"},
 	{{"llama.feed_forward_length", TINY_NUMBER, 48, NULL}, "ffn_gate"},
@@ -178,7 +178,7 @@ static void check_damage(void)
 	for (int i = 0; i < 2000; i++) {
 		size_t at = (size_t)test_random() % n_header;
 		uint8_t saved = bytes[at];
-		bytes[at] = i % 2 ? (uint8_t)(saved ^ 1u << test_random() % 8) : (uint8_t)test_random();
+		bytes[at] = (uint8_t)(i % 2 ? saved ^ 1u << test_random() % 8 : test_random());
 		try_bytes(bytes, n_bytes, "changed byte", at);
 		bytes[at] = saved;
 	}

@@ -1,0 +1,154 @@
+"""tern against an independent implementation: logits, greedy texts, questions and what the 8-bit head costs.
+
+The shipped model's expected texts are in tests/data. More checkpoints, with float64 logits, are looked for in
+../shared/checkpoints; where that does not exist only the shipped model is tested, and that is said.
+Environment: TERN, TERN_CONVERT, MODEL, BUILD, and RUN (an emulator's command, or empty). Needs no packages.
+"""
+import array
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+RUN = os.environ.get("RUN", "").split()
+TERN, CONVERT, MODEL = (os.environ[name] for name in ("TERN", "TERN_CONVERT", "MODEL"))
+SHARED = os.path.join("..", "shared", "checkpoints")
+# 8-bit rounding amplifies the tiny difference that a half-precision key/value cache makes.
+MAX_RELATIVE_ERROR = 2e-2
+MAX_PERPLEXITY_COST = 0.003
+
+passed = failed = 0
+
+
+def check(good, what):
+    global passed, failed
+    passed += bool(good)
+    failed += not good
+    if not good:
+        print("FAILED:", what, file=sys.stderr)
+
+
+def call(*command, isa=None, **more):
+    env = dict(os.environ, **({"TERN_ISA": isa} if isa else {}))
+    return subprocess.run([*RUN, *command], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+
+def isas():
+    """The kernel sets this machine runs."""
+    names = ["portable", "avx2", "avxvnni", "avx512vnni", "neon", "dotprod", "i8mm"]
+    return [isa for isa in names if call(TERN, "info", "-m", MODEL, isa=isa).returncode == 0]
+
+
+def convert(checkpoint, out, *options):
+    done = call(CONVERT, checkpoint, "-o", out, "--force", *options)
+    check(done.returncode == 0, f"{checkpoint}: {done.stderr.decode(errors='replace')}")
+    return done.returncode == 0
+
+
+def relative_errors(path, rows):
+    ours = array.array("f")
+    with open(path, "rb") as file:
+        ours.frombytes(file.read())
+    n = len(rows[0])
+    for i, row in enumerate(rows):
+        mine = ours[i * n:(i + 1) * n]
+        yield (sum((a - b) ** 2 for a, b in zip(mine, row)) / sum(b * b for b in row)) ** 0.5
+
+
+def check_logits(checkpoint, directory):
+    """Every position of golden.json's ids, with every kernel set; all sets give the same file."""
+    golden = json.load(open(os.path.join(checkpoint, "golden.json")))
+    model, out = os.path.join(directory, "model.gguf"), os.path.join(directory, "logits.f32")
+    if not convert(checkpoint, model, "--head", "keep", "--embd", "keep"):
+        return
+    first = None
+    for isa in isas():
+        done = call(TERN, "logits", "-m", model, "--ids", ",".join(map(str, golden["ids"])), "-o", out, isa=isa)
+        check(done.returncode == 0, f"{checkpoint} {isa}: {done.stderr.decode(errors='replace')}")
+        if done.returncode:
+            continue
+        data = open(out, "rb").read()
+        if first is None:
+            first = data
+            worst = max(relative_errors(out, golden["logits"]))
+            print(f"{os.path.basename(checkpoint)}: relative error at most {worst:.5f}")
+            check(worst <= MAX_RELATIVE_ERROR, f"{checkpoint} {isa}: relative error {worst:.4f}")
+        check(data == first, f"{checkpoint}: {isa} gives other bits")
+
+
+def check_texts(model, golden, prefix=""):
+    """Greedy text equals the reference's, token by token, as bytes."""
+    for case in json.load(open(golden)):
+        ids = ",".join(map(str, case["greedy"]))
+        expected = call(TERN, "tokenize", "-m", model, "--decode", ids).stdout
+        prompt = case["prompt"][len(prefix):]
+        done = call(TERN, "run", "-m", model, "--raw", "--temp", "0", "-n", str(len(case["greedy"])), "--ignore-eos",
+                    "--show-special", "-p", prompt)
+        check(done.returncode == 0, done.stderr.decode(errors="replace"))
+        check(done.stdout.strip() == expected.strip() and len(expected) > 10,
+              f"{prompt!r}: got {done.stdout!r}, expected {expected!r}")
+
+
+def check_exam(model, path):
+    """Questions of the model's domain in its chat format; it is known to answer 58 of 60 rightly."""
+    cases = [json.loads(line) for line in open(path)]
+    right = sum(call(TERN, "run", "-m", model, "--temp", "0", case["question"]).stdout.decode().strip() == case["answer"]
+                for case in cases)
+    print(f"exam: {right} of {len(cases)} right")
+    check(right >= 57, f"exam: {right} of {len(cases)}")
+
+
+def perplexity(model, text):
+    done = call(TERN, "eval", "-m", model, "-f", text, "-c", "256")
+    found = re.search(rb"PPL = ([0-9.]+)", done.stdout)
+    check(found, f"{model}: {done.stderr.decode(errors='replace')}")
+    return float(found.group(1)) if found else float("nan")
+
+
+def check_head_cost(checkpoint, directory, prompt):
+    """What 8-bit head and embeddings do to perplexity, on text that the model itself writes."""
+    keep, q8 = os.path.join(directory, "keep.gguf"), os.path.join(directory, "q8.gguf")
+    if not (convert(checkpoint, keep, "--head", "keep", "--embd", "keep") and convert(checkpoint, q8)):
+        return
+    text = os.path.join(directory, "text.txt")
+    with open(text, "wb") as file:
+        for seed in range(1, 13):
+            file.write(prompt.encode())
+            file.write(call(TERN, "run", "-m", keep, "--raw", "-p", prompt, "-n", "250", "--temp", "1", "--top-k", "0",
+                            "--top-p", "1", "--min-p", "0", "--ignore-eos", "--seed", str(seed)).stdout)
+    before, after = perplexity(keep, text), perplexity(q8, text)
+    print(f"{os.path.basename(checkpoint)}: perplexity {before:.4f}, with 8-bit head and embeddings {after:.4f} "
+          f"({100 * (after / before - 1):+.3f} %)")
+    check(after <= before * (1 + MAX_PERPLEXITY_COST), f"{checkpoint}: perplexity {before} became {after}")
+
+
+def check_shared(directory):
+    random = os.path.join(SHARED, "random")
+    for name in sorted(os.listdir(random)):
+        check_logits(os.path.join(random, name), directory)
+    stories = os.path.join(SHARED, "stories-3m")
+    model = os.path.join(directory, "stories.gguf")
+    if convert(stories, model, "--head", "keep", "--embd", "keep"):
+        check_texts(model, os.path.join(stories, "golden.json"))
+    check_head_cost(stories, directory, "Once upon a time")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        model = os.path.join(directory, "tiny.gguf")
+        if convert("models/tern-tiny", model, "--head", "keep", "--embd", "keep"):
+            check_texts(model, "tests/data/tern-tiny-golden.json", prefix="<|begin|>")
+        if not RUN:
+            check_exam(MODEL, "tests/data/tern-tiny-exam.jsonl")
+            check_head_cost("models/tern-tiny", directory, "Once upon a time")
+        if os.path.isdir(SHARED):
+            check_shared(directory)
+        else:
+            print(f"{SHARED} is not here: skipped the logits of random checkpoints and stories-3m")
+    print(f"oracle: {passed} passed, {failed} failed")
+    return failed > 0 or passed == 0
+
+
+sys.exit(main())

@@ -1,0 +1,299 @@
+/* SentencePiece models: a good file is read field by field; wrong ones are refused with the place; then every
+ * truncation, every flipped bit and some thousands of rewrites. */
+#include "test.h"
+
+#include "base/memory.h"
+#include "convert/spm_proto.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* A message being written. */
+struct bytes {
+	uint8_t bytes[2048];
+	size_t n;
+};
+
+static void put_raw(struct bytes *to, const void *from, size_t n)
+{
+	if (n > sizeof to->bytes - to->n)
+		abort();
+	memcpy(to->bytes + to->n, from, n);
+	to->n += n;
+}
+
+static void put_varint(struct bytes *to, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		put_raw(to, &(uint8_t){(uint8_t)(value | 0x80)}, 1);
+	put_raw(to, &(uint8_t){(uint8_t)value}, 1);
+}
+
+static void put_number(struct bytes *to, unsigned field, uint64_t value)
+{
+	put_varint(to, field << 3);
+	put_varint(to, value);
+}
+
+static void put_bytes(struct bytes *to, unsigned field, const void *from, size_t n)
+{
+	put_varint(to, field << 3 | 2);
+	put_varint(to, n);
+	put_raw(to, from, n);
+}
+
+static void put_piece(struct bytes *to, const char *text, float score, int type)
+{
+	struct bytes piece = {.n = 0};
+
+	put_bytes(&piece, 1, text, strlen(text));
+	put_varint(&piece, 2 << 3 | 5);
+	put_raw(&piece, &score, 4);
+	if (type != 1)
+		put_number(&piece, 3, (uint64_t)type);
+	put_bytes(to, 1, piece.bytes, piece.n);
+}
+
+/* A small BPE model, with unknown fields of every wire type. */
+static void make_model(struct bytes *model)
+{
+	struct bytes trainer = {.n = 0}, normalizer = {.n = 0};
+
+	model->n = 0;
+	put_piece(model, "<unk>", 0, 2);
+	put_piece(model, "<s>", 0, 3);
+	put_piece(model, "</s>", 0, 3);
+	put_piece(model, "<0x0A>", 0, 6);
+	put_piece(model, "\xe2\x96\x81t", -1.5f, 1);
+	put_piece(model, "he", -2, 1);
+	put_bytes(&trainer, 1, "corpus.txt", 10);
+	put_number(&trainer, 3, 2);
+	put_number(&trainer, 35, 1);
+	put_number(&trainer, 43, UINT64_MAX); /* pad_id = -1 */
+	put_varint(&trainer, 999 << 3 | 1);
+	put_raw(&trainer, "12345678", 8);
+	put_bytes(model, 2, trainer.bytes, trainer.n);
+	put_bytes(&normalizer, 1, "identity", 8);
+	put_number(&normalizer, 4, 0);
+	put_bytes(model, 3, normalizer.bytes, normalizer.n);
+	put_number(model, 77, 300);
+	put_varint(model, 78 << 3 | 5);
+	put_raw(model, "1234", 4);
+}
+
+/* Parses a copy in a buffer of exactly this size. */
+static enum tern_status parse_copy(const uint8_t *bytes, size_t n, struct spm_model *model, uint8_t **copy,
+                                   struct tern_error *err)
+{
+	*copy = malloc(n ? n : 1);
+	if (!*copy)
+		abort();
+	memcpy(*copy, bytes, n);
+	return spm_parse(model, "t.model", *copy, n, err);
+}
+
+static void test_good(void)
+{
+	struct tern_error err = {0};
+	struct spm_model model;
+	struct bytes file;
+	uint8_t *copy;
+
+	make_model(&file);
+	enum tern_status status = parse_copy(file.bytes, file.n, &model, &copy, &err);
+	CHECK(status == TERN_OK, "%s", err.message);
+	if (status)
+		return;
+	CHECK(model.n_pieces == 6, "%zu pieces", model.n_pieces);
+	CHECK(model.unk_id == 0 && model.bos_id == 1 && model.eos_id == 2 && model.pad_id == -1, "ids");
+	CHECK(model.byte_fallback && model.add_dummy_prefix && !model.remove_extra_whitespaces && !model.has_charsmap,
+	      "settings");
+	const struct spm_piece *piece = &model.pieces[4];
+	CHECK(piece->length == 4 && memcmp(piece->bytes, "\xe2\x96\x81t", 4) == 0, "piece 4");
+	CHECK(piece->score == -1.5f && piece->type == 1, "piece 4: %g, %d", (double)piece->score, piece->type);
+	CHECK(model.pieces[0].type == 2 && model.pieces[2].type == 3 && model.pieces[3].type == 6, "types");
+	spm_free(&model);
+	free(copy);
+}
+
+static void check_refused(const char *what, const struct bytes *file, const char *says)
+{
+	struct tern_error err = {0};
+	struct spm_model model;
+	uint8_t *copy;
+	enum tern_status status = parse_copy(file->bytes, file->n, &model, &copy, &err);
+
+	CHECK(status == TERN_ERR_FILE, "%s: accepted", what);
+	CHECK(strstr(err.message, says) && strncmp(err.message, "t.model: ", 9) == 0, "%s: expected '%s' in %s", what,
+	      says, err.message);
+	if (!status)
+		spm_free(&model);
+	free(copy);
+}
+
+/* Whole files that are refused, as bytes. */
+static void test_bad_bytes(void)
+{
+	static const struct {
+		const char *what, *bytes;
+		size_t n;
+		const char *says;
+	} files[] = {
+	        {"empty", "", 0, "no pieces"},
+	        {"field 0", "\x02\x00", 2, "byte 0: a field number"},
+	        {"text", "version https", 13, "byte 0: "},
+	        {"group", "\x0b", 1, "byte 0: a wire type"},
+	        {"end of group", "\x0c", 1, "byte 0: a wire type"},
+	        {"wire type 6", "\x0e", 1, "byte 0: a wire type"},
+	        {"wire type 7", "\x0f", 1, "byte 0: a wire type"},
+	        {"pieces as number", "\x08\x01", 2, "byte 0: a field has the wrong wire type"},
+	        {"trainer as number", "\x10\x01", 2, "byte 0: a field has the wrong wire type"},
+	        {"length past the end", "\x0a\x05\x0a", 3, "byte 0: a field goes on past the end"},
+	        {"huge length", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "byte 0: a field goes on"},
+	        {"cut tag", "\x80", 1, "byte 0: a number is cut"},
+	        {"cut length", "\x0a\x80", 2, "byte 1: a number is cut"},
+	        {"endless tag", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11, "byte 0: a number of more than 64"},
+	        {"65 bits", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02", 10, "byte 0: a number of more than 64"},
+	        {"cut 32 bits", "\x9d\x06\x01\x02\x03", 5, "byte 0: a field goes on"},
+	        {"cut 64 bits", "\x99\x06\x01\x02\x03\x04\x05\x06\x07", 9, "byte 0: a field goes on"},
+	        {"piece without text", "\x0a\x00", 2, "byte 0: a piece that is empty"},
+	        {"text of a piece as number", "\x0a\x02\x08\x01", 4, "byte 2: a field of a piece"},
+	        {"score as number",
+	         "\x0a\x05\x0a\x01"
+	         "a\x10\x01",
+	         7, "byte 5: a field of a piece"},
+	        {"type as bytes",
+	         "\x0a\x06\x0a\x01"
+	         "a\x1a\x01"
+	         "a",
+	         8, "byte 5: a field of a piece"},
+	        {"type 0",
+	         "\x0a\x05\x0a\x01"
+	         "a\x18\x00",
+	         7, "byte 5: an unknown type"},
+	        {"type 7",
+	         "\x0a\x05\x0a\x01"
+	         "a\x18\x07",
+	         7, "byte 5: an unknown type"},
+	        {"text past the piece",
+	         "\x0a\x03\x0a\x02"
+	         "a\x0a\x00",
+	         7, "byte 2: a field goes on"},
+	        {"not UTF-8", "\x0a\x03\x0a\x01\xff", 5, "byte 0: a piece that is empty"},
+	        {"score NaN",
+	         "\x0a\x08\x0a\x01"
+	         "a\x15\x00\x00\xc0\x7f",
+	         10, "byte 0: a piece whose score"},
+	        {"score infinite",
+	         "\x0a\x08\x0a\x01"
+	         "a\x15\x00\x00\x80\xff",
+	         10, "byte 0: a piece whose score"},
+	        {"unigram by default",
+	         "\x0a\x03\x0a\x01"
+	         "a",
+	         5, "SentencePiece unigram model"},
+	        {"unigram",
+	         "\x0a\x03\x0a\x01"
+	         "a\x12\x02\x18\x01",
+	         9, "SentencePiece unigram model (type 1)"},
+	        {"word",
+	         "\x0a\x03\x0a\x01"
+	         "a\x12\x02\x18\x03",
+	         9, "SentencePiece word model"},
+	        {"char",
+	         "\x0a\x03\x0a\x01"
+	         "a\x12\x02\x18\x04",
+	         9, "SentencePiece char model"},
+	        {"type 99",
+	         "\x0a\x03\x0a\x01"
+	         "a\x12\x02\x18\x63",
+	         9, "(type 99)"},
+	        {"type as bytes",
+	         "\x0a\x03\x0a\x01"
+	         "a\x12\x02\x1a\x00",
+	         9, "byte 7: a setting"},
+	        {"ids past the end",
+	         "\x0a\x03\x0a\x01"
+	         "a\x12\x02\x18\x02",
+	         9, "bos_id is 1 but there are 1"},
+	        {"prefix as bytes", "\x1a\x02\x1a\x00", 4, "byte 2: a setting"},
+	        {"spaces not escaped", "\x1a\x02\x28\x00", 4, "byte 2: escape_whitespaces"},
+	        {"space as suffix", "\x12\x03\xc0\x01\x01", 5, "byte 2: treat_whitespace"},
+	        {"id out of range", "\x12\x07\xc0\x02\x80\x80\x80\x80\x08", 9, "byte 2: a token id"},
+	};
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		struct bytes file = {.n = 0};
+		put_raw(&file, files[i].bytes, files[i].n);
+		check_refused(files[i].what, &file, files[i].says);
+	}
+}
+
+/* Of settings that come twice the last counts, and messages that come twice are one. */
+static void test_repeated(void)
+{
+	struct tern_error err = {0};
+	struct spm_model model;
+	struct bytes file, more = {.n = 0};
+	uint8_t *copy;
+
+	make_model(&file);
+	put_number(&more, 40, 3);
+	put_number(&more, 40, 4);
+	put_bytes(&file, 2, more.bytes, more.n);
+	CHECK(parse_copy(file.bytes, file.n, &model, &copy, &err) == TERN_OK, "%s", err.message);
+	CHECK(model.unk_id == 4 && model.byte_fallback, "unk_id %d", model.unk_id);
+	spm_free(&model);
+	free(copy);
+}
+
+/* ---- damage ---- */
+
+static void parse_any(const uint8_t *bytes, size_t n)
+{
+	struct tern_error err = {0};
+	struct spm_model model;
+	uint8_t *copy;
+	enum tern_status status = parse_copy(bytes, n, &model, &copy, &err);
+
+	if (status == TERN_OK) {
+		size_t sum = 0;
+		for (size_t i = 0; i < model.n_pieces; i++)
+			for (size_t j = 0; j < model.pieces[i].length; j++)
+				sum += (unsigned char)model.pieces[i].bytes[j];
+		CHECK(sum > 0 && model.bos_id < (int64_t)model.n_pieces, "pieces of nothing");
+		spm_free(&model);
+	} else {
+		CHECK(status == TERN_ERR_FILE && err.message[0], "no message");
+	}
+	free(copy);
+}
+
+static void test_damage(void)
+{
+	struct bytes good, bad;
+
+	make_model(&good);
+	for (size_t n = 0; n < good.n; n++)
+		parse_any(good.bytes, n);
+	for (size_t bit = 0; bit < good.n * 8; bit++) {
+		bad = good;
+		bad.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		parse_any(bad.bytes, bad.n);
+	}
+	for (int round = 0; round < 5000; round++) {
+		bad = good;
+		for (uint64_t i = test_random() % 4 + 1; i > 0; i--)
+			bad.bytes[test_random() % bad.n] = (uint8_t)test_random();
+		parse_any(bad.bytes, bad.n);
+	}
+}
+
+int main(void)
+{
+	test_good();
+	test_bad_bytes();
+	test_repeated();
+	test_damage();
+	return test_summary();
+}
