@@ -1,0 +1,490 @@
+#!/bin/sh
+# End-to-end tests of the programs, as a user or a script meets them: exit statuses, streams, options, pipes.
+#
+#   TERN, TERN_CONVERT  the programs            MODEL  models/tern-tiny, converted
+#   RUN                 an emulator in front of them, e.g. "qemu-aarch64 -L /usr/aarch64-linux-gnu", or nothing
+#
+# Prints what failed, and a last line with the counts. Needs nothing but a POSIX system; parts that need python3,
+# timeout or /dev/full are left out where these are missing.
+TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} MODEL=${MODEL:-build/models/tern-tiny.gguf}
+CHECKPOINT=$PWD/models/tern-tiny
+# Some tests change the directory.
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
+TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") MODEL=$(absolute "$MODEL")
+
+unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR XDG_DATA_HOME
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-cli.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$dir" || exit 1
+export HOME="$dir/home"
+
+passed=0 failed=0
+pass() { passed=$((passed + 1)); }
+fail() {
+	failed=$((failed + 1))
+	printf 'cli.sh: %s\n' "$1"
+	shift
+	[ $# -eq 0 ] || printf '    %s\n' "$@"
+}
+# check NAME COMMAND...: the command succeeds
+check() {
+	name=$1
+	shift
+	if "$@" >check.log 2>&1; then pass; else fail "$name" "$*" "$(head -c 500 check.log)"; fi
+}
+
+# tern ARG...: runs it; standard input as the caller has it
+# shellcheck disable=SC2086 # RUN is a command with arguments
+tern() { $RUN "$TERN" "$@"; }
+# shellcheck disable=SC2086
+convert() { $RUN "$TERN_CONVERT" "$@"; }
+# run STATUS NAME ARG...: runs tern with standard input from $input; keeps out, err; fails unless it exits so
+input=/dev/null
+run() {
+	wanted=$1 name=$2
+	shift 2
+	tern "$@" <"$input" >out 2>err
+	status=$?
+	if [ "$status" -eq "$wanted" ]; then pass; else fail "$name: status $status, expected $wanted" "tern $*" "$(head -c 500 err)"; fi
+}
+# refused STATUS NAME PATTERN ARG...: that status, nothing on standard output, one line on standard error with PATTERN
+refused() {
+	wanted=$1 name=$2 pattern=$3
+	shift 3
+	run "$wanted" "$name" "$@"
+	if [ -s out ]; then fail "$name: standard output is not empty" "$(head -c 200 out)"; else pass; fi
+	if [ "$(wc -l <err)" -eq 1 ] && grep -q '^tern: ' err && grep -q -e "$pattern" err; then
+		pass
+	else
+		fail "$name: expected one line with '$pattern'" "$(head -c 500 err)"
+	fi
+}
+same() { cmp -s "$1" "$2"; }
+# Nothing but the text of the answer
+answer() { tern run -m "$MODEL" "$@" </dev/null 2>err; }
+
+# ---- help and version ----
+
+run 0 'version' --version
+check 'version: first line' grep -q '^tern [0-9]*\.[0-9]*\.[0-9]*$' out
+run 0 'help' --help
+check 'help: on standard output' grep -q 'tern run' out
+run 2 'no command'
+check 'no command: help on standard error' grep -q 'tern run' err
+check 'no command: nothing on standard output' test ! -s out
+for command in run info tokenize eval logits; do
+	run 0 "$command --help" "$command" --help
+	cp out help
+	check "$command --help: examples" grep -q '^Examples:' help
+	check "$command --help: the model" grep -q -e '-m, --model' help
+	run 0 "$command -h" "$command" -h
+	check "$command -h" same out help
+	run 0 "help $command" help "$command"
+	check "help $command" same out help
+	run 0 "$command --version" "$command" --version
+done
+for pair in perplexity:eval show:info; do
+	run 0 "help ${pair#*:}" help "${pair#*:}"
+	cp out help
+	run 0 "${pair%:*} is ${pair#*:}" "${pair%:*}" --help
+	check "${pair%:*} is ${pair#*:}" same out help
+done
+refused 2 'unknown command' "'run'" rnu
+refused 2 'option before the command' 'command comes first' -n 5 run
+
+# ---- options ----
+
+refused 2 'unknown option' "did you mean '--temp'" run --tmep 1 hi
+refused 2 'unknown option: where to look' 'tern run --help' run --nonsense hi
+refused 2 'unknown letter' "'-x'" run -x hi
+refused 2 'one dash before a long name' "did you mean '--temp'" run -temp 1 hi
+refused 2 'missing value' 'needs a value' run --temp
+refused 2 'missing value of a letter' 'needs a value' run -n
+refused 2 'empty value' 'no value' run --ctx= hi
+refused 2 'value that is an option' 'is an option' run -p --seed 3
+refused 2 'value for a flag' 'takes no value' run --raw=1 hi
+refused 2 'seed as in llama.cpp' '--seed 42' run -s 42 hi
+refused 2 'prompt given twice' 'twice' run -p a -p b
+refused 2 'prompt given in two ways' 'twice' run -p a b
+refused 2 'empty prompt' 'empty' run -m "$MODEL" -p ''
+refused 2 'no prompt' 'prompt' run -m "$MODEL"
+refused 2 'empty stop string' 'stop' run --stop '' hi
+refused 2 'system text without chat format' 'system' run --raw -s 'be kind' hi
+refused 2 'two output forms' 'jsonl' run --json --jsonl hi
+for value in nan -1 1e308 0x10 1,5 '' ' 1'; do refused 2 "--temp '$value'" 'temp' run --temp "$value" hi; done
+for value in 2 -0.1 inf; do refused 2 "--top-p $value" 'from 0 to 1' run --top-p "$value" hi; done
+for value in 0 -1 1000000 NaN 2.5; do refused 2 "-t $value" 'from 1 to' run -t "$value" hi; done
+for value in -1 4k 99999999999 1000000000000000000 ''; do refused 2 "-c '$value'" 'ctx' run -c "$value" hi; done
+for value in 0 -5 x; do refused 2 "-n $value" 'predict' run -n "$value" hi; done
+refused 2 '--color' 'auto|always|never' run --color blue hi
+refused 2 '--seed' 'seed' run --seed 99999999999999999999 hi
+TERN_THREADS=many refused 2 'TERN_THREADS' 'TERN_THREADS' run -m "$MODEL" hi
+refused 2 'control characters in a message' '\\x1b' run "$(printf -- '--\033[31m')" hi
+
+greedy='--temp 0 -n 8'
+# shellcheck disable=SC2086
+{
+	answer $greedy 'Who are you?' >wanted
+	check 'greedy answer' test -s wanted
+	check 'ends with one newline' test "$(tail -c 1 wanted | od -An -c | tr -d ' ')" = '\n'
+	answer 'Who are you?' $greedy >out
+	check 'options after the prompt' same out wanted
+	answer -n8 --temp=0 'Who are you?' >out
+	check 'attached values' same out wanted
+	answer --n-predict 8 --ctx-size 256 --temp 0 Who are 'you?' >out
+	check "llama.cpp's names, words joined" same out wanted
+	answer --temp 5 -n 3 --temp 0 -n 8 -qv 'Who are you?' >out
+	check 'the last value counts, flags in a cluster' same out wanted
+	tern run "$MODEL" $greedy 'Who are you?' <&- >out 2>err
+	check 'first operand is the model' same out wanted
+	answer $greedy -- 'Who are you?' >out
+	check '-- ends the options' same out wanted
+	many=$(i=0; while [ $i -lt 1000 ]; do printf ' --stop=QQ%d' $i; i=$((i + 1)); done)
+	answer $many $greedy 'Who are you?' >out
+	check 'a thousand options' same out wanted
+}
+answer --temp 0 -n 1 -- --temp >out
+check '-- makes an operand of an option' test -s out
+
+# ---- models ----
+
+refused 3 'no such file' 'No such file' run -m /nonexistent/x.gguf hi
+refused 3 'no such name' 'tern/models' run -m nonexistent hi
+refused 3 'a directory' 'is a directory' run -m "$dir/" hi
+refused 3 'a device' 'device' run -m /dev/null hi
+: >empty.gguf
+refused 3 'an empty file' 'empty.gguf' run empty.gguf hi
+head -c 1000 "$MODEL" >short.gguf
+refused 3 'half a file' 'short.gguf' run short.gguf hi
+refused 3 'half a file: info' 'short.gguf' info short.gguf
+printf '<html>' >page.gguf
+refused 3 'not a model' 'page.gguf' tokenize page.gguf hi
+mkdir -p models home/.local/share/tern/models data/tern/models
+cp "$MODEL" models/mine.gguf
+ln models/mine.gguf home/.local/share/tern/models/homely.gguf
+ln models/mine.gguf data/tern/models/shared.gguf
+TERN_MODELS=/nonexistent:$dir/models run 0 'TERN_MODELS' info -m mine
+TERN_MODELS=$dir/models run 0 'TERN_MODELS, whole name' info -m mine.gguf
+TERN_MODELS=$dir/models refused 3 'every folder is named' "$dir/models" info -m other
+TERN_MODEL=$dir/models/mine.gguf run 0 'TERN_MODEL' run -n 1 hi
+TERN_MODEL=/nonexistent/x refused 3 'TERN_MODEL that is not there' '/nonexistent/x' run -n 1 hi
+TERN_MODEL=/nonexistent/x run 0 'an option beats a variable' run -m "$MODEL" -n 1 hi
+run 0 'home folder' info -m homely
+XDG_DATA_HOME=$dir/data run 0 'XDG_DATA_HOME' info -m shared
+run 0 'the model that ships, from any folder' run -n 1 hi
+run 0 'without mapping' run -m "$MODEL" --no-mmap -n 1 hi
+
+# ---- run: streams ----
+
+answer -v -n 4 --seed 7 'Who are you?' >out
+check '-v: speeds and seed' grep -q '^prompt [0-9]* tokens .* t/s · generated [0-9]* tokens .* · seed 7$' err
+check '-v: colour needs a terminal' test "$(tr -d '\033' <err | wc -c)" -eq "$(wc -c <err)"
+answer --color=always -v -n 4 'Who are you?' >out
+check '--color=always' test "$(tr -d '\033' <err | wc -c)" -lt "$(wc -c <err)"
+answer -n 4 'Who are you?' >out
+check 'nothing on standard error' test ! -s err
+
+printf 'Once upon a time\n' >document
+printf 'x\n\n' >bytes
+raw='--raw --echo -n 1 --temp 0'
+# shellcheck disable=SC2086
+{
+	tern run -m "$MODEL" $raw <document >out
+	check 'standard input is the prompt' test "$(head -c 16 out)" = 'Once upon a time'
+	check 'without its last newline' test "$(head -c 17 out | wc -l)" -eq 0
+	tern run -m "$MODEL" $raw 'there was' <document >out
+	check 'standard input is the document' test "$(head -c 27 out)" = "$(printf 'Once upon a time\n\nthere was')"
+	tern run -m "$MODEL" $raw -f document there <document >out 2>err
+	check 'a file and words' test $? -eq 2
+	tern run -m "$MODEL" $raw -f - <bytes >out
+	check '-f -: every byte' test "$(head -c 3 out | od -An -c | tr -d ' ')" = 'x\n\n'
+	tern run -m "$MODEL" $raw -f bytes </dev/null >out
+	check '-f FILE: every byte' test "$(head -c 3 out | od -An -c | tr -d ' ')" = 'x\n\n'
+	refused 3 '-f: no such file' 'nothing-here' run -m "$MODEL" -f nothing-here
+	refused 3 '-f: a directory' 'models' run -m "$MODEL" -f models
+	printf 'a\0b' >nul
+	tern run -m "$MODEL" $raw -f nul </dev/null >out
+	check 'a NUL in the text' test "$(head -c 3 out | od -An -c | tr -d ' ')" = 'a\0b'
+	refused 2 'a NUL in a chat message' 'NUL' run -m "$MODEL" -f nul
+	answer --echo -n 1 hello >out
+	check '--echo in a chat' test "$(head -n 2 out)" = "$(printf 'hello\n\n')"
+}
+: >nothing
+input=nothing refused 2 'empty standard input' 'empty' run -m "$MODEL"
+
+answer --raw --temp 0 -n 40 'Once upon a time' >out
+word=$(tr -d '\n' <out | cut -d ' ' -f 8)
+answer --raw --temp 0 -n 40 --stop "$word" 'Once upon a time' >cut
+check '--stop: the text before it' test "$(head -c "$(($(wc -c <cut) - 1))" out)" = "$(cat cut)"
+check '--stop: not part of the text' test "$(grep -c -F "$word" cut)" -eq 0
+answer --raw --temp 0 -n 40 --stop 'never seen' --stop "$word" 'Once upon a time' >again
+check '--stop: several' same cut again
+
+answer --temp 0 'Who are you?' >plain
+answer --temp 0 --show-special 'Who are you?' >special
+check '--show-special' grep -q '<|end|>' special
+check 'end tokens are not shown' test "$(grep -c '<|' plain)" -eq 0
+answer --temp 0 -n 60 --ignore-eos 'Who are you?' >longer
+check '--ignore-eos' test "$(wc -c <longer)" -gt "$(wc -c <plain)"
+
+# Special tokens that a prompt spells are text.
+count() { tern run -m "$MODEL" --json -n 1 "$@" </dev/null | sed 's/.*"prompt_tokens": \([0-9]*\).*/\1/'; }
+check 'no special tokens from a chat message' test "$(count '<|end|>')" -gt "$(count 'a')"
+check 'special tokens with --raw' test "$(count --raw 'a<|end|>b')" -lt "$(count --raw 'a<|eng|>b')"
+
+# ---- run: same seed, same text ----
+
+seeded='-n 60 --seed 5'
+# shellcheck disable=SC2086
+{
+	answer $seeded -t 1 'Tell me a story about a fox.' >one
+	answer $seeded -t 2 'Tell me a story about a fox.' >two
+	answer $seeded -t 2 --no-mmap -c 300 'Tell me a story about a fox.' >three
+	answer -n 60 --seed 6 'Tell me a story about a fox.' >other
+	answer -n 60 --temp 0 --seed 5 'Tell me a story about a fox.' >cold
+	answer -n 60 --temp 0 --seed 6 'Tell me a story about a fox.' >colder
+}
+check 'same seed, any number of threads' same one two
+check 'same seed, any context' same one three
+check 'another seed, another text' test "$(cat one)" != "$(cat other)"
+check 'greedy needs no seed' same cold colder
+
+# ---- run: the context ----
+
+refused 4 'prompt too long' 'prompt is .* tokens, context is 4 .*use -c' run -m "$MODEL" -c 4 'Who are you, and why?'
+i=0
+while [ $i -lt 2000 ]; do
+	echo 'Once upon a time there was a fox.'
+	i=$((i + 1))
+done >long
+refused 4 'prompt longer than the model allows' 'model allows' run -m "$MODEL" -f long
+run 0 'context full' run -m "$MODEL" --raw --json --ignore-eos -c 12 'Once upon a time'
+check 'context full: reason' grep -q '"finish_reason": "context"' out
+run 0 'context 0 is the model'\''s' run -m "$MODEL" -c 0 -n 1 hi
+
+# ---- run: JSON ----
+
+run 0 '--json' run -m "$MODEL" --json -n 5 --seed 3 'Tell me a story.'
+for key in text finish_reason prompt_tokens generated_tokens seed prompt_ms generate_ms model; do
+	check "--json: $key" grep -q "\"$key\": " out
+done
+check '--json: one line' test "$(wc -l <out)" -eq 1
+check '--json: length' grep -q '"finish_reason": "length"' out
+check '--json: seed' grep -q '"seed": 3,' out
+check '--json: count' grep -q '"generated_tokens": 5,' out
+run 0 '--jsonl' run -m "$MODEL" --jsonl -n 5 --seed 3 'Tell me a story.'
+check '--jsonl: pieces, then the object' test "$(sed -n '$p' out | grep -c '"finish_reason"')" -eq 1
+check '--jsonl: text comes once' test "$(sed -n '$p' out | grep -c '"text"')" -eq 0
+run 0 '--json, end of text' run -m "$MODEL" --json --temp 0 'Who are you?'
+check '--json: stop' grep -q '"finish_reason": "stop"' out
+run 0 '--json, stop string' run -m "$MODEL" --json --temp 0 --stop a 'Who are you?'
+check '--json: stop_string' grep -q '"finish_reason": "stop_string"' out
+
+# ---- tokenize ----
+
+tokenize() { tern tokenize -m "$MODEL" "$@"; }
+printf 'Hello, wörld!\n\ttab\\ 日本 <|end|>' >text
+printf '\377\300broken\355\240\200' >>text
+tokenize --ids --no-bos -f text </dev/null >ids
+check '--ids: one line in brackets' grep -q '^\[[0-9]*\(, [0-9]*\)*\]$' ids
+tokenize --decode <ids >back
+check 'decoding gives the bytes back' same text back
+tokenize --ids --no-bos --no-special -f text </dev/null >plain-ids
+tokenize --decode <plain-ids >back
+check 'decoding gives the bytes back, without special tokens' same text back
+check 'special tokens are one token' test "$(wc -w <ids)" -lt "$(wc -w <plain-ids)"
+check '--count' test "$(tokenize --count --no-bos -f text </dev/null)" -eq "$(wc -w <ids)"
+check 'a line per token' test "$(tokenize --no-bos -f text </dev/null | wc -l)" -eq "$(wc -w <ids)"
+check 'id and piece' test "$(tokenize --no-bos 'a' </dev/null | sed 's/^ *//')" = "$(tokenize --ids --no-bos a </dev/null | tr -d '[]') -> 'a'"
+check 'BOS first' test "$(tokenize --count a </dev/null)" -eq "$(($(tokenize --count --no-bos a </dev/null) + 1))"
+check 'words, -p, standard input' test "$(tokenize --ids 'a b' </dev/null)$(tokenize --ids a b </dev/null)$(tokenize --ids -p 'a b' </dev/null)" = \
+	"$(printf 'a b' | tokenize --ids)$(tokenize --ids 'a b' </dev/null)$(tokenize --ids 'a b' </dev/null)"
+printf 'one\0two\0\0three' | tokenize -0 --no-bos >out
+check '-0: a line per text' test "$(wc -l <out)" -eq 4
+check '-0: an empty text' test "$(sed -n 3p out)" = '[]'
+check '-0: the same ids' test "$(sed -n 2p out)" = "$(tokenize --ids --no-bos two </dev/null)"
+check '-0 --count' test "$(printf 'a\0\0' | tokenize -0 --count --no-bos | tr '\n' ' ')" = '1 0 '
+check 'nothing gives []' test "$(tokenize --ids --no-bos </dev/null)" = '[]'
+check 'decoding words' test "$(tokenize --decode "$(tokenize --ids --no-bos 'a b' </dev/null)" </dev/null)" = 'a b'
+refused 2 'id out of range' '99999999' tokenize -m "$MODEL" --decode 1,99999999
+refused 2 'negative id' '-1' tokenize -m "$MODEL" --decode -- -1
+refused 2 'no id' 'abc' tokenize -m "$MODEL" --decode abc
+refused 2 'ids and text at once' 'decode' tokenize -m "$MODEL" --decode --ids 1
+
+# ---- info ----
+
+run 0 'info' info "$MODEL"
+for word in architecture parameters 'bits per weight' layers heads context vocabulary norms T2R16; do
+	check "info: $word" grep -q "$word" out
+done
+check 'info --key' test "$(tern info "$MODEL" --key general.architecture)" = llama
+check 'info --key, an array' test "$(tern info "$MODEL" --key tokenizer.ggml.tokens | wc -l)" -ge 1536
+refused 1 'info --key, not there' "did you mean 'general.architecture'" info "$MODEL" --key general.architectur
+run 0 'info --tensors' info --tensors -m "$MODEL"
+cp out tensors
+check 'info --tensors' grep -q 'token_embd.weight' tensors
+run 0 'info --verify' info --verify "$MODEL"
+check 'info --verify' grep -q 'sound' out
+refused 2 'info: two models' 'one model' info "$MODEL" "$MODEL"
+
+# Where a tensor of this type lies, from the list
+place_of() { awk -v type="$1" '$1 == type && $2 > 8 { print $3; exit }' tensors; }
+damage() { # FILE OFFSET BYTES
+	cp "$MODEL" "$1"
+	chmod u+w "$1"
+	# shellcheck disable=SC2059 # the bytes are octal escapes
+	printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+damage codes.gguf "$(place_of T2R16)" '\377\377'
+run 3 'info --verify: bad codes' info --verify codes.gguf
+check 'info --verify: counted' grep -q ': 8 codes' out
+damage nan.gguf "$(place_of F32)" '\000\000\300\177'
+run 3 'info --verify: NaN' info --verify nan.gguf
+check 'info --verify: NaN' grep -q ': 1 values that are NaN' out
+cp "$MODEL" longer.gguf
+chmod u+w longer.gguf
+head -c 1000 "$MODEL" >>longer.gguf
+run 0 'info --verify: bytes at the end' info --verify longer.gguf
+check 'info --verify: bytes at the end' grep -q 'after the last tensor' out
+
+# ---- logits ----
+
+run 0 'logits' logits -m "$MODEL" --ids '1, 2 3' -o l1.f32 -t 1
+check 'logits: nothing printed' test ! -s out
+n_vocab=$(tern info "$MODEL" --key tokenizer.ggml.tokens | wc -l)
+list=$(tern tokenize -m "$MODEL" --ids -p 'Once upon a time there was a fox and a kite.' </dev/null)
+tern logits -m "$MODEL" --ids "$list" -o t1.f32 -t 1
+tern logits -m "$MODEL" --ids "$list" -o t2.f32 -t 2
+tern logits -m "$MODEL" --ids "$list" -o b1.f32 -b 1
+tern logits -m "$MODEL" --ids "$list" -o b5.f32 --batch 5
+tern logits -m "$MODEL" --ids "$list" -o - >stdout.f32
+for other in t2 b1 b5 stdout; do check "logits: same bits ($other)" same t1.f32 $other.f32; done
+check 'logits: size' test "$(($(wc -c <l1.f32)))" -eq "$((3 * 4 * $(tern info "$MODEL" --json | sed 's/.*"vocabulary": \([0-9]*\).*/\1/')))"
+check 'logits: a row per id' test "$n_vocab" -ge 1536
+refused 2 'logits: id out of range' "'1000000'" logits -m "$MODEL" --ids 1,1000000 -o no.f32
+refused 2 'logits: no ids' 'empty' logits -m "$MODEL" --ids '' -o no.f32
+refused 2 'logits: what is needed' 'ids' logits -m "$MODEL"
+refused 2 'logits: onto the model' 'that is the model' logits -m models/mine.gguf --ids 1 -o models/mine.gguf
+refused 1 'logits: a folder that is not there' 'nowhere' logits -m "$MODEL" --ids 1 -o nowhere/l.f32
+check 'logits: no file after an error' test ! -e no.f32
+
+# ---- eval ----
+
+answer --raw --ignore-eos -n 700 --seed 1 'Once upon a time' >story
+run 0 'eval' eval -m "$MODEL" -f story -c 128
+check 'eval: the result' grep -q '^Final estimate: PPL = [0-9.]* +/- [0-9.]*$' out
+check 'eval: nothing else' test "$(wc -l <out)" -eq 1
+check 'eval: running values' grep -q '^\[1\][0-9.]*,\[2\][0-9.]*,' err
+cp out ppl
+run 0 'eval: threads' perplexity -m "$MODEL" -f story -c 128 -t 2 -q
+check 'eval: same on any number of threads' same out ppl
+check 'eval -q' test ! -s err
+input=story run 0 'eval: standard input' eval -m "$MODEL" -c 128
+check 'eval: standard input' same out ppl
+run 0 'eval --chunks' eval -m "$MODEL" -f story -c 128 --chunks 1 --json
+check 'eval --chunks' grep -q '"chunks": 1,' out
+check 'eval --chunks: half a window' grep -q '"tokens_scored": 63,' out
+run 0 'eval --stride' eval -m "$MODEL" -f story -c 128 --stride 32 --chunks 2 --json
+check 'eval --stride' grep -q '"tokens_scored": 64,' out
+run 0 'eval: a short text' eval -m "$MODEL" -f document
+check 'eval: a short text is told of' grep -q 'warning' err
+refused 2 'eval: too short' 'tokens' eval -m "$MODEL" -f nothing -q
+refused 2 'eval: no text' '-f FILE' eval -m "$MODEL" text
+refused 3 'eval: no such file' 'nothing-here' eval -m "$MODEL" -f nothing-here
+refused 4 'eval: window beyond the model' 'context' eval -m "$MODEL" -f story -c 100000
+
+# ---- streams that fail ----
+
+if [ -w /dev/full ]; then
+	for arguments in "run -m $MODEL -n 3 hi" "run -m $MODEL --json -n 3 hi" "info $MODEL" "tokenize -m $MODEL hi" \
+		"logits -m $MODEL --ids 1,2 -o -" '--help' 'run --help' '--version'; do
+		# shellcheck disable=SC2086
+		tern $arguments </dev/null >/dev/full 2>err
+		status=$?
+		check "full disk: $arguments" test $status -eq 1
+		check "full disk: $arguments: message" grep -q '^tern: write error: ' err
+	done
+fi
+tern run -m "$MODEL" -n 3 hi >&- 2>err </dev/null
+check 'standard output closed' test $? -eq 1
+check 'standard output closed: message' grep -q '^tern: write error: ' err
+tern run -m "$MODEL" $greedy 'Who are you?' 2>&- </dev/null >out
+check 'standard error closed' test $? -eq 0
+check 'standard error closed: text' same out wanted
+tern run -m "$MODEL" $greedy 'Who are you?' <&- >out 2>err
+check 'standard input closed' test $? -eq 0
+check 'standard input closed: text' same out wanted
+tern run -m "$MODEL" <&- >out 2>err
+check 'standard input closed, no prompt' test $? -eq 2
+tern run -m /nonexistent/x hi <&- >&- 2>&-
+check 'all closed' test $? -eq 3
+{
+	tern tokenize -m "$MODEL" -f long </dev/null 2>err
+	echo $? >status
+} | head -n 1 >/dev/null
+check 'reader leaves: SIGPIPE' test "$(cat status)" -eq 141
+check 'reader leaves: silence' test ! -s err
+
+if command -v timeout >/dev/null 2>&1 && timeout --preserve-status 1 true 2>/dev/null; then
+	# shellcheck disable=SC2086
+	timeout --preserve-status -s INT 0.5 $RUN "$TERN" run -m "$MODEL" --raw --ignore-eos --json -t 1 'Once' \
+		</dev/null >out 2>err
+	status=$?
+	# A fast machine fills the context before.
+	check 'Ctrl-C: status' test $status -eq 130 -o $status -eq 0
+	[ $status -ne 130 ] || [ ! -s out ] || check 'Ctrl-C: the text so far' grep -q '"finish_reason": "interrupted"' out
+fi
+
+# ---- a vocabulary alone ----
+
+check 'tern-convert --vocab-only' convert "$CHECKPOINT" --vocab-only -o vocabulary.gguf
+check 'tokenize with a vocabulary alone' test "$(tern tokenize vocabulary.gguf --ids 'a b' </dev/null)" = "$(tokenize --ids 'a b' </dev/null)"
+refused 3 'run with a vocabulary alone' 'weights' run vocabulary.gguf hi
+run 0 'info of a vocabulary alone' info vocabulary.gguf
+
+# ---- by another program's eyes ----
+
+if command -v python3 >/dev/null 2>&1; then
+	valid() { python3 -m json.tool "$1" /dev/null; }
+	lines_valid() { python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1], "rb")]' "$1"; }
+	tern run -m "$MODEL" --json -n 30 'Tell me a story.' </dev/null >out
+	check 'run --json is JSON' valid out
+	tern run -m "$MODEL" --jsonl -n 30 'Tell me a story.' </dev/null >out
+	check 'run --jsonl is JSON, line by line' lines_valid out
+	tern run -m "$MODEL" --json --echo --raw -n 2 -f text </dev/null >out
+	check 'run --json of broken text' valid out
+	tern info "$MODEL" --json --tensors --verify >out
+	check 'info --json is JSON' valid out
+	tern info "$MODEL" --json --key tokenizer.ggml.tokens >out
+	check 'info --json --key is JSON' valid out
+	tern eval -m "$MODEL" -f story -c 64 --chunks 1 --json >out 2>err
+	check 'eval --json is JSON' valid out
+
+	# Perplexity from the logits, as the definition has it.
+	tern tokenize -m "$MODEL" --ids --no-special -f story </dev/null >ids
+	python3 - ids <<-'END' >first
+		import json, sys
+		print(",".join(map(str, json.load(open(sys.argv[1]))[:64])))
+	END
+	tern logits -m "$MODEL" --ids "$(cat first)" -o window.f32
+	cat >ppl.py <<-'END'
+		import json, math, struct, sys
+		ids = [int(i) for i in open("first").read().split(",")]
+		data = open("window.f32", "rb").read()
+		n_vocab = len(data) // 4 // len(ids)
+		total = n = 0
+		for i in range(len(ids) // 2, len(ids) - 1):
+		    row = struct.unpack_from("<%df" % n_vocab, data, 4 * n_vocab * i)
+		    top = max(row)
+		    total += top + math.log(sum(math.exp(x - top) for x in row)) - row[ids[i + 1]]
+		    n += 1
+		told = json.load(open("out"))
+		print(math.exp(total / n), n, told)
+		sys.exit(not (told["tokens_scored"] == n and abs(told["ppl"] / math.exp(total / n) - 1) < 1e-6))
+	END
+	check 'eval agrees with logits' python3 ppl.py
+fi
+
+echo "cli.sh: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
