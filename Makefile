@@ -78,7 +78,7 @@ run: all
 	$(RUN) ./tern run -v "Tell me a story about a fox." -n 200 --temp 0.8 --seed 1
 
 test: all $(TESTS)
-	@RUN="$(RUN)" TERN="$(BUILD)/tern" TERN_CONVERT="$(BUILD)/tern-convert" MODEL="$(MODEL)" BUILD="$(BUILD)" \
+	@RUN="$(RUN)" CC="$(CC)" SAN="$(SAN)" TERN="$(BUILD)/tern" TERN_CONVERT="$(BUILD)/tern-convert" MODEL="$(MODEL)" BUILD="$(BUILD)" \
 		sh tests/run.sh $(TESTS)
 
 # A cross compiler and qemu-user: on Debian, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user.

@@ -4,7 +4,7 @@
  *     struct tern_model *model;
  *     struct tern_session *session;
  *     struct tern_sampler *sampler;
- *     struct tern_message question = {.role = "user", .content = "What is the capital of France?"};
+ *     struct tern_message question = {"user", "What is the capital of France?"};
  *     int32_t *ids;
  *     size_t n_ids;
  *
@@ -64,9 +64,6 @@ struct tern_model_options {
 	bool no_mmap;  /* read the file into memory instead of mapping it */
 	bool lock;     /* keep the weights from being paged out (mlock); refused by the system: an error */
 	int n_threads; /* for work at load time; 0 = tern_default_threads() */
-	/* Read the vocabulary only, for the functions of "text and tokens": the file may have no weights, and sessions
-	 * are refused. */
-	bool vocab_only;
 };
 
 /* Opens a GGUF file. options may be NULL. On success *model is the caller's to close. */
@@ -89,9 +86,7 @@ struct tern_model_info {
 	int n_ctx_train;         /* context length the model was made for, tokens */
 	uint64_t n_params;       /* weights, counting padded rows once */
 	uint64_t n_weight_bytes; /* bytes of all tensors */
-	bool has_chat_template;  /* tern_chat_tokenize() works */
-	/* Name of the chat format, e.g. "llama-3"; "" if the file carries a template tern does not know, NULL if none. */
-	const char *chat_format;
+	const char *chat_format; /* e.g. "llama-3"; "" for a template that tern does not know, NULL without one */
 };
 void tern_model_get_info(const struct tern_model *model, struct tern_model_info *info);
 
@@ -123,9 +118,8 @@ int32_t tern_bos(const struct tern_model *model);
 bool tern_is_end(const struct tern_model *model, int32_t id);
 
 struct tern_message {
-	const char *role;    /* "system", "user" or "assistant" */
+	const char *role; /* "system", "user" or "assistant" */
 	const char *content;
-	size_t n_bytes;      /* of content, which may then hold NULs; 0: content ends at its first NUL */
 };
 
 /* A conversation in the model's own chat format, ending where the assistant's answer begins. Contents are plain

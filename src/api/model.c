@@ -99,7 +99,7 @@ void tern_model_get_info(const struct tern_model *model, struct tern_model_info 
 		.n_vocab = (int)tern_tokenizer_n_pieces(model->tokenizer),
 		.n_ctx_train = (int)h->n_ctx_train,
 		.n_params = model->transformer.n_params,
-		.has_chat_template = model->chat_format != TERN_CHAT_NONE,
+		.chat_format = model->has_chat_template ? tern_chat_name(model->chat_format) : NULL,
 	};
 	for (size_t i = 0; i < model->gguf.n_tensors; i++)
 		info->n_weight_bytes += model->gguf.tensors[i].n_bytes;

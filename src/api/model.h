@@ -17,7 +17,9 @@ struct tern_model {
 	bool has_weights; /* false: a file of a tokenizer alone */
 	struct tern_transformer transformer;
 	struct tern_tokenizer *tokenizer;
+	bool has_chat_template; /* the file carries one, known or not */
 	enum tern_chat_format chat_format;
+	int32_t bos_id; /* that texts begin with, or -1 */
 	bool *is_end; /* [n_pieces] tokens that end a text or a turn */
 };
 

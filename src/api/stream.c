@@ -33,8 +33,9 @@ static void release(struct tern_stream *stream, size_t n_bytes, bool at_end)
 		at += length;
 		start = at;
 	}
-	if (at > start)
-		show(stream, stream->held + start, at - start);
+	if (!at)
+		return;
+	show(stream, stream->held + start, at - start);
 	memmove(stream->held, stream->held + at, stream->n_held - at);
 	stream->n_held -= at;
 }

@@ -86,6 +86,21 @@ enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *
 	return TERN_OK;
 }
 
+const char *tern_token_text(const struct tern_model *model, int32_t id, size_t *n_bytes)
+{
+	struct tern_piece piece = {NULL, 0};
+
+	if (id >= 0 && (size_t)id < tern_tokenizer_n_pieces(model->tokenizer))
+		piece = tern_tokenizer_piece(model->tokenizer, id);
+	*n_bytes = piece.length;
+	return piece.bytes;
+}
+
+int32_t tern_bos(const struct tern_model *model)
+{
+	return model->bos_id;
+}
+
 bool tern_is_end(const struct tern_model *model, int32_t id)
 {
 	return id >= 0 && (size_t)id < tern_tokenizer_n_pieces(model->tokenizer) && model->is_end[id];

@@ -217,6 +217,7 @@ static enum tern_status find_chat_format(struct tern_model *model, const struct 
 
 	if (status || !found)
 		return status;
+	model->has_chat_template = true;
 	if (r->vocab.eos_id >= 0)
 		eos = r->pieces[r->vocab.eos_id];
 	model->chat_format = tern_chat_detect(source.bytes, source.length, eos.bytes, eos.length, r->vocab.n_pieces);
@@ -232,6 +233,7 @@ enum tern_status tern_model_load_text(struct tern_model *model, struct tern_erro
 		status = tern_tokenizer_new(&model->tokenizer, &r.vocab, model->path, err);
 	if (!status)
 		status = find_end_tokens(model, &r, err);
+	model->bos_id = r.vocab.add_bos ? r.vocab.bos_id : -1;
 	if (!status)
 		status = find_chat_format(model, &r, err);
 	tern_free(r.pieces);

@@ -21,5 +21,4 @@ int tern_pool_size(const struct tern_pool *pool);
  * counter, so fast cores take more of them. One caller at a time. */
 void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t n_chunks);
 
-
 #endif

@@ -17,6 +17,7 @@ struct tern_kv {
 	uint16_t *keys, *values;                  /* [n_layer, n_head_kv, ...] */
 };
 
+/* TERN_ERR_FAILED, saying what is needed and what there is, if the whole context would not fit in memory. */
 enum tern_status tern_kv_init(struct tern_kv *kv, const struct tern_hparams *hparams, size_t n_ctx,
                               struct tern_error *err);
 void tern_kv_free(struct tern_kv *kv);

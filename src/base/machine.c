@@ -1,4 +1,3 @@
-/* How many threads suit this machine (see threads.h). */
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -6,7 +5,8 @@
 #define _DARWIN_C_SOURCE /* sysctlbyname */
 #endif
 
-#include "base/threads.h"
+#include "base/machine.h"
+
 #include <tern.h>
 
 #include <stdbool.h>
@@ -88,6 +88,38 @@ static int count_fast_cores(void)
 	return n < quota ? n : quota;
 }
 
+/* The number behind "MemAvailable:", in bytes. */
+static uint64_t system_memory(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	unsigned long long kib = 0;
+
+	if (!file)
+		return UINT64_MAX;
+	while (fgets(line, sizeof line, file) && sscanf(line, "MemAvailable: %llu", &kib) != 1)
+		;
+	fclose(file);
+	return kib ? kib * 1024 : UINT64_MAX;
+}
+
+/* What the control group leaves: its limit less what is in use ("max" is no number, and no limit). */
+static uint64_t group_memory(void)
+{
+	long limit = read_number("/sys/fs/cgroup/memory.max", -1);
+	long used = read_number("/sys/fs/cgroup/memory.current", 0);
+
+	if (limit < 0)
+		return UINT64_MAX;
+	return used < limit ? (uint64_t)(limit - used) : 0;
+}
+
+uint64_t tern_available_memory(void)
+{
+	uint64_t of_system = system_memory(), of_group = group_memory();
+	return of_system < of_group ? of_system : of_group;
+}
+
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
 #include <sys/types.h>
@@ -106,8 +138,18 @@ static int count_fast_cores(void)
 	return n > 0 ? n : sysctl_int("hw.physicalcpu");
 }
 
+/* macOS does not say what is available; it compresses and swaps, so all there is has to be the bound. */
+uint64_t tern_available_memory(void)
+{
+	uint64_t bytes = 0;
+	size_t size = sizeof bytes;
+	return sysctlbyname("hw.memsize", &bytes, &size, NULL, 0) == 0 ? bytes : UINT64_MAX;
+}
+
 #else
 static int count_fast_cores(void) { return 0; }
+
+uint64_t tern_available_memory(void) { return UINT64_MAX; }
 #endif
 
 int tern_default_threads(void)

@@ -1,0 +1,11 @@
+/* What this machine has to offer. tern_default_threads(), declared in tern.h, is here too. */
+#ifndef TERN_BASE_MACHINE_H
+#define TERN_BASE_MACHINE_H
+
+#include <stdint.h>
+
+/* Bytes of memory that a process may still use without others being pushed out: what the system calls available,
+ * within the control group's limit. UINT64_MAX if the system does not say. */
+uint64_t tern_available_memory(void);
+
+#endif
