@@ -1,0 +1,12 @@
+/* The subcommands of tern, each in a file of its own. */
+#ifndef TERN_CLI_COMMANDS_H
+#define TERN_CLI_COMMANDS_H
+
+#include "cli/options.h"
+
+extern const struct command command_run, command_info, command_tokenize, command_eval, command_logits, command_help;
+
+/* All of them, in the order the help lists them; ends with NULL. */
+extern const struct command *const commands[];
+
+#endif

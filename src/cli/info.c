@@ -1,0 +1,330 @@
+/* tern info: what is in a model file. Reads the container only, so that files tern cannot run are told about too. */
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "cli/escape.h"
+#include "cli/gguf_print.h"
+#include "cli/info_facts.h"
+#include "cli/models.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/suggest.h"
+#include "cli/term.h"
+#include "cli/verify.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+struct own_options {
+	bool tensors, json, verify;
+	const char *key;
+};
+
+struct info_options {
+	struct common_options common;
+	struct own_options own;
+};
+
+#define FIELD(name) offsetof(struct own_options, name)
+
+static const struct option own_options[] = {
+        {.name = "tensors", .offset = FIELD(tensors), .help = "list every tensor: name, type, shape, size, place"},
+        {.name = "key",
+         .kind = OPTION_TEXT,
+         .offset = FIELD(key),
+         .argument = "NAME",
+         .help = "print the value of one metadata key and nothing else; an array one item a line",
+         .once = true},
+        {.name = "json", .offset = FIELD(json), .help = "print one JSON object"},
+        {.name = "verify",
+         .offset = FIELD(verify),
+         .help = "read all weights: invalid ternary codes, bad scales, NaN and infinities; exit status 3 if any"},
+        {.name = NULL},
+};
+
+static const struct option_group groups[] = {
+        {"Information:", own_options, offsetof(struct info_options, own)},
+        COMMON_MODEL_GROUP(struct info_options, common),
+        COMMON_MESSAGE_GROUP(struct info_options, common),
+        {.options = NULL},
+};
+
+static enum tern_status info_main(int argc, char **argv);
+
+const struct command command_info = {
+        .name = "info",
+        .alias = "show",
+        .summary = "Tell what is in a model file",
+        .usage = "tern info [OPTION...] [MODEL]",
+        .examples = "  tern info model.gguf\n"
+                    "  tern info --tensors model.gguf\n"
+                    "  tern info --key general.architecture model.gguf\n"
+                    "  tern info --verify model.gguf\n",
+        .groups = groups,
+        .values_size = sizeof(struct info_options),
+        .run = info_main,
+};
+
+/* JSON shows arrays up to this long in full; --key shows any. */
+enum {
+	MAX_JSON_ITEMS = 64
+};
+
+struct info {
+	struct info_options options;
+	struct operands operands;
+	char *path;
+	struct tern_file file;
+	struct gguf gguf;
+	struct info_facts facts;
+	struct verify_result verified;
+};
+
+static void put_escaped(const char *bytes, size_t n_bytes)
+{
+	char shown[ESCAPE_SIZE];
+	size_t n_taken;
+
+	for (size_t i = 0; i < n_bytes; i += n_taken) {
+		size_t length = escape_character(shown, bytes + i, n_bytes - i, ESCAPE_LINE, &n_taken);
+		output_write(shown, length);
+	}
+}
+
+/* ---- one key ---- */
+
+static enum tern_status put_key(const struct info *info)
+{
+	const char *key = info->options.own.key;
+	const struct gguf_pair *pair = tern_gguf_find(&info->gguf, key);
+	struct suggestion suggestion;
+	struct json json = {0};
+
+	if (!pair) {
+		suggest_start(&suggestion, key, strlen(key));
+		for (size_t i = 0; i < info->gguf.n_pairs; i++)
+			suggest_offer(&suggestion, info->gguf.pairs[i].key.bytes, info->gguf.pairs[i].key.length);
+		report("%s: key '%.256s': not in the file%s%s%s", info->path, key,
+		       suggestion.best[0] ? " (did you mean '" : "", suggestion.best, suggestion.best[0] ? "'?)" : "");
+		return TERN_ERR_FAILED;
+	}
+	if (info->options.own.json) {
+		gguf_print_json(&json, pair, UINT64_MAX);
+		output_write("\n", 1);
+	} else {
+		gguf_print_bare(pair);
+	}
+	return TERN_OK;
+}
+
+/* ---- tables ---- */
+
+static void put_metadata(const struct info *info)
+{
+	output_printf("\n%smetadata%s\n", term_style(STDOUT_FILENO, TERM_BOLD), term_style(STDOUT_FILENO, TERM_PLAIN));
+	for (size_t i = 0; i < info->gguf.n_pairs; i++) {
+		const struct gguf_pair *pair = &info->gguf.pairs[i];
+		output_printf("  %-40.*s ", (int)pair->key.length, pair->key.bytes);
+		gguf_print_short(pair);
+		output_write("\n", 1);
+	}
+}
+
+static void put_tensors(const struct info *info)
+{
+	output_printf("\n%s%-10s %12s %12s  %-20s %s%s\n", term_style(STDOUT_FILENO, TERM_BOLD), "type", "bytes", "at",
+	              "shape", "name", term_style(STDOUT_FILENO, TERM_PLAIN));
+	for (size_t i = 0; i < info->gguf.n_tensors; i++) {
+		const struct gguf_tensor *tensor = &info->gguf.tensors[i];
+		struct text shape = {0};
+		for (int d = 0; d < tensor->n_dims; d++)
+			text_printf(&shape, "%s%" PRIu64, d ? " x " : "", tensor->dims[d]);
+		output_printf("%-10.10s %12" PRIu64 " %12" PRIu64 "  %-20s ", tern_gguf_type_name(tensor->type),
+		              tensor->n_bytes, tensor->offset, shape.failed ? "" : shape.bytes);
+		put_escaped(tensor->name.bytes, tensor->name.length);
+		output_write("\n", 1);
+		text_free(&shape);
+	}
+}
+
+static void put_verified(const struct info *info)
+{
+	const struct verify_result *v = &info->verified;
+
+	output_printf("\n");
+	for (size_t i = 0; i < v->n_faults; i++) {
+		output_printf("tensor '");
+		put_escaped(v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
+		output_printf("': %s: %" PRIu64 "\n", v->faults[i].what, v->faults[i].count);
+	}
+	if (v->n_hole_bytes)
+		output_printf("%" PRIu64 " bytes between tensors belong to nothing\n", v->n_hole_bytes);
+	if (v->n_trailing_bytes)
+		output_printf("%" PRIu64 " bytes after the last tensor belong to nothing\n", v->n_trailing_bytes);
+	if (!v->n_faults)
+		output_printf("verified: all weights of %zu tensors are sound\n", info->gguf.n_tensors);
+}
+
+/* ---- JSON ---- */
+
+static void json_tensors(struct json *json, const struct gguf *gguf)
+{
+	json_key(json, "tensors");
+	json_begin_array(json);
+	for (size_t i = 0; i < gguf->n_tensors; i++) {
+		const struct gguf_tensor *tensor = &gguf->tensors[i];
+		json_begin_object(json);
+		json_key(json, "name");
+		json_bytes(json, tensor->name.bytes, tensor->name.length);
+		json_key(json, "type");
+		json_string(json, tern_gguf_type_name(tensor->type));
+		json_key(json, "shape");
+		json_begin_array(json);
+		for (int d = 0; d < tensor->n_dims; d++)
+			json_uint(json, tensor->dims[d]);
+		json_end_array(json);
+		json_key(json, "bytes");
+		json_uint(json, tensor->n_bytes);
+		json_key(json, "offset");
+		json_uint(json, tensor->offset);
+		json_end_object(json);
+	}
+	json_end_array(json);
+}
+
+static void json_verified(struct json *json, const struct verify_result *v)
+{
+	json_key(json, "verify");
+	json_begin_object(json);
+	json_key(json, "faults");
+	json_begin_array(json);
+	for (size_t i = 0; i < v->n_faults; i++) {
+		json_begin_object(json);
+		json_key(json, "tensor");
+		json_bytes(json, v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
+		json_key(json, "what");
+		json_string(json, v->faults[i].what);
+		json_key(json, "count");
+		json_uint(json, v->faults[i].count);
+		json_end_object(json);
+	}
+	json_end_array(json);
+	json_key(json, "hole_bytes");
+	json_uint(json, v->n_hole_bytes);
+	json_key(json, "trailing_bytes");
+	json_uint(json, v->n_trailing_bytes);
+	json_end_object(json);
+}
+
+static void put_json(const struct info *info)
+{
+	struct json json = {0};
+
+	json_begin_object(&json);
+	info_json_facts(&json, &info->facts);
+	json_key(&json, "metadata");
+	json_begin_object(&json);
+	for (size_t i = 0; i < info->gguf.n_pairs; i++) {
+		const struct gguf_pair *pair = &info->gguf.pairs[i];
+		json_key_bytes(&json, pair->key.bytes, pair->key.length);
+		gguf_print_json(&json, pair, MAX_JSON_ITEMS);
+	}
+	json_end_object(&json);
+	if (info->options.own.tensors)
+		json_tensors(&json, &info->gguf);
+	if (info->options.own.verify)
+		json_verified(&json, &info->verified);
+	json_end_object(&json);
+	output_write("\n", 1);
+}
+
+/* ---- the whole ---- */
+
+static void on_progress(void *user, uint64_t n_done, uint64_t n_total) { progress_update(user, n_done, n_total); }
+
+static enum tern_status verify(struct info *info, struct tern_error *err)
+{
+	struct progress progress;
+	enum tern_status status;
+
+	progress_start(&progress, "reading the weights");
+	status = verify_weights(&info->gguf, info->file.size, &info->verified, on_progress, &progress, err);
+	progress_end(&progress);
+	return status;
+}
+
+static enum tern_status open_file(struct info *info, struct tern_error *err)
+{
+	enum tern_status status = tern_file_open(&info->file, info->path, true, err);
+
+	if (status)
+		return status;
+	signals_watch_map(info->path);
+	if ((status = tern_gguf_parse(&info->gguf, info->path, info->file.data, info->file.size, err)))
+		return status;
+	info_gather_facts(&info->facts, &info->gguf, info->path, info->file.size);
+	return TERN_OK;
+}
+
+static void put_everything(const struct info *info)
+{
+	if (info->options.own.json) {
+		put_json(info);
+		return;
+	}
+	info_put_facts(&info->facts);
+	if (info->options.own.tensors)
+		put_tensors(info);
+	else
+		put_metadata(info);
+	if (info->options.own.verify)
+		put_verified(info);
+}
+
+static enum tern_status work(struct info *info)
+{
+	struct tern_error err = {0};
+	const char *name = info->options.common.model;
+	enum tern_status status;
+
+	if (info->operands.n_items > (size_t)(name == NULL))
+		return usage_error(&command_info, "unexpected '%.64s': one model at a time",
+		                   info->operands.items[name == NULL]);
+	if (info->operands.n_items)
+		name = info->operands.items[0];
+	if ((status = models_find(name, &info->path)))
+		return status;
+	if ((status = open_file(info, &err)))
+		return report_error(&err);
+	if (info->options.own.key)
+		return put_key(info);
+	if (info->options.own.verify && (status = verify(info, &err)))
+		return report_error(&err);
+	put_everything(info);
+	if (info->verified.n_faults) {
+		output_flush();
+		report("%s: damaged: %zu fault%s in the weights", info->path, info->verified.n_faults,
+		       info->verified.n_faults == 1 ? "" : "s");
+		return TERN_ERR_FILE;
+	}
+	return TERN_OK;
+}
+
+static enum tern_status info_main(int argc, char **argv)
+{
+	struct info info = {0};
+	enum tern_status status;
+
+	if (!options_parse(&command_info, argc, argv, &info.options, &info.operands, &status))
+		return status;
+	common_apply(&info.options.common, &info.operands);
+	status = work(&info);
+	verify_free(&info.verified);
+	tern_gguf_free(&info.gguf);
+	tern_file_close(&info.file);
+	tern_free(info.path);
+	options_free(&command_info, &info.options, &info.operands);
+	return output_finish(status);
+}

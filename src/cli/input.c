@@ -1,0 +1,153 @@
+#include "cli/input.h"
+#include "base/memory.h"
+#include "cli/term.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const struct option input_options[] = {
+        {.name = "prompt",
+         .letter = 'p',
+         .kind = OPTION_TEXT,
+         .offset = offsetof(struct input_options, prompt),
+         .argument = "TEXT",
+         .help = "the text, instead of words on the command line",
+         .once = true},
+        {.name = "file",
+         .letter = 'f',
+         .kind = OPTION_TEXT,
+         .offset = offsetof(struct input_options, file),
+         .argument = "FILE",
+         .help = "the text is in FILE; -: standard input; every byte counts",
+         .once = true},
+        {.name = NULL},
+};
+
+static enum tern_status out_of_memory(void)
+{
+	report("out of memory");
+	return TERN_ERR_FAILED;
+}
+
+bool input_stdin_is_piped(void) { return !term_is_terminal(STDIN_FILENO) && !term_stdin_is_closed(); }
+
+/* A program that waits in silence looks broken: after a second without a byte, say what it waits for. */
+static void explain_waiting(int fd)
+{
+	struct pollfd wanted = {.fd = fd, .events = POLLIN};
+
+	if (term_can_show_status() && poll(&wanted, 1, 1000) == 0)
+		note("(reading text from standard input; end it with Ctrl-D, or run with < /dev/null for none)");
+}
+
+static enum tern_status read_to_end(int fd, const char *name, struct text *text)
+{
+	char buffer[1 << 14];
+	ssize_t got;
+
+	for (;;) {
+		do
+			got = read(fd, buffer, sizeof buffer);
+		while (got < 0 && errno == EINTR);
+		if (got == 0)
+			break;
+		if (got < 0) {
+			report("%s: cannot read: %s", name, strerror(errno));
+			return TERN_ERR_FILE;
+		}
+		if (text->n_bytes + (size_t)got > INPUT_LIMIT) {
+			report("%s: more than %zu MiB of text, which fits no context", name, INPUT_LIMIT >> 20);
+			return TERN_ERR_CONTEXT;
+		}
+		text_append(text, buffer, (size_t)got);
+	}
+	return text->failed ? out_of_memory() : TERN_OK;
+}
+
+enum tern_status input_read_stdin(struct text *text)
+{
+	if (term_stdin_is_closed())
+		return TERN_OK;
+	explain_waiting(STDIN_FILENO);
+	return read_to_end(STDIN_FILENO, "standard input", text);
+}
+
+static enum tern_status read_file(const char *path, struct text *text)
+{
+	enum tern_status status;
+	int fd;
+
+	if (strcmp(path, "-") == 0)
+		return input_read_stdin(text);
+	do
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0) {
+		report("%s: %s", path, strerror(errno));
+		return TERN_ERR_FILE;
+	}
+	status = read_to_end(fd, path, text);
+	close(fd);
+	return status;
+}
+
+enum tern_status input_read(const struct command *command, const struct input_options *options,
+                            const struct operands *operands, struct text *text, bool *found)
+{
+	int n_sources = (options->prompt != NULL) + (options->file != NULL) + (operands->n_items > 0);
+
+	*found = n_sources > 0;
+	if (n_sources > 1)
+		return usage_error(command, "the text is given twice: words, -p and -f exclude each other");
+	if (options->file)
+		return read_file(options->file, text);
+	if (options->prompt)
+		text_append(text, options->prompt, strlen(options->prompt));
+	for (size_t i = 0; i < operands->n_items; i++)
+		text_printf(text, "%s%s", i ? " " : "", operands->items[i]);
+	return text->failed ? out_of_memory() : TERN_OK;
+}
+
+enum tern_status input_parse_ids(const char *bytes, size_t n_bytes, int n_vocab, int32_t **ids, size_t *n_ids)
+{
+	static const char separators[] = " \t\r\n,[]";
+	size_t capacity = 0;
+	void *block = NULL;
+
+	*ids = NULL;
+	*n_ids = 0;
+	for (size_t i = 0; i < n_bytes;) {
+		char word[24];
+		size_t length = 0;
+		int id;
+		if (bytes[i] && strchr(separators, bytes[i])) {
+			i++;
+			continue;
+		}
+		while (i + length < n_bytes && bytes[i + length] && !strchr(separators, bytes[i + length]))
+			length++;
+		length += length == 0; /* a NUL */
+		snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : (int)sizeof word - 1,
+		         bytes + i);
+		if (length >= sizeof word || !parse_int(word, 0, n_vocab - 1, &id)) {
+			report("'%s' is not a token id from 0 to %d", word, n_vocab - 1);
+			tern_free(block);
+			return TERN_ERR_USAGE;
+		}
+		if (!tern_grow(&block, &capacity, *n_ids + 1, sizeof id)) {
+			tern_free(block);
+			return out_of_memory();
+		}
+		((int32_t *)block)[(*n_ids)++] = id;
+		i += length;
+	}
+	*ids = block;
+	return TERN_OK;
+}

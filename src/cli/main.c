@@ -1,0 +1,111 @@
+/* tern: the command line. Finds the subcommand and lets it run. */
+#include "cli/commands.h"
+#include "cli/models.h"
+#include "cli/output.h"
+#include "cli/signals.h"
+#include "cli/suggest.h"
+#include "cli/term.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct command *const commands[] = {
+        &command_run, &command_info, &command_tokenize, &command_eval, &command_logits, &command_help, NULL};
+
+static const char introduction[] = "tern runs ternary (1.58-bit) language models on ordinary CPUs.\n"
+                                   "\n"
+                                   "  tern run \"Tell me a story about a fox.\"\n"
+                                   "  tern run -m model.gguf \"Summarise this text.\" < text.txt\n"
+                                   "  tern info model.gguf\n"
+                                   "\n";
+
+/* The text goes to standard output if it was asked for, else to standard error. */
+static void print_overview(FILE *to)
+{
+	fprintf(to, "%s", introduction);
+	for (const struct command *const *c = commands; *c; c++)
+		fprintf(to, "  %-10s %s%s%s%s\n", (*c)->name, (*c)->summary, (*c)->alias ? " (also: " : "",
+		        (*c)->alias ? (*c)->alias : "", (*c)->alias ? ")" : "");
+	fprintf(to, "\n'tern COMMAND --help' tells about a command; 'tern --version' the version.\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (strcmp((*c)->name, name) == 0 || ((*c)->alias && strcmp((*c)->alias, name) == 0))
+			return *c;
+	return NULL;
+}
+
+static enum tern_status unknown_command(const char *name)
+{
+	struct suggestion suggestion;
+
+	suggest_start(&suggestion, name, strlen(name));
+	for (const struct command *const *c = commands; *c; c++) {
+		suggest_offer(&suggestion, (*c)->name, strlen((*c)->name));
+		if ((*c)->alias)
+			suggest_offer(&suggestion, (*c)->alias, strlen((*c)->alias));
+	}
+	if (suggestion.best[0])
+		report("unknown command '%.64s' (did you mean '%s'?). Try 'tern --help'", name, suggestion.best);
+	else
+		report("unknown command '%.64s'. Try 'tern --help'", name);
+	return TERN_ERR_USAGE;
+}
+
+static enum tern_status run_help(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc > 2) {
+		report("help takes the name of one command. Try 'tern --help'");
+		return TERN_ERR_USAGE;
+	}
+	if (argc < 2 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0) {
+		print_overview(stdout);
+		return output_finish(TERN_OK);
+	}
+	command = find_command(argv[1]);
+	if (!command)
+		return unknown_command(argv[1]);
+	if (command == &command_help)
+		print_overview(stdout);
+	else
+		help_print(command);
+	return output_finish(TERN_OK);
+}
+
+const struct command command_help = {
+        .name = "help",
+        .summary = "Tell about a command",
+        .run = run_help,
+};
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	term_start();
+	signals_start();
+	models_start(argc > 0 ? argv[0] : "");
+	if (!name) {
+		print_overview(stderr);
+		return TERN_ERR_USAGE;
+	}
+	if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
+		print_overview(stdout);
+		return (int)output_finish(TERN_OK);
+	}
+	if (strcmp(name, "--version") == 0) {
+		help_print_version();
+		return (int)output_finish(TERN_OK);
+	}
+	if (name[0] == '-') {
+		report("the command comes first: tern run %.64s. Try 'tern --help'", name);
+		return TERN_ERR_USAGE;
+	}
+	command = find_command(name);
+	return (int)(command ? command->run(argc - 1, argv + 1) : unknown_command(name));
+}

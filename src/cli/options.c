@@ -1,0 +1,381 @@
+#include "cli/options.h"
+#include "base/memory.h"
+#include "cli/output.h"
+#include "cli/suggest.h"
+#include "cli/term.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where parsing stands. */
+struct parser {
+	const struct command *command;
+	unsigned char *values;
+	struct operands *operands;
+	int argc, next; /* argv[next] is the argument to look at next */
+	char **argv;
+	unsigned char *seen; /* per option of all groups, for `once` */
+	enum tern_status status;
+};
+
+/* An option found in its group. */
+struct found {
+	const struct option *option;
+	void *field;
+	size_t index; /* among all options of the command */
+};
+
+enum tern_status usage_error(const struct command *command, const char *format, ...)
+{
+	char message[2048];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+	report("%s. Try '%s%s%s --help'", message, term_program(), command->name ? " " : "",
+	       command->name ? command->name : "");
+	return TERN_ERR_USAGE;
+}
+
+/* Whether the space-separated list holds the name. */
+static bool is_in_list(const char *list, const char *name, size_t n_name)
+{
+	for (const char *at = list; at && *at; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " ");
+		if (length == n_name && memcmp(at, name, length) == 0)
+			return true;
+		at += length;
+	}
+	return false;
+}
+
+/* Finds an option by its long name (n_name > 0 bytes) or, if name is NULL, by its letter. */
+static bool find_option(const struct parser *p, const char *name, size_t n_name, char letter, struct found *found)
+{
+	size_t index = 0;
+
+	for (const struct option_group *group = p->command->groups; group->options; group++) {
+		for (const struct option *option = group->options; option->name; option++, index++) {
+			bool same =
+			        name ? (strlen(option->name) == n_name && memcmp(option->name, name, n_name) == 0) ||
+			                        is_in_list(option->aliases, name, n_name)
+			             : option->letter == letter;
+			if (same) {
+				*found = (struct found){option, p->values + group->offset + option->offset, index};
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool takes_value(const struct option *option) { return option->argument != NULL; }
+
+/* ---- values ---- */
+
+bool parse_int(const char *text, int min, int max, int *value)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (end == text || *end || errno || n < min || n > max || strchr(" \t\n\v\f\r", text[0]))
+		return false;
+	*value = (int)n;
+	return true;
+}
+
+/* Plain decimals only: strtof() also reads "nan", "inf" and hexadecimal. */
+static bool parse_float(const char *text, double min, double max, float *value)
+{
+	char *end;
+
+	if (text[strspn(text, "+-.0123456789eE")])
+		return false;
+	*value = strtof(text, &end);
+	return end != text && !*end && *value >= (float)min && *value <= (float)max;
+}
+
+static bool parse_seed(const char *text, struct option_seed *seed)
+{
+	char *end;
+
+	seed->is_given = strcmp(text, "-1") != 0; /* other programs' way to ask for a random one */
+	if (!seed->is_given)
+		return true;
+	if (text[strspn(text, "0123456789")] || !*text)
+		return false;
+	errno = 0;
+	seed->value = strtoull(text, &end, 10);
+	return errno == 0;
+}
+
+static bool parse_choice(const struct option *option, const char *text, int *value)
+{
+	size_t length;
+	int index = 0;
+
+	for (const char *word = option->argument;; word += length + 1, index++) {
+		length = strcspn(word, "|");
+		if (strlen(text) == length && memcmp(word, text, length) == 0) {
+			*value = index;
+			return true;
+		}
+		if (!word[length])
+			return false;
+	}
+}
+
+static bool append_item(struct option_list *list, const char *text)
+{
+	const char **items = tern_realloc((void *)list->items, list->n_items + 1, sizeof *items);
+
+	if (!items)
+		return false;
+	items[list->n_items++] = text;
+	list->items = items;
+	return true;
+}
+
+/* Puts the value into its field; false if it is not one. */
+static bool set_value(const struct option *option, void *field, const char *text)
+{
+	switch (option->kind) {
+	case OPTION_INT:
+		return parse_int(text, (int)option->min, (int)option->max, field);
+	case OPTION_FLOAT:
+		return parse_float(text, option->min, option->max, field);
+	case OPTION_TEXT:
+		*(const char **)field = text;
+		return true;
+	case OPTION_LIST:
+		return append_item(field, text);
+	case OPTION_CHOICE:
+		return parse_choice(option, text, field);
+	case OPTION_SEED:
+		return parse_seed(text, field);
+	default:
+		*(bool *)field = true;
+		return true;
+	}
+}
+
+static enum tern_status bad_value(const struct parser *p, const struct option *option, const char *text)
+{
+	char range[RANGE_SIZE];
+
+	if (option->kind == OPTION_LIST) {
+		report("out of memory");
+		return TERN_ERR_FAILED;
+	}
+	if (option->kind == OPTION_CHOICE)
+		return usage_error(p->command, "--%s: '%.64s' is not one of %s", option->name, text, option->argument);
+	return usage_error(p->command, "--%s: '%.64s' is not a %snumber (%s)", option->name, text,
+	                   option->kind == OPTION_FLOAT ? "" : "whole ", help_range(range, option));
+}
+
+/* ---- arguments ---- */
+
+/* Whether an argument would be an option if it stood alone: then it is hardly meant as another one's value. */
+static bool looks_like_option(const struct parser *p, const char *argument)
+{
+	struct found found;
+
+	if (argument[0] != '-' || !argument[1])
+		return false;
+	if (argument[1] == '-')
+		return !argument[2] || find_option(p, argument + 2, strcspn(argument + 2, "="), 0, &found);
+	if (!find_option(p, NULL, 0, argument[1], &found))
+		return false;
+	return !argument[2] || ((found.option->kind == OPTION_INT || found.option->kind == OPTION_FLOAT) &&
+	                        !argument[2 + strspn(argument + 2, "+-.0123456789")]);
+}
+
+static bool fail(struct parser *p, enum tern_status status)
+{
+	p->status = status;
+	return false;
+}
+
+/* The value of an option: attached to it, or the next argument. False if there is none. */
+static bool get_value(struct parser *p, const struct option *option, const char **value)
+{
+	bool may_be_empty = option->kind == OPTION_TEXT || option->kind == OPTION_LIST;
+
+	if (!*value && p->next < p->argc) {
+		*value = p->argv[p->next++];
+		if (looks_like_option(p, *value))
+			return fail(
+			        p,
+			        usage_error(p->command,
+			                    "--%s needs a value, and '%.64s' is an option (if it is meant: --%s=%.64s)",
+			                    option->name, *value, option->name, *value));
+	}
+	if (!*value || (!**value && !may_be_empty))
+		return fail(p, usage_error(p->command, "--%s needs a value: --%s %s", option->name, option->name,
+		                           option->argument));
+	return true;
+}
+
+/* Handles an option; `value` is what was attached to it, or NULL. */
+static bool apply(struct parser *p, const struct found *found, const char *value)
+{
+	const struct option *option = found->option;
+
+	if (option->kind == OPTION_HELP || option->kind == OPTION_VERSION) {
+		if (option->kind == OPTION_HELP)
+			help_print(p->command);
+		else
+			help_print_version();
+		return fail(p, output_finish(TERN_OK));
+	}
+	if (option->once && p->seen[found->index]++)
+		return fail(p, usage_error(p->command, "--%s is given twice", option->name));
+	if (takes_value(option) && !get_value(p, option, &value))
+		return false;
+	if (!set_value(option, found->field, value))
+		return fail(p, bad_value(p, option, value));
+	return true;
+}
+
+static bool unknown_long(struct parser *p, const char *argument, size_t n_name)
+{
+	struct suggestion suggestion;
+	char shown[80];
+
+	suggest_start(&suggestion, argument + 2, n_name);
+	for (const struct option_group *group = p->command->groups; group->options; group++)
+		for (const struct option *option = group->options; option->name; option++)
+			suggest_offer(&suggestion, option->name, strlen(option->name));
+	snprintf(shown, sizeof shown, "%.*s", n_name < 64 ? (int)n_name + 2 : 66, argument);
+	if (suggestion.best[0])
+		return fail(p, usage_error(p->command, "unknown option '%s' (did you mean '--%s'?)", shown,
+		                           suggestion.best));
+	return fail(p, usage_error(p->command, "unknown option '%s'", shown));
+}
+
+static bool unknown_letter(struct parser *p, const char *argument, char letter)
+{
+	if (argument[2])
+		return fail(p, usage_error(p->command, "unknown option '-%c' in '%.64s'", letter, argument));
+	return fail(p, usage_error(p->command, "unknown option '%.64s'", argument));
+}
+
+static bool parse_long(struct parser *p, const char *argument)
+{
+	size_t n_name = strcspn(argument + 2, "=");
+	const char *attached = argument[2 + n_name] ? argument + 2 + n_name + 1 : NULL;
+	struct found found;
+
+	if (n_name == 0 || !find_option(p, argument + 2, n_name, 0, &found))
+		return unknown_long(p, argument, n_name);
+	if (attached && !takes_value(found.option))
+		return fail(p, usage_error(p->command, "--%s takes no value", found.option->name));
+	if (attached && !*attached)
+		return fail(p, usage_error(p->command, "--%s= has no value after it", found.option->name));
+	return apply(p, &found, attached);
+}
+
+/* -v, -qv, -n5, -n 5 */
+static bool parse_short(struct parser *p, const char *argument)
+{
+	struct found found;
+
+	/* Other programs have long names after one dash; -temp is hardly meant as -t emp. */
+	if (argument[2] && find_option(p, argument + 1, strcspn(argument + 1, "="), 0, &found))
+		return fail(p, usage_error(p->command, "unknown option '%.64s' (did you mean '--%s'?)", argument,
+		                           found.option->name));
+	for (const char *letter = argument + 1; *letter; letter++) {
+		if (!find_option(p, NULL, 0, *letter, &found))
+			return unknown_letter(p, argument, *letter);
+		if (takes_value(found.option))
+			return apply(p, &found, letter[1] ? letter + 1 : NULL);
+		if (!apply(p, &found, NULL))
+			return false;
+	}
+	return true;
+}
+
+static bool parse_arguments(struct parser *p)
+{
+	bool options_ended = false;
+
+	while (p->next < p->argc) {
+		const char *argument = p->argv[p->next++];
+		bool good = true;
+		if (options_ended || argument[0] != '-' || !argument[1])
+			p->operands->items[p->operands->n_items++] = argument;
+		else if (strcmp(argument, "--") == 0)
+			options_ended = true;
+		else if (argument[1] == '-')
+			good = parse_long(p, argument);
+		else
+			good = parse_short(p, argument);
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+static void set_defaults(const struct parser *p)
+{
+	memset(p->values, 0, p->command->values_size);
+	for (const struct option_group *group = p->command->groups; group->options; group++)
+		for (const struct option *option = group->options; option->name; option++) {
+			struct option any = *option;
+			any.min = INT_MIN;
+			any.max = INT_MAX;
+			if (any.initial)
+				set_value(&any, p->values + group->offset + option->offset, any.initial);
+		}
+}
+
+static size_t count_options(const struct command *command)
+{
+	size_t n = 0;
+
+	for (const struct option_group *group = command->groups; group->options; group++)
+		for (const struct option *option = group->options; option->name; option++)
+			n++;
+	return n;
+}
+
+bool options_parse(const struct command *command, int argc, char **argv, void *values, struct operands *operands,
+                   enum tern_status *status)
+{
+	struct parser p = {.command = command, .values = values, .operands = operands, .argc = argc, .argv = argv};
+	bool good = false;
+
+	set_defaults(&p);
+	p.next = 1;
+	p.seen = tern_alloc(count_options(command), 1);
+	*operands = (struct operands){.items = tern_alloc((size_t)argc, sizeof *operands->items)};
+	if (p.seen && operands->items) {
+		good = parse_arguments(&p);
+	} else {
+		report("out of memory");
+		p.status = TERN_ERR_FAILED;
+	}
+	tern_free(p.seen);
+	*status = p.status;
+	if (!good)
+		options_free(command, values, operands);
+	return good;
+}
+
+void options_free(const struct command *command, void *values, struct operands *operands)
+{
+	for (const struct option_group *group = command->groups; group->options; group++)
+		for (const struct option *option = group->options; option->name; option++)
+			if (option->kind == OPTION_LIST) {
+				void *field = (unsigned char *)values + group->offset + option->offset;
+				tern_free((void *)((struct option_list *)field)->items);
+			}
+	tern_free((void *)operands->items);
+}

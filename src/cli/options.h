@@ -1,0 +1,98 @@
+/* Command lines: one table of options per subcommand drives both parsing and --help.
+ *
+ * POSIX and GNU habits: -n5, -n 5, --predict 5, --predict=5, clusters of flags (-qv), options and operands in any
+ * order, -- ends the options. A later option wins over an earlier one. */
+#ifndef TERN_CLI_OPTIONS_H
+#define TERN_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tern.h>
+
+/* What an option's value is, and the type of the field it is put into. */
+enum option_kind {
+	OPTION_FLAG,   /* bool; takes no value */
+	OPTION_INT,    /* int */
+	OPTION_FLOAT,  /* float */
+	OPTION_TEXT,   /* const char * */
+	OPTION_LIST,   /* struct option_list: the values of every occurrence */
+	OPTION_CHOICE, /* int: index of one of the words in `argument`, "auto|always|never" */
+	OPTION_SEED,   /* struct option_seed */
+	OPTION_HELP,   /* prints help and ends; no field */
+	OPTION_VERSION,
+};
+
+struct option_list {
+	const char **items;
+	size_t n_items;
+};
+
+struct option_seed {
+	bool is_given;
+	uint64_t value;
+};
+
+struct option {
+	const char *name; /* long name without dashes */
+	char letter;      /* short name, or 0 */
+	enum option_kind kind;
+	size_t offset;        /* of the field in the group's values */
+	const char *argument; /* what the help calls the value; NULL if there is none */
+	double min, max;      /* OPTION_INT, OPTION_FLOAT */
+	/* Default value as it would be typed; NULL = zero. One out of range stands for "not given" and is not shown. */
+	const char *initial;
+	const char *help;
+	const char *aliases; /* names the same option has in other programs, accepted silently; separated by spaces */
+	bool once;           /* giving it twice is an error: one of the values would be lost */
+};
+
+/* A shared set of options and the struct that receives their values. */
+struct option_group {
+	const char *title;
+	const struct option *options; /* the last one has no name */
+	size_t offset;                /* of the group's values in the command's values */
+};
+
+struct command {
+	const char *name;
+	const char *alias;                 /* another explicit name, or NULL */
+	const char *summary;               /* one line for the list of commands */
+	const char *usage;                 /* "tern run [OPTION...] [TEXT...]" */
+	const char *examples;              /* lines, shown first */
+	const char *notes;                 /* more lines, shown last; or NULL */
+	const struct option_group *groups; /* the last one has no options */
+	size_t values_size;
+	enum tern_status (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
+};
+
+/* What was not an option, in order. */
+struct operands {
+	const char **items;
+	size_t n_items;
+};
+
+/* Fills `values` (command->values_size bytes) with defaults and then with what the arguments say. False if the
+ * program is to end now with *status: after --help, or after an error was reported. On true the caller ends with
+ * options_free(). */
+bool options_parse(const struct command *command, int argc, char **argv, void *values, struct operands *operands,
+                   enum tern_status *status);
+void options_free(const struct command *command, void *values, struct operands *operands);
+
+/* Reports wrong usage of a command, with a pointer to its help; returns TERN_ERR_USAGE. */
+enum tern_status usage_error(const struct command *command, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+/* Parses a whole number within min..max that is all of `text`. */
+bool parse_int(const char *text, int min, int max, int *value);
+
+/* The help text of one command, and what --version prints (in help.c). */
+void help_print(const struct command *command);
+void help_print_version(void);
+/* "from 0 to 2" or "at least 1" for an option that is a number; "" for others. Returns out. */
+enum {
+	RANGE_SIZE = 64
+};
+const char *help_range(char out[RANGE_SIZE], const struct option *option);
+
+#endif

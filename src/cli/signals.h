@@ -1,0 +1,24 @@
+/* Signals: what interrupts the program, and how it leaves then. */
+#ifndef TERN_CLI_SIGNALS_H
+#define TERN_CLI_SIGNALS_H
+
+#include <stdbool.h>
+
+/* SIGPIPE ends the program silently; a file size limit (SIGXFSZ) becomes a write error. */
+void signals_start(void);
+
+/* From now on a page of `path` that cannot be read (SIGBUS: the mapped file shrank, or the device failed) gives one
+ * line on standard error and exit status 3. */
+void signals_watch_map(const char *path);
+
+/* From now on Ctrl-C is only noted, until the second one. May be called again. */
+void signals_catch_interrupt(void);
+bool signals_interrupted(void);
+/* Ends the program the way Ctrl-C does, after it was noted and everything is cleaned up: the shell sees it. */
+void signals_die_of_interrupt(void);
+
+/* From now on INT, TERM and HUP erase a progress bar and remove this file (NULL: none) before they end the program.
+ * The string must stay where it is. */
+void signals_clean_on_death(const char *path);
+
+#endif

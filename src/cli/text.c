@@ -1,0 +1,52 @@
+#include "cli/text.h"
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool make_room(struct text *text, size_t n_more)
+{
+	void *block = text->bytes;
+	size_t n_needed;
+
+	if (!text->failed && tern_add_size(text->n_bytes, n_more, &n_needed) && tern_add_size(n_needed, 1, &n_needed) &&
+	    tern_grow(&block, &text->capacity, n_needed, 1)) {
+		text->bytes = block;
+		return true;
+	}
+	text->failed = true;
+	return false;
+}
+
+void text_append(struct text *text, const char *bytes, size_t n_bytes)
+{
+	if (!make_room(text, n_bytes))
+		return;
+	if (n_bytes > 0)
+		memcpy(text->bytes + text->n_bytes, bytes, n_bytes);
+	text->n_bytes += n_bytes;
+	text->bytes[text->n_bytes] = '\0';
+}
+
+void text_printf(struct text *text, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (n < 0 || !make_room(text, (size_t)n))
+		return;
+	va_start(args, format);
+	vsnprintf(text->bytes + text->n_bytes, (size_t)n + 1, format, args);
+	va_end(args);
+	text->n_bytes += (size_t)n;
+}
+
+void text_free(struct text *text)
+{
+	tern_free(text->bytes);
+	memset(text, 0, sizeof *text);
+}

@@ -1,0 +1,195 @@
+#include "cli/verify.h"
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "base/sort.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* How codes are stored in the bytes of a block. */
+enum codes {
+	CODES_NONE,
+	CODES_TWO_BIT, /* four 2-bit codes a byte; 3 is no ternary weight */
+	CODES_BASE_3,  /* five digits of base 3 a byte, as ceil(value * 256 / 243) */
+};
+
+/* Types whose data are blocks with half-precision scales. Layouts: ggml-common.h of llama.cpp, PrismML's forks. */
+static const struct block_type {
+	const char *name;
+	size_t n_bytes;
+	int scales[2]; /* offsets of scales, -1 = none */
+	enum codes codes;
+	size_t codes_at, n_codes; /* bytes */
+} block_types[] = {
+        {"Q4_0", 18, {0, -1}, CODES_NONE, 0, 0},       {"Q4_1", 20, {0, 2}, CODES_NONE, 0, 0},
+        {"Q5_0", 22, {0, -1}, CODES_NONE, 0, 0},       {"Q5_1", 24, {0, 2}, CODES_NONE, 0, 0},
+        {"Q8_0", 34, {0, -1}, CODES_NONE, 0, 0},       {"Q4_K", 144, {0, 2}, CODES_NONE, 0, 0},
+        {"Q5_K", 176, {0, 2}, CODES_NONE, 0, 0},       {"Q6_K", 210, {208, -1}, CODES_NONE, 0, 0},
+        {"TQ1_0", 54, {52, -1}, CODES_BASE_3, 0, 52},  {"TQ2_0", 66, {64, -1}, CODES_TWO_BIT, 0, 64},
+        {"Q2_0", 18, {0, -1}, CODES_TWO_BIT, 2, 16},   {"PQ2_0", 34, {0, -1}, CODES_TWO_BIT, 2, 32},
+        {"PTQ1_0", 28, {26, -1}, CODES_BASE_3, 0, 26},
+};
+
+/* What is counted in one tensor. */
+struct counts {
+	uint64_t bad_codes, bad_scales, not_finite;
+};
+
+static uint64_t count_two_bit(const uint8_t *bytes, uint64_t n_bytes)
+{
+	uint64_t n = 0, i = 0;
+
+	for (; i + 8 <= n_bytes; i += 8) {
+		uint64_t word = tern_load_u64(bytes + i);
+		n += (uint64_t)__builtin_popcountll(word & (word >> 1) & 0x5555555555555555u);
+	}
+	for (; i < n_bytes; i++)
+		n += (uint64_t)__builtin_popcount(bytes[i] & (bytes[i] >> 1) & 0x55u);
+	return n;
+}
+
+static bool is_base_3(uint8_t byte)
+{
+	/* The only value that could have been written as this byte. */
+	unsigned value = (unsigned)byte * 243 / 256;
+	return (value * 256 + 242) / 243 == byte;
+}
+
+static void check_blocks(const struct block_type *type, const struct gguf_tensor *tensor, struct counts *counts)
+{
+	const uint8_t *block = tensor->data, *end = tensor->data + tensor->n_bytes;
+
+	for (; block < end; block += type->n_bytes) {
+		for (int i = 0; i < 2 && type->scales[i] >= 0; i++)
+			if (!isfinite(tern_f32_from_f16(tern_load_u16(block + type->scales[i]))))
+				counts->bad_scales++;
+		if (type->codes == CODES_TWO_BIT)
+			counts->bad_codes += count_two_bit(block + type->codes_at, type->n_codes);
+		for (size_t i = 0; type->codes == CODES_BASE_3 && i < type->n_codes; i++)
+			counts->bad_codes += !is_base_3(block[type->codes_at + i]);
+	}
+}
+
+static bool ends_in(struct gguf_string name, const char *ending)
+{
+	size_t length = strlen(ending);
+	return name.length >= length && memcmp(name.bytes + name.length - length, ending, length) == 0;
+}
+
+/* F32, F16, BF16. The scale of a matrix is above zero; among many, those of empty rows are zero. */
+static void check_floats(const struct gguf_tensor *tensor, struct counts *counts)
+{
+	size_t size = tensor->type == GGUF_TENSOR_F32 ? 4 : 2;
+	uint64_t n = tensor->n_bytes / size;
+	bool is_scale = ends_in(tensor->name, ".scale");
+
+	for (uint64_t i = 0; i < n; i++) {
+		const uint8_t *at = tensor->data + i * size;
+		float value = tensor->type == GGUF_TENSOR_F32   ? tern_load_f32(at)
+		              : tensor->type == GGUF_TENSOR_F16 ? tern_f32_from_f16(tern_load_u16(at))
+		                                                : tern_f32_from_bf16(tern_load_u16(at));
+		if (!isfinite(value))
+			counts->not_finite++;
+		else if (is_scale && (n == 1 ? value <= 0 : value < 0))
+			counts->bad_scales++;
+	}
+}
+
+static void check_i2_s(const struct gguf_tensor *tensor, struct counts *counts)
+{
+	/* 32 bytes follow the codes: the scale, and padding. */
+	uint64_t n_codes = tensor->n_bytes - 32;
+	float scale = tern_load_f32(tensor->data + n_codes);
+
+	counts->bad_codes = count_two_bit(tensor->data, n_codes);
+	counts->bad_scales = !(scale > 0) || !isfinite(scale);
+}
+
+static void check_tensor(const struct gguf_tensor *tensor, struct counts *counts)
+{
+	const char *name = tern_gguf_type_name(tensor->type);
+
+	if (tensor->type == GGUF_TENSOR_F32 || tensor->type == GGUF_TENSOR_F16 || tensor->type == GGUF_TENSOR_BF16)
+		check_floats(tensor, counts);
+	else if (tensor->type == GGUF_TENSOR_T2R16)
+		counts->bad_codes = count_two_bit(tensor->data, tensor->n_bytes);
+	else if (tensor->type == GGUF_TENSOR_I2_S)
+		check_i2_s(tensor, counts);
+	for (size_t i = 0; name && i < sizeof block_types / sizeof *block_types; i++)
+		if (strcmp(block_types[i].name, name) == 0)
+			check_blocks(&block_types[i], tensor, counts);
+}
+
+static bool add_fault(struct verify_result *result, const struct gguf_tensor *tensor, const char *what, uint64_t count)
+{
+	void *faults = result->faults;
+
+	if (count == 0)
+		return true;
+	if (!tern_grow(&faults, &result->capacity, result->n_faults + 1, sizeof *result->faults))
+		return false;
+	result->faults = faults;
+	result->faults[result->n_faults++] = (struct verify_fault){tensor, what, count};
+	return true;
+}
+
+static int compare_offsets(const void *context, uint32_t a, uint32_t b)
+{
+	const struct gguf *gguf = context;
+	uint64_t x = gguf->tensors[a].offset, y = gguf->tensors[b].offset;
+
+	return (x > y) - (x < y);
+}
+
+/* Counts what lies between and after the tensors, padding apart. */
+static bool find_holes(const struct gguf *gguf, uint64_t file_size, struct verify_result *result)
+{
+	uint32_t *order = tern_sort_indices(gguf->n_tensors, compare_offsets, gguf);
+	uint64_t end = 0;
+
+	if (!order)
+		return false;
+	for (size_t i = 0; i < gguf->n_tensors; i++) {
+		const struct gguf_tensor *tensor = &gguf->tensors[order[i]];
+		if (i > 0 && tensor->offset > end)
+			result->n_hole_bytes += tensor->offset - end;
+		if (!tern_round_up_u64(tensor->offset + tensor->n_bytes, gguf->alignment, &end))
+			end = UINT64_MAX;
+	}
+	if (gguf->n_tensors > 0 && file_size > end)
+		result->n_trailing_bytes = file_size - end;
+	tern_free(order);
+	return true;
+}
+
+enum tern_status verify_weights(const struct gguf *gguf, uint64_t file_size, struct verify_result *result,
+                                void (*progress)(void *user, uint64_t n_done, uint64_t n_total), void *user,
+                                struct tern_error *err)
+{
+	uint64_t n_total = 0, n_done = 0;
+	bool good;
+
+	memset(result, 0, sizeof *result);
+	good = find_holes(gguf, file_size, result);
+	for (size_t i = 0; i < gguf->n_tensors; i++)
+		n_total += gguf->tensors[i].n_bytes;
+	for (size_t i = 0; i < gguf->n_tensors && good; i++) {
+		const struct gguf_tensor *tensor = &gguf->tensors[i];
+		struct counts counts = {0};
+		check_tensor(tensor, &counts);
+		good = add_fault(result, tensor, "invalid ternary codes", counts.bad_codes) &&
+		       add_fault(result, tensor, "scales not finite or not positive", counts.bad_scales) &&
+		       add_fault(result, tensor, "NaN or infinite values", counts.not_finite);
+		n_done += tensor->n_bytes;
+		if (progress)
+			progress(user, n_done, n_total);
+	}
+	return good ? TERN_OK : tern_fail(err, TERN_ERR_FAILED, "out of memory");
+}
+
+void verify_free(struct verify_result *result)
+{
+	tern_free(result->faults);
+	memset(result, 0, sizeof *result);
+}

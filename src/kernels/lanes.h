@@ -1,0 +1,417 @@
+/* The floating-point kernels for every instruction set with vectors: the 16 lanes of the definition (portable.c) in
+ * 16 / VECTOR_LANES registers. Each step is one operation on whole registers that rounds each lane alone, in
+ * portable.c's order, so the bits are the same whatever the width.
+ *
+ * The file of an instruction set defines, before it includes this one:
+ *
+ *     VECTOR_LANES    floats in a register: 4, 8 or 16
+ *     LANE_GROUPS     groups of 16 lanes (of 16 / VECTOR_LANES registers each) that attention keeps as sums: as many
+ *                     as leave room in the register file for a group of operands; 4 or a multiple
+ *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
+ *     LOAD_BF16(h)    the same of bfloat16
+ *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
+ *
+ * and gets the float members of struct tern_kernels as static functions of the same names. */
+#ifndef TERN_KERNELS_LANES_H
+#define TERN_KERNELS_LANES_H
+
+#include "base/bytes.h"
+#include "kernels/compiler.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	LANES = 16,
+	VECTORS = LANES / VECTOR_LANES,
+};
+
+typedef float vfloat __attribute__((vector_size(4 * VECTOR_LANES)));
+typedef int32_t vint __attribute__((vector_size(4 * VECTOR_LANES)));   /* what comparing gives: 0 or -1 */
+typedef uint32_t vuint __attribute__((vector_size(4 * VECTOR_LANES))); /* bits, and integers that may wrap */
+
+/* ---- whole registers --------------------------------------------------------------------------------------- */
+
+INLINE vfloat splat(float x) { return x - (vfloat){0}; } /* not + {0}, which would lose the sign of -0 */
+
+INLINE vfloat load(const float *x)
+{
+	vfloat v;
+	memcpy(&v, x, sizeof v);
+	return v;
+}
+
+INLINE void store(float *out, vfloat v) { memcpy(out, &v, sizeof v); }
+
+/* The first n < VECTOR_LANES floats; the rest is 0. */
+INLINE vfloat load_first(const float *x, size_t n)
+{
+	vfloat v = {0};
+	memcpy(&v, x, n * sizeof *x);
+	return v;
+}
+
+INLINE void store_first(float *out, vfloat v, size_t n) { memcpy(out, &v, n * sizeof *out); }
+
+/* where ? a : b */
+INLINE vfloat select(vint where, vfloat a, vfloat b) { return (vfloat)((where & (vint)a) | (~where & (vint)b)); }
+
+/* portable.c's tern_exp(). 1.5 * 2^23 + n has the integer n in its low bits, which makes the exponent. Lanes that
+ * end as 0 or NaN go through it with an n that means nothing. */
+INLINE vfloat exp_lanes(vfloat x)
+{
+	const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f, magic = 12582912.0f;
+
+	vint vanishes = x < splat(-87.0f);
+	x = select(x > splat(88.0f), splat(88.0f), x);
+	vfloat shifted = x * log2_e + magic;
+	vfloat n = shifted - magic;
+	vfloat r = (x - n * ln2_high) - n * ln2_low;
+	vfloat p = splat(1.0f / 5040);
+	p = p * r + 1.0f / 720;
+	p = p * r + 1.0f / 120;
+	p = p * r + 1.0f / 24;
+	p = p * r + 1.0f / 6;
+	p = p * r + 0.5f;
+	p = p * r + 1.0f;
+	p = p * r + 1.0f;
+	vuint power = ((vuint)shifted - tern_bits_from_f32(magic) + 127) << 23;
+	return (vfloat)((vint)(p * (vfloat)power) & ~vanishes);
+}
+
+/* ---- sums in 16 lanes -------------------------------------------------------------------------------------- */
+
+/* Adds up 16 lanes as the fixed tree: whole registers first, then the lanes of the one that is left. */
+INLINE float tree_sum(const vfloat sum[VECTORS])
+{
+	vfloat left[VECTORS];
+	float lanes[VECTOR_LANES];
+
+	memcpy(left, sum, sizeof left);
+	for (size_t step = VECTORS / 2; step > 0; step /= 2)
+		for (size_t v = 0; v < step; v++)
+			left[v] += left[v + step];
+	store(lanes, left[0]);
+	for (size_t step = VECTOR_LANES / 2; step > 0; step /= 2)
+		for (size_t i = 0; i < step; i++)
+			lanes[i] += lanes[i + step];
+	return lanes[0];
+}
+
+enum element {
+	ELEMENT_F32,
+	ELEMENT_F16,
+	ELEMENT_BF16,
+};
+
+INLINE vfloat load_element(const void *a, size_t i, enum element type)
+{
+	switch (type) {
+	case ELEMENT_F16:
+		return LOAD_F16((const uint16_t *)a + i);
+	case ELEMENT_BF16:
+		return LOAD_BF16((const uint16_t *)a + i);
+	default:
+		return load((const float *)a + i);
+	}
+}
+
+/* Lanes that the last group lacks get +0 * +0 added, which changes no sum: none is ever -0. */
+INLINE float dot(const void *a, const float *x, size_t n, enum element type)
+{
+	vfloat sum[VECTORS] = {0};
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		for (size_t v = 0; v < VECTORS; v++)
+			sum[v] += load_element(a, i + v * VECTOR_LANES, type) * load(x + i + v * VECTOR_LANES);
+	if (i < n) {
+		size_t size = type == ELEMENT_F32 ? sizeof(float) : sizeof(uint16_t);
+		union {
+			float f32[LANES];
+			uint16_t b16[LANES];
+		} rest_a = {{0}};
+		float rest_x[LANES] = {0};
+		memcpy(&rest_a, (const char *)a + i * size, (n - i) * size);
+		memcpy(rest_x, x + i, (n - i) * sizeof *x);
+		for (size_t v = 0; v < VECTORS; v++)
+			sum[v] += load_element(&rest_a, v * VECTOR_LANES, type) * load(rest_x + v * VECTOR_LANES);
+	}
+	return tree_sum(sum);
+}
+
+static float dot_f32(const float *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_F32); }
+static float dot_f16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_F16); }
+static float dot_bf16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_BF16); }
+static float sum_squares(const float *x, size_t n) { return dot(x, x, n, ELEMENT_F32); }
+
+/* ---- normalising and quantising ---------------------------------------------------------------------------- */
+
+/* (x * inv_rms) * gain from index i on, and of the last n < VECTOR_LANES, with zeros behind. */
+INLINE vfloat scaled(const float *x, const float *gain, float inv_rms, size_t i)
+{
+	vfloat y = load(x + i) * inv_rms;
+	return gain ? y * load(gain + i) : y;
+}
+
+INLINE vfloat scaled_rest(const float *x, const float *gain, float inv_rms, size_t i, size_t n)
+{
+	vfloat y = load_first(x + i, n) * inv_rms;
+	return gain ? y * load_first(gain + i, n) : y;
+}
+
+static void rms_scale(float *out, const float *x, const float *gain, float inv_rms, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(out + i, scaled(x, gain, inv_rms, i));
+	if (i < n)
+		store_first(out + i, scaled_rest(x, gain, inv_rms, i, n - i), n - i);
+}
+
+/* The larger magnitudes, as bits: without sign, floats order as integers do, infinities and NaNs last. */
+INLINE vint larger_magnitude(vint bits, vfloat y)
+{
+	vint others = (vint)y & 0x7fffffff;
+	vint more = others > bits;
+	return (more & others) | (~more & bits);
+}
+
+INLINE uint32_t max_magnitude(const float *x, const float *gain, float inv_rms, size_t n)
+{
+	vint lanes[2] = {{0}};
+	int32_t max = 0;
+	size_t i = 0;
+
+	for (; i + 2 * VECTOR_LANES <= n; i += 2 * VECTOR_LANES) {
+		lanes[0] = larger_magnitude(lanes[0], scaled(x, gain, inv_rms, i));
+		lanes[1] = larger_magnitude(lanes[1], scaled(x, gain, inv_rms, i + VECTOR_LANES));
+	}
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		lanes[0] = larger_magnitude(lanes[0], scaled(x, gain, inv_rms, i));
+	if (i < n)
+		lanes[1] = larger_magnitude(lanes[1], scaled_rest(x, gain, inv_rms, i, n - i));
+	lanes[0] = larger_magnitude(lanes[0], (vfloat)lanes[1]);
+	for (size_t l = 0; l < VECTOR_LANES; l++)
+		max = lanes[0][l] > max ? lanes[0][l] : max;
+	return (uint32_t)max;
+}
+
+/* y * scale rounded to integers: 1.5 * 2^23 + y * scale has them in its low bits. */
+INLINE vuint quantized(vfloat y, float scale)
+{
+	const float magic = 12582912.0f;
+	return (vuint)(y * scale + magic) - tern_bits_from_f32(magic);
+}
+
+static struct tern_activation norm_quantize(int8_t *q, const float *x, const float *gain, float inv_rms, size_t n)
+{
+	struct tern_activation activation = {0};
+	uint32_t max_bits = max_magnitude(x, gain, inv_rms, n);
+	float max = tern_f32_from_bits(max_bits);
+	vuint sum = {0};
+	size_t i = 0;
+
+	if (max_bits >= 0x7f800000) {
+		memset(q, 0, n);
+		activation.scale = NAN;
+		return activation;
+	}
+	activation.scale = 127.0f / (max > 1e-5f ? max : 1e-5f);
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES) {
+		vuint integers = quantized(scaled(x, gain, inv_rms, i), activation.scale);
+		STORE_I8(q + i, integers);
+		sum += integers;
+	}
+	if (i < n) {
+		int8_t rest[VECTOR_LANES];
+		vuint integers = quantized(scaled_rest(x, gain, inv_rms, i, n - i), activation.scale);
+		STORE_I8(rest, integers);
+		memcpy(q + i, rest, n - i);
+		sum += integers; /* 0 in lanes past the end */
+	}
+	for (size_t l = 0; l < VECTOR_LANES; l++)
+		activation.sum += (int32_t)sum[l];
+	return activation;
+}
+
+/* ---- gates ------------------------------------------------------------------------------------------------- */
+
+INLINE vfloat silu(vfloat x) { return x / (exp_lanes(-x) + 1.0f); }
+
+INLINE vfloat relu2(vfloat x)
+{
+	x = select(x < splat(0.0f), splat(0.0f), x); /* a NaN stays */
+	return x * x;
+}
+
+INLINE vfloat gelu(vfloat x)
+{
+	vfloat u = (x + ((x * x) * x) * 0.044715f) * 0.79788456f;
+	return x / (exp_lanes(u * -2.0f) + 1.0f);
+}
+
+INLINE void gate_mul(float *gate, const float *up, size_t n, vfloat (*function)(vfloat))
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(gate + i, function(load(gate + i)) * load(up + i));
+	if (i < n)
+		store_first(gate + i, function(load_first(gate + i, n - i)) * load_first(up + i, n - i), n - i);
+}
+
+static void silu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, silu); }
+static void relu2_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, relu2); }
+static void gelu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, gelu); }
+
+/* ---- attention --------------------------------------------------------------------------------------------- */
+
+/* What the queries of one call share. */
+struct attention {
+	const uint16_t *k; /* [ceil(n_pos / 16), head_dim, 16] */
+	const uint16_t *v; /* [n_pos, value_stride] */
+	size_t n_pos, head_dim, value_stride;
+	float scale;
+};
+
+/* The scores of n_query queries at n_panel panels of 16 positions; n_query * n_panel <= LANE_GROUPS, constants. Asks
+ * memory for the next keys, which may lie on another page, and for the values of these positions, which will be read in
+ * columns. */
+INLINE void score_panels(float *scores, const float *q, const struct attention *a, size_t panel, size_t n_query,
+                         size_t n_panel)
+{
+	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
+	size_t panel_size = a->head_dim * LANES;
+	const uint16_t *k = a->k + panel * panel_size, *v = a->v + panel * panel_size;
+
+	for (size_t d = 0; d < a->head_dim; d++) {
+		UNROLL
+		for (size_t p = 0; p < n_panel; p++) {
+			const uint16_t *keys = k + p * panel_size + d * LANES;
+			__builtin_prefetch(keys + n_panel * panel_size);
+			__builtin_prefetch(v + p * panel_size + d * LANES);
+			UNROLL
+			for (size_t l = 0; l < VECTORS; l++) {
+				vfloat key = LOAD_F16(keys + l * VECTOR_LANES);
+				UNROLL
+				for (size_t i = 0; i < n_query; i++)
+					sum[p * n_query + i][l] += key * q[i * a->head_dim + d];
+			}
+		}
+	}
+	scores += panel * LANES;
+	for (size_t p = 0; p < n_panel; p++)
+		for (size_t i = 0; i < n_query; i++)
+			for (size_t l = 0; l < VECTORS; l++)
+				store(scores + i * TERN_ATTENTION_BLOCK + p * LANES + l * VECTOR_LANES,
+				      sum[p * n_query + i][l] * a->scale);
+}
+
+/* Turns n_pos scores into weights exp(score - max) in place; those of the last group past n_pos become 0. */
+INLINE void softmax_weights(float *scores, size_t n_pos, float *max, float *sum)
+{
+	vfloat largest = splat(scores[0]), weights[VECTORS] = {0}; /* scores[0] may be a NaN and then has to win */
+	size_t n_padded = (n_pos + LANES - 1) / LANES * LANES;
+
+	for (size_t j = n_pos; j < n_padded; j++)
+		scores[j] = -INFINITY;
+	for (size_t j = 0; j < n_padded; j += VECTOR_LANES) {
+		vfloat score = load(scores + j);
+		largest = select(score > largest, score, largest);
+	}
+	*max = largest[0];
+	for (size_t l = 1; l < VECTOR_LANES; l++)
+		*max = largest[l] > *max ? largest[l] : *max;
+	if (*max == 0.0f) { /* of zeros the first one counts, which is to say its sign */
+		size_t first = 0;
+		while (scores[first] != 0.0f)
+			first++;
+		*max = scores[first];
+	}
+	for (size_t j = 0; j < n_padded; j += LANES)
+		for (size_t v = 0; v < VECTORS; v++) {
+			vfloat weight = exp_lanes(load(scores + j + v * VECTOR_LANES) - *max);
+			store(scores + j + v * VECTOR_LANES, weight);
+			weights[v] += weight;
+		}
+	*sum = tree_sum(weights);
+}
+
+/* n_group groups of 16 values, weighted for n_query queries; n_query * n_group <= LANE_GROUPS, constants. */
+INLINE void weigh_values(float *out, const float *weights, const uint16_t *values, size_t n_query, size_t n_group,
+                         size_t n_pos, size_t value_stride)
+{
+	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
+
+	for (size_t j = 0; j < n_pos; j++) {
+		UNROLL
+		for (size_t g = 0; g < n_group; g++) {
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++) {
+				vfloat value = LOAD_F16(values + j * value_stride + g * LANES + v * VECTOR_LANES);
+				UNROLL
+				for (size_t i = 0; i < n_query; i++)
+					sum[g * n_query + i][v] += value * weights[i * TERN_ATTENTION_BLOCK + j];
+			}
+		}
+	}
+	for (size_t g = 0; g < n_group; g++)
+		for (size_t i = 0; i < n_query; i++)
+			for (size_t v = 0; v < VECTORS; v++)
+				store(out + i * value_stride + g * LANES + v * VECTOR_LANES, sum[g * n_query + i][v]);
+}
+
+/* Attention of n_query queries, a constant of at most 4: keys and values are loaded and widened once for all. */
+INLINE void attend(float *out, float *max, float *sum, float *scores, const float *q, const struct attention *a,
+                   size_t n_query)
+{
+	const size_t step = LANE_GROUPS / n_query;
+	size_t n_panel = (a->n_pos + LANES - 1) / LANES, n_group = a->value_stride / LANES, p = 0, g = 0;
+
+	for (; p + step <= n_panel; p += step)
+		score_panels(scores, q, a, p, n_query, step);
+	for (; p < n_panel; p++)
+		score_panels(scores, q, a, p, n_query, 1);
+	for (size_t i = 0; i < n_query; i++)
+		softmax_weights(scores + i * TERN_ATTENTION_BLOCK, a->n_pos, &max[i], &sum[i]);
+	for (; g + step <= n_group; g += step)
+		weigh_values(out + g * LANES, scores, a->v + g * LANES, n_query, step, a->n_pos, a->value_stride);
+	for (; g < n_group; g++)
+		weigh_values(out + g * LANES, scores, a->v + g * LANES, n_query, 1, a->n_pos, a->value_stride);
+	for (size_t i = 0; i < n_query; i++)
+		memset(out + i * a->value_stride + a->head_dim, 0, (a->value_stride - a->head_dim) * sizeof *out);
+}
+
+static void attention_block(float *out, float *max, float *sum, float *scores, const float *q, const uint16_t *k,
+                            const uint16_t *v, size_t n_query, size_t n_pos, size_t head_dim, float scale)
+{
+	struct attention a = {k, v, n_pos, head_dim, (head_dim + LANES - 1) / LANES * LANES, scale};
+
+	for (size_t n; n_query > 0; n_query -= n) {
+		n = n_query < 4 ? n_query : 4;
+		switch (n) {
+		case 1:
+			attend(out, max, sum, scores, q, &a, 1);
+			break;
+		case 2:
+			attend(out, max, sum, scores, q, &a, 2);
+			break;
+		case 3:
+			attend(out, max, sum, scores, q, &a, 3);
+			break;
+		default:
+			attend(out, max, sum, scores, q, &a, 4);
+			break;
+		}
+		out += n * a.value_stride;
+		max += n;
+		sum += n;
+		scores += n * TERN_ATTENTION_BLOCK;
+		q += n * head_dim;
+	}
+}
+
+#endif

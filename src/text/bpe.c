@@ -1,0 +1,96 @@
+/* Byte-level BPE: text is cut into words, a word begins as one token per byte, and merges join them. */
+#include "text/vocab.h"
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "text/normalize.h"
+
+/* The byte-level alphabet writes each byte as a printable character: those that are one already, in Latin-1, as they
+ * are, the other 68 as U+0100 and on, in order. Returns the byte, or -1. */
+static int byte_of(uint32_t code_point)
+{
+	if ((code_point >= '!' && code_point <= '~') || (code_point >= 0xa1 && code_point <= 0xff && code_point != 0xad))
+		return (int)code_point;
+	if (code_point >= 0x100 && code_point <= 0x120) /* 00 to 20 */
+		return (int)code_point - 0x100;
+	if (code_point >= 0x121 && code_point <= 0x142) /* 7F to A0 */
+		return (int)code_point - 0x121 + 0x7f;
+	return code_point == 0x143 ? 0xad : -1;
+}
+
+bool tern_bpe_decode(const char *bytes, size_t length, char *out, size_t *n_out)
+{
+	char *to = out;
+
+	for (size_t i = 0; i < length;) {
+		uint32_t code_point = (unsigned char)bytes[i];
+		size_t n = 1;
+		if (code_point >= 0x80 && tern_utf8_decode(bytes + i, length - i, &code_point, &n) != TERN_UTF8_CHARACTER)
+			return false;
+		int byte = byte_of(code_point);
+		if (byte < 0)
+			return false;
+		*to++ = (char)byte;
+		i += n;
+	}
+	*n_out = (size_t)(to - out);
+	return true;
+}
+
+/* Bytes that have no token become the unknown token, or nothing if there is none. */
+static enum tern_status put_symbols(struct encoder *encoder, size_t n)
+{
+	enum tern_status status = TERN_OK;
+
+	for (size_t i = 0; i < n && !status; i++) {
+		int32_t id = encoder->symbols[i].id;
+		if (id < 0)
+			id = encoder->tokenizer->unk_id;
+		if (id >= 0)
+			status = tern_ids_push(encoder->out, id, encoder->err);
+	}
+	return status;
+}
+
+static enum tern_status encode_word(struct encoder *encoder, const char *word, size_t n_bytes)
+{
+	const struct tern_tokenizer *tokenizer = encoder->tokenizer;
+
+	if (tokenizer->pre->ignore_merges) {
+		int32_t id = tern_piece_table_find(&tokenizer->table, word, n_bytes);
+		if (id >= 0)
+			return tern_ids_push(encoder->out, id, encoder->err);
+	}
+	if (!tern_grow((void **)&encoder->symbols, &encoder->symbol_capacity, n_bytes, sizeof *encoder->symbols))
+		return tern_fail_memory(encoder->err, n_bytes * sizeof *encoder->symbols);
+	for (size_t i = 0; i < n_bytes; i++)
+		encoder->symbols[i] = (struct merge_symbol){.id = tokenizer->byte_ids[(unsigned char)word[i]],
+		                                            .start = (uint32_t)i};
+	size_t n = tern_merge_symbols(encoder, word, n_bytes, n_bytes);
+	return n ? put_symbols(encoder, n) : TERN_ERR_FAILED;
+}
+
+enum tern_status tern_bpe_encode(struct encoder *encoder, const char *text, size_t n_bytes)
+{
+	const struct tern_pretokenizer *pre = encoder->tokenizer->pre;
+	enum tern_status status = TERN_OK;
+	char *normal = NULL;
+	size_t n_normal;
+
+	if (pre->nfc) {
+		if (!tern_normalize_nfc(text, n_bytes, &normal, &n_normal))
+			return tern_fail_memory(encoder->err, n_bytes);
+		if (normal) {
+			text = normal;
+			n_bytes = n_normal;
+		}
+	}
+	while (n_bytes > 0 && !status) {
+		size_t length = tern_pretoken_length(pre->pattern, text, n_bytes);
+		status = encode_word(encoder, text, length);
+		text += length;
+		n_bytes -= length;
+	}
+	tern_free(normal);
+	return status;
+}

@@ -1,0 +1,111 @@
+#include "text/lookup.h"
+
+#include "base/bytes.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+static uint64_t mix(uint64_t h)
+{
+	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9u;
+	h = (h ^ h >> 29) * 0x94d049bb133111ebu;
+	return h ^ h >> 32;
+}
+
+/* All of up to eight bytes in a number; one number for each content of a given length. */
+static uint64_t load_short(const char *bytes, size_t n)
+{
+	const unsigned char *b = (const unsigned char *)bytes;
+
+	if (n >= 4)
+		return (uint64_t)tern_load_u32(b) | (uint64_t)tern_load_u32(b + n - 4) << 32;
+	return n ? (uint64_t)b[0] | (uint64_t)b[n / 2] << 8 | (uint64_t)b[n - 1] << 16 : 0;
+}
+
+/* The key of a piece; see struct piece_slot. */
+static uint64_t key_of(const char *bytes, size_t n)
+{
+	uint64_t h = 0;
+
+	for (; n > 8; n -= 8, bytes += 8)
+		h = mix(h ^ tern_load_u64(bytes)) + 1;
+	return h ^ load_short(bytes, n);
+}
+
+/* The least power of two with room for n entries at two thirds full. */
+static size_t table_size(size_t n)
+{
+	size_t size = 16;
+
+	while (size / 3 < n / 2 + 1)
+		size *= 2;
+	return size;
+}
+
+bool tern_piece_table_init(struct piece_table *table, const struct tern_piece *pieces, size_t n)
+{
+	size_t size = table_size(n);
+
+	table->pieces = pieces;
+	table->mask = size - 1;
+	table->slots = tern_alloc(size, sizeof *table->slots);
+	return table->slots != NULL;
+}
+
+/* The slot that holds these bytes, or the free one where they belong. */
+static struct piece_slot *find_slot(const struct piece_table *table, const char *bytes, size_t length)
+{
+	uint64_t key = key_of(bytes, length);
+
+	for (size_t i = (size_t)mix(key + length) & table->mask;; i = (i + 1) & table->mask) {
+		struct piece_slot *slot = &table->slots[i];
+		if (slot->id_plus_1 == 0)
+			return slot;
+		if (slot->key != key || slot->length != length)
+			continue;
+		if (length <= 8 || memcmp(table->pieces[slot->id_plus_1 - 1].bytes, bytes, length) == 0)
+			return slot;
+	}
+}
+
+bool tern_piece_table_add(struct piece_table *table, int32_t id)
+{
+	const struct tern_piece *piece = &table->pieces[id];
+	struct piece_slot *slot = find_slot(table, piece->bytes, piece->length);
+
+	if (slot->id_plus_1 != 0)
+		return false;
+	*slot = (struct piece_slot){key_of(piece->bytes, piece->length), (uint32_t)piece->length, (uint32_t)id + 1};
+	return true;
+}
+
+void tern_piece_table_prefetch(const struct piece_table *table, const char *bytes, size_t length)
+{
+	__builtin_prefetch(&table->slots[mix(key_of(bytes, length) + length) & table->mask]);
+}
+
+int32_t tern_piece_table_find(const struct piece_table *table, const char *bytes, size_t length)
+{
+	return (int32_t)find_slot(table, bytes, length)->id_plus_1 - 1;
+}
+
+bool tern_merge_table_init(struct merge_table *table, size_t n)
+{
+	size_t size = table_size(n);
+
+	table->mask = size - 1;
+	table->slots = tern_alloc_aligned(size, sizeof *table->slots);
+	if (!table->slots)
+		return false;
+	for (size_t i = 0; i < size; i++)
+		table->slots[i].rank = MERGE_NONE;
+	return true;
+}
+
+void tern_merge_table_add(struct merge_table *table, int32_t left, int32_t right, uint32_t rank, int32_t joined)
+{
+	struct merge_slot *slot = &table->slots[merge_find(table, left, right) - table->slots];
+
+	if (slot->rank == MERGE_NONE)
+		*slot = (struct merge_slot){merge_pair(left, right), rank, joined};
+}

@@ -1,0 +1,46 @@
+/* Tokens that stand in text whole: found before anything is merged, the leftmost first, the longest of those. */
+#ifndef TERN_TEXT_SPECIAL_H
+#define TERN_TEXT_SPECIAL_H
+
+#include "text/tokenizer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* When a token is found in text; of two with one spelling, the higher counts. */
+enum special_match {
+	SPECIAL_NEVER,     /* it has a name only: padding, byte tokens */
+	SPECIAL_IF_WANTED, /* control tokens */
+	SPECIAL_ALWAYS,    /* user-defined tokens */
+};
+
+/* Looking for tokens costs the length of the longest at every byte of a text, so that is bounded. */
+enum { SPECIAL_MAX_LENGTH = 256 };
+
+struct special {
+	const char *bytes; /* the caller's */
+	size_t length;
+	int32_t id;
+	enum special_match match;
+};
+
+struct special_table {
+	struct special *specials; /* sorted by their bytes, each spelling once */
+	size_t n_specials;
+	size_t first[257]; /* those that begin with byte b are first[b] .. first[b + 1] - 1 */
+	unsigned char begins[256]; /* the highest special_match of those */
+};
+
+/* Sorts table->specials, allocated by the caller, and sets up the rest. An empty spelling is never matched. False
+ * when memory runs out. Free with tern_free(table->specials). */
+bool tern_special_table_init(struct special_table *table);
+
+/* The longest token that the n_bytes (> 0) at text begin with, or NULL. Control tokens count only up to n_control. */
+const struct special *tern_special_match(const struct special_table *table, const char *text, size_t n_bytes,
+                                         size_t n_control);
+
+/* The one spelled exactly so, or NULL. */
+const struct special *tern_special_find(const struct special_table *table, const char *bytes, size_t length);
+
+#endif

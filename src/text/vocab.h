@@ -1,0 +1,76 @@
+/* Inside of a tokenizer, for the files that make one and encode with it. */
+#ifndef TERN_TEXT_VOCAB_H
+#define TERN_TEXT_VOCAB_H
+
+#include "text/lookup.h"
+#include "text/pretokenize.h"
+#include "text/special.h"
+#include "text/tokenizer.h"
+
+struct tern_tokenizer {
+	enum tern_vocab_kind kind;
+	size_t n_pieces;
+	struct tern_piece *pieces; /* [n_pieces] the text each stands for, in `text` */
+	unsigned char *types;      /* [n_pieces] enum tern_token_type */
+	char *text;
+	struct piece_table table;  /* tokens that ordinary text is made of, by their text */
+	struct special_table specials; /* all others, by their spelling, and user-defined ones */
+	struct merge_table merges;
+	int32_t byte_ids[256]; /* the token of a single byte, or -1 */
+	int32_t bos_id, eos_id, unk_id;
+	bool add_bos, add_eos;
+
+	/* BPE */
+	const struct tern_pretokenizer *pre;
+
+	/* SPM */
+	bool add_space_prefix;
+	bool by_score;            /* pieces are joined by `ranks`, not by `merges` */
+	uint32_t *ranks;          /* [n_pieces] by descending score; MERGE_NONE: never made by joining */
+	size_t max_joined_length; /* bytes of the longest piece that is */
+	int32_t ascii_ids[128];   /* the token of a single character, or -1 */
+	bool joins_space[256];    /* some piece has this byte with a space after it */
+};
+
+/* The tokens a word is divided into, while they are joined. */
+struct merge_symbol {
+	int32_t id;      /* -1: no token */
+	uint32_t start;  /* offset in the word */
+	uint32_t rank;   /* of the merge with the next symbol */
+	int32_t joined;  /* what that merge makes */
+};
+
+/* Work space of one call of tern_tokenizer_encode(). */
+struct encoder {
+	const struct tern_tokenizer *tokenizer;
+	struct tern_ids *out;
+	struct tern_error *err;
+	struct merge_symbol *symbols;
+	size_t symbol_capacity;
+	struct merge_link {
+		uint32_t previous, next;
+	} *links; /* of long words */
+	size_t link_capacity;
+	uint64_t *heap; /* of long words */
+	size_t heap_capacity;
+};
+
+/* merge.c: joins the encoder's first n symbols (id and start set), which divide the n_bytes at word; returns how many
+ * are left, or 0 with err set. */
+size_t tern_merge_symbols(struct encoder *encoder, const char *word, size_t n_bytes, size_t n);
+
+/* bpe.c: the text of a piece or merge spelled in the byte-level alphabet; `out` has room for length bytes. False if
+ * it has other characters. */
+bool tern_bpe_decode(const char *bytes, size_t length, char *out, size_t *n_out);
+enum tern_status tern_bpe_encode(struct encoder *encoder, const char *text, size_t n_bytes);
+
+/* spm.c: the text of a piece, U+2581 as space; `out` has room for length bytes. Returns its length. */
+size_t tern_spm_decode(const char *bytes, size_t length, char *out);
+/* The byte that a token spelled <0xXX> stands for, or -1. */
+int tern_spm_byte(const char *bytes, size_t length);
+/* Fills the fields of struct tern_tokenizer that SPM alone has; pieces, types and table are set. */
+enum tern_status tern_spm_init(struct tern_tokenizer *tokenizer, const struct tern_vocab *vocab, const char *source,
+                               struct tern_error *err);
+enum tern_status tern_spm_encode(struct encoder *encoder, const char *text, size_t n_bytes);
+
+#endif

@@ -1,0 +1,257 @@
+/* Times of the kernels at the shapes of real models, for check_kernels --bench. One thread. */
+#ifndef TESTS_CHECK_BENCH_H
+#define TESTS_CHECK_BENCH_H
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	BENCH_MAX_COLS = 14336,
+	BENCH_TOKENS = 128,
+	BENCH_POOL = 256 << 20, /* bytes of weights, so that those of one call have left the caches by the next */
+	BENCH_BATCH_ROWS = 128, /* rows with many tokens: what one task of the engine has */
+};
+
+/* One timed call: what, on what, and how much work it is. */
+struct bench {
+	const struct tern_kernels *kernels;
+	uint8_t *pool;
+	size_t pool_at; /* weights are taken from here on; moves on with every call */
+	float *floats, *more_floats, *out;
+	int8_t *q;
+	int32_t *sums;
+	size_t n_row, n_col, n_token;
+	double n_byte, n_mac; /* of a call; the unit is GB/s of weights if n_byte, else GMAC/s if n_mac */
+};
+
+typedef void bench_call(struct bench *bench);
+
+/* Seconds of the fastest of the calls that fit a tenth of a second, at least three. */
+static double bench_seconds(bench_call *call, struct bench *bench)
+{
+	uint64_t best = UINT64_MAX, start = tern_clock_ns(), now = start;
+
+	for (int i = 0; i < 3 || now - start < 100000000; i++) {
+		uint64_t before = tern_clock_ns();
+		call(bench);
+		now = tern_clock_ns();
+		best = now - before < best ? now - before : best;
+	}
+	return (double)best * 1e-9;
+}
+
+static const uint8_t *next_weights(struct bench *b, size_t n_byte)
+{
+	if (b->pool_at + n_byte > BENCH_POOL)
+		b->pool_at = 0;
+	b->pool_at += n_byte;
+	return b->pool + b->pool_at - n_byte;
+}
+
+static void bench_panels(struct bench *b, tern_dot_panels *kernel, size_t bytes_per_16)
+{
+	size_t panel_bytes = b->n_col / 16 * bytes_per_16, n_panel = b->n_row / 16;
+	kernel(b->sums, next_weights(b, n_panel * panel_bytes), panel_bytes, n_panel, b->q, b->n_col, b->n_token,
+	       b->n_col);
+}
+
+static void bench_dot_ternary(struct bench *b) { bench_panels(b, b->kernels->dot_ternary, 64); }
+static void bench_dot_nibble(struct bench *b) { bench_panels(b, b->kernels->dot_nibble, 128); }
+
+static void bench_dot_f16(struct bench *b)
+{
+	for (size_t r = 0; r < b->n_row; r++)
+		b->out[r] = b->kernels->dot_f16((const uint16_t *)(const void *)next_weights(b, 2 * b->n_col),
+		                                b->floats, b->n_col);
+}
+
+static void bench_dot_bf16(struct bench *b)
+{
+	for (size_t r = 0; r < b->n_row; r++)
+		b->out[r] = b->kernels->dot_bf16((const uint16_t *)(const void *)next_weights(b, 2 * b->n_col),
+		                                 b->floats, b->n_col);
+}
+
+static void bench_dot_f32(struct bench *b)
+{
+	for (size_t r = 0; r < b->n_row; r++)
+		b->out[r] = b->kernels->dot_f32((const float *)(const void *)next_weights(b, 4 * b->n_col), b->floats,
+		                                b->n_col);
+}
+
+static void bench_sum_squares(struct bench *b) { b->out[0] = b->kernels->sum_squares(b->floats, b->n_col); }
+
+static void bench_rms_scale(struct bench *b)
+{
+	b->kernels->rms_scale(b->out, b->floats, b->more_floats, 1.5f, b->n_col);
+}
+
+static void bench_norm_quantize(struct bench *b)
+{
+	b->kernels->norm_quantize(b->q, b->floats, b->more_floats, 1.5f, b->n_col);
+}
+
+/* The gates work in place; a copy first keeps what they work on the same. */
+static void bench_silu_mul(struct bench *b)
+{
+	memcpy(b->out, b->floats, b->n_col * sizeof *b->out);
+	b->kernels->silu_mul(b->out, b->more_floats, b->n_col);
+}
+
+static void bench_relu2_mul(struct bench *b)
+{
+	memcpy(b->out, b->floats, b->n_col * sizeof *b->out);
+	b->kernels->relu2_mul(b->out, b->more_floats, b->n_col);
+}
+
+static void bench_gelu_mul(struct bench *b)
+{
+	memcpy(b->out, b->floats, b->n_col * sizeof *b->out);
+	b->kernels->gelu_mul(b->out, b->more_floats, b->n_col);
+}
+
+/* n_row queries, n_col values a head, n_token positions. */
+static void bench_attention_block(struct bench *b)
+{
+	const uint16_t *k = (const uint16_t *)(const void *)next_weights(b, 2 * b->n_token * b->n_col);
+	const uint16_t *v = (const uint16_t *)(const void *)next_weights(b, 2 * b->n_token * b->n_col);
+	float *max = b->out + b->n_row * b->n_col, *sum = max + b->n_row, *scores = sum + b->n_row;
+
+	b->kernels->attention_block(b->out, max, sum, scores, b->floats, k, v, b->n_row, b->n_token, b->n_col, 0.088f);
+}
+
+struct bench_row {
+	const char *name;
+	bench_call *call;
+	size_t n_row, n_col, n_token;
+	double n_byte, n_mac; /* per row, column and token */
+};
+
+/* Hidden sizes 2560 (BitNet 2B) and 4096 (8B models), feed-forward sizes 6912 and 14336, heads of 128. */
+#define CALL(name) #name, bench_##name
+static const struct bench_row bench_rows[] = {
+        {CALL(dot_ternary), 2560, 2560, 1, 0.25, 0},
+        {CALL(dot_ternary), 6912, 2560, 1, 0.25, 0},
+        {CALL(dot_ternary), 2560, 6912, 1, 0.25, 0},
+        {CALL(dot_ternary), 14336, 4096, 1, 0.25, 0},
+        {CALL(dot_ternary), 4096, 14336, 1, 0.25, 0},
+        {CALL(dot_ternary), BENCH_BATCH_ROWS, 2560, BENCH_TOKENS, 0, 1},
+        {CALL(dot_ternary), BENCH_BATCH_ROWS, 6912, BENCH_TOKENS, 0, 1},
+        {CALL(dot_ternary), BENCH_BATCH_ROWS, 14336, BENCH_TOKENS, 0, 1},
+        {CALL(dot_nibble), 32768, 2560, 1, 0.5, 0},
+        {CALL(dot_nibble), 32768, 4096, 1, 0.5, 0},
+        {CALL(dot_nibble), BENCH_BATCH_ROWS, 2560, BENCH_TOKENS, 0, 1},
+        {CALL(dot_f16), 4096, 2560, 1, 2, 0},
+        {CALL(dot_bf16), 4096, 2560, 1, 2, 0},
+        {CALL(dot_f32), 4096, 2560, 1, 4, 0},
+        {CALL(sum_squares), 1, 2560, 1, 4, 0},
+        {CALL(rms_scale), 1, 2560, 1, 12, 0},
+        {CALL(norm_quantize), 1, 2560, 1, 9, 0},
+        {CALL(norm_quantize), 1, 14336, 1, 9, 0},
+        {CALL(silu_mul), 1, 6912, 1, 12, 0},
+        {CALL(relu2_mul), 1, 6912, 1, 12, 0},
+        {CALL(gelu_mul), 1, 6912, 1, 12, 0},
+        {CALL(attention_block), 1, 128, TERN_ATTENTION_BLOCK, 0, 2},
+        {CALL(attention_block), 4, 128, TERN_ATTENTION_BLOCK, 0, 2},
+        {CALL(attention_block), 7, 128, TERN_ATTENTION_BLOCK, 0, 2},
+};
+
+enum {
+	READ_SIZE = 4 << 20, /* about what one matrix has, so that the fastest of as many calls is taken */
+};
+
+/* Reads with as much help as the kernels give themselves. */
+static void bench_read(struct bench *b)
+{
+	const uint64_t *words = (const uint64_t *)(const void *)next_weights(b, READ_SIZE);
+	uint64_t all[4] = {0};
+
+	for (size_t i = 0; i < READ_SIZE / sizeof *words; i += 8) {
+		__builtin_prefetch(words + i + 256);
+		for (size_t k = 0; k < 4; k++)
+			all[k] |= words[i + k] | words[i + 4 + k];
+	}
+	memcpy(b->sums, all, sizeof all);
+}
+
+/* Weights that are ordinary numbers as 2-bit codes, nibbles, f16 and bf16 alike. */
+static int open_bench(struct bench *b)
+{
+	size_t n_sum = (size_t)BENCH_TOKENS * 32768;
+
+	b->pool = tern_alloc_aligned(BENCH_POOL, 1);
+	b->floats = tern_alloc(BENCH_MAX_COLS, sizeof *b->floats);
+	b->more_floats = tern_alloc(BENCH_MAX_COLS, sizeof *b->more_floats);
+	b->out = tern_alloc(1 << 20, sizeof *b->out);
+	b->q = tern_alloc(BENCH_TOKENS * BENCH_MAX_COLS, 1);
+	b->sums = tern_alloc(n_sum, sizeof *b->sums);
+	if (!b->pool || !b->floats || !b->more_floats || !b->out || !b->q || !b->sums)
+		return 0;
+	for (size_t i = 0; i < BENCH_POOL; i++)
+		b->pool[i] = (uint8_t)(i % 2 ? 0x30 | (i >> 1) % 8 : i * 37);
+	for (size_t i = 0; i < BENCH_MAX_COLS; i++) {
+		b->floats[i] = (float)(i % 61) * 0.1f - 3.0f;
+		b->more_floats[i] = 1.0f + (float)(i % 7) * 0.1f;
+	}
+	for (size_t i = 0; i < (size_t)BENCH_TOKENS * BENCH_MAX_COLS; i++)
+		b->q[i] = (int8_t)(i * 97);
+	return 1;
+}
+
+static void close_bench(struct bench *b)
+{
+	tern_free(b->pool);
+	tern_free(b->floats);
+	tern_free(b->more_floats);
+	tern_free(b->out);
+	tern_free(b->q);
+	tern_free(b->sums);
+}
+
+static double bench_row_speed(struct bench *b, const struct bench_row *row, const struct tern_kernels *kernels)
+{
+	double size = (double)row->n_row * (double)row->n_col * (double)row->n_token;
+
+	b->kernels = kernels;
+	b->n_row = row->n_row;
+	b->n_col = row->n_col;
+	b->n_token = row->n_token;
+	return size * (row->n_byte > 0 ? row->n_byte : row->n_mac) / bench_seconds(row->call, b) * 1e-9;
+}
+
+/* Every usable table, or only the one named isa beside portable. */
+static void bench_tables(const char *isa)
+{
+	struct bench bench = {0};
+
+	if (open_bench(&bench)) {
+		printf("\none thread; weights cold, vectors warm; plain reads %.1f GB/s\n",
+		       READ_SIZE / bench_seconds(bench_read, &bench) * 1e-9);
+		for (size_t i = 0; i < sizeof bench_rows / sizeof *bench_rows; i++) {
+			const struct bench_row *row = &bench_rows[i];
+			const char *unit = row->n_byte > 0 ? "GB/s" : "GMAC/s";
+			double portable_speed = bench_row_speed(&bench, row, &tern_kernels_portable);
+			printf("%-15s %5zu x %5zu x %3zu %8.2f %-6s portable", row->name, row->n_row, row->n_col,
+			       row->n_token, portable_speed, unit);
+			for (const struct tern_kernels *const *built = tern_kernels_built() + 1; *built; built++) {
+				if (!tern_kernels_usable(*built) || (isa && strcmp(isa, (*built)->name)))
+					continue;
+				double speed = bench_row_speed(&bench, row, *built);
+				printf(" %8.2f %s (%.1fx)", speed, (*built)->name, speed / portable_speed);
+			}
+			printf("\n");
+			fflush(stdout);
+		}
+	} else {
+		fprintf(stderr, "check_kernels: no memory for --bench\n");
+	}
+	close_bench(&bench);
+}
+
+#endif

@@ -1,0 +1,358 @@
+/* The portable kernels against plain mathematics in double precision, for check_kernels. Tolerances are derived: u is
+ * half a unit in the last place of 1.0f, what one rounding can be off by, relatively; exp is off by 2 units, 4 u. */
+#ifndef TESTS_CHECK_PORTABLE_H
+#define TESTS_CHECK_PORTABLE_H
+
+#include "base/bytes.h"
+#include "kernels/kernels.h"
+#include "model/layout.h"
+#include "test.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double u = 0x1p-24;
+static const struct tern_kernels *const portable = &tern_kernels_portable;
+
+/* Uniform in -1 .. 1. */
+static float uniform(void) { return (float)((int64_t)test_random() >> 32) * 0x1p-31f; }
+
+static float *uniform_floats(size_t n, float scale)
+{
+	float *x = malloc(n * sizeof *x);
+
+	if (!x)
+		exit(1);
+	for (size_t i = 0; i < n; i++)
+		x[i] = uniform() * scale;
+	return x;
+}
+
+/* ---- exp and what is made of it ------------------------------------------------------------------------------ */
+
+/* How far off tern_exp(x) is, in units in the last place of the true value. */
+static double exp_error(float x)
+{
+	double exact = exp((double)x);
+	return fabs((double)tern_exp(x) - exact) / ldexp(1.0, ilogb(exact) - 23);
+}
+
+static void check_exp(void)
+{
+	double worst = 0.0;
+	float worst_x = 0.0f;
+
+	for (uint32_t bits = 0; bits < 0x42ae0000 /* 87 */; bits += 1009)
+		for (uint32_t sign = 0; sign < 2; sign++) {
+			float x = tern_f32_from_bits(bits | sign << 31);
+			double error = exp_error(x);
+			worst_x = error > worst ? x : worst_x;
+			worst = error > worst ? error : worst;
+		}
+	CHECK(worst <= 2.0, "tern_exp(%a) is off by %.3f units in the last place", (double)worst_x, worst);
+	printf("exp: at most %.3f units in the last place off\n", worst);
+	CHECK(tern_exp(0.0f) == 1.0f && tern_exp(-0.0f) == 1.0f, "exp(0) is %a", (double)tern_exp(0.0f));
+	CHECK(tern_exp(-87.00001f) == 0.0f && tern_exp(-INFINITY) == 0.0f, "exp vanishes below -87");
+	CHECK(tern_exp(-87.0f) > 0.0f && tern_exp(88.0f) < INFINITY, "exp is finite and positive from -87 to 88");
+	CHECK(tern_exp(1e30f) == tern_exp(88.0f) && tern_exp(INFINITY) == tern_exp(88.0f), "exp stays at exp(88)");
+	CHECK(isnan(tern_exp(NAN)), "exp(NaN) is %a", (double)tern_exp(NAN));
+}
+
+/* x / (1 + exp(-z)) times up, where z is off by z_error: exp by z_error + 4 u relatively, which counts less for the
+ * sum the smaller exp is; three more roundings. */
+static void check_sigmoid(const char *name, float got, double x, double z, double z_error, double up)
+{
+	double e = exp(-z), exact = x / (1.0 + e) * up;
+	double tolerance = fabs(exact) * (e / (1.0 + e) * (z_error + 4 * u) + 3 * u) * 1.01 + 0x1p-149;
+
+	CHECK(fabs((double)got - exact) <= tolerance, "%s(%a) is %a, not %a +- %a", name, x, (double)got, exact,
+	      tolerance);
+}
+
+static void check_gates(void)
+{
+	for (int i = 0; i < 20000; i++) {
+		float x = uniform() * (i % 2 ? 4.0f : 80.0f), up = uniform(), silu = x, gelu, relu2 = x;
+		portable->silu_mul(&silu, &up, 1);
+		check_sigmoid("silu", silu, (double)x, (double)x, 0.0, (double)up);
+		portable->relu2_mul(&relu2, &up, 1);
+		double square = x > 0.0f ? (double)x * (double)x * (double)up : 0.0;
+		CHECK(fabs((double)relu2 - square) <= fabs(square) * 2.01 * u, "relu2(%a) is %a", (double)x,
+		      (double)relu2);
+
+		x = x < -9.0f ? x * 0.1f : x; /* below -10 the exponential is cut off */
+		gelu = x;
+		portable->gelu_mul(&gelu, &up, 1);
+		/* z = 2 sqrt(2/pi) (x + 0.044715 x^3): the cube's term has 5 roundings of its own and of 0.044715,
+		 * and shares the sum's, the product's and 0.79788456's */
+		double z = 2.0 * sqrt(2.0 / 3.14159265358979323846) * ((double)x + 0.044715 * pow((double)x, 3.0));
+		check_sigmoid("gelu", gelu, (double)x, z, fabs(z) * 7 * u, (double)up);
+	}
+}
+
+/* ---- norms ---------------------------------------------------------------------------------------------------- */
+
+static void check_rms(void)
+{
+	enum {
+		N = 777,
+	};
+	float *x = uniform_floats(N, 3.0f), *gain = uniform_floats(N, 2.0f), *out = uniform_floats(N, 1.0f);
+	float inv_rms = 0.6180339f;
+
+	portable->rms_scale(out, x, gain, inv_rms, N);
+	for (size_t i = 0; i < N; i++) {
+		double exact = (double)x[i] * (double)inv_rms * (double)gain[i];
+		CHECK(fabs((double)out[i] - exact) <= fabs(exact) * 2.01 * u, "rms_scale: %a, not %a", (double)out[i],
+		      exact);
+	}
+	portable->rms_scale(out, x, NULL, inv_rms, N);
+	for (size_t i = 0; i < N; i++) {
+		double exact = (double)x[i] * (double)inv_rms;
+		CHECK(fabs((double)out[i] - exact) <= fabs(exact) * 1.01 * u, "rms_scale: %a, not %a", (double)out[i],
+		      exact);
+	}
+	free(x);
+	free(gain);
+	free(out);
+}
+
+static void check_quantize(float magnitude)
+{
+	enum {
+		N = 1000,
+	};
+	float *x = uniform_floats(N, magnitude), *gain = uniform_floats(N, 2.0f), inv_rms = 0.75f;
+	int8_t q[N];
+	double max = 0.0, scale;
+	int32_t sum = 0;
+	struct tern_activation activation = portable->norm_quantize(q, x, gain, inv_rms, N);
+
+	for (size_t i = 0; i < N; i++) {
+		double y = fabs((double)x[i] * (double)inv_rms * (double)gain[i]);
+		max = y > max ? y : max;
+	}
+	scale = 127.0 / fmax(max, 1e-5);
+	CHECK(fabs((double)activation.scale - scale) <= scale * 4 * u, "scale %a, not %a", (double)activation.scale,
+	      scale);
+	for (size_t i = 0; i < N; i++) { /* y is off by 2 u, its maximum by 2, the scale by 1 more, the product by 1 */
+		double exact = (double)x[i] * (double)inv_rms * (double)gain[i] * scale;
+		CHECK(fabs(q[i] - exact) <= 0.5 + 127 * 6.1 * u, "q[%zu] is %d, not %f rounded", i, q[i], exact);
+		sum += q[i];
+	}
+	CHECK(sum == activation.sum, "sum %d, not %d", activation.sum, sum);
+	x[N / 2] = INFINITY;
+	activation = portable->norm_quantize(q, x, gain, inv_rms, N);
+	CHECK(isnan(activation.scale) && !q[0] && !memcmp(q, q + 1, N - 1), "infinity: scale %f",
+	      (double)activation.scale);
+	free(x);
+	free(gain);
+}
+
+/* ---- sums ------------------------------------------------------------------------------------------------------ */
+
+/* Each of n / 16 additions in a lane, 4 in the tree and the product round once: u of the magnitudes' sum each. */
+static void check_sum(const char *name, float got, double exact, double magnitude, size_t n)
+{
+	double tolerance = ((double)n / 16 + 6) * u * magnitude;
+
+	CHECK(fabs((double)got - exact) <= tolerance, "%s is %a, not %a +- %a", name, (double)got, exact, tolerance);
+	CHECK(tolerance < 1e-4 * magnitude, "%s: nothing would be noticed", name);
+}
+
+static void check_sums(size_t n)
+{
+	float *a = uniform_floats(n, 2.0f), *x = uniform_floats(n, 1.0f);
+	uint16_t *f16 = malloc(n * sizeof *f16), *bf16 = malloc(n * sizeof *bf16);
+	double exact[4] = {0}, magnitude[4] = {0};
+
+	if (!f16 || !bf16)
+		exit(1);
+	for (size_t i = 0; i < n; i++) {
+		f16[i] = tern_f16_from_f32(a[i]);
+		bf16[i] = (uint16_t)(tern_bits_from_f32(a[i]) >> 16);
+		double products[4] = {(double)x[i] * (double)x[i], (double)a[i] * (double)x[i],
+		                      (double)tern_f32_from_f16(f16[i]) * (double)x[i],
+		                      (double)tern_f32_from_bf16(bf16[i]) * (double)x[i]};
+		for (size_t k = 0; k < 4; k++) {
+			exact[k] += products[k];
+			magnitude[k] += fabs(products[k]);
+		}
+	}
+	check_sum("sum_squares", portable->sum_squares(x, n), exact[0], magnitude[0], n);
+	check_sum("dot_f32", portable->dot_f32(a, x, n), exact[1], magnitude[1], n);
+	check_sum("dot_f16", portable->dot_f16(f16, x, n), exact[2], magnitude[2], n);
+	check_sum("dot_bf16", portable->dot_bf16(bf16, x, n), exact[3], magnitude[3], n);
+	free(a);
+	free(x);
+	free(f16);
+	free(bf16);
+}
+
+/* ---- attention ------------------------------------------------------------------------------------------------- */
+
+enum {
+	MATH_POS = 100,
+	MATH_DIM = 40,
+	MATH_STRIDE = 48,
+	MATH_PANELS = 7,
+};
+
+struct attention_math {
+	float q[MATH_DIM];
+	uint16_t k[MATH_PANELS * MATH_DIM * 16], v[MATH_POS * MATH_STRIDE];
+	double score[MATH_POS], max, score_error; /* exact scores, and what the kernel's may be off by */
+};
+
+static void make_attention(struct attention_math *m, float scale)
+{
+	m->max = -INFINITY;
+	for (size_t d = 0; d < MATH_DIM; d++)
+		m->q[d] = uniform() * 2.0f;
+	for (size_t i = 0; i < sizeof m->k / sizeof *m->k; i++)
+		m->k[i] = tern_f16_from_f32(uniform() * 2.0f);
+	for (size_t i = 0; i < sizeof m->v / sizeof *m->v; i++)
+		m->v[i] = tern_f16_from_f32(uniform());
+	for (size_t j = 0; j < MATH_POS; j++) {
+		double magnitude = 0.0;
+		m->score[j] = 0.0;
+		for (size_t d = 0; d < MATH_DIM; d++) {
+			double product = (double)m->q[d] *
+			                 (double)tern_f32_from_f16(m->k[(j / 16 * MATH_DIM + d) * 16 + j % 16]);
+			m->score[j] += product * (double)scale;
+			magnitude += fabs(product * (double)scale);
+		}
+		m->max = fmax(m->max, m->score[j]);
+		m->score_error = fmax(m->score_error, magnitude * (MATH_DIM + 2) * u);
+	}
+}
+
+/* Weights are off by twice the scores' error (a score, the maximum), a subtraction of at most |score - max| u, and
+ * exp's 4 u; sums of n by n u more. */
+static void check_attention_math(float scale)
+{
+	struct attention_math m = {.score_error = 0.0};
+	float out[MATH_STRIDE], max, sum, scores[TERN_ATTENTION_BLOCK];
+	double exact_sum = 0.0, weight_error, range = 0.0;
+
+	make_attention(&m, scale);
+	portable->attention_block(out, &max, &sum, scores, m.q, m.k, m.v, 1, MATH_POS, MATH_DIM, scale);
+	for (size_t j = 0; j < MATH_POS; j++) {
+		exact_sum += exp(m.score[j] - m.max);
+		range = fmax(range, m.max - m.score[j]);
+	}
+	weight_error = 2 * m.score_error + range * u + 4.01 * u;
+	CHECK(weight_error < 1e-3, "attention: nothing would be noticed");
+	CHECK(fabs((double)max - m.max) <= m.score_error, "attention: max %a, not %a", (double)max, m.max);
+	CHECK(fabs((double)sum - exact_sum) <= exact_sum * (weight_error + (MATH_POS / 16 + 6) * u),
+	      "attention: sum %a, not %a", (double)sum, exact_sum);
+	for (size_t d = 0; d < MATH_DIM; d++) {
+		double exact = 0.0, magnitude = 0.0;
+		for (size_t j = 0; j < MATH_POS; j++) {
+			double product = exp(m.score[j] - m.max) * (double)tern_f32_from_f16(m.v[j * MATH_STRIDE + d]);
+			exact += product;
+			magnitude += fabs(product);
+		}
+		CHECK(fabs((double)out[d] - exact) <= magnitude * (weight_error + (MATH_POS + 1) * u),
+		      "attention: out[%zu] is %a, not %a", d, (double)out[d], exact);
+	}
+	for (size_t d = MATH_DIM; d < MATH_STRIDE; d++)
+		CHECK(out[d] == 0.0f, "attention: padding %zu is %a", d, (double)out[d]);
+}
+
+/* ---- packed matrices -------------------------------------------------------------------------------------------- */
+
+enum {
+	PACK_COLS = 112,
+};
+
+static void check_ternary_layout(void)
+{
+	int8_t weights[16 * PACK_COLS], unpacked[16 * PACK_COLS], x[PACK_COLS];
+	uint8_t panel[16 * PACK_COLS / 4];
+	int32_t sums[16], sum_x = 0;
+
+	for (size_t i = 0; i < sizeof weights; i++)
+		weights[i] = (int8_t)((int)(test_random() % 3) - 1);
+	for (size_t c = 0; c < PACK_COLS; c++) {
+		x[c] = (int8_t)test_random();
+		sum_x += x[c];
+	}
+	CHECK(tern_t2r16_panel_bytes(PACK_COLS) == sizeof panel, "T2R16 panel: %zu bytes",
+	      tern_t2r16_panel_bytes(PACK_COLS));
+	tern_t2r16_pack_panel(panel, weights, PACK_COLS);
+	tern_t2r16_unpack_panel(unpacked, panel, PACK_COLS);
+	CHECK(!memcmp(weights, unpacked, sizeof weights), "T2R16: what was packed comes out otherwise");
+	portable->dot_ternary(sums, panel, sizeof panel, 1, x, PACK_COLS, 1, PACK_COLS);
+	for (size_t r = 0; r < 16; r++) {
+		int32_t exact = 0;
+		for (size_t c = 0; c < PACK_COLS; c++)
+			exact += weights[r * PACK_COLS + c] * x[c];
+		CHECK(sums[r] - sum_x == exact, "dot_ternary: row %zu is %d, not %d", r, sums[r] - sum_x, exact);
+	}
+}
+
+/* n_row rows, not a multiple of 16: quantised, packed panel by panel, read back by row, and multiplied by plane. */
+static void check_int8_layout(void)
+{
+	enum {
+		ROWS = 21,
+		PANELS = 2,
+		PANEL_BYTES = 16 * PACK_COLS / 2,
+	};
+	static int8_t q[PANELS * 16 * PACK_COLS], row[PACK_COLS];
+	static uint8_t tensor[2 * PANELS * PANEL_BYTES];
+	int32_t high[PANELS * 16], low[PANELS * 16], sum_x = 0;
+	int8_t x[PACK_COLS];
+
+	memset(q, 0, sizeof q);
+	for (size_t r = 0; r < ROWS; r++) {
+		float *floats = uniform_floats(PACK_COLS, r == 5 ? 0.0f : 4.0f), scale;
+		tern_q8p_quantize_row(q + r * PACK_COLS, &scale, floats, PACK_COLS);
+		for (size_t c = 0; c < PACK_COLS; c++) /* the quotient rounds once more: 127 u */
+			CHECK(fabs((double)floats[c] - (double)scale * q[r * PACK_COLS + c]) <=
+			              (double)scale * (0.5 + 130 * u),
+			      "Q8P: %a became %d * %a", (double)floats[c], q[r * PACK_COLS + c], (double)scale);
+		free(floats);
+	}
+	CHECK(tern_q8p_panel_bytes(PACK_COLS) == PANEL_BYTES && tern_panel_count(ROWS) == PANELS, "Q8P: panel size");
+	for (size_t p = 0; p < PANELS; p++)
+		tern_q8p_pack_panel(tensor + p * PANEL_BYTES, tensor + (PANELS + p) * PANEL_BYTES,
+		                    q + p * 16 * PACK_COLS, PACK_COLS);
+	for (size_t r = 0; r < ROWS; r++) {
+		tern_q8p_unpack_row(row, tensor, ROWS, PACK_COLS, r);
+		CHECK(!memcmp(row, q + r * PACK_COLS, PACK_COLS), "Q8P: row %zu comes out otherwise", r);
+	}
+	for (size_t c = 0; c < PACK_COLS; c++) {
+		x[c] = (int8_t)test_random();
+		sum_x += x[c];
+	}
+	portable->dot_nibble(high, tensor, PANEL_BYTES, PANELS, x, PACK_COLS, 1, PACK_COLS);
+	portable->dot_nibble(low, tensor + PANELS * PANEL_BYTES, PANEL_BYTES, PANELS, x, PACK_COLS, 1, PACK_COLS);
+	for (size_t r = 0; r < ROWS; r++) {
+		int32_t exact = 0, got = 16 * high[r] + low[r] - 128 * sum_x;
+		for (size_t c = 0; c < PACK_COLS; c++)
+			exact += q[r * PACK_COLS + c] * x[c];
+		CHECK(got == exact, "dot_nibble: row %zu is %d, not %d", r, got, exact);
+	}
+}
+
+static void check_portable(void)
+{
+	static const float scales[] = {1.0f, 0.158113883f, 0.01f};
+
+	check_exp();
+	check_gates();
+	check_rms();
+	check_quantize(3.0f);
+	check_quantize(1e-6f); /* where the maximum is held at 1e-5 */
+	check_sums(1);
+	check_sums(1000);
+	check_sums(6913);
+	for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
+		check_attention_math(scales[i]);
+	check_ternary_layout();
+	check_int8_layout();
+}
+
+#endif
