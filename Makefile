@@ -38,6 +38,7 @@ endif
 $(BUILD)/src/kernels/x86/avx2.o: ISA_CFLAGS := -mavx2 -mf16c
 
 CLI_SOURCES     := $(wildcard src/cli/*.c)
+CONSOLE_SOURCES := $(patsubst %,src/cli/%.c,escape format help options output progress signals suggest term text)
 CONVERT_SOURCES := $(wildcard tools/convert/*.c)
 TEST_SOURCES    := $(wildcard tests/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -59,7 +60,7 @@ $(BUILD)/libtern.a: $(call objects,$(LIB_SOURCES))
 $(BUILD)/tern: $(call objects,$(CLI_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
-$(BUILD)/tern-convert: $(call objects,$(CONVERT_SOURCES)) $(BUILD)/libtern.a
+$(BUILD)/tern-convert: $(call objects,$(CONVERT_SOURCES) $(CONSOLE_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
 $(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
@@ -67,7 +68,7 @@ $(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
 	$(RUN) $(BUILD)/tern-convert models/tern-tiny -o $@ --force --quiet
 
 # Test programs also see the inside of the library and of the converter.
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(BUILD)/libtern.a
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(CONSOLE_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
 $(BUILD)/%.o: %.c Makefile

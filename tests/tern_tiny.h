@@ -25,7 +25,8 @@ static inline void parse_json_file(struct json *json, const char *path)
 	struct tern_error err = {.message = ""};
 	uint8_t *bytes;
 	size_t n;
-	bool ok = !tern_read_file(path, 1 << 24, &bytes, &n, &err) && !json_parse(json, path, (char *)bytes, n, 0, &err);
+	bool ok =
+	        !tern_read_file(path, 1 << 24, &bytes, &n, &err) && !json_parse(json, path, (char *)bytes, n, 0, &err);
 
 	CHECK(ok, "%s", err.message);
 	if (!ok)
@@ -37,8 +38,14 @@ static inline struct tern_tokenizer *tern_tiny_tokenizer(void)
 	static struct tern_piece pieces[TERN_TINY_PIECES], merges[TERN_TINY_PIECES];
 	static int32_t types[TERN_TINY_PIECES];
 	static char merge_text[TERN_TINY_PIECES * 32];
-	struct tern_vocab vocab = {.kind = TERN_VOCAB_BPE, .n_pieces = TERN_TINY_PIECES, .pieces = pieces, .types = types,
-	                           .merges = merges, .bos_id = TERN_TINY_BEGIN, .eos_id = TERN_TINY_END, .unk_id = -1,
+	struct tern_vocab vocab = {.kind = TERN_VOCAB_BPE,
+	                           .n_pieces = TERN_TINY_PIECES,
+	                           .pieces = pieces,
+	                           .types = types,
+	                           .merges = merges,
+	                           .bos_id = TERN_TINY_BEGIN,
+	                           .eos_id = TERN_TINY_END,
+	                           .unk_id = -1,
 	                           .add_bos = true};
 	struct tern_tokenizer *tokenizer = NULL;
 	struct tern_error err = {.message = ""};

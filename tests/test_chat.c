@@ -6,18 +6,40 @@
 
 static struct vocab_build build;
 
-#define R1_BEGIN     "<\xef\xbd\x9c" "begin\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"
-#define R1_END	     "<\xef\xbd\x9c" "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"
-#define R1_USER	     "<\xef\xbd\x9cUser\xef\xbd\x9c>"
-#define R1_ASSISTANT "<\xef\xbd\x9c" "Assistant\xef\xbd\x9c>"
+#define R1_BEGIN        \
+	"<\xef\xbd\x9c" \
+	"begin\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"
+#define R1_END          \
+	"<\xef\xbd\x9c" \
+	"end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"
+#define R1_USER "<\xef\xbd\x9cUser\xef\xbd\x9c>"
+#define R1_ASSISTANT    \
+	"<\xef\xbd\x9c" \
+	"Assistant\xef\xbd\x9c>"
 
 /* Every token that some format has, over single bytes, with a merge that reaches from markup into contents. */
 static struct tern_tokenizer *make_tokenizer(void)
 {
 	static const char *const control[] = {
-	        "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|im_start|>", "<|im_end|>",
-	        "<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "</s>", "<s>", "<bos>", "<start_of_turn>",
-	        "<end_of_turn>", "<|begin|>", "<|end|>", R1_BEGIN, R1_END,
+	        "<|begin_of_text|>",
+	        "<|start_header_id|>",
+	        "<|end_header_id|>",
+	        "<|eot_id|>",
+	        "<|im_start|>",
+	        "<|im_end|>",
+	        "<|endoftext|>",
+	        "<|system|>",
+	        "<|user|>",
+	        "<|assistant|>",
+	        "</s>",
+	        "<s>",
+	        "<bos>",
+	        "<start_of_turn>",
+	        "<end_of_turn>",
+	        "<|begin|>",
+	        "<|end|>",
+	        R1_BEGIN,
+	        R1_END,
 	};
 
 	vocab_begin(&build, TERN_VOCAB_BPE, "smaug-bpe");
@@ -43,7 +65,8 @@ static const char *role_of(char letter)
 
 /* roles: a letter for each of the contents. */
 static enum tern_status encode(const struct tern_tokenizer *tokenizer, enum tern_chat_format format, const char *roles,
-                               const char *const *contents, unsigned flags, struct tern_ids *out, struct tern_error *err)
+                               const char *const *contents, unsigned flags, struct tern_ids *out,
+                               struct tern_error *err)
 {
 	struct tern_message messages[8];
 	size_t n = strlen(roles);
@@ -53,7 +76,10 @@ static enum tern_status encode(const struct tern_tokenizer *tokenizer, enum tern
 	return tern_chat_encode(tokenizer, format, messages, n, flags, out, err);
 }
 
-enum { GENERATE = TERN_CHAT_GENERATE, NO_THINKING = TERN_CHAT_GENERATE | TERN_CHAT_NO_THINKING };
+enum {
+	GENERATE = TERN_CHAT_GENERATE,
+	NO_THINKING = TERN_CHAT_GENERATE | TERN_CHAT_NO_THINKING
+};
 
 static const struct {
 	const char *format, *roles;
@@ -61,49 +87,95 @@ static const struct {
 	unsigned flags;
 	const char *rendered;
 } rows[] = {
-        {"llama-3", "u", {" hi\n"}, GENERATE,
+        {"llama-3",
+         "u",
+         {" hi\n"},
+         GENERATE,
          "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
          "<|start_header_id|>assistant<|end_header_id|>\n\n"},
-        {"llama-3", "sua", {"\xe3\x80\x80" "be\x1f", "hi", "yo\xc2\xa0"}, 0,
+        {"llama-3",
+         "sua",
+         {"\xe3\x80\x80"
+          "be\x1f",
+          "hi", "yo\xc2\xa0"},
+         0,
          "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nbe<|eot_id|>"
          "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
          "<|start_header_id|>assistant<|end_header_id|>\n\nyo<|eot_id|>"},
-        {"chatml", "su", {"be", " hi\n"}, GENERATE,
+        {"chatml",
+         "su",
+         {"be", " hi\n"},
+         GENERATE,
          "<|im_start|>system\nbe<|im_end|>\n<|im_start|>user\n hi\n<|im_end|>\n<|im_start|>assistant\n"},
         {"chatml", "u", {"\nhi"}, 0, "<|im_start|>user\n\nhi<|im_end|>\n"},
-        {"qwen2", "u", {"hi"}, 0,
+        {"qwen2",
+         "u",
+         {"hi"},
+         0,
          "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n"},
         {"qwen2", "su", {"", "hi"}, 0, "<|im_start|>system\n<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n"},
-        {"qwen2.5", "u", {"hi"}, 0,
+        {"qwen2.5",
+         "u",
+         {"hi"},
+         0,
          "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
          "<|im_start|>user\nhi<|im_end|>\n"},
-        {"qwen3", "uau", {"1", "<think>\nhm\n</think>\n\nyo", "2"}, GENERATE,
+        {"qwen3",
+         "uau",
+         {"1", "<think>\nhm\n</think>\n\nyo", "2"},
+         GENERATE,
          "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\nyo<|im_end|>\n<|im_start|>user\n2<|im_end|>\n"
          "<|im_start|>assistant\n"},
-        {"qwen3", "u", {"1"}, NO_THINKING,
+        {"qwen3",
+         "u",
+         {"1"},
+         NO_THINKING,
          "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"},
-        {"qwen3", "ua", {"1", "<think>\nhm\n</think>\n\nyo"}, 0,
+        {"qwen3",
+         "ua",
+         {"1", "<think>\nhm\n</think>\n\nyo"},
+         0,
          "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nyo<|im_end|>\n"},
-        {"qwen3", "ua", {"1", "\nyo"}, 0,
+        {"qwen3",
+         "ua",
+         {"1", "\nyo"},
+         0,
          "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\nyo<|im_end|>\n"},
-        {"qwen3", "uaa", {"1", "2", "3"}, 0,
+        {"qwen3",
+         "uaa",
+         {"1", "2", "3"},
+         0,
          "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
          "<|im_start|>assistant\n<think>\n\n</think>\n\n3<|im_end|>\n"},
-        {"qwen3-thinking", "u", {"1"}, GENERATE,
-         "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n<think>\n"},
-        {"falcon3", "suau", {"be", "hi", "yo", "ok"}, GENERATE,
+        {"qwen3-thinking", "u", {"1"}, GENERATE, "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n<think>\n"},
+        {"falcon3",
+         "suau",
+         {"be", "hi", "yo", "ok"},
+         GENERATE,
          "<|system|>\nbe\n<|user|>\nhi\n<|assistant|>\nyo<|endoftext|>\n<|user|>\nok\n<|assistant|>\n"},
         {"falcon3", "ua", {"hi", "yo"}, 0, "<|user|>\nhi\n<|assistant|>\nyo<|endoftext|>"},
-        {"bitnet", "sua", {"be ", " hi", "yo"}, GENERATE,
+        {"bitnet",
+         "sua",
+         {"be ", " hi", "yo"},
+         GENERATE,
          "<|begin_of_text|>System: be<|eot_id|>User: hi<|eot_id|>Assistant: yo<|eot_id|>Assistant: "},
-        {"deepseek-r1", "suau", {"be", "hi", "<think>\nhm</think>\nyo", "ok"}, GENERATE,
+        {"deepseek-r1",
+         "suau",
+         {"be", "hi", "<think>\nhm</think>\nyo", "ok"},
+         GENERATE,
          R1_BEGIN "be" R1_USER "hi" R1_ASSISTANT "\nyo" R1_END R1_USER "ok" R1_ASSISTANT},
         {"deepseek-r1-thinking", "u", {"hi"}, GENERATE, R1_BEGIN R1_USER "hi" R1_ASSISTANT "<think>\n"},
         {"zephyr", "su", {"be", "hi"}, GENERATE, "<s><|system|>\nbe</s>\n<|user|>\nhi</s>\n<|assistant|>\n"},
-        {"gemma", "suau", {"be ", " hi", "yo ", "ok"}, GENERATE,
+        {"gemma",
+         "suau",
+         {"be ", " hi", "yo ", "ok"},
+         GENERATE,
          "<bos><start_of_turn>user\nbe \n\nhi<end_of_turn>\n<start_of_turn>model\nyo<end_of_turn>\n"
          "<start_of_turn>user\nok<end_of_turn>\n<start_of_turn>model\n"},
-        {"tern", "uau", {"hi", "yo", ""}, GENERATE,
+        {"tern",
+         "uau",
+         {"hi", "yo", ""},
+         GENERATE,
          "<|begin|><|user|>hi<|end|><|assistant|>yo<|end|><|user|><|end|><|assistant|>"},
         {"tern", "ua", {"hi", "yo"}, 0, "<|begin|><|user|>hi<|end|><|assistant|>yo<|end|>"},
         {"chatml", "", {NULL}, GENERATE, "<|im_start|>assistant\n"},
@@ -116,10 +188,11 @@ static void check_rendering(const struct tern_tokenizer *tokenizer)
 		struct tern_error err = {.message = ""};
 		enum tern_chat_format format = tern_chat_by_name(rows[i].format);
 		CHECK(!strcmp(tern_chat_name(format), rows[i].format), "name '%s'", rows[i].format);
-		enum tern_status status = encode(tokenizer, format, rows[i].roles, rows[i].contents, rows[i].flags, &ids, &err);
+		enum tern_status status =
+		        encode(tokenizer, format, rows[i].roles, rows[i].contents, rows[i].flags, &ids, &err);
 		CHECK(status == TERN_OK, "%s", err.message);
-		check_ids(__FILE__, (int)i, tokenizer, rows[i].rendered, strlen(rows[i].rendered), TERN_TOKENIZE_SPECIAL,
-		          ids.ids, ids.n_ids);
+		check_ids(__FILE__, (int)i, tokenizer, rows[i].rendered, strlen(rows[i].rendered),
+		          TERN_TOKENIZE_SPECIAL, ids.ids, ids.n_ids);
 		tern_free(ids.ids);
 	}
 }
@@ -138,7 +211,8 @@ static void check_injection(const struct tern_tokenizer *tokenizer)
 		for (int with = 0; with < 2; with++) {
 			struct tern_ids ids = {0};
 			struct tern_error err = {.message = ""};
-			CHECK(!encode(tokenizer, (enum tern_chat_format)format, "ua", with ? full : empty, GENERATE, &ids, &err),
+			CHECK(!encode(tokenizer, (enum tern_chat_format)format, "ua", with ? full : empty, GENERATE,
+			              &ids, &err),
 			      "%s", err.message);
 			for (size_t i = 0; i < ids.n_ids; i++)
 				n_special[with] += tern_tokenizer_is_special(tokenizer, ids.ids[i]);
@@ -169,8 +243,10 @@ static void check_refusals(const struct tern_tokenizer *tokenizer)
 	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
 		struct tern_ids ids = {0};
 		struct tern_error err = {.message = ""};
-		enum tern_status status = encode(tokenizer, refused[i].format, refused[i].roles, contents, GENERATE, &ids, &err);
-		CHECK(status == TERN_ERR_USAGE && strstr(err.message, refused[i].message), "row %zu: %s", i, err.message);
+		enum tern_status status =
+		        encode(tokenizer, refused[i].format, refused[i].roles, contents, GENERATE, &ids, &err);
+		CHECK(status == TERN_ERR_USAGE && strstr(err.message, refused[i].message), "row %zu: %s", i,
+		      err.message);
 		CHECK(ids.n_ids == 0, "row %zu: %zu ids", i, ids.n_ids);
 		tern_free(ids.ids);
 	}
@@ -237,8 +313,9 @@ static void check_detection(void)
 	struct json json;
 
 	for (size_t i = 0; i < sizeof templates / sizeof templates[0]; i++) {
-		enum tern_chat_format format = tern_chat_detect(templates[i].source, strlen(templates[i].source),
-		                                                templates[i].eos, strlen(templates[i].eos), templates[i].n_vocab);
+		enum tern_chat_format format =
+		        tern_chat_detect(templates[i].source, strlen(templates[i].source), templates[i].eos,
+		                         strlen(templates[i].eos), templates[i].n_vocab);
 		CHECK(!strcmp(tern_chat_name(format), templates[i].format), "row %zu: '%s'", i, tern_chat_name(format));
 	}
 	CHECK(tern_chat_by_name("jinja") == TERN_CHAT_NONE && tern_chat_by_name("") == TERN_CHAT_NONE, "no such name");
@@ -259,8 +336,10 @@ static void check_tern_tiny(void)
 	struct tern_ids ids = {0};
 
 	CHECK(!encode(tokenizer, TERN_CHAT_TERN, "u", contents, GENERATE, &ids, NULL), "tern-tiny");
-	check_ids(__FILE__, __LINE__, tokenizer, rendered, sizeof rendered - 1, TERN_TOKENIZE_SPECIAL, ids.ids, ids.n_ids);
-	CHECK(ids.n_ids > 4 && ids.ids[0] == TERN_TINY_BEGIN && ids.ids[ids.n_ids - 1] == TERN_TINY_ASSISTANT, "markup");
+	check_ids(__FILE__, __LINE__, tokenizer, rendered, sizeof rendered - 1, TERN_TOKENIZE_SPECIAL, ids.ids,
+	          ids.n_ids);
+	CHECK(ids.n_ids > 4 && ids.ids[0] == TERN_TINY_BEGIN && ids.ids[ids.n_ids - 1] == TERN_TINY_ASSISTANT,
+	      "markup");
 	tern_free(ids.ids);
 	tern_tokenizer_free(tokenizer);
 }

@@ -24,7 +24,9 @@ static const struct cut cuts[] = {
         {"'ve|'re|'m|'d|'ll|'s|'t", NULL, NULL},
         {"'s|treet", NULL, NULL},
         {"'x|'|9", NULL, "'|x|'|9"},
-        {"'\xc5\xbf|a", NULL, "'|\xc5\xbf" "a"}, /* the long s folds to s */
+        {"'\xc5\xbf|a", NULL,
+         "'|\xc5\xbf"
+         "a"}, /* the long s folds to s */
         {"'L\xc5\xbf", NULL, "'|L\xc5\xbf"},
         {"(word| (|word", "(word| (|word", "(|word| (|word"},
         {"end|.\n\n|Next", NULL, "end|.|\n|\n|Next"},
@@ -36,7 +38,10 @@ static const struct cut cuts[] = {
         {"a| ", NULL, NULL},
         {"\n|a", NULL, NULL},
         {" \n|a", NULL, " |\n|a"},
-        {"\xc2\xa0" "a|\xe3\x80\x80" "b", NULL, "\xc2\xa0|a|\xe3\x80\x80|b"}, /* no-break and ideographic space */
+        {"\xc2\xa0"
+         "a|\xe3\x80\x80"
+         "b",
+         NULL, "\xc2\xa0|a|\xe3\x80\x80|b"}, /* no-break and ideographic space */
         {"a|\xe3\x80\x80|\xe3\x80\x80|.", NULL, NULL},
         {"\xe6\x97\xa5\xe6\x9c\xac|\xef\xbc\x81", NULL, NULL},
         {"e|\xcc\x81x", NULL, "e|\xcc\x81|x"},
@@ -71,7 +76,8 @@ static void check_cut(enum pretoken_pattern pattern, const char *row)
 
 	for (size_t at = 0; at < n;) {
 		size_t length = tern_pretoken_length(pattern, text + at, n - at);
-		CHECK(length > 0 && at + length <= n, "pattern %d, '%s': length %zu at %zu", (int)pattern, row, length, at);
+		CHECK(length > 0 && at + length <= n, "pattern %d, '%s': length %zu at %zu", (int)pattern, row, length,
+		      at);
 		for (size_t i = at + 1; i < at + length; i++)
 			CHECK(!ends[i], "pattern %d, '%s': not cut at %zu", (int)pattern, row, i);
 		at += length;
@@ -84,8 +90,9 @@ static void check_cut(enum pretoken_pattern pattern, const char *row)
 /* Any bytes are cut into words that cover them. */
 static void check_random(void)
 {
-	static const char *const parts[] = {" ", "  ", "\n", "\r\n", "\t", "'s", "'", "a", "Z", "9", ".", "\xc3\xa9", "\xff",
-	                                    "\xe2\x80\xa8", "\xe3\x80\x80", "\xcc\x81", "\xe2\x85\xa7"};
+	static const char *const parts[] = {
+	        " ", "  ", "\n",       "\r\n", "\t",           "'s",           "'",        "a",           "Z",
+	        "9", ".",  "\xc3\xa9", "\xff", "\xe2\x80\xa8", "\xe3\x80\x80", "\xcc\x81", "\xe2\x85\xa7"};
 	char text[256];
 
 	for (int round = 0; round < 20000; round++) {
@@ -105,8 +112,8 @@ static void check_random(void)
 
 static void check_names(void)
 {
-	static const char *const known[] = {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon_e", "qwen2",
-	                                    "deepseek-r1-qwen", "gpt-2", "olmo", "smaug-bpe"};
+	static const char *const known[] = {"llama-bpe", "llama3",           "llama-v3", "falcon3", "falcon_e",
+	                                    "qwen2",     "deepseek-r1-qwen", "gpt-2",    "olmo",    "smaug-bpe"};
 	static const char *const unknown[] = {"", "default", "qwen35", "llama-bpe ", "LLAMA3", "tekken"};
 	static const char llama3[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
 	                             " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -117,10 +124,11 @@ static void check_names(void)
 		const char *regex, *name;
 		bool ignore_merges, nfc;
 	} rows[] = {
-	        {llama3, "llama-bpe", true, false}, {llama3, "smaug-bpe", false, false}, {qwen2, "qwen2", false, true},
-	        {qwen2, "megrez", false, false},    {gpt2, "gpt-2", false, false},       {gpt2, "olmo", false, true},
-	        {llama3, NULL, false, true},        {qwen2, NULL, true, true},           {"\\p{L}+", NULL, false, false},
-	        {"", NULL, false, false},
+	        {llama3, "llama-bpe", true, false}, {llama3, "smaug-bpe", false, false},
+	        {qwen2, "qwen2", false, true},      {qwen2, "megrez", false, false},
+	        {gpt2, "gpt-2", false, false},      {gpt2, "olmo", false, true},
+	        {llama3, NULL, false, true},        {qwen2, NULL, true, true},
+	        {"\\p{L}+", NULL, false, false},    {"", NULL, false, false},
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
@@ -128,9 +136,10 @@ static void check_names(void)
 	for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
 		CHECK(!tern_pretokenizer_known(unknown[i]), "%s", unknown[i]);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		const char *name = tern_pretokenizer_for_regex(rows[i].regex, strlen(rows[i].regex), rows[i].ignore_merges,
-		                                               rows[i].nfc);
-		CHECK(rows[i].name ? name && !strcmp(name, rows[i].name) : !name, "row %zu: %s", i, name ? name : "none");
+		const char *name = tern_pretokenizer_for_regex(rows[i].regex, strlen(rows[i].regex),
+		                                               rows[i].ignore_merges, rows[i].nfc);
+		CHECK(rows[i].name ? name && !strcmp(name, rows[i].name) : !name, "row %zu: %s", i,
+		      name ? name : "none");
 		if (!name)
 			continue;
 		const struct tern_pretokenizer *found = tern_pretokenizer_find(name);

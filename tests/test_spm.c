@@ -41,8 +41,10 @@ static void begin_llama2(void)
 static void check_scores(void)
 {
 	begin_llama2();
-	int32_t ab = vocab_add(&build, "ab", TERN_TOKEN_NORMAL, -2), bc = vocab_add(&build, "bc", TERN_TOKEN_NORMAL, -1);
-	int32_t abc = vocab_add(&build, "abc", TERN_TOKEN_NORMAL, -3), aa = vocab_add(&build, "aa", TERN_TOKEN_NORMAL, -4);
+	int32_t ab = vocab_add(&build, "ab", TERN_TOKEN_NORMAL, -2),
+	        bc = vocab_add(&build, "bc", TERN_TOKEN_NORMAL, -1);
+	int32_t abc = vocab_add(&build, "abc", TERN_TOKEN_NORMAL, -3),
+	        aa = vocab_add(&build, "aa", TERN_TOKEN_NORMAL, -4);
 	int32_t mark_a = vocab_add(&build, MARK "a", TERN_TOKEN_NORMAL, -5);
 	struct tern_tokenizer *t = vocab_make(&build);
 
@@ -62,7 +64,8 @@ static void check_scores(void)
 static void check_merges(void)
 {
 	begin_llama2();
-	int32_t aa = vocab_add(&build, "aa", TERN_TOKEN_NORMAL, -1), aaa = vocab_add(&build, "aaa", TERN_TOKEN_NORMAL, -2);
+	int32_t aa = vocab_add(&build, "aa", TERN_TOKEN_NORMAL, -1),
+	        aaa = vocab_add(&build, "aaa", TERN_TOKEN_NORMAL, -2);
 	struct tern_tokenizer *by_score = vocab_make(&build);
 	begin_llama2();
 	vocab_add(&build, "aa", TERN_TOKEN_NORMAL, -1);
@@ -88,7 +91,8 @@ static void check_bytes(void)
 	CHECK_IDS(t, "xa", 0, SPACE, BYTES + 'x', LETTER_A);
 	CHECK_IDS(t, "\xc3\xa9\xff", 0, SPACE, BYTES + 0xc3, BYTES + 0xa9, BYTES + 0xff);
 	CHECK_IDS(t, "<0x41>", 0, SPACE, BYTES + '<', BYTES + '0', BYTES + 'x', BYTES + '4', BYTES + '1', BYTES + '>');
-	CHECK(tern_tokenizer_piece(t, BYTES + 10).length == 1 && tern_tokenizer_piece(t, BYTES + 10).bytes[0] == '\n', "byte");
+	CHECK(tern_tokenizer_piece(t, BYTES + 10).length == 1 && tern_tokenizer_piece(t, BYTES + 10).bytes[0] == '\n',
+	      "byte");
 	CHECK(tern_tokenizer_find(t, "<0x0A>", 6) == BYTES + 10, "by its name");
 	CHECK_IDS(t, MARK, 0, SPACE, BYTES + 0xe2, BYTES + 0x96, BYTES + 0x81); /* it is no space */
 	tern_tokenizer_free(t);
@@ -160,6 +164,8 @@ static void check_words(bool by_score)
 			vocab_add(&build, cut ? "dd" : "a" MARK "d", TERN_TOKEN_NORMAL, -99);
 			vocab_add(&build, cut ? "ee" : "b" MARK "d", TERN_TOKEN_NORMAL, -99);
 			t[cut] = vocab_make(&build);
+			if (chosen == (1 << 2 | 1 << 4)) /* MARK a, then b MARK a: over the beginning of a word */
+				CHECK_IDS(t[cut], "bb a a", 0, LETTER_B, FIRST_WORD, FIRST_WORD + 1);
 		}
 		for (int round = 0; round < 50; round++) {
 			struct tern_ids ids = {0};

@@ -45,23 +45,36 @@ static void check_golden(const struct tern_tokenizer *tokenizer)
 
 static void check_round_trips(const struct tern_tokenizer *tokenizer)
 {
-	static const char *const texts[] = {"", " ", "\n", "\xff", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "a\x80z", "\xc0\x80",
-	                                    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xef\xbb\xbfx", " \xe2\x96\x81 x",
-	                                    "<|user|>", "tab\tand\rreturn\r\n\r\n  x  "};
+	static const char *const texts[] = {"",
+	                                    " ",
+	                                    "\n",
+	                                    "\xff",
+	                                    "\xc3",
+	                                    "\xe2\x82",
+	                                    "\xf0\x9f\x98",
+	                                    "a\x80z",
+	                                    "\xc0\x80",
+	                                    "\xed\xa0\x80",
+	                                    "\xf4\x90\x80\x80",
+	                                    "\xef\xbb\xbfx",
+	                                    " \xe2\x96\x81 x",
+	                                    "<|user|>",
+	                                    "tab\tand\rreturn\r\n\r\n  x  "};
 	static char text[600];
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		check_round_trip(tokenizer, texts[i], strlen(texts[i]), 0);
 	check_round_trip(tokenizer, "a\0b\0", 4, 0);
 	for (int i = 0; i < 3000; i++)
-		check_round_trip(tokenizer, text, random_text(text, sizeof text, i & 1), i & 2 ? TERN_TOKENIZE_SPECIAL : 0);
+		check_round_trip(tokenizer, text, random_text(text, sizeof text, i & 1),
+		                 i & 2 ? TERN_TOKENIZE_SPECIAL : 0);
 }
 
 /* Texts made of special tokens' spellings, whole and in pieces: none becomes one unless asked for. */
 static void check_specials(const struct tern_tokenizer *tokenizer)
 {
-	static const char *const parts[] = {"<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|", "|>", "<|e", "nd|>",
-	                                    "user", "<", " "};
+	static const char *const parts[] = {
+	        "<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|", "|>", "<|e", "nd|>", "user", "<", " "};
 	static char text[256];
 
 	for (int round = 0; round < 2000; round++) {
@@ -84,7 +97,8 @@ static void check_specials(const struct tern_tokenizer *tokenizer)
 	CHECK(tern_tokenizer_find(tokenizer, "\xc4\xa0", 2) == 32, "a space, as it is spelled");
 	CHECK(tern_tokenizer_find(tokenizer, " ", 1) == -1, "a space, as it is not");
 	CHECK(tern_tokenizer_find(tokenizer, "", 0) == -1, "nothing");
-	CHECK(tern_tokenizer_bos_id(tokenizer) == TERN_TINY_BEGIN && tern_tokenizer_eos_id(tokenizer) == TERN_TINY_END, "ids");
+	CHECK(tern_tokenizer_bos_id(tokenizer) == TERN_TINY_BEGIN && tern_tokenizer_eos_id(tokenizer) == TERN_TINY_END,
+	      "ids");
 	CHECK(tern_tokenizer_n_pieces(tokenizer) == TERN_TINY_PIECES, "pieces");
 }
 
@@ -208,7 +222,8 @@ static void check_ignore_merges(void)
 	for (int ignored = 0; ignored < 2; ignored++) {
 		vocab_begin(&build, TERN_VOCAB_BPE, ignored ? "llama-bpe" : "smaug-bpe");
 		vocab_add_bytes(&build);
-		int32_t ab = vocab_add(&build, "ab", TERN_TOKEN_NORMAL, 0), bc = vocab_add(&build, "bc", TERN_TOKEN_NORMAL, 0);
+		int32_t ab = vocab_add(&build, "ab", TERN_TOKEN_NORMAL, 0),
+		        bc = vocab_add(&build, "bc", TERN_TOKEN_NORMAL, 0);
 		int32_t abc = vocab_add(&build, "abc", TERN_TOKEN_NORMAL, 0);
 		vocab_merge(&build, "b c");
 		vocab_merge(&build, "a b");
@@ -244,7 +259,8 @@ static void check_odd_tokens(void)
 	CHECK_IDS(t, "<think>in", 0, think, 'i', 'n');
 	CHECK_IDS(t, "<<think>ing", 0, '<', thinking);
 	CHECK_IDS(t, "<|file_sep|>", TERN_TOKENIZE_SPECIAL, marker);
-	CHECK(tern_tokenizer_is_special(t, marker) && !tern_tokenizer_is_special(t, think), "markers are control tokens");
+	CHECK(tern_tokenizer_is_special(t, marker) && !tern_tokenizer_is_special(t, think),
+	      "markers are control tokens");
 	check_round_trip(t, "<|file_sep|>", 12, 0);
 	CHECK_IDS(t, "a", 0, 'a');
 	CHECK(tern_tokenizer_piece(t, again).length == 1 && tern_tokenizer_find(t, "a", 1) == 'a', "equal tokens");

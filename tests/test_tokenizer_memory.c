@@ -30,7 +30,8 @@ static enum tern_status use(struct tern_error *err)
 	memset(text, 'a', sizeof text - 1);
 	CHECK(!status == !!tokenizer, "a tokenizer or an error");
 	if (!status)
-		status = tern_tokenizer_encode(tokenizer, "e\xcc\x81 <|im_end|> aaa", 19, TERN_TOKENIZE_SPECIAL, &ids, err);
+		status = tern_tokenizer_encode(tokenizer, "e\xcc\x81 <|im_end|> aaa", 19, TERN_TOKENIZE_SPECIAL, &ids,
+		                               err);
 	if (!status)
 		status = tern_chat_encode(tokenizer, TERN_CHAT_CHATML, messages, 2, TERN_CHAT_GENERATE, &ids, err);
 	tern_free(ids.ids);

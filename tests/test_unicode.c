@@ -15,26 +15,34 @@ static void check_classes(void)
 		uint32_t first, last;
 		enum unicode_class class;
 	} rows[] = {
-	        {0x00, 0x08, UNICODE_OTHER},      {0x09, 0x0d, UNICODE_SPACE},      {0x1c, 0x1f, UNICODE_OTHER},
-	        {' ', ' ', UNICODE_SPACE},        {'0', '9', UNICODE_NUMBER},       {'A', 'Z', UNICODE_LETTER},
-	        {'a', 'z', UNICODE_LETTER},       {'_', '_', UNICODE_OTHER},        {0x85, 0x85, UNICODE_SPACE},
-	        {0xa0, 0xa0, UNICODE_SPACE},      {0xaa, 0xaa, UNICODE_LETTER},     {0xb2, 0xb3, UNICODE_NUMBER},
-	        {0xbc, 0xbe, UNICODE_NUMBER},     {0xd7, 0xd7, UNICODE_OTHER},      {0x300, 0x36f, UNICODE_OTHER},
-	        {0x3b1, 0x3c9, UNICODE_LETTER},   {0x660, 0x669, UNICODE_NUMBER},   {0x93f, 0x93f, UNICODE_OTHER},
-	        {0x1680, 0x1680, UNICODE_SPACE},  {0x180e, 0x180e, UNICODE_OTHER},  {0x2000, 0x200a, UNICODE_SPACE},
-	        {0x200b, 0x200d, UNICODE_OTHER},  {0x2028, 0x2029, UNICODE_SPACE},  {0x2160, 0x2182, UNICODE_NUMBER},
-	        {0x3000, 0x3000, UNICODE_SPACE},  {0x3041, 0x3096, UNICODE_LETTER}, {0x3400, 0x4dbf, UNICODE_LETTER},
-	        {0x4e00, 0x9fff, UNICODE_LETTER}, {0xac00, 0xd7a3, UNICODE_LETTER}, {0xe000, 0xf8ff, UNICODE_OTHER},
-	        {0xfeff, 0xfeff, UNICODE_OTHER},  {0x1d7ce, 0x1d7ff, UNICODE_NUMBER}, {0x1f600, 0x1f64f, UNICODE_OTHER},
-	        {0x20000, 0x2a6df, UNICODE_LETTER}, {0xe0100, 0xe01ef, UNICODE_OTHER}, {0x10ffff, 0x10ffff, UNICODE_OTHER},
+	        {0x00, 0x08, UNICODE_OTHER},         {0x09, 0x0d, UNICODE_SPACE},
+	        {0x1c, 0x1f, UNICODE_OTHER},         {' ', ' ', UNICODE_SPACE},
+	        {'0', '9', UNICODE_NUMBER},          {'A', 'Z', UNICODE_LETTER},
+	        {'a', 'z', UNICODE_LETTER},          {'_', '_', UNICODE_OTHER},
+	        {0x85, 0x85, UNICODE_SPACE},         {0xa0, 0xa0, UNICODE_SPACE},
+	        {0xaa, 0xaa, UNICODE_LETTER},        {0xb2, 0xb3, UNICODE_NUMBER},
+	        {0xbc, 0xbe, UNICODE_NUMBER},        {0xd7, 0xd7, UNICODE_OTHER},
+	        {0x300, 0x36f, UNICODE_OTHER},       {0x3b1, 0x3c9, UNICODE_LETTER},
+	        {0x660, 0x669, UNICODE_NUMBER},      {0x93f, 0x93f, UNICODE_OTHER},
+	        {0x1680, 0x1680, UNICODE_SPACE},     {0x180e, 0x180e, UNICODE_OTHER},
+	        {0x2000, 0x200a, UNICODE_SPACE},     {0x200b, 0x200d, UNICODE_OTHER},
+	        {0x2028, 0x2029, UNICODE_SPACE},     {0x2160, 0x2182, UNICODE_NUMBER},
+	        {0x3000, 0x3000, UNICODE_SPACE},     {0x3041, 0x3096, UNICODE_LETTER},
+	        {0x3400, 0x4dbf, UNICODE_LETTER},    {0x4e00, 0x9fff, UNICODE_LETTER},
+	        {0xac00, 0xd7a3, UNICODE_LETTER},    {0xe000, 0xf8ff, UNICODE_OTHER},
+	        {0xfeff, 0xfeff, UNICODE_OTHER},     {0x1d7ce, 0x1d7ff, UNICODE_NUMBER},
+	        {0x1f600, 0x1f64f, UNICODE_OTHER},   {0x20000, 0x2a6df, UNICODE_LETTER},
+	        {0xe0100, 0xe01ef, UNICODE_OTHER},   {0x10ffff, 0x10ffff, UNICODE_OTHER},
 	        {0x110000, 0x110000, UNICODE_OTHER}, {UINT32_MAX, UINT32_MAX, UNICODE_OTHER},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		for (uint32_t c = rows[i].first; c <= rows[i].last && c >= rows[i].first; c++)
-			CHECK(tern_unicode_class(c) == rows[i].class, "U+%04X: %d", (unsigned)c, (int)tern_unicode_class(c));
+			CHECK(tern_unicode_class(c) == rows[i].class, "U+%04X: %d", (unsigned)c,
+			      (int)tern_unicode_class(c));
 	for (uint32_t c = 0; c < 128; c++)
-		CHECK(tern_unicode_class(c) == tern_unicode_class_of_other(c), "U+%04X: the tables differ", (unsigned)c);
+		CHECK(tern_unicode_class(c) == tern_unicode_class_of_other(c), "U+%04X: the tables differ",
+		      (unsigned)c);
 }
 
 /* The result of normalizing; `out` has room. */
@@ -61,24 +69,26 @@ static void check_nfc(void)
 	        {"e\xcc\x81", "\xc3\xa9"},
 	        {"xe\xcc\x81y", "x\xc3\xa9y"},
 	        {"\xcc\x81", "\xcc\x81"},
-	        {"\xe2\x84\xab", "\xc3\x85"},                                 /* Angstrom sign */
-	        {"\xe2\x84\xa6", "\xce\xa9"},                                 /* Ohm sign */
-	        {"a\xcc\xa7\xcc\x81", "\xc3\xa1\xcc\xa7"},                    /* a cedilla does not come between */
-	        {"a\xcc\x81\xcc\xa7", "\xc3\xa1\xcc\xa7"},                    /* marks are put in order */
-	        {"q\xcc\x87\xcc\xa3", "q\xcc\xa3\xcc\x87"},                   /* also where nothing joins */
-	        {"s\xcc\xa3\xcc\x87", "\xe1\xb9\xa9"},                        /* two joins */
-	        {"\xe1\xb8\x8b\xcc\xa3", "\xe1\xb8\x8d\xcc\x87"},             /* taken apart and joined otherwise */
-	        {"a\xcc\x81\xcc\x81", "\xc3\xa1\xcc\x81"},                    /* a mark blocks its like */
-	        {"\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", "\xea\xb0\x81"},     /* Hangul letters */
-	        {"\xea\xb0\x80\xe1\x86\xa8", "\xea\xb0\x81"},                 /* syllable and letter */
-	        {"\xea\xb0\x81\xe1\x86\xa8", "\xea\xb0\x81\xe1\x86\xa8"},     /* complete already */
-	        {"\xe0\xa4\x95\xe0\xa4\xbc", "\xe0\xa4\x95\xe0\xa4\xbc"},     /* may not be joined */
-	        {"\xe0\xa5\x98", "\xe0\xa4\x95\xe0\xa4\xbc"},                 /* so that is taken apart */
-	        {"\xe0\xa7\x87\xe0\xa6\xbe", "\xe0\xa7\x8b"},                 /* two vowel signs, class 0 */
-	        {"\xf0\x9d\x85\x9e", "\xf0\x9d\x85\x97\xf0\x9d\x85\xa5"},     /* musical symbols */
-	        {"\xef\xac\x81", "\xef\xac\x81"},                             /* a ligature is not canonical */
-	        {"\xff\xcc\x81", "\xff\xcc\x81"},                             /* no letter to join */
-	        {"e\xcc\x81\xff" "e\xcc\x81\xcc", "\xc3\xa9\xff\xc3\xa9\xcc"},
+	        {"\xe2\x84\xab", "\xc3\x85"},                             /* Angstrom sign */
+	        {"\xe2\x84\xa6", "\xce\xa9"},                             /* Ohm sign */
+	        {"a\xcc\xa7\xcc\x81", "\xc3\xa1\xcc\xa7"},                /* a cedilla does not come between */
+	        {"a\xcc\x81\xcc\xa7", "\xc3\xa1\xcc\xa7"},                /* marks are put in order */
+	        {"q\xcc\x87\xcc\xa3", "q\xcc\xa3\xcc\x87"},               /* also where nothing joins */
+	        {"s\xcc\xa3\xcc\x87", "\xe1\xb9\xa9"},                    /* two joins */
+	        {"\xe1\xb8\x8b\xcc\xa3", "\xe1\xb8\x8d\xcc\x87"},         /* taken apart and joined otherwise */
+	        {"a\xcc\x81\xcc\x81", "\xc3\xa1\xcc\x81"},                /* a mark blocks its like */
+	        {"\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", "\xea\xb0\x81"}, /* Hangul letters */
+	        {"\xea\xb0\x80\xe1\x86\xa8", "\xea\xb0\x81"},             /* syllable and letter */
+	        {"\xea\xb0\x81\xe1\x86\xa8", "\xea\xb0\x81\xe1\x86\xa8"}, /* complete already */
+	        {"\xe0\xa4\x95\xe0\xa4\xbc", "\xe0\xa4\x95\xe0\xa4\xbc"}, /* may not be joined */
+	        {"\xe0\xa5\x98", "\xe0\xa4\x95\xe0\xa4\xbc"},             /* so that is taken apart */
+	        {"\xe0\xa7\x87\xe0\xa6\xbe", "\xe0\xa7\x8b"},             /* two vowel signs, class 0 */
+	        {"\xf0\x9d\x85\x9e", "\xf0\x9d\x85\x97\xf0\x9d\x85\xa5"}, /* musical symbols */
+	        {"\xef\xac\x81", "\xef\xac\x81"},                         /* a ligature is not canonical */
+	        {"\xff\xcc\x81", "\xff\xcc\x81"},                         /* no letter to join */
+	        {"e\xcc\x81\xff"
+	         "e\xcc\x81\xcc",
+	         "\xc3\xa9\xff\xc3\xa9\xcc"},
 	        {"a\x80\x80\xcc\x81", "a\x80\x80\xcc\x81"},
 	        {"\xc3\xa9\xcc\xa3", "\xe1\xba\xb9\xcc\x81"},
 	};
@@ -132,7 +142,8 @@ static void check_tables(void)
 			CHECK(tern_unicode_combining_class(c) == 0, "U+%04X", (unsigned)c);
 		if (!tern_unicode_decompose(c, &first, &second))
 			continue;
-		CHECK(!second || !tern_unicode_decompose(second, &deeper, &unused), "U+%04X: its second part", (unsigned)c);
+		CHECK(!second || !tern_unicode_decompose(second, &deeper, &unused), "U+%04X: its second part",
+		      (unsigned)c);
 		if (c < 0x300)
 			CHECK(tern_unicode_compose(first, second) == c, "U+%04X is no boundary", (unsigned)c);
 		uint32_t composed = second ? tern_unicode_compose(first, second) : 0;

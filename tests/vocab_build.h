@@ -110,8 +110,8 @@ static inline void check_ids(const char *file, int line, const struct tern_token
 		fprintf(stderr, " %d", (int)out.ids[i]);
 	tern_free(out.ids);
 }
-#define CHECK_IDS(tokenizer, text, flags, ...)                                                                         \
-	check_ids(__FILE__, __LINE__, tokenizer, text, sizeof(text) - 1, flags, (const int32_t[]){__VA_ARGS__},        \
+#define CHECK_IDS(tokenizer, text, flags, ...)                                                                  \
+	check_ids(__FILE__, __LINE__, tokenizer, text, sizeof(text) - 1, flags, (const int32_t[]){__VA_ARGS__}, \
 	          sizeof((const int32_t[]){__VA_ARGS__}) / sizeof(int32_t))
 
 /* The text of ids that encoding made: one after the other, less the spaces it put in. */
@@ -144,8 +144,8 @@ static inline size_t check_round_trip(const struct tern_tokenizer *tokenizer, co
 		n += tern_tokenizer_piece(tokenizer, ids.ids[i]).length;
 	char *decoded = malloc(n + 1);
 	n = decoded ? decode_ids(tokenizer, &ids, decoded) : 0;
-	CHECK(decoded && n == n_bytes && (!n || !memcmp(decoded, text, n)), "%zu bytes '%.60s' came back as %zu", n_bytes,
-	      text, n);
+	CHECK(decoded && n == n_bytes && (!n || !memcmp(decoded, text, n)), "%zu bytes '%.60s' came back as %zu",
+	      n_bytes, text, n);
 	free(decoded);
 	tern_free(ids.ids);
 	return ids.n_ids;

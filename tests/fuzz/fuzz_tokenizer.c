@@ -56,7 +56,8 @@ static void check(const struct tern_tokenizer *tokenizer, const char *text, size
 		struct tern_piece piece = tern_tokenizer_piece(tokenizer, ids.ids[i]);
 		bool whole = tern_tokenizer_is_whole(tokenizer, ids.ids[i]);
 		size_t skip = strips && !whole && piece.length > 0 && piece.bytes[0] == ' ';
-		if (exact && (piece.length - skip > n_bytes - n || memcmp(text + n, piece.bytes + skip, piece.length - skip)))
+		if (exact &&
+		    (piece.length - skip > n_bytes - n || memcmp(text + n, piece.bytes + skip, piece.length - skip)))
 			abort();
 		n += piece.length - skip;
 		strips = whole && tern_tokenizer_strips_space(tokenizer);
@@ -77,7 +78,8 @@ static void check_chat(const struct tern_tokenizer *tokenizer, const char *text,
 	copy[n_bytes] = '\0';
 	struct tern_message messages[] = {{"user", copy}, {"assistant", copy}};
 	tern_chat_detect(text, n_bytes, text, n_bytes / 2, n_bytes);
-	tern_chat_encode(tokenizer, (enum tern_chat_format)(format % TERN_CHAT_N_FORMATS), messages, 2, format / 32, &ids, NULL);
+	tern_chat_encode(tokenizer, (enum tern_chat_format)(format % TERN_CHAT_N_FORMATS), messages, 2, format / 32,
+	                 &ids, NULL);
 	tern_free(ids.ids);
 	free(copy);
 }
@@ -92,9 +94,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	float scores[MAX_PIECES + N_BYTES] = {0};
 	unsigned options = take(&in), format = take(&in);
 	bool spm = options & 1, has_bytes = spm && options & 2;
-	struct tern_vocab vocab = {.kind = spm ? TERN_VOCAB_SPM : TERN_VOCAB_BPE, .pre = pres[options / 32 % 6],
-	                           .pieces = pieces, .types = types, .scores = scores, .merges = merges, .bos_id = -1,
-	                           .eos_id = -1, .unk_id = -1, .add_space_prefix = options & 4};
+	struct tern_vocab vocab = {.kind = spm ? TERN_VOCAB_SPM : TERN_VOCAB_BPE,
+	                           .pre = pres[options / 32 % 6],
+	                           .pieces = pieces,
+	                           .types = types,
+	                           .scores = scores,
+	                           .merges = merges,
+	                           .bos_id = -1,
+	                           .eos_id = -1,
+	                           .unk_id = -1,
+	                           .add_space_prefix = options & 4};
 	struct tern_tokenizer *tokenizer;
 
 	if (has_bytes)
