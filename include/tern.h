@@ -84,7 +84,7 @@ struct tern_model_info {
 	int n_ff;                /* width of the feed-forward part */
 	int n_vocab;
 	int n_ctx_train;         /* context length the model was made for, tokens */
-	uint64_t n_params;       /* weights, counting padded rows once */
+	uint64_t n_params;       /* weights, biases and norms */
 	uint64_t n_weight_bytes; /* bytes of all tensors */
 	const char *chat_format; /* e.g. "llama-3"; "" for a template that tern does not know, NULL without one */
 };

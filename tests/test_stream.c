@@ -7,16 +7,17 @@
 struct output {
 	char text[256];
 	size_t n;
-	int n_split; /* calls whose text was not whole characters */
+	int n_calls, n_split; /* n_split: calls whose text was not whole characters */
 };
 
 static bool collect(void *user, const char *text, size_t n_bytes)
 {
 	struct output *out = user;
+	out->n_calls++;
 	memcpy(out->text + out->n, text, n_bytes);
 	out->n += n_bytes;
 	out->text[out->n] = '\0';
-	out->n_split += ((unsigned char)text[0] & 0xc0) == 0x80;
+	out->n_split += n_bytes && ((unsigned char)text[0] & 0xc0) == 0x80;
 	return true;
 }
 
@@ -25,11 +26,14 @@ static void check(const char *input, const char *const *stops, size_t n_stops, c
 	size_t n = strlen(input);
 
 	for (size_t piece = 1; piece <= n; piece++) {
-		struct output out = {{0}, 0, 0};
+		struct output out = {{0}, 0, 0, 0};
 		struct tern_stream stream = {.on_text = collect, .user = &out, .stops = stops, .n_stops = n_stops};
 		struct tern_error err;
-		for (size_t at = 0; at < n && !stream.found_stop; at += piece)
+		for (size_t at = 0; at < n && !stream.found_stop; at += piece) {
+			int n_before = out.n_calls;
 			tern_stream_push(&stream, input + at, n - at < piece ? n - at : piece, &err);
+			CHECK(out.n_calls > n_before, "the user was not asked whether to go on");
+		}
 		bool found_stop = stream.found_stop;
 		tern_stream_finish(&stream);
 		CHECK(!strcmp(out.text, expected), "'%s' in pieces of %zu gave '%s', expected '%s'", input, piece, out.text,

@@ -48,7 +48,7 @@ static enum tern_status show(struct tern_stream *stream, const struct tern_model
 	struct tern_piece piece = tern_tokenizer_piece(model->tokenizer, id);
 
 	if (tern_tokenizer_is_special(model->tokenizer, id) && !show_special)
-		return TERN_OK;
+		piece.length = 0;
 	return tern_stream_push(stream, piece.bytes, piece.length, err);
 }
 

@@ -7,7 +7,8 @@
 
 static void show(struct tern_stream *stream, const char *text, size_t n_bytes)
 {
-	if (n_bytes && stream->on_text && !stream->is_interrupted && !stream->on_text(stream->user, text, n_bytes))
+	stream->has_shown = true;
+	if (stream->on_text && !stream->is_interrupted && !stream->on_text(stream->user, text, n_bytes))
 		stream->is_interrupted = true;
 }
 
@@ -28,14 +29,16 @@ static void release(struct tern_stream *stream, size_t n_bytes, bool at_end)
 		}
 		if (kind == TERN_UTF8_INCOMPLETE && !at_end)
 			break;
-		show(stream, stream->held + start, at - start);
+		if (at > start)
+			show(stream, stream->held + start, at - start);
 		show(stream, "\xef\xbf\xbd", 3);
 		at += length;
 		start = at;
 	}
 	if (!at)
 		return;
-	show(stream, stream->held + start, at - start);
+	if (at > start)
+		show(stream, stream->held + start, at - start);
 	memmove(stream->held, stream->held + at, stream->n_held - at);
 	stream->n_held -= at;
 }
@@ -64,18 +67,26 @@ static size_t find_stop_prefix(const struct tern_stream *stream)
 	return stream->n_held;
 }
 
-enum tern_status tern_stream_push(struct tern_stream *stream, const char *bytes, size_t n_bytes, struct tern_error *err)
+/* Appends to what is held. */
+static enum tern_status hold(struct tern_stream *stream, const char *bytes, size_t n_bytes, struct tern_error *err)
 {
 	void *held = stream->held;
 
-	if (!n_bytes)
-		return TERN_OK;
 	if (!tern_grow(&held, &stream->capacity, stream->n_held + n_bytes, 1))
 		return tern_fail_memory(err, stream->n_held + n_bytes);
 	stream->held = held;
 	memcpy(stream->held + stream->n_held, bytes, n_bytes);
 	stream->n_held += n_bytes;
+	return TERN_OK;
+}
 
+enum tern_status tern_stream_push(struct tern_stream *stream, const char *bytes, size_t n_bytes, struct tern_error *err)
+{
+	enum tern_status status = n_bytes ? hold(stream, bytes, n_bytes, err) : TERN_OK;
+
+	if (status)
+		return status;
+	stream->has_shown = false;
 	size_t stop = find_stop(stream);
 	if (stop < stream->n_held) {
 		stream->found_stop = true;
@@ -84,6 +95,8 @@ enum tern_status tern_stream_push(struct tern_stream *stream, const char *bytes,
 	} else {
 		release(stream, find_stop_prefix(stream), false);
 	}
+	if (!stream->has_shown)
+		show(stream, "", 0);
 	return TERN_OK;
 }
 

@@ -16,11 +16,13 @@ struct tern_stream {
 
 	char *held; /* bytes that cannot be shown yet */
 	size_t n_held, capacity;
+	bool has_shown;     /* on_text was called by the last push */
 	bool found_stop;    /* a stop string came; nothing more is shown */
 	bool is_interrupted; /* on_text returned false */
 };
 
-/* More bytes. Shows what can be shown. */
+/* More bytes, perhaps none. Shows what can be shown; if that is nothing, on_text is called without bytes, so that it
+ * can still end the work. */
 enum tern_status tern_stream_push(struct tern_stream *stream, const char *bytes, size_t n_bytes,
                                   struct tern_error *err);
 /* The end: shows what was held back (not after a stop string) and frees. */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *format_duration(char out[FORMAT_SIZE], double seconds)
 {
@@ -49,11 +50,13 @@ const char *format_count(char out[FORMAT_SIZE], uint64_t n)
 
 const char *format_real(char out[FORMAT_SIZE], double value, int max_digits)
 {
-	for (int n = 6; n <= max_digits; n++) {
-		snprintf(out, FORMAT_SIZE, "%.*g", n, value);
-		double back = max_digits > 9 ? strtod(out, NULL) : (double)strtof(out, NULL);
-		if (back == value)
-			break;
-	}
-	return out;
+	char text[FORMAT_SIZE];
+	int n_digits = 6;
+	double back;
+
+	do {
+		snprintf(text, sizeof text, "%.*g", n_digits, value);
+		back = max_digits > 9 ? strtod(text, NULL) : (double)strtof(text, NULL);
+	} while (back != value && n_digits++ < max_digits);
+	return strcpy(out, text);
 }

@@ -64,8 +64,8 @@ void signals_watch_map(const char *path)
 	for (char *c = shown; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
-	snprintf(map_message, sizeof map_message,
-	         "tern: %s: the file changed or could not be read while it was in use\n", shown);
+	snprintf(map_message, sizeof map_message, "%s: %s: the file changed or could not be read while it was in use\n",
+	         term_program(), shown);
 	set_handler(SIGBUS, on_bus_error, 0);
 }
 

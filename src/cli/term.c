@@ -38,15 +38,9 @@ void term_start(void)
 	term.is_dumb = !name || !*name || strcmp(name, "dumb") == 0;
 }
 
-void term_set_program(const char *name)
-{
-	term.program = name;
-}
+void term_set_program(const char *name) { term.program = name; }
 
-const char *term_program(void)
-{
-	return term.program;
-}
+const char *term_program(void) { return term.program; }
 
 void term_configure(enum term_color color, bool quiet)
 {

@@ -306,6 +306,12 @@ static enum tern_status check_linear_norms(const struct binder *b)
 	                 b->gguf->path, n, b->n_linear);
 }
 
+/* Scales belong to their matrices' numbers and are not counted as weights. */
+static bool is_scale(struct gguf_string name)
+{
+	return name.length > 6 && !memcmp(name.bytes + name.length - 6, ".scale", 6);
+}
+
 static enum tern_status check_all_used(struct binder *b)
 {
 	char quoted[TERN_QUOTE_SIZE];
@@ -316,6 +322,8 @@ static enum tern_status check_all_used(struct binder *b)
 		if (!b->used[i])
 			return fail_tensor(b, tern_quote(quoted, tensor->name.bytes, tensor->name.length),
 			                   "nothing in this architecture uses it, so the model would run wrong");
+		if (is_scale(tensor->name))
+			continue;
 		uint64_t n = 1;
 		for (int d = 0; d < tensor->n_dims; d++)
 			n *= tensor->dims[d]; /* the reader has checked the product */

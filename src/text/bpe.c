@@ -9,7 +9,8 @@
  * are, the other 68 as U+0100 and on, in order. Returns the byte, or -1. */
 static int byte_of(uint32_t code_point)
 {
-	if ((code_point >= '!' && code_point <= '~') || (code_point >= 0xa1 && code_point <= 0xff && code_point != 0xad))
+	if ((code_point >= '!' && code_point <= '~') ||
+	    (code_point >= 0xa1 && code_point <= 0xff && code_point != 0xad))
 		return (int)code_point;
 	if (code_point >= 0x100 && code_point <= 0x120) /* 00 to 20 */
 		return (int)code_point - 0x100;
@@ -25,7 +26,8 @@ bool tern_bpe_decode(const char *bytes, size_t length, char *out, size_t *n_out)
 	for (size_t i = 0; i < length;) {
 		uint32_t code_point = (unsigned char)bytes[i];
 		size_t n = 1;
-		if (code_point >= 0x80 && tern_utf8_decode(bytes + i, length - i, &code_point, &n) != TERN_UTF8_CHARACTER)
+		if (code_point >= 0x80 &&
+		    tern_utf8_decode(bytes + i, length - i, &code_point, &n) != TERN_UTF8_CHARACTER)
 			return false;
 		int byte = byte_of(code_point);
 		if (byte < 0)
@@ -64,8 +66,8 @@ static enum tern_status encode_word(struct encoder *encoder, const char *word, s
 	if (!tern_grow((void **)&encoder->symbols, &encoder->symbol_capacity, n_bytes, sizeof *encoder->symbols))
 		return tern_fail_memory(encoder->err, n_bytes * sizeof *encoder->symbols);
 	for (size_t i = 0; i < n_bytes; i++)
-		encoder->symbols[i] = (struct merge_symbol){.id = tokenizer->byte_ids[(unsigned char)word[i]],
-		                                            .start = (uint32_t)i};
+		encoder->symbols[i] =
+		        (struct merge_symbol){.id = tokenizer->byte_ids[(unsigned char)word[i]], .start = (uint32_t)i};
 	size_t n = tern_merge_symbols(encoder, word, n_bytes, n_bytes);
 	return n ? put_symbols(encoder, n) : TERN_ERR_FAILED;
 }

@@ -60,7 +60,8 @@ static size_t space_length(const char *text, size_t n_bytes)
 
 	if (n_bytes == 0 || tern_utf8_decode(text, n_bytes, &code_point, &length) != TERN_UTF8_CHARACTER)
 		return 0;
-	return tern_unicode_class(code_point) == UNICODE_SPACE || (code_point >= 0x1c && code_point <= 0x1f) ? length : 0;
+	return tern_unicode_class(code_point) == UNICODE_SPACE || (code_point >= 0x1c && code_point <= 0x1f) ? length
+	                                                                                                     : 0;
 }
 
 static struct slice trim(struct slice s)
@@ -147,15 +148,17 @@ static enum tern_status check_message(const struct conversation *c, size_t i)
 	char quoted[TERN_QUOTE_SIZE];
 
 	if (!find_role(name, &role))
-		return tern_fail(c->err, TERN_ERR_USAGE, "message %zu: unknown role '%s'; expected system, user or assistant",
-		                 i + 1, tern_quote(quoted, name, strlen(name)));
+		return tern_fail(c->err, TERN_ERR_USAGE,
+		                 "message %zu: unknown role '%s'; expected system, user or assistant", i + 1,
+		                 tern_quote(quoted, name, strlen(name)));
 	if (role != CHAT_SYSTEM || c->table->system == SYSTEM_AS_TURN)
 		return TERN_OK;
 	if (c->table->system == SYSTEM_REFUSED)
-		return tern_fail(c->err, TERN_ERR_USAGE, "this model was not taught to follow a system text; leave it out");
+		return tern_fail(c->err, TERN_ERR_USAGE,
+		                 "this model was not taught to follow a system text; leave it out");
 	if (i > 0)
-		return tern_fail(c->err, TERN_ERR_USAGE, "message %zu: in this model's chat format a system text comes first",
-		                 i + 1);
+		return tern_fail(c->err, TERN_ERR_USAGE,
+		                 "message %zu: in this model's chat format a system text comes first", i + 1);
 	if (c->table->system == SYSTEM_BEFORE_USER &&
 	    (c->n_messages < 2 || !find_role(c->messages[1].role, &next) || next != CHAT_USER))
 		return tern_fail(c->err, TERN_ERR_USAGE,
@@ -270,8 +273,7 @@ enum tern_status tern_chat_encode(const struct tern_tokenizer *tokenizer, enum t
                                   struct tern_ids *out, struct tern_error *err)
 {
 	struct rendering rendering = {.err = err};
-	struct conversation c = {
-	        .messages = messages, .n_messages = n_messages, .out = &rendering, .err = err};
+	struct conversation c = {.messages = messages, .n_messages = n_messages, .out = &rendering, .err = err};
 	enum tern_status status;
 
 	c.table = tern_chat_table(format);
@@ -284,7 +286,8 @@ enum tern_status tern_chat_encode(const struct tern_tokenizer *tokenizer, enum t
 	if (!status && bos_id >= 0)
 		status = tern_ids_push(out, bos_id, err);
 	if (!status)
-		status = tern_tokenizer_encode_spans(tokenizer, rendering.text, rendering.spans, rendering.n_spans, out, err);
+		status = tern_tokenizer_encode_spans(tokenizer, rendering.text, rendering.spans, rendering.n_spans, out,
+		                                     err);
 	tern_free(rendering.text);
 	tern_free(rendering.spans);
 	return status;

@@ -9,17 +9,17 @@ enum tern_chat_format {
 	TERN_CHAT_NONE,
 	TERN_CHAT_LLAMA3,
 	TERN_CHAT_CHATML,
-	TERN_CHAT_QWEN2,                /* chatml with a system text of its own when none is given */
-	TERN_CHAT_QWEN25,               /* the same, another text */
-	TERN_CHAT_QWEN3,                /* chatml that drops the thoughts of earlier answers */
-	TERN_CHAT_QWEN3_THINKING,       /* the same, and every answer begins with thoughts */
+	TERN_CHAT_QWEN2,          /* chatml with a system text of its own when none is given */
+	TERN_CHAT_QWEN25,         /* the same, another text */
+	TERN_CHAT_QWEN3,          /* chatml that drops the thoughts of earlier answers */
+	TERN_CHAT_QWEN3_THINKING, /* the same, and every answer begins with thoughts */
 	TERN_CHAT_FALCON3,
-	TERN_CHAT_BITNET,               /* BitNet b1.58 2B4T */
+	TERN_CHAT_BITNET, /* BitNet b1.58 2B4T */
 	TERN_CHAT_DEEPSEEK_R1,
 	TERN_CHAT_DEEPSEEK_R1_THINKING, /* the newer template: every answer begins with thoughts */
 	TERN_CHAT_ZEPHYR,               /* and TinyLlama */
 	TERN_CHAT_GEMMA,
-	TERN_CHAT_TERN,                 /* tern-tiny */
+	TERN_CHAT_TERN, /* tern-tiny */
 	TERN_CHAT_N_FORMATS,
 };
 

@@ -5,22 +5,22 @@
 #include <string.h>
 
 /* DeepSeek's markers have full-width bars (U+FF5C) and U+2581. */
-#define BAR	       "\xef\xbd\x9c"
-#define LOW	       "\xe2\x96\x81"
-#define R1_BEGIN       "<" BAR "begin" LOW "of" LOW "sentence" BAR ">"
-#define R1_END	       "<" BAR "end" LOW "of" LOW "sentence" BAR ">"
-#define R1_USER	       "<" BAR "User" BAR ">"
-#define R1_ASSISTANT   "<" BAR "Assistant" BAR ">"
+#define BAR          "\xef\xbd\x9c"
+#define LOW          "\xe2\x96\x81"
+#define R1_BEGIN     "<" BAR "begin" LOW "of" LOW "sentence" BAR ">"
+#define R1_END       "<" BAR "end" LOW "of" LOW "sentence" BAR ">"
+#define R1_USER      "<" BAR "User" BAR ">"
+#define R1_ASSISTANT "<" BAR "Assistant" BAR ">"
 
 #define LLAMA3_HEADER(role) "<|start_header_id|>" role "<|end_header_id|>\n\n"
 #define CHATML_BEFORE(role) "<|im_start|>" role "\n"
-#define CHATML_TURNS                                                                                                   \
-	.turns = {{CHATML_BEFORE("system"), "<|im_end|>\n"},                                                           \
-	          {CHATML_BEFORE("user"), "<|im_end|>\n"},                                                             \
-	          {CHATML_BEFORE("assistant"), "<|im_end|>\n"}},                                                       \
+#define CHATML_TURNS                                             \
+	.turns = {{CHATML_BEFORE("system"), "<|im_end|>\n"},     \
+	          {CHATML_BEFORE("user"), "<|im_end|>\n"},       \
+	          {CHATML_BEFORE("assistant"), "<|im_end|>\n"}}, \
 	.ends = {"<|im_end|>", "<|endoftext|>"}
-#define R1_TURNS                                                                                                       \
-	.bos = R1_BEGIN, .turns = {{NULL, NULL}, {R1_USER, NULL}, {R1_ASSISTANT, R1_END}}, .system = SYSTEM_FIRST,     \
+#define R1_TURNS                                                                                                   \
+	.bos = R1_BEGIN, .turns = {{NULL, NULL}, {R1_USER, NULL}, {R1_ASSISTANT, R1_END}}, .system = SYSTEM_FIRST, \
 	.thoughts = THOUGHTS_DROPPED, .ends = {R1_END}
 #define QWEN2_SYSTEM  "You are a helpful assistant."
 #define QWEN25_SYSTEM "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
@@ -28,45 +28,75 @@
 
 static const struct chat_table tables[TERN_CHAT_N_FORMATS] = {
         [TERN_CHAT_NONE] = {.name = ""},
-        [TERN_CHAT_LLAMA3] = {.name = "llama-3", .alias = "llama3", .bos = "<|begin_of_text|>",
+        [TERN_CHAT_LLAMA3] = {.name = "llama-3",
+                              .alias = "llama3",
+                              .bos = "<|begin_of_text|>",
                               .turns = {{LLAMA3_HEADER("system"), "<|eot_id|>"},
                                         {LLAMA3_HEADER("user"), "<|eot_id|>"},
                                         {LLAMA3_HEADER("assistant"), "<|eot_id|>"}},
-                              .generate = LLAMA3_HEADER("assistant"), .trims = true,
+                              .generate = LLAMA3_HEADER("assistant"),
+                              .trims = true,
                               .ends = {"<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"}},
         [TERN_CHAT_CHATML] = {.name = "chatml", CHATML_TURNS, .generate = CHATML_BEFORE("assistant")},
-        [TERN_CHAT_QWEN2] = {.name = "qwen2", CHATML_TURNS, .generate = CHATML_BEFORE("assistant"),
+        [TERN_CHAT_QWEN2] = {.name = "qwen2",
+                             CHATML_TURNS,
+                             .generate = CHATML_BEFORE("assistant"),
                              .default_system = QWEN2_SYSTEM},
-        [TERN_CHAT_QWEN25] = {.name = "qwen2.5", .alias = "qwen", CHATML_TURNS,
-                              .generate = CHATML_BEFORE("assistant"), .default_system = QWEN25_SYSTEM},
-        [TERN_CHAT_QWEN3] = {.name = "qwen3", CHATML_TURNS, .generate = CHATML_BEFORE("assistant"),
-                             .no_thinking = NO_THOUGHTS, .thoughts = THOUGHTS_QWEN3},
-        [TERN_CHAT_QWEN3_THINKING] = {.name = "qwen3-thinking", CHATML_TURNS,
-                                      .generate = CHATML_BEFORE("assistant") "<think>\n", .thoughts = THOUGHTS_QWEN3},
+        [TERN_CHAT_QWEN25] = {.name = "qwen2.5",
+                              .alias = "qwen",
+                              CHATML_TURNS,
+                              .generate = CHATML_BEFORE("assistant"),
+                              .default_system = QWEN25_SYSTEM},
+        [TERN_CHAT_QWEN3] = {.name = "qwen3",
+                             CHATML_TURNS,
+                             .generate = CHATML_BEFORE("assistant"),
+                             .no_thinking = NO_THOUGHTS,
+                             .thoughts = THOUGHTS_QWEN3},
+        [TERN_CHAT_QWEN3_THINKING] = {.name = "qwen3-thinking",
+                                      CHATML_TURNS,
+                                      .generate = CHATML_BEFORE("assistant") "<think>\n",
+                                      .thoughts = THOUGHTS_QWEN3},
         [TERN_CHAT_FALCON3] = {.name = "falcon3",
-                               .turns = {{"<|system|>\n", "\n"}, {"<|user|>\n", "\n"},
+                               .turns = {{"<|system|>\n", "\n"},
+                                         {"<|user|>\n", "\n"},
                                          {"<|assistant|>\n", "<|endoftext|>\n"}},
-                               .last_answer_after = "<|endoftext|>", .generate = "<|assistant|>\n",
+                               .last_answer_after = "<|endoftext|>",
+                               .generate = "<|assistant|>\n",
                                .ends = {"<|endoftext|>", "<|user|>"}},
-        [TERN_CHAT_BITNET] = {.name = "bitnet", .bos = "<|begin_of_text|>",
-                              .turns = {{"System: ", "<|eot_id|>"}, {"User: ", "<|eot_id|>"},
+        [TERN_CHAT_BITNET] = {.name = "bitnet",
+                              .bos = "<|begin_of_text|>",
+                              .turns = {{"System: ", "<|eot_id|>"},
+                                        {"User: ", "<|eot_id|>"},
                                         {"Assistant: ", "<|eot_id|>"}},
-                              .generate = "Assistant: ", .trims = true, .ends = {"<|eot_id|>", "<|end_of_text|>"}},
+                              .generate = "Assistant: ",
+                              .trims = true,
+                              .ends = {"<|eot_id|>", "<|end_of_text|>"}},
         [TERN_CHAT_DEEPSEEK_R1] = {.name = "deepseek-r1", R1_TURNS, .generate = R1_ASSISTANT},
-        [TERN_CHAT_DEEPSEEK_R1_THINKING] = {.name = "deepseek-r1-thinking", R1_TURNS,
+        [TERN_CHAT_DEEPSEEK_R1_THINKING] = {.name = "deepseek-r1-thinking",
+                                            R1_TURNS,
                                             .generate = R1_ASSISTANT "<think>\n"},
-        [TERN_CHAT_ZEPHYR] = {.name = "zephyr", .bos = "<s>",
-                              .turns = {{"<|system|>\n", "</s>\n"}, {"<|user|>\n", "</s>\n"},
+        [TERN_CHAT_ZEPHYR] = {.name = "zephyr",
+                              .bos = "<s>",
+                              .turns = {{"<|system|>\n", "</s>\n"},
+                                        {"<|user|>\n", "</s>\n"},
                                         {"<|assistant|>\n", "</s>\n"}},
-                              .generate = "<|assistant|>\n", .ends = {"</s>"}},
-        [TERN_CHAT_GEMMA] = {.name = "gemma", .bos = "<bos>",
-                             .turns = {{NULL, NULL}, {"<start_of_turn>user\n", "<end_of_turn>\n"},
+                              .generate = "<|assistant|>\n",
+                              .ends = {"</s>"}},
+        [TERN_CHAT_GEMMA] = {.name = "gemma",
+                             .bos = "<bos>",
+                             .turns = {{NULL, NULL},
+                                       {"<start_of_turn>user\n", "<end_of_turn>\n"},
                                        {"<start_of_turn>model\n", "<end_of_turn>\n"}},
-                             .generate = "<start_of_turn>model\n", .system = SYSTEM_BEFORE_USER, .trims = true,
+                             .generate = "<start_of_turn>model\n",
+                             .system = SYSTEM_BEFORE_USER,
+                             .trims = true,
                              .ends = {"<end_of_turn>", "<eos>"}},
-        [TERN_CHAT_TERN] = {.name = "tern", .bos = "<|begin|>",
+        [TERN_CHAT_TERN] = {.name = "tern",
+                            .bos = "<|begin|>",
                             .turns = {{NULL, NULL}, {"<|user|>", "<|end|>"}, {"<|assistant|>", "<|end|>"}},
-                            .generate = "<|assistant|>", .system = SYSTEM_REFUSED, .ends = {"<|end|>"}},
+                            .generate = "<|assistant|>",
+                            .system = SYSTEM_REFUSED,
+                            .ends = {"<|end|>"}},
 };
 
 const struct chat_table *tern_chat_table(enum tern_chat_format format)
@@ -92,10 +122,7 @@ const char *const *tern_chat_ends(enum tern_chat_format format)
 	return (table ? table : &tables[TERN_CHAT_NONE])->ends;
 }
 
-static bool equal(const char *a, size_t n_a, const char *b)
-{
-	return b && strlen(b) == n_a && memcmp(a, b, n_a) == 0;
-}
+static bool equal(const char *a, size_t n_a, const char *b) { return b && strlen(b) == n_a && memcmp(a, b, n_a) == 0; }
 
 static enum tern_chat_format find_name(const char *name, size_t n)
 {

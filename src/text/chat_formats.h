@@ -4,7 +4,12 @@
 
 #include "text/chat.h"
 
-enum chat_role { CHAT_SYSTEM, CHAT_USER, CHAT_ASSISTANT, N_CHAT_ROLES };
+enum chat_role {
+	CHAT_SYSTEM,
+	CHAT_USER,
+	CHAT_ASSISTANT,
+	N_CHAT_ROLES
+};
 
 /* Where a system message goes. */
 enum chat_system {

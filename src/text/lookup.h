@@ -13,10 +13,10 @@
 struct piece_table {
 	const struct tern_piece *pieces; /* by id; the caller's */
 	struct piece_slot {
-		uint64_t key;       /* the piece itself up to eight bytes; a hash of longer ones */
+		uint64_t key; /* the piece itself up to eight bytes; a hash of longer ones */
 		uint32_t length;
 		uint32_t id_plus_1; /* 0 = free */
-	} *slots;
+	} * slots;
 	size_t mask; /* slots - 1; a power of two less one */
 };
 

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-enum { SHORT_WORD = 40 }; /* symbols; about where the two take the same time */
+enum {
+	SHORT_WORD = 40
+}; /* symbols; about where the two take the same time */
 
 /* Sets the rank of the merge of symbol `left` with `right`, the next; right ends at byte `end` of the word. */
 static void rate(const struct tern_tokenizer *tokenizer, const char *word, struct merge_symbol *left,

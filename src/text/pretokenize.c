@@ -8,7 +8,7 @@
 
 /* The expressions, as tokenizer.json files spell them. */
 #define CONTRACTIONS_ANY_CASE "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define AFTER_NUMBERS	      "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define AFTER_NUMBERS         "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 static const char *const regexes[] = {
         [PRETOKEN_LLAMA3] = CONTRACTIONS_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}" AFTER_NUMBERS,
         [PRETOKEN_QWEN2] = CONTRACTIONS_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" AFTER_NUMBERS,
@@ -31,7 +31,9 @@ static const struct tern_pretokenizer pretokenizers[] = {
         {"olmo", PRETOKEN_GPT2, .ignore_merges = false, .nfc = true},
         {"mpt", PRETOKEN_GPT2, .ignore_merges = false, .nfc = true},
 };
-enum { N_PRETOKENIZERS = sizeof pretokenizers / sizeof pretokenizers[0] };
+enum {
+	N_PRETOKENIZERS = sizeof pretokenizers / sizeof pretokenizers[0]
+};
 
 const struct tern_pretokenizer *tern_pretokenizer_find(const char *pre)
 {
@@ -205,7 +207,8 @@ static const char *match_gpt2(struct cursor cursor)
 size_t tern_pretoken_length(enum pretoken_pattern pattern, const char *text, size_t n_bytes)
 {
 	struct cursor cursor = {text, text + n_bytes};
-	const char *end = pattern == PRETOKEN_GPT2 ? match_gpt2(cursor) : match_llama3(cursor, pattern == PRETOKEN_LLAMA3 ? 3 : 1);
+	const char *end = pattern == PRETOKEN_GPT2 ? match_gpt2(cursor)
+	                                           : match_llama3(cursor, pattern == PRETOKEN_LLAMA3 ? 3 : 1);
 
 	return (size_t)(end - text);
 }

@@ -16,7 +16,9 @@ enum special_match {
 };
 
 /* Looking for tokens costs the length of the longest at every byte of a text, so that is bounded. */
-enum { SPECIAL_MAX_LENGTH = 256 };
+enum {
+	SPECIAL_MAX_LENGTH = 256
+};
 
 struct special {
 	const char *bytes; /* the caller's */
@@ -28,7 +30,7 @@ struct special {
 struct special_table {
 	struct special *specials; /* sorted by their bytes, each spelling once */
 	size_t n_specials;
-	size_t first[257]; /* those that begin with byte b are first[b] .. first[b + 1] - 1 */
+	size_t first[257];         /* those that begin with byte b are first[b] .. first[b + 1] - 1 */
 	unsigned char begins[256]; /* the highest special_match of those */
 };
 

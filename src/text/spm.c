@@ -10,7 +10,9 @@
 #include <string.h>
 
 /* Looking for the next join costs the length of the piece it makes, so pieces longer than this are not made. */
-enum { MAX_JOINED_LENGTH = 512 };
+enum {
+	MAX_JOINED_LENGTH = 512
+};
 
 static const char space_mark[3] = "\xe2\x96\x81"; /* U+2581 */
 
@@ -31,7 +33,10 @@ size_t tern_spm_decode(const char *bytes, size_t length, char *out)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	                              : -1;
 }
 
 int tern_spm_byte(const char *bytes, size_t length)
@@ -135,7 +140,8 @@ static enum tern_status put_bytes(struct encoder *encoder, const char *bytes, si
 	if (has_all) {
 		*in_unknown = false;
 		for (size_t i = 0; i < n_bytes && !status; i++)
-			status = tern_ids_push(encoder->out, tokenizer->byte_ids[(unsigned char)bytes[i]], encoder->err);
+			status =
+			        tern_ids_push(encoder->out, tokenizer->byte_ids[(unsigned char)bytes[i]], encoder->err);
 		return status;
 	}
 	if (tokenizer->unk_id >= 0 && !*in_unknown)
@@ -176,8 +182,8 @@ static enum tern_status encode_words(struct encoder *encoder, const char *text, 
 
 	while (n_bytes > 0 && !status) {
 		size_t length = 1;
-		while (length < n_bytes && (text[length] != ' ' || text[length - 1] == ' ' ||
-		                            joins_space[(unsigned char)text[length - 1]]))
+		while (length < n_bytes &&
+		       (text[length] != ' ' || text[length - 1] == ' ' || joins_space[(unsigned char)text[length - 1]]))
 			length++;
 		status = encode_part(encoder, text, length, &in_unknown);
 		text += length;

@@ -14,7 +14,10 @@ enum {
 };
 
 /* GPT-NeoX's vocabulary, padded or not; see use_pretokenizer(). */
-enum { NEOX_MIN_PIECES = 50254, NEOX_MAX_PIECES = 50688 };
+enum {
+	NEOX_MIN_PIECES = 50254,
+	NEOX_MAX_PIECES = 50688
+};
 
 /* What tern_tokenizer_new() passes around. */
 struct builder {
@@ -64,9 +67,10 @@ static enum tern_status use_pretokenizer(const struct builder *b)
 		b->tokenizer->pre = tern_pretokenizer_find("olmo");
 	if (b->tokenizer->pre)
 		return TERN_OK;
-	return tern_fail(b->err, TERN_ERR_FILE,
-	                 "%s: vocabulary: unknown pre-tokenizer '%s'; tern knows llama-bpe, qwen2, gpt-2 and their like",
-	                 b->source, tern_quote(quoted, pre, strlen(pre)));
+	return tern_fail(
+	        b->err, TERN_ERR_FILE,
+	        "%s: vocabulary: unknown pre-tokenizer '%s'; tern knows llama-bpe, qwen2, gpt-2 and their like",
+	        b->source, tern_quote(quoted, pre, strlen(pre)));
 }
 
 /* "<|...|>" or the same with the full-width bars of DeepSeek. */
@@ -103,12 +107,13 @@ static enum tern_status set_type(const struct builder *b, size_t id)
 	if (type == TERN_TOKEN_USER_DEFINED && looks_like_marker(piece))
 		type = TERN_TOKEN_CONTROL;
 	if (type == TERN_TOKEN_BYTE && (!spm || tern_spm_byte(piece->bytes, piece->length) < 0))
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: token %zu '%s': not a byte token; expected <0x00> to <0xFF>",
-		                 b->source, id, tern_quote(quoted, piece->bytes, piece->length));
+		return tern_fail(b->err, TERN_ERR_FILE,
+		                 "%s: token %zu '%s': not a byte token; expected <0x00> to <0xFF>", b->source, id,
+		                 tern_quote(quoted, piece->bytes, piece->length));
 	if (piece->length > MAX_PIECE_LENGTH ||
 	    (piece->length > SPECIAL_MAX_LENGTH && (type == TERN_TOKEN_CONTROL || type == TERN_TOKEN_USER_DEFINED)))
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: token %zu '%s': %zu bytes; tern reads up to %d", b->source, id,
-		                 tern_quote(quoted, piece->bytes, piece->length), piece->length,
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: token %zu '%s': %zu bytes; tern reads up to %d", b->source,
+		                 id, tern_quote(quoted, piece->bytes, piece->length), piece->length,
 		                 type == TERN_TOKEN_NORMAL ? MAX_PIECE_LENGTH : SPECIAL_MAX_LENGTH);
 	b->tokenizer->types[id] = (unsigned char)type;
 	return TERN_OK;
@@ -123,14 +128,14 @@ static enum special_match match_of(const struct tern_tokenizer *tokenizer, const
 		return SPECIAL_IF_WANTED;
 	case TERN_TOKEN_USER_DEFINED:
 		return tokenizer->kind == TERN_VOCAB_SPM && contains_space_mark(spelled) ? SPECIAL_NEVER
-		                                                                          : SPECIAL_ALWAYS;
+		                                                                         : SPECIAL_ALWAYS;
 	default:
 		return SPECIAL_NEVER;
 	}
 }
 
-/* Writes the text of a token to `out` and sets pieces[id]. Returns false if ordinary text is not made of the token: what
- * is found whole is never found again between. */
+/* Writes the text of a token to `out` and sets pieces[id]. Returns false if ordinary text is not made of the token:
+ * what is found whole is never found again between. */
 static bool decode(const struct builder *b, size_t id, char *out)
 {
 	struct tern_tokenizer *tokenizer = b->tokenizer;
@@ -157,8 +162,8 @@ static bool decode(const struct builder *b, size_t id, char *out)
 }
 
 /* Fills pieces, types, table and specials. Normal tokens are those in the table: one that equals an earlier one, or is
- * spelled as no text can be, is never found and becomes an unused one. A special's name is its spelling, kept behind the text when
- * decoding changed it. */
+ * spelled as no text can be, is never found and becomes an unused one. A special's name is its spelling, kept behind
+ * the text when decoding changed it. */
 static enum tern_status add_pieces(const struct builder *b)
 {
 	struct tern_tokenizer *t = b->tokenizer;
@@ -225,11 +230,13 @@ static bool decode_side(const struct builder *b, const char *bytes, size_t lengt
 
 /* Merges go into the table a batch at a time, a step at a time, so that the look-ups of a batch, which nearly always
  * miss the caches, wait for memory together: that is most of the time it takes to open a large vocabulary. */
-enum { MERGE_BATCH = 16 };
+enum {
+	MERGE_BATCH = 16
+};
 
 struct pending_merge {
-	size_t split;          /* where in the merge's spelling the space is */
-	char *text;            /* of both sides, one after the other */
+	size_t split; /* where in the merge's spelling the space is */
+	char *text;   /* of both sides, one after the other */
 	size_t n_left, n_right;
 	int32_t left, right, joined;
 };
@@ -266,28 +273,39 @@ static int32_t find_joined(const struct tern_tokenizer *t, int32_t before, const
 	return tern_piece_table_find(&t->table, text, length);
 }
 
-/* A merge of tokens that ordinary text is not made of, control tokens say, is skipped: text must not become one. */
+/* A merge of tokens that ordinary text is not made of, control tokens say, is skipped: text must not become one.
+ * Whether it is that, or names no tokens at all. */
+static enum tern_status check_skipped(const struct builder *b, size_t rank, const struct pending_merge *pending)
+{
+	const struct special_table *specials = &b->tokenizer->specials;
+	const struct tern_piece *merge = &b->vocab->merges[rank];
+	size_t n_left = pending->n_left, n_right = pending->n_right;
+
+	if (b->vocab->kind == TERN_VOCAB_SPM) { /* they are known by their spelling, U+2581 and all */
+		n_left = pending->split;
+		n_right = merge->length - n_left - 1;
+		memcpy(pending->text, merge->bytes, n_left);
+		memcpy(pending->text + n_left, merge->bytes + n_left + 1, n_right);
+	}
+	if ((pending->left < 0 && !tern_special_find(specials, pending->text, n_left)) ||
+	    (pending->right < 0 && !tern_special_find(specials, pending->text + n_left, n_right)))
+		return bad_merge(b, rank, "it names no tokens");
+	if (pending->joined < 0 && !tern_special_find(specials, pending->text, n_left + n_right))
+		return bad_merge(b, rank, "what it makes is no token");
+	return TERN_OK;
+}
+
 static enum tern_status find_merge(const struct builder *b, size_t rank, int32_t joined_before,
                                    struct pending_merge *pending)
 {
 	const struct tern_tokenizer *t = b->tokenizer;
-	const struct tern_piece *merge = &b->vocab->merges[rank];
-	const char *right = merge->bytes + pending->split + 1;
 
 	pending->left = tern_piece_table_find(&t->table, pending->text, pending->n_left);
 	pending->right = tern_piece_table_find(&t->table, pending->text + pending->n_left, pending->n_right);
 	pending->joined = find_joined(t, joined_before, pending->text, pending->n_left + pending->n_right);
-	if (pending->left >= 0 && pending->right >= 0 && pending->joined >= 0) {
-		tern_merge_table_prefetch(&t->merges, pending->left, pending->right);
-		return TERN_OK;
-	}
-	if ((pending->left < 0 && !tern_special_find(&t->specials, merge->bytes, pending->split)) ||
-	    (pending->right < 0 &&
-	     !tern_special_find(&t->specials, right, merge->length - pending->split - 1)))
-		return bad_merge(b, rank, "it names no tokens");
-	if (pending->joined < 0 &&
-	    !tern_special_find(&t->specials, pending->text, pending->n_left + pending->n_right))
-		return bad_merge(b, rank, "what it makes is no token");
+	if (pending->left < 0 || pending->right < 0 || pending->joined < 0)
+		return check_skipped(b, rank, pending);
+	tern_merge_table_prefetch(&t->merges, pending->left, pending->right);
 	return TERN_OK;
 }
 

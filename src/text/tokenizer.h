@@ -36,12 +36,17 @@ struct tern_piece {
 /* What a tokenizer is made from. Nothing of it need outlive tern_tokenizer_new().
  *
  * SPM pieces are joined in the order of `merges`, if there are any, else in the order of their scores, the highest
- * first and the leftmost of equals. Scores are what a SentencePiece file has. A tokenizer.json has merges, and only
- * merges give its ids: two ways to make one piece have different ranks there, but one score.
+ * first and the leftmost of equals. A SentencePiece file has scores. A tokenizer.json has merges, and only merges give
+ * its ids: two ways to make one piece have different ranks there, but one score. (As scores for readers that know
+ * nothing else, minus the rank of the first merge that makes a piece is nearly as good.)
  *
- * User-defined and control pieces are spelled as they stand in text; a user-defined piece of an SPM vocabulary whose
- * spelling contains U+2581 is reached by merging only. User-defined pieces that look like markers, "<|...|>", are
- * taken for control pieces: files disagree on which they are, and text from users must not produce them. */
+ * Added tokens of a tokenizer.json are control tokens if "special", else user-defined ones, and are found in the text
+ * as it was before its spaces became U+2581. So a user-defined SPM token with U+2581 in its spelling is never found
+ * whole; spaces come to it by joining. SentencePiece finds its user-defined pieces in the text as it is after: write
+ * their U+2581 as a space.
+ *
+ * User-defined tokens that look like markers, "<|...|>", are taken for control tokens: files disagree on which they
+ * are, and text from users must not produce them. */
 struct tern_vocab {
 	enum tern_vocab_kind kind;
 	const char *pre; /* tokenizer.ggml.pre for BPE, e.g. "llama-bpe", "qwen2", "gpt-2"; NULL for SPM */

@@ -13,8 +13,8 @@ struct tern_tokenizer {
 	struct tern_piece *pieces; /* [n_pieces] the text each stands for, in `text` */
 	unsigned char *types;      /* [n_pieces] enum tern_token_type */
 	char *text;
-	struct piece_table table;  /* tokens that ordinary text is made of, by their text */
-	struct special_table specials; /* all others, by their spelling, and user-defined ones */
+	struct piece_table table;      /* tokens that ordinary text is made of, by their text */
+	struct special_table specials; /* all that are not normal, by their spelling */
 	struct merge_table merges;
 	int32_t byte_ids[256]; /* the token of a single byte, or -1 */
 	int32_t bos_id, eos_id, unk_id;
@@ -34,10 +34,10 @@ struct tern_tokenizer {
 
 /* The tokens a word is divided into, while they are joined. */
 struct merge_symbol {
-	int32_t id;      /* -1: no token */
-	uint32_t start;  /* offset in the word */
-	uint32_t rank;   /* of the merge with the next symbol */
-	int32_t joined;  /* what that merge makes */
+	int32_t id;     /* -1: no token */
+	uint32_t start; /* offset in the word */
+	uint32_t rank;  /* of the merge with the next symbol */
+	int32_t joined; /* what that merge makes */
 };
 
 /* Work space of one call of tern_tokenizer_encode(). */
@@ -49,7 +49,7 @@ struct encoder {
 	size_t symbol_capacity;
 	struct merge_link {
 		uint32_t previous, next;
-	} *links; /* of long words */
+	} * links; /* of long words */
 	size_t link_capacity;
 	uint64_t *heap; /* of long words */
 	size_t heap_capacity;

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Makes src/text/unicode_tables.c from the Unicode Character Database.
+
+usage: tools/unicode/make_tables.py [DIRECTORY] > src/text/unicode_tables.c
+
+DIRECTORY holds UnicodeData.txt, PropList.txt and DerivedNormalizationProps.txt; Debian's package unicode-data puts
+them into /usr/share/unicode. Only changed when Unicode is to be followed to a newer version; the build does not run it.
+"""
+import re
+import sys
+
+LETTER, NUMBER, SPACE = 1, 2, 3
+N_CODE_POINTS = 0x110000
+HANGUL = range(0xAC00, 0xD7A4)
+
+
+def read_ranges(path, wanted):
+    """The code points of a property file's lines that have one of the wanted properties or property values."""
+    for line in open(path, encoding="utf-8"):
+        fields = [field.strip() for field in line.split("#")[0].split(";")]
+        if len(fields) < 2 or "; ".join(fields[1:]) not in wanted:
+            continue
+        first, _, last = fields[0].partition("..")
+        yield from range(int(first, 16), int(last or first, 16) + 1)
+
+
+def read_unicode_data(path):
+    """Yields (first, last, general category, combining class, decomposition mapping) of each line or range."""
+    first = None
+    for line in open(path, encoding="utf-8"):
+        fields = line.split(";")
+        code = int(fields[0], 16)
+        if fields[1].endswith(", First>"):
+            first = code
+            continue
+        yield (code if first is None else first), code, fields[2], int(fields[3]), fields[5]
+        first = None
+
+
+def starts(values):
+    """A list of values by code point, as the places where the value changes."""
+    return [(code, value) for code, value in enumerate(values) if code == 0 or value != values[code - 1]]
+
+
+def print_array(name, comment, declaration, items, per_line):
+    print(f"\n/* {comment} */\n{declaration} = {{")
+    for i in range(0, len(items), per_line):
+        print("\t" + ", ".join(items[i:i + per_line]) + ",")
+    print("};")
+    print(f"const size_t tern_n_{name} = sizeof tern_{name} / sizeof tern_{name}[0];")
+
+
+def main():
+    directory = sys.argv[1] if len(sys.argv) > 1 else "/usr/share/unicode"
+    version = re.match(r"# PropList-([\d.]+)\.txt", open(f"{directory}/PropList.txt", encoding="utf-8").readline())[1]
+    classes = [0] * N_CODE_POINTS
+    combining = [0] * N_CODE_POINTS
+    decompositions = {}
+    for first, last, category, combining_class, mapping in read_unicode_data(f"{directory}/UnicodeData.txt"):
+        for code in range(first, last + 1):
+            classes[code] = {"L": LETTER, "N": NUMBER}.get(category[0], 0)
+            combining[code] = combining_class
+        if mapping and not mapping.startswith("<"):
+            decompositions[first] = [int(part, 16) for part in mapping.split()]
+    for code in read_ranges(f"{directory}/PropList.txt", {"White_Space"}):
+        classes[code] = SPACE
+
+    derived = f"{directory}/DerivedNormalizationProps.txt"
+    excluded = set(read_ranges(derived, {"Full_Composition_Exclusion"}))
+    not_boundary = set(read_ranges(derived, {"NFC_QC; N", "NFC_QC; M"}))
+    normal = [combining[code] | (256 if combining[code] or code in not_boundary else 0)
+              for code in range(N_CODE_POINTS)]
+    compositions = sorted((parts, code) for code, parts in decompositions.items() if code not in excluded)
+    assert all(len(parts) <= 2 for parts in decompositions.values())
+    assert not any(code in HANGUL for code in decompositions)
+
+    print(f"""/* Unicode {version}: character classes and what normal form C needs. Made by
+ *     tools/unicode/make_tables.py > src/text/unicode_tables.c
+ * from Debian's package unicode-data; not to be edited. The tables are described in unicode.h. */
+#include "text/unicode.h"
+
+/* clang-format off */""")
+    print("\nconst unsigned char tern_unicode_ascii[128] = {")
+    for i in range(0, 128, 32):
+        print("\t" + ", ".join(str(value) for value in classes[i:i + 32]) + ",")
+    print("};")
+    print_array("unicode_classes", "enum unicode_class", "const uint32_t tern_unicode_classes[]",
+                [f"{code << 9 | value:#x}" for code, value in starts(classes)], 11)
+    print_array("unicode_normal", "Combining class, and 256 for characters that are no boundary",
+                "const uint32_t tern_unicode_normal[]",
+                [f"{code << 9 | value:#x}" for code, value in starts(normal)], 11)
+    print_array("unicode_decompositions", "By the composed character",
+                "const struct unicode_pair tern_unicode_decompositions[]",
+                [f"{{{code:#x}, {parts[0]:#x}, {parts[1] if len(parts) > 1 else 0:#x}}}"
+                 for code, parts in sorted(decompositions.items())], 5)
+    print_array("unicode_compositions", "By the first, then the second part",
+                "const struct unicode_pair tern_unicode_compositions[]",
+                [f"{{{code:#x}, {parts[0]:#x}, {parts[1]:#x}}}" for parts, code in compositions], 5)
+
+
+main()
