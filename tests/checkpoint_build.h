@@ -116,7 +116,7 @@ static inline void build_bytes(struct build *b, const char *name, enum build_sto
                                size_t n_col, const int8_t *codes)
 {
 	static uint8_t packed[48 * 48];
-	char scale_name[128];
+	char scale_name[160];
 	float scale = 4.0f;
 
 	memset(packed, 0, sizeof packed);

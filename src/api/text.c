@@ -39,14 +39,16 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
 	return status;
 }
 
-/* The part of a token's bytes that belongs to the text; `is_first`: nothing but special tokens came before. */
-static struct tern_piece text_of(const struct tern_tokenizer *tokenizer, int32_t id, bool special, bool is_first)
+/* The part of a token's bytes that belongs to the text. follows_whole: the token is the first, or comes after one that
+ * was found in the text whole; there a tokenizer may have put a space that is not part of the text. */
+static struct tern_piece text_of(const struct tern_tokenizer *tokenizer, int32_t id, bool special, bool follows_whole)
 {
 	struct tern_piece piece = tern_tokenizer_piece(tokenizer, id);
 
 	if (tern_tokenizer_is_special(tokenizer, id))
 		piece.length = special ? piece.length : 0;
-	else if (is_first && piece.length && piece.bytes[0] == ' ' && tern_tokenizer_strips_space(tokenizer)) {
+	else if (follows_whole && tern_tokenizer_strips_space(tokenizer) && !tern_tokenizer_is_whole(tokenizer, id) &&
+	         piece.length && piece.bytes[0] == ' ') {
 		piece.bytes++;
 		piece.length--;
 	}
@@ -58,7 +60,7 @@ enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *
 {
 	size_t n_vocab = tern_tokenizer_n_pieces(model->tokenizer), n = 0, capacity = 0;
 	void *bytes = NULL;
-	bool is_first = true;
+	bool follows_whole = true;
 
 	*text = NULL;
 	*n_bytes = 0;
@@ -67,8 +69,8 @@ enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *
 			tern_free(bytes);
 			return tern_fail(err, TERN_ERR_USAGE, "token id %d: expected 0 to %zu", ids[i], n_vocab - 1);
 		}
-		struct tern_piece piece = text_of(model->tokenizer, ids[i], special, is_first);
-		is_first = is_first && tern_tokenizer_is_special(model->tokenizer, ids[i]);
+		struct tern_piece piece = text_of(model->tokenizer, ids[i], special, follows_whole);
+		follows_whole = tern_tokenizer_is_whole(model->tokenizer, ids[i]);
 		if (!tern_grow(&bytes, &capacity, n + piece.length + 1, 1)) {
 			tern_free(bytes);
 			return tern_fail_memory(err, n + piece.length + 1);

@@ -1,0 +1,366 @@
+#include "convert/config.h"
+
+#include <float.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The limits of the runtime (src/model/hparams.c), checked here so that the message names the key in config.json. */
+enum {
+	MAX_LAYERS = 1024,
+	MAX_HEAD_DIM = 512,
+	MAX_WIDTH = 1 << 16,
+	MAX_VOCAB = 1 << 22,
+	MAX_CONTEXT = 1 << 24
+};
+
+static const struct family families[] = {
+        {.architecture = "LlamaForCausalLM",
+         .model_type = "llama",
+         .title = "Llama",
+         .arch = "llama",
+         .activation = "silu",
+         .permutes_qk = true,
+         .default_rope_theta = 1e4},
+        {.architecture = "Qwen2ForCausalLM",
+         .model_type = "qwen2",
+         .title = "Qwen 2",
+         .arch = "qwen2",
+         .activation = "silu",
+         .has_qkv_bias = true,
+         .default_rope_theta = 1e4},
+        {.architecture = "Qwen3ForCausalLM",
+         .model_type = "qwen3",
+         .title = "Qwen 3",
+         .arch = "qwen3",
+         .activation = "silu",
+         .has_qk_norm = true,
+         .default_rope_theta = 1e4,
+         .default_head_dim = 128},
+        {.architecture = "BitNetForCausalLM",
+         .model_type = "bitnet",
+         .title = "BitNet b1.58",
+         .arch = "bitnet-b1.58",
+         .silu_arch = "bitnet",
+         .activation = "relu2",
+         .attn_sub_norm = "attn_sub_norm",
+         .ffn_sub_norm = "ffn_sub_norm",
+         .is_trained_ternary = true,
+         .default_rope_theta = 5e5},
+        {.architecture = "BitnetForCausalLM", /* 1bitLLM's; its model_type is "llama" */
+         .title = "BitNet b1.58 (1bitLLM)",
+         .arch = "bitnet",
+         .activation = "silu",
+         .attn_sub_norm = "inner_attn_ln",
+         .ffn_sub_norm = "ffn_layernorm",
+         .is_trained_ternary = true,
+         .default_rope_theta = 1e4},
+};
+
+/* ---- numbers ---- */
+
+enum tern_status config_get_size(struct json_value object, const char *key, bool required, uint64_t low, uint64_t high,
+                                 uint64_t *out, struct tern_error *err)
+{
+	char expected[64];
+	uint64_t number = *out;
+	bool found;
+	enum tern_status status = json_get_u64(object, key, &number, &found, err);
+
+	if (status)
+		return status;
+	snprintf(expected, sizeof expected, "a whole number from %llu to %llu", (unsigned long long)low,
+	         (unsigned long long)high);
+	if (!found)
+		return required ? json_fail_missing(object, key, expected, err) : TERN_OK;
+	if (number < low || number > high)
+		return json_fail_type(json_find(object, key), expected, err);
+	*out = number;
+	return TERN_OK;
+}
+
+enum tern_status config_get_positive(struct json_value object, const char *key, bool required, double *out,
+                                     struct tern_error *err)
+{
+	double number = *out;
+	bool found;
+	enum tern_status status = json_get_f64(object, key, &number, &found, err);
+
+	if (status)
+		return status;
+	if (!found)
+		return required ? json_fail_missing(object, key, "a number above 0", err) : TERN_OK;
+	if (!(number >= FLT_MIN) || number > FLT_MAX)
+		return json_fail_type(json_find(object, key), "a number above 0", err);
+	*out = number;
+	return TERN_OK;
+}
+
+/* ---- the family ---- */
+
+static enum tern_status fail_family(struct json_value value, struct tern_error *err)
+{
+	char quoted[TERN_QUOTE_SIZE];
+	struct json_string name = json_string(value);
+
+	return json_fail(value, err,
+	                 "'%s' is not supported; tern runs LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM and "
+	                 "BitNetForCausalLM",
+	                 tern_quote(quoted, name.bytes, name.length));
+}
+
+/* The class in `architectures` decides; model_type only where there is none, because 1bitLLM's says "llama". */
+static enum tern_status find_family(struct config *config, struct json_value root, struct tern_error *err)
+{
+	const size_t n = sizeof families / sizeof *families;
+	struct json_value names, name;
+	enum tern_status status = json_get_container(root, "architectures", JSON_ARRAY, &names, err);
+	struct json_iterator it = json_items(names);
+	bool has_name = json_next(&it);
+
+	if (status)
+		return status;
+	name = has_name ? it.value : json_find(root, "model_type");
+	if (!json_exists(name))
+		return json_fail_missing(root, "architectures", "[\"LlamaForCausalLM\"] or the like", err);
+	if (json_type(name) != JSON_STRING)
+		return json_fail_type(name, "a string", err);
+	for (size_t i = 0; i < n; i++) {
+		const char *wanted = has_name ? families[i].architecture : families[i].model_type;
+		if (wanted && json_string_is(name, wanted)) {
+			config->family = &families[i];
+			return TERN_OK;
+		}
+	}
+	return fail_family(name, err);
+}
+
+static enum tern_status read_activation(struct config *config, struct json_value root, struct tern_error *err)
+{
+	const struct family *family = config->family;
+	struct json_value act = json_find(root, "hidden_act");
+
+	config->arch = family->arch;
+	if (!json_exists(act) || json_string_is(act, family->activation))
+		return TERN_OK;
+	if (family->silu_arch && json_string_is(act, "silu")) {
+		config->arch = family->silu_arch;
+		return TERN_OK;
+	}
+	return json_fail_type(act, family->silu_arch ? "\"relu2\" or \"silu\"" : "\"silu\"", err);
+}
+
+/* ---- shape ---- */
+
+static enum tern_status read_heads(struct config *config, struct json_value root, struct tern_error *err)
+{
+	enum tern_status status;
+
+	if ((status = config_get_size(root, "num_attention_heads", true, 1, MAX_WIDTH, &config->n_head, err)))
+		return status;
+	config->n_head_kv = config->n_head;
+	if ((status = config_get_size(root, "num_key_value_heads", false, 1, config->n_head, &config->n_head_kv, err)))
+		return status;
+	if (config->n_head % config->n_head_kv)
+		return json_fail(json_find(root, "num_key_value_heads"), err,
+		                 "%llu does not divide num_attention_heads, %llu",
+		                 (unsigned long long)config->n_head_kv, (unsigned long long)config->n_head);
+	config->head_dim = config->family->default_head_dim;
+	if (!config->head_dim && config->n_embd % config->n_head == 0)
+		config->head_dim = config->n_embd / config->n_head;
+	if ((status =
+	             config_get_size(root, "head_dim", config->head_dim == 0, 2, MAX_HEAD_DIM, &config->head_dim, err)))
+		return status;
+	if (config->head_dim % 2 || config->head_dim < 2 || config->head_dim > MAX_HEAD_DIM)
+		return json_fail(root, err, "the head size (head_dim) is %llu; expected an even number from 2 to %d",
+		                 (unsigned long long)config->head_dim, MAX_HEAD_DIM);
+	if (config->n_head * config->head_dim > MAX_WIDTH || config->n_head * config->head_dim % 16)
+		return json_fail(root, err, "all heads are %llu wide; expected a multiple of 16, at most %d",
+		                 (unsigned long long)(config->n_head * config->head_dim), MAX_WIDTH);
+	return TERN_OK;
+}
+
+static enum tern_status read_shape(struct config *config, struct json_value root, struct tern_error *err)
+{
+	const struct {
+		const char *key;
+		uint64_t low, high, *out;
+	} sizes[] = {
+	        {"hidden_size", 16, MAX_WIDTH, &config->n_embd},
+	        {"intermediate_size", 16, MAX_WIDTH, &config->n_ff},
+	        {"num_hidden_layers", 1, MAX_LAYERS, &config->n_layer},
+	        {"vocab_size", 1, MAX_VOCAB, &config->n_vocab},
+	        {"max_position_embeddings", 1, MAX_CONTEXT, &config->n_ctx},
+	};
+	enum tern_status status;
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		status = config_get_size(root, sizes[i].key, true, sizes[i].low, sizes[i].high, sizes[i].out, err);
+		if (status)
+			return status;
+		if (sizes[i].low == 16 && *sizes[i].out % 16)
+			return json_fail_type(json_find(root, sizes[i].key), "a multiple of 16", err);
+	}
+	if ((status = read_heads(config, root, err)))
+		return status;
+	return config_get_positive(root, "rms_norm_eps", true, &config->rms_eps, err);
+}
+
+/* ---- attention over a window ---- */
+
+/* Only full attention is run: a window that is at least the context is that. */
+static enum tern_status check_window(const struct config *config, struct json_value root, struct tern_error *err)
+{
+	uint64_t window = UINT64_MAX;
+	bool uses_window = true;
+	struct json_value layer_types;
+	enum tern_status status;
+
+	if ((status = json_get_bool(root, "use_sliding_window", &uses_window, NULL, err)) ||
+	    (status = json_get_container(root, "layer_types", JSON_ARRAY, &layer_types, err)))
+		return status;
+	for (struct json_iterator it = json_items(layer_types); json_next(&it);)
+		if (!json_string_is(it.value, "full_attention"))
+			return json_fail_type(it.value, "\"full_attention\" in every layer", err);
+	if (!uses_window)
+		return TERN_OK;
+	if ((status = json_get_u64(root, "sliding_window", &window, NULL, err)))
+		return status;
+	if (window < config->n_ctx)
+		return json_fail(json_find(root, "sliding_window"), err,
+		                 "a window of %llu tokens in a context of %llu is not supported",
+		                 (unsigned long long)window, (unsigned long long)config->n_ctx);
+	return TERN_OK;
+}
+
+/* ---- quantization_config ---- */
+
+/* A member that has to be one of two words; *is_second tells which it is. */
+static enum tern_status get_choice(struct json_value object, const char *key, const char *first, const char *second,
+                                   bool *is_second, struct tern_error *err)
+{
+	char expected[80];
+	struct json_value value = json_find(object, key);
+
+	if (!json_exists(value) || json_type(value) == JSON_NULL)
+		return TERN_OK;
+	*is_second = json_string_is(value, second);
+	if (*is_second || json_string_is(value, first))
+		return TERN_OK;
+	snprintf(expected, sizeof expected, "\"%s\" or \"%s\"", first, second);
+	return json_fail_type(value, expected, err);
+}
+
+static enum tern_status check_quantization(struct json_value object, struct tern_error *err)
+{
+	struct json_value method = json_find(object, "quant_method"), bits = json_find(object, "bits");
+
+	if (!json_exists(method))
+		return json_fail_missing(object, "quant_method", "\"bitnet\"", err);
+	if (!json_string_is(method, "bitnet"))
+		return json_fail_type(method, "\"bitnet\" (other quantizations are no ternary weights)", err);
+	if (json_exists(bits))
+		return json_fail(bits, err,
+		                 "GPTQ-like BitNet checkpoints (bits, group_size, *.qweight) are not supported");
+	return TERN_OK;
+}
+
+static enum tern_status read_quantization(struct quantization *q, struct json_value root, struct tern_error *err)
+{
+	struct json_value object;
+	bool is_auto = false;
+	enum tern_status status = json_get_container(root, "quantization_config", JSON_OBJECT, &object, err);
+
+	q->divides = true;
+	q->rms_norm_eps = 1e-6; /* BitNetQuantConfig's default, which is not the model's rms_norm_eps */
+	if (status || !json_exists(object))
+		return status;
+	q->is_there = true;
+	if ((status = check_quantization(object, err)) ||
+	    (status = get_choice(object, "linear_class", "bitlinear", "autobitlinear", &is_auto, err)) ||
+	    (status = get_choice(object, "quantization_mode", "offline", "online", &q->is_online, err)) ||
+	    (status = json_get_bool(object, "use_rms_norm", &q->use_rms_norm, NULL, err)) ||
+	    (status = json_get_container(object, "modules_to_not_convert", JSON_ARRAY, &q->not_converted, err)))
+		return status;
+	q->divides = !is_auto;
+	struct json_value eps = json_find(object, "rms_norm_eps");
+	q->has_rms_norm_eps = json_exists(eps) && json_type(eps) != JSON_NULL;
+	return config_get_positive(object, "rms_norm_eps", false, &q->rms_norm_eps, err);
+}
+
+static bool contains(const char *text, struct json_string part)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i + part.length <= n; i++)
+		if (memcmp(text + i, part.bytes, part.length) == 0)
+			return true;
+	return false;
+}
+
+bool config_is_not_converted(const struct config *config, const char *module)
+{
+	struct json_value list = config->quantization.not_converted;
+
+	if (!json_exists(list))
+		return strcmp(module, "lm_head") == 0;
+	for (struct json_iterator it = json_items(list); json_next(&it);)
+		if (json_type(it.value) == JSON_STRING && contains(module, json_string(it.value)))
+			return true;
+	return false;
+}
+
+/* ---- the file ---- */
+
+static enum tern_status read_rest(struct config *config, struct json_value root, struct tern_error *err)
+{
+	enum tern_status status;
+	struct json_string path = {"", 0};
+
+	config->has_sub_norms = config->family->attn_sub_norm != NULL;
+	if ((status = json_get_bool(root, "tie_word_embeddings", &config->is_tied, &config->says_tied, err)) ||
+	    (status = json_get_bool(root, "attention_bias", &config->attention_bias, NULL, err)) ||
+	    (status = json_get_bool(root, "mlp_bias", &config->mlp_bias, NULL, err)) ||
+	    (config->has_sub_norms &&
+	     (status = json_get_bool(root, "use_sub_norms", &config->has_sub_norms, NULL, err))) ||
+	    (status = json_get_string(root, "_name_or_path", &path, NULL, err)))
+		return status;
+	/* "/home/x/my-model/" and "org/my-model" are called my-model. */
+	while (path.length > 0 && path.bytes[path.length - 1] == '/')
+		path.length--;
+	config->name = path;
+	for (size_t i = 0; i < path.length; i++)
+		if (path.bytes[i] == '/')
+			config->name = (struct json_string){path.bytes + i + 1, path.length - i - 1};
+	return TERN_OK;
+}
+
+enum tern_status config_read(struct config *config, const struct directory *dir, bool optional, struct tern_error *err)
+{
+	enum tern_status status;
+
+	memset(config, 0, sizeof *config);
+	/* Published files repeat keys; as everywhere in Python, the last one counts. */
+	if ((status = directory_read_json(dir, "config.json", 0, &config->json, err)))
+		return status;
+	if (!config->json.words) {
+		if (optional)
+			return TERN_OK;
+		return tern_fail(err, TERN_ERR_FILE, "%s/config.json: is missing: not a checkpoint, or half downloaded",
+		                 dir->path);
+	}
+	struct json_value root = json_root(&config->json);
+	if (!(status = find_family(config, root, err)) && !(status = read_activation(config, root, err)) &&
+	    !(status = read_shape(config, root, err)) && !(status = check_window(config, root, err)) &&
+	    !(status = config_read_rope(config, root, err)) &&
+	    !(status = read_quantization(&config->quantization, root, err)))
+		status = read_rest(config, root, err);
+	if (status)
+		config_free(config);
+	return status;
+}
+
+void config_free(struct config *config)
+{
+	directory_free_json(&config->json);
+	memset(config, 0, sizeof *config);
+}

@@ -1,0 +1,282 @@
+/* tern-convert: a checkpoint as Hugging Face lays it out, made into a GGUF file that tern runs. */
+#include "cli/format.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/term.h"
+#include "convert/convert.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum precision {
+	PRECISION_KEEP,
+	PRECISION_Q8
+};
+
+struct values {
+	const char *output;
+	bool force, dry_run, vocab_only, quiet;
+	int head, embd; /* enum precision */
+	int n_threads;
+};
+
+#define FIELD(name) offsetof(struct values, name)
+
+static const struct option output_options[] = {
+        {.name = "output",
+         .letter = 'o',
+         .kind = OPTION_TEXT,
+         .offset = FIELD(output),
+         .argument = "OUT.gguf",
+         .once = true,
+         .help = "the file to write; needed unless --dry-run is given"},
+        {.name = "force", .kind = OPTION_FLAG, .offset = FIELD(force), .help = "replace OUT.gguf if it exists"},
+        {.name = "dry-run",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(dry_run),
+         .help = "read and check everything, write nothing"},
+        {.name = "vocab-only",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(vocab_only),
+         .help = "write the tokenizer alone; weights and config.json may be missing"},
+        {0},
+};
+
+static const struct option precision_options[] = {
+        {.name = "head",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(head),
+         .argument = "keep|q8",
+         .initial = "q8",
+         .help = "output head: in the checkpoint's precision, or in int8"},
+        {.name = "embd",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(embd),
+         .argument = "keep|q8",
+         .initial = "q8",
+         .help = "token embedding: likewise"},
+        {0},
+};
+
+static const struct option other_options[] = {
+        {.name = "threads",
+         .letter = 't',
+         .kind = OPTION_INT,
+         .offset = FIELD(n_threads),
+         .argument = "N",
+         .min = 1,
+         .max = 1024,
+         .initial = "0",
+         .help = "threads to use, by default one per fast core"},
+        {.name = "quiet",
+         .letter = 'q',
+         .kind = OPTION_FLAG,
+         .offset = FIELD(quiet),
+         .help = "no progress bar, warnings or summary"},
+        {.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "show this help"},
+        {.name = "version", .kind = OPTION_VERSION, .help = "show the version"},
+        {0},
+};
+
+static const struct option_group groups[] = {
+        {"Output:", output_options, 0},
+        {"Precision:", precision_options, 0},
+        {"Other:", other_options, 0},
+        {0},
+};
+
+static const struct command command = {
+        .usage = "tern-convert DIRECTORY -o OUT.gguf [OPTION...]",
+        .summary = "Make a GGUF file from a ternary checkpoint (config.json, *.safetensors, tokenizer)",
+        .examples = "  tern-convert models/tern-tiny -o tern-tiny.gguf\n"
+                    "  tern-convert --dry-run ~/.cache/huggingface/hub/models--X--Y/snapshots/REVISION\n"
+                    "  tern-convert DIRECTORY -o exact.gguf --head keep --embd keep\n",
+        .notes = "Reads Llama, Qwen 2, Qwen 3 and BitNet decoders with ternary weights: packed, as master weights,\n"
+                 "or as floats that are ternary. Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 an input\n"
+                 "file is missing, damaged or not supported.\n",
+        .groups = groups,
+        .values_size = sizeof(struct values),
+};
+
+/* ---- what the conversion tells ---- */
+
+static void on_warning(void *user, const char *message)
+{
+	(void)user;
+	warn("%s", message);
+}
+
+static void on_progress(void *user, uint64_t n_done, uint64_t n_total) { progress_update(user, n_done, n_total); }
+
+static void on_temp_file(void *user, const char *path)
+{
+	(void)user;
+	signals_clean_on_death(path);
+}
+
+/* ---- what was found ---- */
+
+/* "packed uint8, 42 matrices; float, already ternary, 1 matrix" */
+static void print_storage(FILE *to, const struct convert_summary *s)
+{
+	const struct {
+		size_t n;
+		const char *what;
+	} kinds[] = {
+	        {s->n_packed, "packed uint8 with a scale"},
+	        {s->n_codes, "int8 codes with a scale"},
+	        {s->n_masters, "master weights, ternarised by their mean"},
+	        {s->n_ternary_floats, "floats that are ternary"},
+	        {s->n_grouped, "floats that are ternary in groups of columns"},
+	};
+	const char *before = "  weights     ";
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (kinds[i].n) {
+			fprintf(to, "%s%s (%zu %s)", before, kinds[i].what, kinds[i].n,
+			        kinds[i].n == 1 ? "matrix" : "matrices");
+			before = "; ";
+		}
+	fprintf(to, "; activations int8, one scale per %s\n", s->per_token ? "token" : "group of columns");
+}
+
+static void print_norms(FILE *to, const struct convert_summary *s)
+{
+	fprintf(to, "  norms       ");
+	if (strcmp(s->linear_norm, "none") == 0)
+		fprintf(to, "none before the projections");
+	else
+		fprintf(to, "one before every projection, %s, eps %g",
+		        strcmp(s->linear_norm, "weight") == 0 ? "with weights" : "without weights", s->linear_norm_eps);
+	fprintf(to, "%s%s\n", s->has_qk_norm ? "; of queries and keys" : "", s->has_sub_norms ? "; sub-norms" : "");
+}
+
+static void print_zeros(FILE *to, const struct convert_summary *s)
+{
+	uint64_t n_weights = 0, n_zeros = 0;
+
+	fprintf(to, "  zeros       ");
+	for (int i = 0; i < N_PROJECTIONS; i++) {
+		if (!s->n_weights[i])
+			continue;
+		n_weights += s->n_weights[i];
+		n_zeros += s->n_zeros[i];
+		fprintf(to, "%s %.1f %%, ", projection_name((enum projection)i),
+		        100.0 * (double)s->n_zeros[i] / (double)s->n_weights[i]);
+	}
+	fprintf(to, "all %.1f %%\n", n_weights ? 100.0 * (double)n_zeros / (double)n_weights : 0.0);
+}
+
+static void print_model(FILE *to, const struct convert_summary *s)
+{
+	fprintf(to,
+	        "  model       %s (%s): %llu layers, width %llu, feed-forward %llu, %llu heads of %llu (%llu "
+	        "key/value), "
+	        "context %llu",
+	        s->family, s->arch, (unsigned long long)s->n_layer, (unsigned long long)s->n_embd,
+	        (unsigned long long)s->n_ff, (unsigned long long)s->n_head, (unsigned long long)s->head_dim,
+	        (unsigned long long)s->n_head_kv, (unsigned long long)s->n_ctx);
+	if (strcmp(s->rope, "plain") != 0)
+		fprintf(to, ", RoPE %s x %g", s->rope, s->rope_factor);
+	fputc('\n', to);
+}
+
+/* A few lines about what was found and made; `output` is NULL for a dry run. */
+static void print_summary(FILE *to, const struct convert_summary *s, const char *output)
+{
+	char in[FORMAT_SIZE], out[FORMAT_SIZE];
+
+	if (s->family)
+		print_model(to, s);
+	if (s->linear_norm) {
+		print_storage(to, s);
+		print_norms(to, s);
+		print_zeros(to, s);
+		fprintf(to, "  embedding   %s; head %s\n", s->embedding_type,
+		        s->head_type ? s->head_type : "the same (tied)");
+	}
+	fprintf(to, "  tokenizer   %s, %zu tokens%s\n", s->tokenizer, s->n_tokens,
+	        s->has_chat_template ? ", with a chat template" : "");
+	if (s->linear_norm)
+		fprintf(to, "  %s%s in, %s out, %.1f s\n", output ? "size        " : "would be    ",
+		        format_bytes(in, s->n_bytes_in), format_bytes(out, s->n_bytes_out), s->seconds);
+}
+
+/* ---- */
+
+static enum tern_status check_usage(const struct values *values, const struct operands *operands)
+{
+	struct stat st;
+	size_t n;
+
+	if (operands->n_items == 0)
+		return usage_error(&command, "a checkpoint directory is needed");
+	if (operands->n_items > 1)
+		return usage_error(&command, "'%.64s' is one operand too many; expected one directory",
+		                   operands->items[1]);
+	n = strlen(operands->items[0]);
+	if (n >= 5 && strcmp(operands->items[0] + n - 5, ".gguf") == 0 &&
+	    !(stat(operands->items[0], &st) == 0 && S_ISDIR(st.st_mode))) {
+		report("%s: converting GGUF files is not supported yet; tern runs T2R16 files made from checkpoint "
+		       "directories",
+		       operands->items[0]);
+		return TERN_ERR_FILE;
+	}
+	if (!values->output && !values->dry_run)
+		return usage_error(&command, "-o OUT.gguf is needed");
+	if (values->output && (strcmp(values->output, "-") == 0 || !*values->output))
+		return usage_error(&command, "-o needs the name of a file: the header is written last");
+	return TERN_OK;
+}
+
+static enum tern_status run(const struct values *values, const char *input)
+{
+	struct progress progress;
+	struct convert_summary summary;
+	struct tern_error err;
+	struct convert_options options = {.input = input,
+	                                  .output = values->dry_run ? NULL : values->output,
+	                                  .force = values->force,
+	                                  .vocab_only = values->vocab_only,
+	                                  .dry_run = values->dry_run,
+	                                  .precision = {.keep_embedding = values->embd == PRECISION_KEEP,
+	                                                .keep_head = values->head == PRECISION_KEEP},
+	                                  .n_threads = values->n_threads,
+	                                  .reporter = {&progress, on_warning, on_progress, on_temp_file}};
+	enum tern_status status;
+
+	progress_start(&progress, "converting");
+	status = convert(&options, &summary, &err);
+	progress_end(&progress);
+	if (status)
+		return report_error(&err);
+	if (!values->quiet) {
+		if (options.output)
+			note("%s -> %s", input, options.output);
+		print_summary(stderr, &summary, options.output);
+	}
+	return TERN_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct values values;
+	struct operands operands;
+	enum tern_status status;
+
+	term_start();
+	term_set_program("tern-convert");
+	signals_start();
+	if (!options_parse(&command, argc, argv, &values, &operands, &status))
+		return (int)status;
+	term_configure(TERM_COLOR_AUTO, values.quiet);
+	status = check_usage(&values, &operands);
+	if (!status)
+		status = run(&values, operands.items[0]);
+	options_free(&command, &values, &operands);
+	return (int)output_finish(status);
+}

@@ -1,0 +1,127 @@
+/* The keys of the output that describe the network; names are llama.cpp's, those of tern itself begin with "tern.". */
+#include "convert/convert.h"
+
+#include "base/exactmath.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Puts keys until one fails; the status of the whole is `status`. */
+struct putter {
+	struct gguf_writer *writer;
+	const char *arch;
+	enum tern_status status;
+	struct tern_error *err;
+};
+
+static void put_text(struct putter *p, const char *key, const char *bytes, size_t n)
+{
+	if (!p->status)
+		p->status = tern_gguf_put_string(p->writer, key, bytes, n, p->err);
+}
+
+/* "ARCH.suffix" */
+static void put_size(struct putter *p, const char *suffix, uint64_t value)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+
+	snprintf(key, sizeof key, "%s.%s", p->arch, suffix);
+	if (!p->status) /* limits of config.c: fits */
+		p->status = tern_gguf_put_u32(p->writer, key, (uint32_t)value, p->err);
+}
+
+static void put_number(struct putter *p, const char *suffix, double value)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+
+	snprintf(key, sizeof key, "%s.%s", p->arch, suffix);
+	if (!p->status)
+		p->status = tern_gguf_put_f32(p->writer, key, (float)value, p->err);
+}
+
+static void put_rope(struct putter *p, const struct rope *rope)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+
+	put_size(p, "rope.dimension_count", rope->n_rot);
+	put_number(p, "rope.freq_base", rope->theta);
+	if (rope->type != ROPE_LINEAR && rope->type != ROPE_YARN)
+		return;
+	snprintf(key, sizeof key, "%s.rope.scaling.type", p->arch);
+	put_text(p, key, rope->type == ROPE_YARN ? "yarn" : "linear", rope->type == ROPE_YARN ? 4 : 6);
+	put_number(p, "rope.scaling.factor", rope->factor);
+	if (rope->type == ROPE_LINEAR)
+		return;
+	put_size(p, "rope.scaling.original_context_length", rope->original_context);
+	/* Readers multiply this with 0.1 ln(factor) + 1 of their own. */
+	double own = rope->factor > 1.0 ? 0.1 * tern_log_f64(rope->factor) + 1.0 : 1.0;
+	put_number(p, "rope.scaling.attn_factor", rope->attention_factor / own);
+	put_number(p, "rope.scaling.yarn_beta_fast", rope->beta_fast);
+	put_number(p, "rope.scaling.yarn_beta_slow", rope->beta_slow);
+}
+
+static void put_shape(struct putter *p, const struct config *config)
+{
+	put_size(p, "block_count", config->n_layer);
+	put_size(p, "context_length", config->n_ctx);
+	put_size(p, "embedding_length", config->n_embd);
+	put_size(p, "feed_forward_length", config->n_ff);
+	put_size(p, "vocab_size", config->n_vocab);
+	put_size(p, "attention.head_count", config->n_head);
+	put_size(p, "attention.head_count_kv", config->n_head_kv);
+	put_size(p, "attention.key_length", config->head_dim);
+	put_size(p, "attention.value_length", config->head_dim);
+	put_number(p, "attention.layer_norm_rms_epsilon", config->rms_eps);
+}
+
+static void put_own(struct putter *p, const struct plan *plan, const struct config *config)
+{
+	put_text(p, "tern.activation", plan->per_token ? "per_token" : "per_group", 9);
+	if (!plan->per_token && !p->status)
+		p->status = tern_gguf_put_u32(p->writer, "tern.activation_group", ACTIVATION_GROUP, p->err);
+	put_text(p, "tern.linear_norm", plan->linear_norm, strlen(plan->linear_norm));
+	if (plan->has_linear_norm && !p->status)
+		p->status = tern_gguf_put_f32(p->writer, "tern.linear_norm_eps", (float)plan->linear_norm_eps, p->err);
+	/* BitNet's graph has sub-norms unless the file says otherwise. */
+	if (config->family->attn_sub_norm && !config->has_sub_norms && !p->status)
+		p->status = tern_gguf_put_bool(p->writer, "tern.sub_norm", false, p->err);
+}
+
+/* general.name: what config.json says, else the directory's name; X/models--org--name/snapshots/REVISION of a cache is
+ * called name. */
+static void put_name(struct putter *p, const struct conversion *c)
+{
+	const char *end = c->dir.real + strlen(c->dir.real), *start;
+
+	if (c->config.name.length > 0) {
+		put_text(p, "general.name", c->config.name.bytes, c->config.name.length);
+		return;
+	}
+	if (c->dir.blobs) /* X/models--org--name/blobs */
+		end = c->dir.real + strlen(c->dir.blobs) - strlen("/blobs");
+	for (start = end; start > c->dir.real && start[-1] != '/';)
+		start--;
+	for (const char *s = start; c->dir.blobs && s + 2 < end; s++)
+		if (memcmp(s, "--", 2) == 0)
+			start = s + 2;
+	if (start < end)
+		put_text(p, "general.name", start, (size_t)(end - start));
+}
+
+enum tern_status metadata_put(const struct conversion *c)
+{
+	const struct config *config = &c->config;
+	struct putter p = {.writer = c->writer, .arch = config->arch, .err = c->err};
+
+	if (config->family)
+		put_text(&p, "general.architecture", config->arch, strlen(config->arch));
+	put_text(&p, "general.type", "model", 5);
+	put_name(&p, c);
+	if (!config->family)
+		return p.status;
+	put_shape(&p, config);
+	put_rope(&p, &config->rope);
+	if (!c->options->vocab_only)
+		put_own(&p, &c->plan, config);
+	return p.status;
+}

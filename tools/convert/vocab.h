@@ -1,0 +1,86 @@
+/* The tokenizer of a checkpoint, from tokenizer.json or tokenizer.model and the files beside them, as it goes into the
+ * tokenizer.* keys of a GGUF file. */
+#ifndef CONVERT_VOCAB_H
+#define CONVERT_VOCAB_H
+
+#include "convert/config.h"
+#include "convert/names.h"
+#include "convert/reporter.h"
+#include "convert/spm_proto.h"
+#include "model/gguf.h"
+#include "text/tokenizer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	VOCAB_MAX_TEMPLATE = 1 << 20, /* bytes of a chat template */
+	VOCAB_MAX_TEMPLATES = 16,
+	VOCAB_MAX_END_IDS = 16,
+};
+
+struct chat_template {
+	struct json_string name; /* "default" or another */
+	struct json_string source;
+};
+
+struct vocab {
+	const struct directory *dir;
+	const struct reporter *reporter;
+	char *source; /* the path of the file the tokens come from; begins messages */
+
+	enum tern_vocab_kind kind;
+	const char *pre;     /* BPE */
+	struct name *tokens; /* [n_tokens] */
+	float *scores;       /* [n_tokens]; SPM */
+	int32_t *types;      /* [n_tokens] enum tern_token_type */
+	size_t n_tokens;
+	struct name *merges; /* "left right" */
+	size_t n_merges;
+	int32_t bos_id, eos_id, unk_id, pad_id; /* -1 = none */
+	int32_t end_ids[VOCAB_MAX_END_IDS];     /* other tokens that end a text */
+	size_t n_end_ids;
+	bool add_bos, add_eos;
+	bool add_space_prefix; /* SPM */
+	/* What tokenizer.json's post_processor puts before and after a text, -1 = nothing; has_template: it says so. */
+	bool has_template;
+	int32_t template_first, template_last;
+	struct chat_template templates[VOCAB_MAX_TEMPLATES];
+	size_t n_templates;
+
+	/* What all of the above points into. */
+	struct json tokenizer, tokenizer_config, generation_config, added_tokens, template_json;
+	struct spm_model spm;
+	uint8_t *spm_bytes, *template_bytes;
+	char *merge_text, *padding_text;
+	struct name_set ids; /* the tokens by their spelling; number = id */
+};
+
+/* Reads the files. n_rows is how many tokens the embedding has, 0 if there is no embedding: the list of tokens is
+ * filled up with unused ones, and special tokens past its end are dropped. config->family may be NULL. The result is
+ * one that the runtime takes: it is tried. Free in either case. */
+enum tern_status vocab_read(struct vocab *vocab, const struct directory *dir, const struct config *config,
+                            uint64_t n_rows, const struct reporter *reporter, struct tern_error *err);
+void vocab_free(struct vocab *vocab);
+
+/* Puts the tokenizer.* keys. */
+enum tern_status vocab_put(const struct vocab *vocab, struct gguf_writer *writer, struct tern_error *err);
+
+/* ---- between the files of this module ---- */
+
+/* Makes room for n tokens; all are without spelling (bytes NULL) and normal. */
+enum tern_status vocab_allocate(struct vocab *vocab, size_t n, struct tern_error *err);
+/* The id of a token by its spelling, or -1. */
+int32_t vocab_find(const struct vocab *vocab, const char *bytes, size_t length);
+
+/* tokenizer.json, already parsed into vocab->tokenizer: tokens, types, merges, pre, add_bos and add_eos. */
+enum tern_status vocab_from_tokenizer_json(struct vocab *vocab, struct tern_error *err);
+/* Its normalizer and pre_tokenizer alone: kind, pre, add_space_prefix. In pre_tokenizer.c. */
+enum tern_status vocab_read_pre_tokenizer(struct vocab *vocab, struct json_value root, struct tern_error *err);
+/* tokenizer.model, already parsed into vocab->spm, and the tokens added to it. */
+enum tern_status vocab_from_spm(struct vocab *vocab, struct tern_error *err);
+/* tokenizer_config.json, generation_config.json, chat_template.jinja and config.json: special ids, templates. */
+enum tern_status vocab_read_settings(struct vocab *vocab, const struct config *config, struct tern_error *err);
+
+#endif
