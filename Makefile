@@ -27,7 +27,7 @@ TERN_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -Itools -Itest
 TERN_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 TERN_LDLIBS := -lm
 
-LIB_SOURCES := $(filter-out src/cli/%,$(wildcard src/*/*.c))
+LIB_SOURCES := $(filter-out src/cli/% src/console/%,$(wildcard src/*/*.c))
 # The kernels of one instruction set are compiled with that set's flags and nothing else is.
 ifneq ($(filter x86_64% amd64%,$(MACHINE)),)
 LIB_SOURCES += $(wildcard src/kernels/x86/*.c)
@@ -38,7 +38,7 @@ endif
 $(BUILD)/src/kernels/x86/avx2.o: ISA_CFLAGS := -mavx2 -mf16c
 
 CLI_SOURCES     := $(wildcard src/cli/*.c)
-CONSOLE_SOURCES := $(patsubst %,src/cli/%.c,escape format help options output progress signals suggest term text)
+CONSOLE_SOURCES := $(wildcard src/console/*.c)
 CONVERT_SOURCES := $(wildcard tools/convert/*.c)
 TEST_SOURCES    := $(wildcard tests/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -57,7 +57,7 @@ $(BUILD)/libtern.a: $(call objects,$(LIB_SOURCES))
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/tern: $(call objects,$(CLI_SOURCES)) $(BUILD)/libtern.a
+$(BUILD)/tern: $(call objects,$(CLI_SOURCES) $(CONSOLE_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
 $(BUILD)/tern-convert: $(call objects,$(CONVERT_SOURCES) $(CONSOLE_SOURCES)) $(BUILD)/libtern.a

@@ -2,7 +2,7 @@
 #ifndef TERN_CLI_COMMANDS_H
 #define TERN_CLI_COMMANDS_H
 
-#include "cli/options.h"
+#include "console/options.h"
 
 extern const struct command command_run, command_info, command_tokenize, command_eval, command_logits, command_help;
 

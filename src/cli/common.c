@@ -2,8 +2,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/models.h"
-#include "cli/signals.h"
-#include "cli/term.h"
+#include "console/signals.h"
+#include "console/term.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -2,7 +2,7 @@
 #ifndef TERN_CLI_COMMON_H
 #define TERN_CLI_COMMON_H
 
-#include "cli/options.h"
+#include "console/options.h"
 
 #include <tern.h>
 

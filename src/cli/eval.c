@@ -9,11 +9,11 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "cli/format.h"
+#include "console/format.h"
 #include "cli/input.h"
 #include "cli/json_out.h"
-#include "cli/output.h"
-#include "cli/term.h"
+#include "console/output.h"
+#include "console/term.h"
 
 #include <limits.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 #include "cli/gguf_print.h"
 #include "base/bytes.h"
-#include "cli/escape.h"
-#include "cli/format.h"
-#include "cli/output.h"
+#include "console/escape.h"
+#include "console/format.h"
+#include "console/output.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "cli/info_facts.h"
-#include "cli/escape.h"
-#include "cli/format.h"
-#include "cli/output.h"
-#include "cli/term.h"
+#include "console/escape.h"
+#include "console/format.h"
+#include "console/output.h"
+#include "console/term.h"
 
 #include <inttypes.h>
 #include <stdio.h>

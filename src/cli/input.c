@@ -1,6 +1,6 @@
 #include "cli/input.h"
 #include "base/memory.h"
-#include "cli/term.h"
+#include "console/term.h"
 
 #include <errno.h>
 #include <fcntl.h>

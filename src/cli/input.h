@@ -3,8 +3,8 @@
 #ifndef TERN_CLI_INPUT_H
 #define TERN_CLI_INPUT_H
 
-#include "cli/options.h"
-#include "cli/text.h"
+#include "console/options.h"
+#include "console/text.h"
 
 #include <stdint.h>
 #include <tern.h>

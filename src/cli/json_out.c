@@ -1,8 +1,8 @@
 #include "cli/json_out.h"
 #include "base/utf8.h"
-#include "cli/escape.h"
-#include "cli/format.h"
-#include "cli/output.h"
+#include "console/escape.h"
+#include "console/format.h"
+#include "console/output.h"
 
 #include <inttypes.h>
 #include <math.h>

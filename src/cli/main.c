@@ -1,10 +1,10 @@
 /* tern: the command line. Finds the subcommand and lets it run. */
 #include "cli/commands.h"
 #include "cli/models.h"
-#include "cli/output.h"
-#include "cli/signals.h"
-#include "cli/suggest.h"
-#include "cli/term.h"
+#include "console/output.h"
+#include "console/signals.h"
+#include "console/suggest.h"
+#include "console/term.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,8 +5,8 @@
 
 #include "base/memory.h"
 #include "cli/models.h"
-#include "cli/term.h"
-#include "cli/text.h"
+#include "console/term.h"
+#include "console/text.h"
 
 #include <limits.h>
 #include <stdbool.h>

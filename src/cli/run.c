@@ -5,10 +5,10 @@
 #include "cli/common.h"
 #include "cli/input.h"
 #include "cli/json_out.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/signals.h"
-#include "cli/term.h"
+#include "console/output.h"
+#include "console/progress.h"
+#include "console/signals.h"
+#include "console/term.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,10 +2,10 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "cli/escape.h"
+#include "console/escape.h"
 #include "cli/input.h"
-#include "cli/output.h"
-#include "cli/term.h"
+#include "console/output.h"
+#include "console/term.h"
 
 #include <string.h>
 #include <unistd.h>

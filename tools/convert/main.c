@@ -1,10 +1,10 @@
 /* tern-convert: a checkpoint as Hugging Face lays it out, made into a GGUF file that tern runs. */
-#include "cli/format.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/progress.h"
-#include "cli/signals.h"
-#include "cli/term.h"
+#include "console/format.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "console/progress.h"
+#include "console/signals.h"
+#include "console/term.h"
 #include "convert/convert.h"
 
 #include <stddef.h>

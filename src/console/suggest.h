@@ -1,6 +1,6 @@
 /* "Did you mean": the nearest of some names to what was typed. */
-#ifndef TERN_CLI_SUGGEST_H
-#define TERN_CLI_SUGGEST_H
+#ifndef TERN_CONSOLE_SUGGEST_H
+#define TERN_CONSOLE_SUGGEST_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* The terminal and its three streams: what they are, colour, messages, and a line that comes and goes. */
-#ifndef TERN_CLI_TERM_H
-#define TERN_CLI_TERM_H
+#ifndef TERN_CONSOLE_TERM_H
+#define TERN_CONSOLE_TERM_H
 
 #include <signal.h>
 #include <stdbool.h>

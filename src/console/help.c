@@ -1,8 +1,8 @@
 /* --help and --version, made from the tables of commands and options. */
-#include "cli/commands.h"
-#include "cli/output.h"
-#include "cli/term.h"
-#include "cli/text.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "console/term.h"
+#include "console/text.h"
 
 #include <inttypes.h>
 #include <limits.h>

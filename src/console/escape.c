@@ -1,4 +1,4 @@
-#include "cli/escape.h"
+#include "console/escape.h"
 #include "base/utf8.h"
 
 #include <stdio.h>

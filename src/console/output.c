@@ -1,6 +1,6 @@
-#include "cli/output.h"
-#include "cli/escape.h"
-#include "cli/term.h"
+#include "console/output.h"
+#include "console/escape.h"
+#include "console/term.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
-#include "cli/progress.h"
+#include "console/progress.h"
 #include "base/clock.h"
-#include "cli/format.h"
-#include "cli/term.h"
+#include "console/format.h"
+#include "console/term.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* A growing piece of text. Appending never fails on the spot: when memory runs out the text remembers it in
  * `failed` and ignores what follows, so that a caller checks once at the end. */
-#ifndef TERN_CLI_TEXT_H
-#define TERN_CLI_TEXT_H
+#ifndef TERN_CONSOLE_TEXT_H
+#define TERN_CONSOLE_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
-#include "cli/options.h"
+#include "console/options.h"
 #include "base/memory.h"
-#include "cli/output.h"
-#include "cli/suggest.h"
-#include "cli/term.h"
+#include "console/output.h"
+#include "console/suggest.h"
+#include "console/term.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 /* Untrusted text (of a model, a file, a command line) made safe to show. */
-#ifndef TERN_CLI_ESCAPE_H
-#define TERN_CLI_ESCAPE_H
+#ifndef TERN_CONSOLE_ESCAPE_H
+#define TERN_CONSOLE_ESCAPE_H
 
-#include "cli/text.h"
+#include "console/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Signals: what interrupts the program, and how it leaves then. */
-#ifndef TERN_CLI_SIGNALS_H
-#define TERN_CLI_SIGNALS_H
+#ifndef TERN_CONSOLE_SIGNALS_H
+#define TERN_CONSOLE_SIGNALS_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#include "cli/signals.h"
-#include "cli/term.h"
+#include "console/signals.h"
+#include "console/term.h"
 
 #include <signal.h>
 #include <stdio.h>

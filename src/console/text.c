@@ -1,4 +1,4 @@
-#include "cli/text.h"
+#include "console/text.h"
 #include "base/memory.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Standard output, which carries results and nothing else. Remembers the first write that failed. */
-#ifndef TERN_CLI_OUTPUT_H
-#define TERN_CLI_OUTPUT_H
+#ifndef TERN_CONSOLE_OUTPUT_H
+#define TERN_CONSOLE_OUTPUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#include "cli/term.h"
-#include "cli/escape.h"
+#include "console/term.h"
+#include "console/escape.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
  *
  * POSIX and GNU habits: -n5, -n 5, --predict 5, --predict=5, clusters of flags (-qv), options and operands in any
  * order, -- ends the options. A later option wins over an earlier one. */
-#ifndef TERN_CLI_OPTIONS_H
-#define TERN_CLI_OPTIONS_H
+#ifndef TERN_CONSOLE_OPTIONS_H
+#define TERN_CONSOLE_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

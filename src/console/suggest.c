@@ -1,4 +1,4 @@
-#include "cli/suggest.h"
+#include "console/suggest.h"
 
 #include <string.h>
 

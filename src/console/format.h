@@ -1,6 +1,6 @@
 /* Numbers as people read them. Each function writes into out and returns it. */
-#ifndef TERN_CLI_FORMAT_H
-#define TERN_CLI_FORMAT_H
+#ifndef TERN_CONSOLE_FORMAT_H
+#define TERN_CONSOLE_FORMAT_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* A progress bar on standard error, for work that turns out to take longer than half a second. */
-#ifndef TERN_CLI_PROGRESS_H
-#define TERN_CLI_PROGRESS_H
+#ifndef TERN_CONSOLE_PROGRESS_H
+#define TERN_CONSOLE_PROGRESS_H
 
 #include <stdint.h>
 
