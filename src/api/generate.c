@@ -2,7 +2,7 @@
 #include "api/model.h"
 #include "api/stream.h"
 #include "base/clock.h"
-#include "infer/session.h"
+#include "infer/state.h"
 
 /* Says where it happened; the sampler cannot know. */
 static enum tern_status pick(struct tern_sampler *sampler, const struct tern_session *session, int32_t *id,

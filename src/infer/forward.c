@@ -9,17 +9,11 @@
  * where linear() is tern_quantize_input() and tern_project(): own norm, int8, ternary product, scale, bias; and the
  * sub-norms are there in BitNet models only. Every step treats every token alone, so a batch of any size gives the
  * same bits. */
+#include "infer/forward.h"
+
 #include "infer/attention.h"
 #include "infer/head.h"
 #include "infer/linear.h"
-#include "infer/session.h"
-
-#include <math.h>
-
-float tern_inv_rms(const struct tern_kernels *kernels, const float *x, size_t n, float eps)
-{
-	return 1.0f / sqrtf(kernels->sum_squares(x, n) / (float)n + eps);
-}
 
 struct norm_task {
 	struct tern_session *session;

@@ -2,7 +2,7 @@
 #ifndef TERN_INFER_HEAD_H
 #define TERN_INFER_HEAD_H
 
-#include "infer/session.h"
+#include "infer/state.h"
 
 /* session->x[t] = embedding of ids[t]; ids are in range. */
 void tern_embed(struct tern_session *session, const int32_t *ids, size_t n_token);

@@ -2,7 +2,7 @@
 #ifndef TERN_INFER_LINEAR_H
 #define TERN_INFER_LINEAR_H
 
-#include "infer/session.h"
+#include "infer/state.h"
 
 /* Quantises input [n_token, n_col] for a projection, with the projection's own norm. */
 void tern_quantize_input(struct tern_session *session, struct tern_quantized *out, const struct tern_linear *linear,

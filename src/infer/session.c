@@ -2,23 +2,12 @@
 
 #include "base/memory.h"
 #include "infer/attention.h"
+#include "infer/forward.h"
 #include "infer/head.h"
 #include "infer/linear.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Below this many multiply-adds (some 20 microseconds of one core) waking other threads costs more than it saves. */
-enum { MIN_PARALLEL_WORK = 1 << 19 };
-
-void tern_session_run(struct tern_session *session, tern_task task, void *context, size_t n_chunk, size_t work)
-{
-	if (work >= MIN_PARALLEL_WORK)
-		tern_pool_run(session->pool, task, context, n_chunk);
-	else
-		for (size_t chunk = 0; chunk < n_chunk; chunk++)
-			task(context, chunk, 0);
-}
 
 static size_t largest(size_t a, size_t b, size_t c)
 {

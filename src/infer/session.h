@@ -1,66 +1,12 @@
-/* What one sequence needs while it is computed: key/value cache, scratch memory, threads. The public half of a
- * session is in tern.h; this is the inside, shared by the files of infer/. */
+/* Making and clearing a session; feeding it is in tern.h. */
 #ifndef TERN_INFER_SESSION_H
 #define TERN_INFER_SESSION_H
 
-#include "base/threads.h"
-#include "infer/kv.h"
-#include "kernels/kernels.h"
-#include "model/transformer.h"
+#include "infer/state.h"
 
-#include <stddef.h>
-#include <stdint.h>
-#include <tern.h>
-
-/* Inputs of projections as the integer kernels want them: one int8 vector a token, with one scale per group of
- * columns (one group: the whole vector, unless the model asks for smaller ones). */
-struct tern_quantized {
-	int8_t *q;                           /* [n_token, n_col] */
-	struct tern_activation *activations; /* [n_token, n_group] */
-};
-
-struct tern_session {
-	const struct tern_model *model; /* whose session this is, for the API above; not looked into here */
-	const struct tern_transformer *transformer;
-	const struct tern_kernels *kernels;
-	struct tern_pool *pool;
-	size_t n_ctx, n_batch, n_past;
-	struct tern_kv kv;
-
-	/* Scratch for a batch of n_token <= n_batch tokens. */
-	float *x;                           /* [n_token, n_embd] the residual stream */
-	float *normed;                      /* [n_token, n_embd] */
-	float *q, *k, *v;                   /* [n_token, n_head * head_dim], [n_token, n_head_kv * head_dim] twice */
-	float *attended;                    /* [n_token, n_head * head_dim] */
-	float *gate, *up;                   /* [n_token, n_ff] */
-	float *rope_cos, *rope_sin;         /* [n_token, n_rot / 2] */
-	struct tern_quantized quantized[3]; /* q, k and v may each need their own */
-	float *logits;                      /* [n_vocab] after the last token fed */
-
-	/* Scratch of each thread: worker w's part starts at worker_scratch + w * worker_scratch_bytes. */
-	uint8_t *worker_scratch;
-	size_t worker_scratch_bytes;
-};
-
-/* Fills a zeroed session. options: all numbers set (no defaults left to choose). On failure nothing is left. */
+/* options: all numbers set (no defaults left to choose). On failure nothing is left. */
 enum tern_status tern_session_init(struct tern_session *session, const struct tern_transformer *transformer,
                                    const struct tern_session_options *options, struct tern_error *err);
 void tern_session_clear(struct tern_session *session);
-
-/* The network over n_token tokens at position n_past: x holds what goes to the head, the cache their keys and
- * values. n_past stays. In forward.c. */
-void tern_forward(struct tern_session *session, const int32_t *ids, size_t n_token);
-
-/* 1 / sqrt(mean(x^2) + eps). */
-float tern_inv_rms(const struct tern_kernels *kernels, const float *x, size_t n, float eps);
-
-/* Runs task(session, chunk) over n_chunk chunks: by the pool if the work is worth waking it, i.e. if it takes at least
- * some tens of microseconds. work counts multiply-adds (or as much), of all chunks together. */
-void tern_session_run(struct tern_session *session, tern_task task, void *context, size_t n_chunk, size_t work);
-
-static inline void *tern_worker_scratch(const struct tern_session *session, int worker)
-{
-	return session->worker_scratch + (size_t)worker * session->worker_scratch_bytes;
-}
 
 #endif
