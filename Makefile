@@ -2,6 +2,7 @@
 # make run        tells a story
 # make test       every test (SAN=address,undefined or SAN=thread: under sanitizers; CC=clang)
 # make test-arm   the same tests for AArch64 under qemu
+# make bench      times every kernel of this CPU, next to the speed of plain reads
 # make install    PREFIX=/usr/local, DESTDIR for packagers
 # make fuzz       the parsers under libFuzzer, a minute each
 # make format     clang-format over all sources
@@ -86,6 +87,9 @@ test: all $(TESTS)
 test-arm:
 	$(MAKE) test CC=aarch64-linux-gnu-gcc RUN="qemu-aarch64 -L /usr/aarch64-linux-gnu"
 
+bench: $(BUILD)/tests/check_kernels
+	$(RUN) $(BUILD)/tests/check_kernels --bench
+
 # Every parser under the fuzzer for a minute each (clang).
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz:
@@ -116,5 +120,5 @@ clean:
 	rm -rf build tern tern-convert
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all run test test-arm fuzz install uninstall format clean
+.PHONY: all run test test-arm bench fuzz install uninstall format clean
 .SECONDARY:
