@@ -20,7 +20,7 @@ strange=$(${NM:-nm} -g --defined-only "$BUILD/libtern.a" 2>/dev/null | awk 'NF =
 [ -z "$strange" ]
 check $? "symbols without the prefix tern_: $strange"
 
-MAKEFLAGS='' make -s install PREFIX="$root/usr" CC="$compiler" SAN="$SAN" RUN="$RUN" >"$root/log" 2>&1
+MAKEFLAGS='' make -s install PREFIX="$root/usr" CC="$compiler" SAN="$SAN" RUN="$RUN" BUILD="$BUILD" >"$root/log" 2>&1
 check $? "make install: $(cat "$root/log")"
 
 printf '#include <tern.h>\nint main(void) { return 0; }\n' >"$root/alone.c"
@@ -41,7 +41,7 @@ story=$(cd / && $RUN "$root/usr/bin/tern" run --temp 0 -n 20 "Tell me a story ab
 [ -n "$story" ]
 check $? "installed tern without -m, from /: '$story'"
 
-MAKEFLAGS='' make -s uninstall PREFIX="$root/usr" CC="$compiler" SAN="$SAN" RUN="$RUN" >/dev/null
+MAKEFLAGS='' make -s uninstall PREFIX="$root/usr" CC="$compiler" SAN="$SAN" RUN="$RUN" BUILD="$BUILD" >/dev/null
 [ -z "$(find "$root/usr" -type f)" ]
 check $? "make uninstall left $(find "$root/usr" -type f)"
 

@@ -4,7 +4,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "convert/json.h"
+#include "convert/json_parse.h"
+#include "convert/json_value.h"
 #include "test.h"
 #include "text/pretokenize.h"
 #include "text/tokenizer.h"

@@ -1,6 +1,8 @@
-/* The small things of base: memory, checked sizes, half floats, UTF-8, quoting, sorting. */
+/* The small things of base: memory, checked sizes, half floats, UTF-8, quoting, sorting,
+ * hashing. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
 #include "base/utf8.h"
@@ -289,6 +291,27 @@ static void test_sort(void)
 	CHECK(tern_compare_bytes(NULL, 0, "", 0) == 0 && tern_compare_bytes(NULL, 0, "a", 1) < 0, "order of nothing");
 }
 
+/* ---- hashing ---- */
+
+static void test_hash(void)
+{
+	/* Of the bytes 00, 01, 02, ... under the key 00 to 0f: the authors' vectors for one and three rounds. */
+	static const uint64_t vectors[] = {0xabac0158050fc4dcu, 0xc9f49bf37d57ca93u, 0x82cb9b024dc7d44du,
+	                                   0x8bf80ab8e7ddf7fbu, 0xcf75576088d38328u, 0xdef9d52f49533b67u,
+	                                   0xc50d2b50c59f22a7u, 0xd3927d989bb11140u, 0x369095118d299a8eu};
+	const struct tern_hash_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
+	struct tern_hash_key one = tern_hash_new_key(&key), other = tern_hash_new_key(&one);
+	char bytes[16];
+
+	for (size_t n = 0; n < sizeof bytes; n++)
+		bytes[n] = (char)n;
+	for (size_t n = 0; n < sizeof vectors / sizeof *vectors; n++)
+		CHECK(tern_hash_bytes(key, bytes, n) == vectors[n], "%zu bytes", n);
+	CHECK(one.k0 != other.k0 && one.k1 != other.k1 && one.k0 != one.k1, "keys that are no keys");
+	for (int bits = 1; bits < 40; bits++)
+		CHECK(tern_hash_u64(one, UINT64_MAX, bits) >> bits == 0, "%d bits", bits);
+}
+
 int main(void)
 {
 	test_memory();
@@ -298,5 +321,6 @@ int main(void)
 	test_utf8_damaged();
 	test_errors();
 	test_sort();
+	test_hash();
 	return test_summary();
 }

@@ -4,7 +4,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "convert/json.h"
+#include "convert/json_parse.h"
+#include "convert/json_value.h"
 
 #include <stdbool.h>
 #include <string.h>

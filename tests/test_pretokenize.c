@@ -132,9 +132,9 @@ static void check_names(void)
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		CHECK(tern_pretokenizer_known(known[i]), "%s", known[i]);
+		CHECK(tern_pretokenizer_find(known[i]), "%s", known[i]);
 	for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
-		CHECK(!tern_pretokenizer_known(unknown[i]), "%s", unknown[i]);
+		CHECK(!tern_pretokenizer_find(unknown[i]), "%s", unknown[i]);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const char *name = tern_pretokenizer_for_regex(rows[i].regex, strlen(rows[i].regex),
 		                                               rows[i].ignore_merges, rows[i].nfc);

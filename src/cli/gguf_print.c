@@ -1,6 +1,5 @@
 #include "cli/gguf_print.h"
 #include "base/bytes.h"
-#include "console/escape.h"
 #include "console/format.h"
 #include "console/output.h"
 
@@ -10,17 +9,6 @@
 enum {
 	MAX_SHOWN = 60
 }; /* bytes of a string in a table */
-
-static void print_escaped(const char *bytes, size_t n_bytes)
-{
-	char shown[ESCAPE_SIZE];
-	size_t n_taken;
-
-	for (size_t i = 0; i < n_bytes; i += n_taken) {
-		size_t length = escape_character(shown, bytes + i, n_bytes - i, ESCAPE_LINE, &n_taken);
-		output_write(shown, length);
-	}
-}
 
 /* A value read from the file, widened. */
 struct number {
@@ -109,7 +97,7 @@ void gguf_print_short(const struct gguf_pair *pair)
 		output_printf("%" PRIu64 " x %s", pair->n_items, tern_gguf_value_type_name(pair->item_type));
 	} else if (pair->type == GGUF_STRING) {
 		struct gguf_string string = tern_gguf_next_string(&cursor);
-		print_escaped(string.bytes, string.length < MAX_SHOWN ? string.length : MAX_SHOWN);
+		output_line_part(string.bytes, string.length < MAX_SHOWN ? string.length : MAX_SHOWN);
 		if (string.length > MAX_SHOWN)
 			output_printf("... (%zu bytes)", string.length);
 	} else {

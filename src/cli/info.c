@@ -2,16 +2,16 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "console/escape.h"
 #include "cli/gguf_print.h"
 #include "cli/info_facts.h"
 #include "cli/models.h"
+#include "cli/verify.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/suggest.h"
 #include "console/term.h"
-#include "cli/verify.h"
+#include "console/text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -82,17 +82,6 @@ struct info {
 	struct verify_result verified;
 };
 
-static void put_escaped(const char *bytes, size_t n_bytes)
-{
-	char shown[ESCAPE_SIZE];
-	size_t n_taken;
-
-	for (size_t i = 0; i < n_bytes; i += n_taken) {
-		size_t length = escape_character(shown, bytes + i, n_bytes - i, ESCAPE_LINE, &n_taken);
-		output_write(shown, length);
-	}
-}
-
 /* ---- one key ---- */
 
 static enum tern_status put_key(const struct info *info)
@@ -143,7 +132,7 @@ static void put_tensors(const struct info *info)
 			text_printf(&shape, "%s%" PRIu64, d ? " x " : "", tensor->dims[d]);
 		output_printf("%-10.10s %12" PRIu64 " %12" PRIu64 "  %-20s ", tern_gguf_type_name(tensor->type),
 		              tensor->n_bytes, tensor->offset, shape.failed ? "" : shape.bytes);
-		put_escaped(tensor->name.bytes, tensor->name.length);
+		output_line_part(tensor->name.bytes, tensor->name.length);
 		output_write("\n", 1);
 		text_free(&shape);
 	}
@@ -156,7 +145,7 @@ static void put_verified(const struct info *info)
 	output_printf("\n");
 	for (size_t i = 0; i < v->n_faults; i++) {
 		output_printf("tensor '");
-		put_escaped(v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
+		output_line_part(v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
 		output_printf("': %s: %" PRIu64 "\n", v->faults[i].what, v->faults[i].count);
 	}
 	if (v->n_hole_bytes)

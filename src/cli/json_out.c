@@ -6,12 +6,23 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+static void put(struct json *json, const char *bytes, size_t n_bytes)
+{
+	if (json->to)
+		text_append(json->to, bytes, n_bytes);
+	else
+		output_write(bytes, n_bytes);
+}
+
+static void put_text(struct json *json, const char *text) { put(json, text, strlen(text)); }
 
 static void begin_value(struct json *json)
 {
 	if (json->needs_comma && !json->after_key)
-		output_printf(", ");
+		put_text(json, ", ");
 	json->needs_comma = true;
 	json->after_key = false;
 }
@@ -19,13 +30,13 @@ static void begin_value(struct json *json)
 static void begin(struct json *json, const char *bracket)
 {
 	begin_value(json);
-	output_write(bracket, 1);
+	put_text(json, bracket);
 	json->needs_comma = false;
 }
 
 static void end(struct json *json, const char *bracket)
 {
-	output_write(bracket, 1);
+	put_text(json, bracket);
 	json->needs_comma = true;
 }
 
@@ -36,39 +47,44 @@ void json_end_array(struct json *json) { end(json, "]"); }
 
 /* One character. RFC 8259 wants quotes, backslashes and C0 controls escaped; the other characters that can harm a
  * terminal are escaped too, because JSON ends up there. */
-static void put_character(uint32_t c, const char *bytes, size_t length)
+static void put_character(struct json *json, uint32_t c, const char *bytes, size_t length)
 {
+	char escaped[8];
+
 	if (c == '"' || c == '\\')
-		output_printf("\\%c", (char)c);
+		snprintf(escaped, sizeof escaped, "\\%c", (char)c);
 	else if (c == '\n')
-		output_printf("\\n");
+		strcpy(escaped, "\\n");
 	else if (c == '\t')
-		output_printf("\\t");
+		strcpy(escaped, "\\t");
 	else if (escape_is_harmful(c))
-		output_printf("\\u%04" PRIx32, c);
-	else
-		output_write(bytes, length);
+		snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)(c & 0xffff));
+	else {
+		put(json, bytes, length);
+		return;
+	}
+	put_text(json, escaped);
 }
 
-static void put_string(const char *bytes, size_t n_bytes)
+static void put_string(struct json *json, const char *bytes, size_t n_bytes)
 {
 	uint32_t c = 0;
 	size_t length;
 
-	output_write("\"", 1);
+	put_text(json, "\"");
 	for (size_t i = 0; i < n_bytes; i += length)
 		if (tern_utf8_decode(bytes + i, n_bytes - i, &c, &length) == TERN_UTF8_CHARACTER)
-			put_character(c, bytes + i, length);
+			put_character(json, c, bytes + i, length);
 		else
-			output_printf("\xef\xbf\xbd");
-	output_write("\"", 1);
+			put_text(json, "\xef\xbf\xbd");
+	put_text(json, "\"");
 }
 
 void json_key_bytes(struct json *json, const char *bytes, size_t n_bytes)
 {
 	begin_value(json);
-	put_string(bytes, n_bytes);
-	output_printf(": ");
+	put_string(json, bytes, n_bytes);
+	put_text(json, ": ");
 	json->after_key = true;
 }
 
@@ -77,21 +93,27 @@ void json_key(struct json *json, const char *key) { json_key_bytes(json, key, st
 void json_bytes(struct json *json, const char *bytes, size_t n_bytes)
 {
 	begin_value(json);
-	put_string(bytes, n_bytes);
+	put_string(json, bytes, n_bytes);
 }
 
 void json_string(struct json *json, const char *string) { json_bytes(json, string, strlen(string)); }
 
 void json_int(struct json *json, int64_t value)
 {
+	char text[24];
+
 	begin_value(json);
-	output_printf("%" PRId64, value);
+	snprintf(text, sizeof text, "%" PRId64, value);
+	put_text(json, text);
 }
 
 void json_uint(struct json *json, uint64_t value)
 {
+	char text[24];
+
 	begin_value(json);
-	output_printf("%" PRIu64, value);
+	snprintf(text, sizeof text, "%" PRIu64, value);
+	put_text(json, text);
 }
 
 void json_real(struct json *json, double value, int n_digits)
@@ -99,20 +121,17 @@ void json_real(struct json *json, double value, int n_digits)
 	char text[FORMAT_SIZE];
 
 	begin_value(json);
-	if (isfinite(value))
-		output_printf("%s", format_real(text, value, n_digits));
-	else
-		output_printf("null");
+	put_text(json, isfinite(value) ? format_real(text, value, n_digits) : "null");
 }
 
 void json_bool(struct json *json, bool value)
 {
 	begin_value(json);
-	output_printf(value ? "true" : "false");
+	put_text(json, value ? "true" : "false");
 }
 
 void json_null(struct json *json)
 {
 	begin_value(json);
-	output_printf("null");
+	put_text(json, "null");
 }

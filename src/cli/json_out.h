@@ -1,6 +1,8 @@
-/* JSON on standard output. Commas are put where they belong; the caller closes what it opens. */
+/* JSON on standard output or into a text. Commas are put where they belong; the caller closes what it opens. */
 #ifndef TERN_CLI_JSON_OUT_H
 #define TERN_CLI_JSON_OUT_H
+
+#include "console/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,6 +11,7 @@
 struct json {
 	bool needs_comma; /* a value was written in the current object or array */
 	bool after_key;
+	struct text *to; /* NULL: standard output */
 };
 
 void json_begin_object(struct json *json);

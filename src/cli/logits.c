@@ -178,6 +178,8 @@ static enum tern_status work(struct logits *l)
 	const char *ids = l->options.own.ids;
 	enum tern_status status;
 
+	if (l->options.own.out && !*l->options.own.out)
+		return usage_error(&command_logits, "-o: the name of the file is empty");
 	if (!ids || !l->options.own.out || l->operands.n_items)
 		return usage_error(&command_logits, l->operands.n_items ? "unexpected '%.64s'" : "%s",
 		                   l->operands.n_items ? l->operands.items[0] : "--ids IDS and -o FILE are needed");

@@ -137,6 +137,10 @@ enum tern_status models_find(const char *name, char **path)
 	*path = NULL;
 	if (!name)
 		name = preset && *preset ? preset : SHIPPED_MODEL;
+	if (!*name) {
+		report("-m: the model's name is empty");
+		return TERN_ERR_USAGE;
+	}
 	if (strchr(name, '/') || is_file(name))
 		return take_path(name, path);
 

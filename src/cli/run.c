@@ -366,11 +366,11 @@ static enum tern_status open_session(struct run *run, struct tern_error *err)
 	struct tern_session_options settings = {.n_ctx = n_ctx < 0 ? 0 : n_ctx == 0 ? -1 : n_ctx};
 	enum tern_status status;
 
-	if (n_ctx > n_model)
-		warn("a context of %d tokens is more than the %d the model was made for", n_ctx, n_model);
 	common_threads(&run->options.common, &settings.n_threads);
 	if ((status = tern_session_new(&run->session, run->opened.model, &settings, err)))
 		return status;
+	if (n_ctx > n_model)
+		warn("a context of %d tokens is more than the %d the model was made for", n_ctx, n_model);
 	run->sampling = generation_sampler(&run->options.generation);
 	if ((status = tern_sampler_new(&run->sampler, run->opened.model, &run->sampling, err)))
 		return status;

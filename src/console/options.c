@@ -191,6 +191,8 @@ static bool looks_like_option(const struct parser *p, const char *argument)
 		return false;
 	if (argument[1] == '-')
 		return !argument[2] || find_option(p, argument + 2, strcspn(argument + 2, "="), 0, &found);
+	if (argument[2] && find_option(p, argument, strcspn(argument, "="), 0, &found))
+		return true;
 	if (!find_option(p, NULL, 0, argument[1], &found))
 		return false;
 	return !argument[2] || ((found.option->kind == OPTION_INT || found.option->kind == OPTION_FLOAT) &&
@@ -267,26 +269,35 @@ static bool unknown_letter(struct parser *p, const char *argument, char letter)
 	return fail(p, usage_error(p->command, "unknown option '%.64s'", argument));
 }
 
+/* Applies an option given by its name, with what follows a '=' as its value. */
+static bool apply_named(struct parser *p, const struct found *found, const char *argument)
+{
+	const char *attached = strchr(argument, '=');
+
+	if (attached && !takes_value(found->option))
+		return fail(p, usage_error(p->command, "--%s takes no value", found->option->name));
+	if (attached && !attached[1])
+		return fail(p, usage_error(p->command, "--%s= has no value after it", found->option->name));
+	return apply(p, found, attached ? attached + 1 : NULL);
+}
+
 static bool parse_long(struct parser *p, const char *argument)
 {
 	size_t n_name = strcspn(argument + 2, "=");
-	const char *attached = argument[2 + n_name] ? argument + 2 + n_name + 1 : NULL;
 	struct found found;
 
-	if (n_name == 0 || !find_option(p, argument + 2, n_name, 0, &found))
+	if (n_name == 0 || argument[2] == '-' || !find_option(p, argument + 2, n_name, 0, &found))
 		return unknown_long(p, argument, n_name);
-	if (attached && !takes_value(found.option))
-		return fail(p, usage_error(p->command, "--%s takes no value", found.option->name));
-	if (attached && !*attached)
-		return fail(p, usage_error(p->command, "--%s= has no value after it", found.option->name));
-	return apply(p, &found, attached);
+	return apply_named(p, &found, argument);
 }
 
-/* -v, -qv, -n5, -n 5 */
+/* -v, -qv, -n5, -n 5, and the few long names after one dash */
 static bool parse_short(struct parser *p, const char *argument)
 {
 	struct found found;
 
+	if (argument[2] && find_option(p, argument, strcspn(argument, "="), 0, &found))
+		return apply_named(p, &found, argument);
 	/* Other programs have long names after one dash; -temp is hardly meant as -t emp. */
 	if (argument[2] && find_option(p, argument + 1, strcspn(argument + 1, "="), 0, &found))
 		return fail(p, usage_error(p->command, "unknown option '%.64s' (did you mean '--%s'?)", argument,

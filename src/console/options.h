@@ -43,7 +43,9 @@ struct option {
 	/* Default value as it would be typed; NULL = zero. One out of range stands for "not given" and is not shown. */
 	const char *initial;
 	const char *help;
-	const char *aliases; /* names the same option has in other programs, accepted silently; separated by spaces */
+	/* Names the same option has in other programs, accepted silently; separated by spaces. One that begins with a dash
+	 * is a long name after a single dash: "-pg" for -pg. */
+	const char *aliases;
 	bool once;           /* giving it twice is an error: one of the values would be lost */
 };
 

@@ -29,20 +29,26 @@ void output_printf(const char *format, ...)
 	va_end(args);
 }
 
-void output_text(const char *bytes, size_t n_bytes)
+static void write_escaped(const char *bytes, size_t n_bytes, enum escape how)
 {
 	char shown[ESCAPE_SIZE];
 	size_t n_taken;
 
-	if (!term_is_terminal(STDOUT_FILENO)) {
-		output_write(bytes, n_bytes);
-		return;
-	}
 	for (size_t i = 0; i < n_bytes; i += n_taken) {
-		size_t length = escape_character(shown, bytes + i, n_bytes - i, ESCAPE_TERMINAL, &n_taken);
+		size_t length = escape_character(shown, bytes + i, n_bytes - i, how, &n_taken);
 		output_write(shown, length);
 	}
 }
+
+void output_text(const char *bytes, size_t n_bytes)
+{
+	if (term_is_terminal(STDOUT_FILENO))
+		write_escaped(bytes, n_bytes, ESCAPE_TERMINAL);
+	else
+		output_write(bytes, n_bytes);
+}
+
+void output_line_part(const char *bytes, size_t n_bytes) { write_escaped(bytes, n_bytes, ESCAPE_LINE); }
 
 bool output_flush(void)
 {

@@ -12,6 +12,9 @@ void output_printf(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* Text from a model or a file: control characters are escaped if standard output is a terminal. */
 void output_text(const char *bytes, size_t n_bytes);
 
+/* Untrusted text as part of one line: escaped in any case, newlines too. */
+void output_line_part(const char *bytes, size_t n_bytes);
+
 /* Hands everything to the system. False if any write so far has failed: there is no point in going on. */
 bool output_flush(void);
 

@@ -1,8 +1,9 @@
 /* Byte-level BPE: text is cut into words, a word begins as one token per byte, and merges join them. */
-#include "text/vocab.h"
+#include "text/bpe.h"
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/merge.h"
 #include "text/normalize.h"
 
 /* The byte-level alphabet writes each byte as a printable character: those that are one already, in Latin-1, as they

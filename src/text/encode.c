@@ -1,18 +1,12 @@
 /* Text to ids: tokens that stand in it whole are found first, what is between them goes to the vocabulary's kind. */
-#include "text/vocab.h"
-
 #include "base/memory.h"
+#include "text/bpe.h"
+#include "text/spm.h"
+#include "text/state.h"
+#include "text/tokenizer.h"
 
 /* Symbols count bytes in 32 bits; and nobody waits for more. */
 static const size_t MAX_TEXT = (size_t)1 << 30;
-
-enum tern_status tern_ids_push(struct tern_ids *out, int32_t id, struct tern_error *err)
-{
-	if (!tern_grow((void **)&out->ids, &out->capacity, out->n_ids + 1, sizeof *out->ids))
-		return tern_fail_memory(err, (out->n_ids + 1) * sizeof *out->ids);
-	out->ids[out->n_ids++] = id;
-	return TERN_OK;
-}
 
 static enum tern_status encode_plain(struct encoder *encoder, const char *text, size_t n_bytes)
 {

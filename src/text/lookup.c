@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-static uint64_t mix(uint64_t h)
-{
-	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9u;
-	h = (h ^ h >> 29) * 0x94d049bb133111ebu;
-	return h ^ h >> 32;
-}
-
 /* All of up to eight bytes in a number; one number for each content of a given length. */
 static uint64_t load_short(const char *bytes, size_t n)
 {
@@ -23,41 +16,37 @@ static uint64_t load_short(const char *bytes, size_t n)
 }
 
 /* The key of a piece; see struct piece_slot. */
-static uint64_t key_of(const char *bytes, size_t n)
+static uint64_t key_of(const struct piece_table *table, const char *bytes, size_t n)
 {
-	uint64_t h = 0;
-
-	for (; n > 8; n -= 8, bytes += 8)
-		h = mix(h ^ tern_load_u64(bytes)) + 1;
-	return h ^ load_short(bytes, n);
+	return n <= 8 ? load_short(bytes, n) : tern_hash_bytes(table->hash, bytes, n);
 }
 
-/* The least power of two with room for n entries at two thirds full. */
-static size_t table_size(size_t n)
+/* The least power of two with room for n entries at two thirds full, as its exponent. */
+static int table_bits(size_t n)
 {
-	size_t size = 16;
+	int bits = 4;
 
-	while (size / 3 < n / 2 + 1)
-		size *= 2;
-	return size;
+	while (((size_t)1 << bits) / 3 < n / 2 + 1)
+		bits++;
+	return bits;
 }
 
 bool tern_piece_table_init(struct piece_table *table, const struct tern_piece *pieces, size_t n)
 {
-	size_t size = table_size(n);
-
 	table->pieces = pieces;
-	table->mask = size - 1;
-	table->slots = tern_alloc(size, sizeof *table->slots);
+	table->bits = table_bits(n);
+	table->hash = tern_hash_new_key(table);
+	table->slots = tern_alloc((size_t)1 << table->bits, sizeof *table->slots);
 	return table->slots != NULL;
 }
 
 /* The slot that holds these bytes, or the free one where they belong. */
 static struct piece_slot *find_slot(const struct piece_table *table, const char *bytes, size_t length)
 {
-	uint64_t key = key_of(bytes, length);
+	uint64_t key = key_of(table, bytes, length);
+	size_t mask = ((size_t)1 << table->bits) - 1;
 
-	for (size_t i = (size_t)mix(key + length) & table->mask;; i = (i + 1) & table->mask) {
+	for (size_t i = tern_hash_u64(table->hash, key, table->bits);; i = (i + 1) & mask) {
 		struct piece_slot *slot = &table->slots[i];
 		if (slot->id_plus_1 == 0)
 			return slot;
@@ -75,13 +64,14 @@ bool tern_piece_table_add(struct piece_table *table, int32_t id)
 
 	if (slot->id_plus_1 != 0)
 		return false;
-	*slot = (struct piece_slot){key_of(piece->bytes, piece->length), (uint32_t)piece->length, (uint32_t)id + 1};
+	*slot = (struct piece_slot){key_of(table, piece->bytes, piece->length), (uint32_t)piece->length,
+	                            (uint32_t)id + 1};
 	return true;
 }
 
 void tern_piece_table_prefetch(const struct piece_table *table, const char *bytes, size_t length)
 {
-	__builtin_prefetch(&table->slots[mix(key_of(bytes, length) + length) & table->mask]);
+	__builtin_prefetch(&table->slots[tern_hash_u64(table->hash, key_of(table, bytes, length), table->bits)]);
 }
 
 int32_t tern_piece_table_find(const struct piece_table *table, const char *bytes, size_t length)
@@ -91,9 +81,10 @@ int32_t tern_piece_table_find(const struct piece_table *table, const char *bytes
 
 bool tern_merge_table_init(struct merge_table *table, size_t n)
 {
-	size_t size = table_size(n);
+	table->bits = table_bits(n);
+	size_t size = (size_t)1 << table->bits;
 
-	table->mask = size - 1;
+	table->hash = tern_hash_new_key(table);
 	table->slots = tern_alloc_aligned(size, sizeof *table->slots);
 	if (!table->slots)
 		return false;

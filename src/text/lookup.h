@@ -2,7 +2,8 @@
 #ifndef TERN_TEXT_LOOKUP_H
 #define TERN_TEXT_LOOKUP_H
 
-#include "text/tokenizer.h"
+#include "base/hash.h"
+#include "text/vocabulary.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +18,8 @@ struct piece_table {
 		uint32_t length;
 		uint32_t id_plus_1; /* 0 = free */
 	} * slots;
-	size_t mask; /* slots - 1; a power of two less one */
+	int bits; /* there are 2^bits slots */
+	struct tern_hash_key hash;
 };
 
 /* Room for n pieces. False when memory runs out. Free with tern_free(table->slots). */
@@ -41,7 +43,8 @@ struct merge_slot {
 
 struct merge_table {
 	struct merge_slot *slots;
-	size_t mask;
+	int bits;
+	struct tern_hash_key hash;
 };
 
 #define MERGE_NONE UINT32_MAX
@@ -58,8 +61,7 @@ static inline uint64_t merge_pair(int32_t left, int32_t right)
 /* The slot where a pair is looked for first. */
 static inline size_t merge_home(const struct merge_table *table, uint64_t pair)
 {
-	pair *= 0x9e3779b97f4a7c15u;
-	return (size_t)(pair >> 32 ^ pair >> 15) & table->mask;
+	return tern_hash_u64(table->hash, pair, table->bits);
 }
 
 /* The merge of left and right; its rank is MERGE_NONE if there is none. Called for every pair of every word, hence
@@ -67,10 +69,10 @@ static inline size_t merge_home(const struct merge_table *table, uint64_t pair)
 static inline const struct merge_slot *merge_find(const struct merge_table *table, int32_t left, int32_t right)
 {
 	uint64_t pair = merge_pair(left, right);
-	size_t i = merge_home(table, pair);
+	size_t i = merge_home(table, pair), mask = ((size_t)1 << table->bits) - 1;
 
 	while (table->slots[i].rank != MERGE_NONE && table->slots[i].pair != pair)
-		i = (i + 1) & table->mask;
+		i = (i + 1) & mask;
 	return &table->slots[i];
 }
 

@@ -1,7 +1,7 @@
 /* Joining symbols in the order of the merges' ranks, the leftmost of equals first. Short words, nearly all there are,
  * look through their symbols for each merge; long ones (a megabyte of one letter, or all of a text for SentencePiece)
  * keep the merges in a heap: O(n log n). Both give the same result. */
-#include "text/vocab.h"
+#include "text/merge.h"
 
 #include "base/memory.h"
 

@@ -1,7 +1,6 @@
 #include "text/pretokenize.h"
 
 #include "base/utf8.h"
-#include "text/tokenizer.h"
 #include "text/unicode.h"
 
 #include <string.h>
@@ -42,8 +41,6 @@ const struct tern_pretokenizer *tern_pretokenizer_find(const char *pre)
 			return &pretokenizers[i];
 	return NULL;
 }
-
-bool tern_pretokenizer_known(const char *pre) { return tern_pretokenizer_find(pre) != NULL; }
 
 static const char *name_for(enum pretoken_pattern pattern, bool ignore_merges, bool nfc)
 {

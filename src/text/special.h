@@ -2,8 +2,6 @@
 #ifndef TERN_TEXT_SPECIAL_H
 #define TERN_TEXT_SPECIAL_H
 
-#include "text/tokenizer.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,10 +1,11 @@
 /* SentencePiece BPE: text begins as one token per character, and pieces are joined over all of it, spaces included.
  * A character that is no token is written as its bytes' tokens. */
-#include "text/vocab.h"
+#include "text/spm.h"
 
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/merge.h"
 
 #include <math.h>
 #include <string.h>

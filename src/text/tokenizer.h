@@ -8,58 +8,12 @@
 #define TERN_TEXT_TOKENIZER_H
 
 #include "base/error.h"
+#include "text/ids.h"
+#include "text/vocabulary.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum tern_vocab_kind {
-	TERN_VOCAB_BPE, /* byte-level BPE: tokenizer.ggml.model = "gpt2" */
-	TERN_VOCAB_SPM, /* SentencePiece BPE with byte fallback: "llama" */
-};
-
-/* tokenizer.ggml.token_type */
-enum tern_token_type {
-	TERN_TOKEN_NORMAL = 1,
-	TERN_TOKEN_UNKNOWN = 2,      /* stands for text that has no token */
-	TERN_TOKEN_CONTROL = 3,      /* a marker; found in text only with TERN_TOKENIZE_SPECIAL */
-	TERN_TOKEN_USER_DEFINED = 4, /* found in text always, before anything is merged */
-	TERN_TOKEN_UNUSED = 5,       /* padding of the vocabulary; never found */
-	TERN_TOKEN_BYTE = 6,         /* <0x00> to <0xFF>; SPM only */
-};
-
-struct tern_piece {
-	const char *bytes; /* as spelled in the vocabulary: byte-level alphabet for BPE, U+2581 for spaces in SPM */
-	size_t length;
-};
-
-/* What a tokenizer is made from. Nothing of it need outlive tern_tokenizer_new().
- *
- * SPM pieces are joined in the order of `merges`, if there are any, else in the order of their scores, the highest
- * first and the leftmost of equals. A SentencePiece file has scores. A tokenizer.json has merges, and only merges give
- * its ids: two ways to make one piece have different ranks there, but one score. (As scores for readers that know
- * nothing else, minus the rank of the first merge that makes a piece is nearly as good.)
- *
- * Added tokens of a tokenizer.json are control tokens if "special", else user-defined ones, and are found in the text
- * as it was before its spaces became U+2581. So a user-defined SPM token with U+2581 in its spelling is never found
- * whole; spaces come to it by joining. SentencePiece finds its user-defined pieces in the text as it is after: write
- * their U+2581 as a space.
- *
- * User-defined tokens that look like markers, "<|...|>", are taken for control tokens: files disagree on which they
- * are, and text from users must not produce them. */
-struct tern_vocab {
-	enum tern_vocab_kind kind;
-	const char *pre; /* tokenizer.ggml.pre for BPE, e.g. "llama-bpe", "qwen2", "gpt-2"; NULL for SPM */
-	size_t n_pieces;
-	const struct tern_piece *pieces;
-	const float *scores;             /* [n_pieces]; SPM without merges only, else may be NULL */
-	const int32_t *types;            /* [n_pieces] enum tern_token_type, or NULL: all normal, SPM's <0xXX> bytes */
-	size_t n_merges;                 /* BPE; optional for SPM */
-	const struct tern_piece *merges; /* "left right", best first */
-	int32_t bos_id, eos_id, unk_id;  /* -1 = none */
-	bool add_bos, add_eos;
-	bool add_space_prefix; /* SPM: a space before the text, and before what follows a special token */
-};
 
 struct tern_tokenizer;
 
@@ -68,15 +22,6 @@ struct tern_tokenizer;
 enum tern_status tern_tokenizer_new(struct tern_tokenizer **tokenizer, const struct tern_vocab *vocab,
                                     const char *source, struct tern_error *err);
 void tern_tokenizer_free(struct tern_tokenizer *tokenizer);
-
-/* Ids, growing; *ids is allocated with tern_realloc(). Zero-initialise before first use. */
-struct tern_ids {
-	int32_t *ids;
-	size_t n_ids, capacity;
-};
-
-/* Appends one id. */
-enum tern_status tern_ids_push(struct tern_ids *out, int32_t id, struct tern_error *err);
 
 /* flags are tern.h's: TERN_TOKENIZE_BOS begins with BOS and ends with EOS where the vocabulary wants them;
  * TERN_TOKENIZE_SPECIAL recognises control tokens in the text; user-defined tokens always are.
@@ -121,9 +66,5 @@ size_t tern_tokenizer_n_pieces(const struct tern_tokenizer *tokenizer);
 /* The vocabulary's bos_id and eos_id; -1 = none. */
 int32_t tern_tokenizer_bos_id(const struct tern_tokenizer *tokenizer);
 int32_t tern_tokenizer_eos_id(const struct tern_tokenizer *tokenizer);
-
-/* True if tern knows this tokenizer.ggml.pre name. "default" is known only to tern_tokenizer_new(), which takes it
- * for GPT-NeoX's pre-tokenizer in a vocabulary of GPT-NeoX's size. */
-bool tern_pretokenizer_known(const char *pre);
 
 #endif

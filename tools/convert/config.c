@@ -1,6 +1,8 @@
+/* Reading config.json. */
 #include "convert/config.h"
 
-#include <float.h>
+#include "convert/json_value.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -55,45 +57,6 @@ static const struct family families[] = {
          .is_trained_ternary = true,
          .default_rope_theta = 1e4},
 };
-
-/* ---- numbers ---- */
-
-enum tern_status config_get_size(struct json_value object, const char *key, bool required, uint64_t low, uint64_t high,
-                                 uint64_t *out, struct tern_error *err)
-{
-	char expected[64];
-	uint64_t number = *out;
-	bool found;
-	enum tern_status status = json_get_u64(object, key, &number, &found, err);
-
-	if (status)
-		return status;
-	snprintf(expected, sizeof expected, "a whole number from %llu to %llu", (unsigned long long)low,
-	         (unsigned long long)high);
-	if (!found)
-		return required ? json_fail_missing(object, key, expected, err) : TERN_OK;
-	if (number < low || number > high)
-		return json_fail_type(json_find(object, key), expected, err);
-	*out = number;
-	return TERN_OK;
-}
-
-enum tern_status config_get_positive(struct json_value object, const char *key, bool required, double *out,
-                                     struct tern_error *err)
-{
-	double number = *out;
-	bool found;
-	enum tern_status status = json_get_f64(object, key, &number, &found, err);
-
-	if (status)
-		return status;
-	if (!found)
-		return required ? json_fail_missing(object, key, "a number above 0", err) : TERN_OK;
-	if (!(number >= FLT_MIN) || number > FLT_MAX)
-		return json_fail_type(json_find(object, key), "a number above 0", err);
-	*out = number;
-	return TERN_OK;
-}
 
 /* ---- the family ---- */
 
@@ -155,10 +118,10 @@ static enum tern_status read_heads(struct config *config, struct json_value root
 {
 	enum tern_status status;
 
-	if ((status = config_get_size(root, "num_attention_heads", true, 1, MAX_WIDTH, &config->n_head, err)))
+	if ((status = json_get_size(root, "num_attention_heads", true, 1, MAX_WIDTH, &config->n_head, err)))
 		return status;
 	config->n_head_kv = config->n_head;
-	if ((status = config_get_size(root, "num_key_value_heads", false, 1, config->n_head, &config->n_head_kv, err)))
+	if ((status = json_get_size(root, "num_key_value_heads", false, 1, config->n_head, &config->n_head_kv, err)))
 		return status;
 	if (config->n_head % config->n_head_kv)
 		return json_fail(json_find(root, "num_key_value_heads"), err,
@@ -167,8 +130,7 @@ static enum tern_status read_heads(struct config *config, struct json_value root
 	config->head_dim = config->family->default_head_dim;
 	if (!config->head_dim && config->n_embd % config->n_head == 0)
 		config->head_dim = config->n_embd / config->n_head;
-	if ((status =
-	             config_get_size(root, "head_dim", config->head_dim == 0, 2, MAX_HEAD_DIM, &config->head_dim, err)))
+	if ((status = json_get_size(root, "head_dim", config->head_dim == 0, 2, MAX_HEAD_DIM, &config->head_dim, err)))
 		return status;
 	if (config->head_dim % 2 || config->head_dim < 2 || config->head_dim > MAX_HEAD_DIM)
 		return json_fail(root, err, "the head size (head_dim) is %llu; expected an even number from 2 to %d",
@@ -194,7 +156,7 @@ static enum tern_status read_shape(struct config *config, struct json_value root
 	enum tern_status status;
 
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-		status = config_get_size(root, sizes[i].key, true, sizes[i].low, sizes[i].high, sizes[i].out, err);
+		status = json_get_size(root, sizes[i].key, true, sizes[i].low, sizes[i].high, sizes[i].out, err);
 		if (status)
 			return status;
 		if (sizes[i].low == 16 && *sizes[i].out % 16)
@@ -202,7 +164,7 @@ static enum tern_status read_shape(struct config *config, struct json_value root
 	}
 	if ((status = read_heads(config, root, err)))
 		return status;
-	return config_get_positive(root, "rms_norm_eps", true, &config->rms_eps, err);
+	return json_get_positive(root, "rms_norm_eps", true, &config->rms_eps, err);
 }
 
 /* ---- attention over a window ---- */
@@ -284,7 +246,7 @@ static enum tern_status read_quantization(struct quantization *q, struct json_va
 	q->divides = !is_auto;
 	struct json_value eps = json_find(object, "rms_norm_eps");
 	q->has_rms_norm_eps = json_exists(eps) && json_type(eps) != JSON_NULL;
-	return config_get_positive(object, "rms_norm_eps", false, &q->rms_norm_eps, err);
+	return json_get_positive(object, "rms_norm_eps", false, &q->rms_norm_eps, err);
 }
 
 static bool contains(const char *text, struct json_string part)
@@ -351,7 +313,8 @@ enum tern_status config_read(struct config *config, const struct directory *dir,
 	struct json_value root = json_root(&config->json);
 	if (!(status = find_family(config, root, err)) && !(status = read_activation(config, root, err)) &&
 	    !(status = read_shape(config, root, err)) && !(status = check_window(config, root, err)) &&
-	    !(status = config_read_rope(config, root, err)) &&
+	    !(status = rope_read(&config->rope, root, config->family->default_rope_theta, config->head_dim,
+	                         config->n_ctx, err)) &&
 	    !(status = read_quantization(&config->quantization, root, err)))
 		status = read_rest(config, root, err);
 	if (status)

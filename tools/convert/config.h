@@ -4,6 +4,8 @@
 #define CONVERT_CONFIG_H
 
 #include "convert/directory.h"
+#include "convert/json.h"
+#include "convert/rope.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,24 +26,6 @@ struct family {
 	bool is_trained_ternary;                  /* with per-token int8 activations, whatever else config.json says */
 	double default_rope_theta;
 	uint64_t default_head_dim; /* 0 = hidden_size / num_attention_heads */
-};
-
-enum rope_type {
-	ROPE_PLAIN,
-	ROPE_LINEAR,
-	ROPE_LLAMA3,
-	ROPE_YARN
-};
-
-struct rope {
-	enum rope_type type;
-	double theta;
-	uint64_t n_rot; /* values of a head that rotate */
-	double factor;  /* linear, llama3, YaRN */
-	uint64_t original_context;
-	double low_freq_factor, high_freq_factor; /* llama3 */
-	double beta_fast, beta_slow;              /* YaRN */
-	double attention_factor;                  /* YaRN: on cosine and sine, all included */
 };
 
 /* quantization_config of transformers' BitNet integration. */
@@ -73,21 +57,8 @@ struct config {
 enum tern_status config_read(struct config *config, const struct directory *dir, bool optional, struct tern_error *err);
 void config_free(struct config *config);
 
-/* rope_scaling or rope_parameters, in either spelling; head_dim and n_ctx are set. In rope.c. */
-enum tern_status config_read_rope(struct config *config, struct json_value root, struct tern_error *err);
-
-/* Divisors of the frequencies as Llama 3 scales them: [n_rot / 2] floats. In rope.c. */
-void rope_llama3_divisors(const struct rope *rope, float *divisors);
-
 /* True if modules_to_not_convert lists the module ("model.layers.0.mlp.up_proj"), which like transformers' own test is
  * asked for every substring; without a list only lm_head is not converted. */
 bool config_is_not_converted(const struct config *config, const char *module);
-
-/* A member that has to be a whole number from low to high; `required` or *out is the default. */
-enum tern_status config_get_size(struct json_value object, const char *key, bool required, uint64_t low, uint64_t high,
-                                 uint64_t *out, struct tern_error *err);
-/* A member that has to be a number above 0, and stay that in single precision. */
-enum tern_status config_get_positive(struct json_value object, const char *key, bool required, double *out,
-                                     struct tern_error *err);
 
 #endif

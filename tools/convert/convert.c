@@ -2,7 +2,8 @@
 
 #include "base/clock.h"
 #include "base/threads.h"
-#include "convert/vocab.h"
+#include "convert/vocab_put.h"
+#include "convert/vocab_read.h"
 #include "text/pretokenize.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef CONVERT_CONVERT_H
 #define CONVERT_CONVERT_H
 
-#include "convert/plan.h"
+#include "convert/plan_make.h"
 #include "convert/reporter.h"
 
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 /* The slot that holds the name, or the free one where it belongs. */
 static size_t find_slot(const struct name_set *set, const char *bytes, size_t length)
 {
-	size_t slot = (size_t)hash_bytes(set->key, bytes, length) & (set->n_slots - 1);
+	size_t slot = (size_t)tern_hash_bytes(set->key, bytes, length) & (set->n_slots - 1);
 
 	while (set->slots[slot]) {
 		const struct name *there = &set->names[set->slots[slot] - 1];
@@ -27,7 +27,7 @@ static bool grow_slots(struct name_set *set)
 	if (!slots)
 		return false;
 	if (!old)
-		set->key = hash_new_key(set);
+		set->key = tern_hash_new_key(set);
 	set->slots = slots;
 	set->n_slots = n_slots;
 	for (size_t i = 0; i < set->n_names; i++)

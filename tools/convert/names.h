@@ -3,7 +3,7 @@
 #ifndef CONVERT_NAMES_H
 #define CONVERT_NAMES_H
 
-#include "convert/hash.h"
+#include "base/hash.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ struct name_set {
 	size_t n_names, capacity;
 	uint32_t *slots; /* index + 1; 0 is free */
 	size_t n_slots;  /* a power of two */
-	struct hash_key key;
+	struct tern_hash_key key;
 };
 
 /* The name's number: of an equal name already there (*is_new false) or of the one added. The bytes must outlive the

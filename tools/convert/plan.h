@@ -1,12 +1,8 @@
-/* The tensors of the output, in order, and where each comes from. Making the plan finds every tensor the network needs,
- * checks its shape and type, and refuses a checkpoint with any tensor left over: a norm that nobody applies gives
- * fluent nonsense. */
+/* The tensors of the output, in order, and where each comes from. */
 #ifndef CONVERT_PLAN_H
 #define CONVERT_PLAN_H
 
-#include "convert/config.h"
 #include "convert/matrix.h"
-#include "convert/reporter.h"
 #include "model/gguf.h"
 
 enum step_kind {
@@ -55,20 +51,14 @@ struct plan {
 	bool is_tied, head_is_ternary;
 };
 
-/* What the user asks for: --embd keep, --head keep. */
-struct plan_options {
-	bool keep_embedding, keep_head;
-};
-
-/* Free in either case. Matrices of floats still have to be looked at. */
-enum tern_status plan_make(struct plan *plan, struct checkpoint *ckpt, const struct config *config,
-                           struct plan_options options, const struct reporter *reporter, struct tern_error *err);
 void plan_free(struct plan *plan);
 
 /* The type and dimensions of a step's tensor, once its matrix is known; returns the number of dimensions. */
 int step_shape(const struct step *step, uint32_t *type, uint64_t dims[GGUF_MAX_DIMS]);
 
-/* "attn_q" ... "ffn_down", "output". */
+/* A projection's name in the output, "attn_q" ... "ffn_down", "output", and below a layer of the checkpoint,
+ * "self_attn.q_proj" ... "mlp.down_proj", "lm_head". */
 const char *projection_name(enum projection projection);
+const char *projection_module(enum projection projection);
 
 #endif

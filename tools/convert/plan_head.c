@@ -1,7 +1,8 @@
 /* Planning the token embedding and the output head: shared or not, dense or ternary. */
-#include "convert/planner.h"
+#include "convert/plan_head.h"
 
 #include "base/memory.h"
+#include "convert/plan_linear.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Planning the projections: how a matrix is stored, its scale, its bias and its own norm. */
-#include "convert/planner.h"
+#include "convert/plan_linear.h"
 
 #include <stdio.h>
 

@@ -1,9 +1,17 @@
-/* What the files that make a plan share: plan.c (layers and the whole), plan_linear.c (projections) and plan_head.c
- * (embedding and head). */
+/* What the files that make a plan share: plan_make.c (layers and the whole), plan_linear.c (projections) and
+ * plan_head.c (embedding and head). */
 #ifndef CONVERT_PLANNER_H
 #define CONVERT_PLANNER_H
 
+#include "convert/checkpoint.h"
+#include "convert/config.h"
 #include "convert/plan.h"
+#include "convert/reporter.h"
+
+/* What the user asks for: --embd keep, --head keep. */
+struct plan_options {
+	bool keep_embedding, keep_head;
+};
 
 enum {
 	PLANNER_NAME_SIZE = 160 /* of a tensor in the checkpoint, made here */
@@ -40,21 +48,5 @@ enum tern_status planner_add_step(struct planner *p, const struct step *step, co
         __attribute__((format(printf, 3, 4)));
 /* Appends a norm or bias of n values. */
 enum tern_status planner_add_vector(struct planner *p, const struct tensor *tensor, uint64_t n, const char *name);
-
-/* A projection to be added. */
-struct linear {
-	char module[PLANNER_NAME_SIZE]; /* its name in the checkpoint */
-	char out[48];                   /* and in the output, without ".weight" */
-	enum projection projection;
-	uint64_t n_row, n_col;
-	bool wants_bias; /* config.json says there is one */
-};
-
-/* Appends a projection: weights, scale, bias, norm. */
-enum tern_status planner_add_linear(struct planner *p, const struct linear *linear);
-/* Appends the token embedding. */
-enum tern_status planner_add_embedding(struct planner *p, const struct tensor *tensor);
-/* Appends the head, if it is not the embedding once more. */
-enum tern_status planner_add_head(struct planner *p, const struct tensor *embedding);
 
 #endif

@@ -1,7 +1,8 @@
 /* What tokenizer.json says happens to a text before tokens are merged: only what tern's tokenizers do is accepted,
  * since anything else would silently give other ids. */
-#include "convert/vocab.h"
+#include "convert/pre_tokenizer.h"
 
+#include "convert/json_value.h"
 #include "text/pretokenize.h"
 
 #include <string.h>

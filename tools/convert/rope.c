@@ -1,8 +1,9 @@
 /* RoPE settings in config.json: `rope_scaling` beside `rope_theta`, or the newer `rope_parameters`, which holds both.
  * The type is spelled rope_type or type. */
-#include "convert/config.h"
+#include "convert/rope.h"
 
 #include "base/exactmath.h"
+#include "convert/json_value.h"
 
 #include <string.h>
 
@@ -13,8 +14,8 @@ static enum tern_status read_llama3(struct rope *rope, struct json_value r, stru
 	enum tern_status status;
 
 	rope->type = ROPE_LLAMA3;
-	if ((status = config_get_positive(r, "low_freq_factor", true, &rope->low_freq_factor, err)) ||
-	    (status = config_get_positive(r, "high_freq_factor", true, &rope->high_freq_factor, err)))
+	if ((status = json_get_positive(r, "low_freq_factor", true, &rope->low_freq_factor, err)) ||
+	    (status = json_get_positive(r, "high_freq_factor", true, &rope->high_freq_factor, err)))
 		return status;
 	if (!(rope->low_freq_factor < rope->high_freq_factor))
 		return json_fail(r, err, "low_freq_factor has to be below high_freq_factor");
@@ -35,7 +36,7 @@ static enum tern_status read_attention_factor(struct rope *rope, struct json_val
 		rope->attention_factor = (0.1 * mscale * log_factor + 1.0) / (0.1 * mscale_all_dim * log_factor + 1.0);
 	if (!(rope->attention_factor > 0.0))
 		return json_fail(r, err, "mscale and mscale_all_dim give an attention factor that is not above 0");
-	return config_get_positive(r, "attention_factor", false, &rope->attention_factor, err);
+	return json_get_positive(r, "attention_factor", false, &rope->attention_factor, err);
 }
 
 static enum tern_status read_yarn(struct rope *rope, struct json_value r, struct tern_error *err)
@@ -46,8 +47,8 @@ static enum tern_status read_yarn(struct rope *rope, struct json_value r, struct
 	rope->type = ROPE_YARN;
 	rope->beta_fast = 32.0;
 	rope->beta_slow = 1.0;
-	if ((status = config_get_positive(r, "beta_fast", false, &rope->beta_fast, err)) ||
-	    (status = config_get_positive(r, "beta_slow", false, &rope->beta_slow, err)) ||
+	if ((status = json_get_positive(r, "beta_fast", false, &rope->beta_fast, err)) ||
+	    (status = json_get_positive(r, "beta_slow", false, &rope->beta_slow, err)) ||
 	    (status = json_get_bool(r, "truncate", &truncates, NULL, err)))
 		return status;
 	if (!truncates)
@@ -55,9 +56,8 @@ static enum tern_status read_yarn(struct rope *rope, struct json_value r, struct
 	return read_attention_factor(rope, r, err);
 }
 
-static enum tern_status read_scaling(struct config *config, struct json_value r, struct tern_error *err)
+static enum tern_status read_scaling(struct rope *rope, struct json_value r, uint64_t n_ctx, struct tern_error *err)
 {
-	struct rope *rope = &config->rope;
 	char quoted[TERN_QUOTE_SIZE];
 	struct json_value type = json_find(r, "rope_type");
 	bool is_llama3, is_yarn, is_linear;
@@ -77,12 +77,12 @@ static enum tern_status read_scaling(struct config *config, struct json_value r,
 		return json_fail(type, err, "'%s' is not supported; tern knows default, linear, llama3 and yarn",
 		                 tern_quote(quoted, name.bytes, name.length));
 	}
-	rope->original_context = config->n_ctx;
-	if ((status = config_get_size(r, "original_max_position_embeddings", is_llama3, 1, 1 << 24,
-	                              &rope->original_context, err)))
+	rope->original_context = n_ctx;
+	if ((status = json_get_size(r, "original_max_position_embeddings", is_llama3, 1, 1 << 24,
+	                            &rope->original_context, err)))
 		return status;
-	rope->factor = (double)config->n_ctx / (double)rope->original_context;
-	if ((status = config_get_positive(r, "factor", !is_yarn, &rope->factor, err)))
+	rope->factor = (double)n_ctx / (double)rope->original_context;
+	if ((status = json_get_positive(r, "factor", !is_yarn, &rope->factor, err)))
 		return status;
 	if (is_llama3)
 		return read_llama3(rope, r, err);
@@ -92,43 +92,43 @@ static enum tern_status read_scaling(struct config *config, struct json_value r,
 	return TERN_OK;
 }
 
-static enum tern_status read_rotated_part(struct config *config, struct json_value root, struct json_value r,
-                                          struct tern_error *err)
+static enum tern_status read_rotated_part(struct rope *rope, struct json_value root, struct json_value r,
+                                          uint64_t head_dim, struct tern_error *err)
 {
 	double part = 1.0;
 	enum tern_status status;
 
-	if ((status = config_get_positive(root, "partial_rotary_factor", false, &part, err)) ||
-	    (json_exists(r) && (status = config_get_positive(r, "partial_rotary_factor", false, &part, err))))
+	if ((status = json_get_positive(root, "partial_rotary_factor", false, &part, err)) ||
+	    (json_exists(r) && (status = json_get_positive(r, "partial_rotary_factor", false, &part, err))))
 		return status;
-	config->rope.n_rot = (uint64_t)((double)config->head_dim * part);
-	if (part > 1.0 || config->rope.n_rot < 2 || config->rope.n_rot % 2)
+	rope->n_rot = (uint64_t)((double)head_dim * part);
+	if (part > 1.0 || rope->n_rot < 2 || rope->n_rot % 2)
 		return json_fail(root, err, "partial_rotary_factor %g of a head of %llu is no even number of values",
-		                 part, (unsigned long long)config->head_dim);
+		                 part, (unsigned long long)head_dim);
 	return TERN_OK;
 }
 
-enum tern_status config_read_rope(struct config *config, struct json_value root, struct tern_error *err)
+enum tern_status rope_read(struct rope *rope, struct json_value root, double default_theta, uint64_t head_dim,
+                           uint64_t n_ctx, struct tern_error *err)
 {
-	struct rope *rope = &config->rope;
 	struct json_value r;
 	enum tern_status status;
 
-	rope->theta = config->family->default_rope_theta;
+	rope->theta = default_theta;
 	if ((status = json_get_container(root, "rope_parameters", JSON_OBJECT, &r, err)) ||
 	    (!json_exists(r) && (status = json_get_container(root, "rope_scaling", JSON_OBJECT, &r, err))))
 		return status;
 	for (struct json_iterator it = json_items(r); json_next(&it);)
 		if (json_type(it.value) == JSON_OBJECT)
 			return json_fail(it.value, err, "RoPE that differs from layer to layer is not supported");
-	if ((status = config_get_positive(root, "rope_theta", false, &rope->theta, err)) ||
-	    (json_exists(r) && (status = config_get_positive(r, "rope_theta", false, &rope->theta, err))))
+	if ((status = json_get_positive(root, "rope_theta", false, &rope->theta, err)) ||
+	    (json_exists(r) && (status = json_get_positive(r, "rope_theta", false, &rope->theta, err))))
 		return status;
 	if (!(rope->theta > 1.0))
 		return json_fail(root, err, "rope_theta is %g; expected a number above 1", rope->theta);
-	if ((status = read_rotated_part(config, root, r, err)))
+	if ((status = read_rotated_part(rope, root, r, head_dim, err)))
 		return status;
-	return json_exists(r) ? read_scaling(config, r, err) : TERN_OK;
+	return json_exists(r) ? read_scaling(rope, r, n_ctx, err) : TERN_OK;
 }
 
 /* Waves longer than the original context / low_freq_factor turn `factor` times slower, those shorter than the original

@@ -3,7 +3,9 @@
  * tokenizer_config.json comes first: it is what transformers goes by, and its null means "none" (Falcon 3 has a
  * bos_token_id in config.json that is never used). config.json and generation_config.json fill the gaps. All tokens
  * that any of them calls an end of text are end tokens. */
-#include "convert/vocab.h"
+#include "convert/tokenizer_config.h"
+
+#include "convert/json_value.h"
 
 #include <string.h>
 

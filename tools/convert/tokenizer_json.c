@@ -1,8 +1,11 @@
 /* tokenizer.json, as Hugging Face's tokenizers library writes it: BPE models, byte-level (Llama 3, Qwen, GPT-2) or with
  * byte fallback (Llama 2, Gemma). */
-#include "convert/vocab.h"
+#include "convert/tokenizer_json.h"
 
 #include "base/memory.h"
+#include "convert/json_value.h"
+#include "convert/pre_tokenizer.h"
+#include "text/spm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -261,16 +264,6 @@ static enum tern_status check_model(struct json_value root, struct json_value *m
 	return TERN_OK;
 }
 
-/* <0x00> to <0xFF>. */
-static bool is_byte_token(const struct name *token)
-{
-	static const char digits[] = "0123456789ABCDEFabcdef";
-	const char *b = token->bytes;
-
-	return token->length == 6 && memcmp(b, "<0x", 3) == 0 && b[3] && strchr(digits, b[3]) && b[4] &&
-	       strchr(digits, b[4]) && b[5] == '>';
-}
-
 static enum tern_status finish_spm(struct vocab *vocab, struct json_value model, struct tern_error *err)
 {
 	struct json_string unknown = {"", 0};
@@ -279,7 +272,8 @@ static enum tern_status finish_spm(struct vocab *vocab, struct json_value model,
 	if (status)
 		return status;
 	for (size_t id = 0; id < vocab->n_tokens; id++)
-		if (vocab->types[id] == TERN_TOKEN_NORMAL && is_byte_token(&vocab->tokens[id]))
+		if (vocab->types[id] == TERN_TOKEN_NORMAL &&
+		    tern_spm_byte(vocab->tokens[id].bytes, vocab->tokens[id].length) >= 0)
 			vocab->types[id] = TERN_TOKEN_BYTE;
 	if (unknown.length > 0 && (vocab->unk_id = vocab_find(vocab, unknown.bytes, unknown.length)) >= 0)
 		vocab->types[vocab->unk_id] = TERN_TOKEN_UNKNOWN;

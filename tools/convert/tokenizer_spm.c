@@ -1,7 +1,9 @@
 /* tokenizer.model, a SentencePiece BPE model, with the tokens that were added to it: added_tokens_decoder in
  * tokenizer_config.json ({"32000": {"content": "<pad>", "special": true}}), or the older added_tokens.json
  * ({"<pad>": 32000}). */
-#include "convert/vocab.h"
+#include "convert/tokenizer_spm.h"
+
+#include "convert/json_value.h"
 
 #include <stdlib.h>
 #include <string.h>

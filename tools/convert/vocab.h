@@ -1,14 +1,13 @@
-/* The tokenizer of a checkpoint, from tokenizer.json or tokenizer.model and the files beside them, as it goes into the
- * tokenizer.* keys of a GGUF file. */
+/* The tokenizer of a checkpoint, gathered from several files; see vocab_read.h. */
 #ifndef CONVERT_VOCAB_H
 #define CONVERT_VOCAB_H
 
-#include "convert/config.h"
+#include "convert/directory.h"
+#include "convert/json.h"
 #include "convert/names.h"
 #include "convert/reporter.h"
 #include "convert/spm_proto.h"
-#include "model/gguf.h"
-#include "text/tokenizer.h"
+#include "text/vocabulary.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,30 +56,12 @@ struct vocab {
 	struct name_set ids; /* the tokens by their spelling; number = id */
 };
 
-/* Reads the files. n_rows is how many tokens the embedding has, 0 if there is no embedding: the list of tokens is
- * filled up with unused ones, and special tokens past its end are dropped. config->family may be NULL. The result is
- * one that the runtime takes: it is tried. Free in either case. */
-enum tern_status vocab_read(struct vocab *vocab, const struct directory *dir, const struct config *config,
-                            uint64_t n_rows, const struct reporter *reporter, struct tern_error *err);
-void vocab_free(struct vocab *vocab);
-
-/* Puts the tokenizer.* keys. */
-enum tern_status vocab_put(const struct vocab *vocab, struct gguf_writer *writer, struct tern_error *err);
-
-/* ---- between the files of this module ---- */
-
 /* Makes room for n tokens; all are without spelling (bytes NULL) and normal. */
 enum tern_status vocab_allocate(struct vocab *vocab, size_t n, struct tern_error *err);
 /* The id of a token by its spelling, or -1. */
 int32_t vocab_find(const struct vocab *vocab, const char *bytes, size_t length);
 
-/* tokenizer.json, already parsed into vocab->tokenizer: tokens, types, merges, pre, add_bos and add_eos. */
-enum tern_status vocab_from_tokenizer_json(struct vocab *vocab, struct tern_error *err);
-/* Its normalizer and pre_tokenizer alone: kind, pre, add_space_prefix. In pre_tokenizer.c. */
-enum tern_status vocab_read_pre_tokenizer(struct vocab *vocab, struct json_value root, struct tern_error *err);
-/* tokenizer.model, already parsed into vocab->spm, and the tokens added to it. */
-enum tern_status vocab_from_spm(struct vocab *vocab, struct tern_error *err);
-/* tokenizer_config.json, generation_config.json, chat_template.jinja and config.json: special ids, templates. */
-enum tern_status vocab_read_settings(struct vocab *vocab, const struct config *config, struct tern_error *err);
+/* What it owns; it is empty then. */
+void vocab_free(struct vocab *vocab);
 
 #endif

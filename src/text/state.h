@@ -1,11 +1,13 @@
-/* Inside of a tokenizer, for the files that make one and encode with it. */
-#ifndef TERN_TEXT_VOCAB_H
-#define TERN_TEXT_VOCAB_H
+/* What a tokenizer holds, and the work space of making one and of encoding with it. */
+#ifndef TERN_TEXT_STATE_H
+#define TERN_TEXT_STATE_H
 
+#include "base/error.h"
+#include "text/ids.h"
 #include "text/lookup.h"
 #include "text/pretokenize.h"
 #include "text/special.h"
-#include "text/tokenizer.h"
+#include "text/vocabulary.h"
 
 struct tern_tokenizer {
 	enum tern_vocab_kind kind;
@@ -32,6 +34,18 @@ struct tern_tokenizer {
 	bool joins_space[256];    /* some piece has this byte with a space after it */
 };
 
+/* What tern_tokenizer_new() passes around. */
+struct builder {
+	struct tern_tokenizer *tokenizer;
+	const struct tern_vocab *vocab;
+	const char *source;
+	struct tern_error *err;
+};
+
+enum {
+	MAX_PIECE_LENGTH = 1 << 16 /* far above any real vocabulary's */
+};
+
 /* The tokens a word is divided into, while they are joined. */
 struct merge_symbol {
 	int32_t id;     /* -1: no token */
@@ -54,23 +68,5 @@ struct encoder {
 	uint64_t *heap; /* of long words */
 	size_t heap_capacity;
 };
-
-/* merge.c: joins the encoder's first n symbols (id and start set), which divide the n_bytes at word; returns how many
- * are left, or 0 with err set. */
-size_t tern_merge_symbols(struct encoder *encoder, const char *word, size_t n_bytes, size_t n);
-
-/* bpe.c: the text of a piece or merge spelled in the byte-level alphabet; `out` has room for length bytes. False if
- * it has other characters. */
-bool tern_bpe_decode(const char *bytes, size_t length, char *out, size_t *n_out);
-enum tern_status tern_bpe_encode(struct encoder *encoder, const char *text, size_t n_bytes);
-
-/* spm.c: the text of a piece, U+2581 as space; `out` has room for length bytes. Returns its length. */
-size_t tern_spm_decode(const char *bytes, size_t length, char *out);
-/* The byte that a token spelled <0xXX> stands for, or -1. */
-int tern_spm_byte(const char *bytes, size_t length);
-/* Fills the fields of struct tern_tokenizer that SPM alone has; pieces, types and table are set. */
-enum tern_status tern_spm_init(struct tern_tokenizer *tokenizer, const struct tern_vocab *vocab, const char *source,
-                               struct tern_error *err);
-enum tern_status tern_spm_encode(struct encoder *encoder, const char *text, size_t n_bytes);
 
 #endif
