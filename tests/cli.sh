@@ -130,7 +130,16 @@ refused 2 'TERN_THREADS' 'TERN_THREADS' run -m "$MODEL" hi
 unset TERN_THREADS
 export TERN_ISA=mmx
 refused 2 'TERN_ISA' 'mmx' run -m "$MODEL" hi
+# The sets of the other kind of CPU are refused as well.
+case $(tern --version) in *neon*) TERN_ISA=avx2 ;; *) TERN_ISA=neon ;; esac
+refused 2 "TERN_ISA=$TERN_ISA" "TERN_ISA=$TERN_ISA" run -m "$MODEL" hi
+TERN_ISA=portable
+run 0 'TERN_ISA=portable' run -m "$MODEL" -v --temp 0 -n 8 'Who are you?'
+check 'TERN_ISA=portable: kernels' grep -q 'kernels portable' err
+cp out portable
 unset TERN_ISA
+run 0 'the best kernels' run -m "$MODEL" --temp 0 -n 8 'Who are you?'
+check 'the same answer from all kernels' same out portable
 [ -z "$isa" ] || export TERN_ISA="$isa"
 refused 2 'control characters in a message' '\\x1b' run "$(printf -- '--\033[31m')" hi
 
@@ -170,8 +179,29 @@ refused 3 'an empty file' 'empty.gguf' run empty.gguf hi
 head -c 1000 "$MODEL" >short.gguf
 refused 3 'half a file' 'short.gguf' run short.gguf hi
 refused 3 'half a file: info' 'short.gguf' info short.gguf
-printf '<html>' >page.gguf
-refused 3 'not a model' 'page.gguf' tokenize page.gguf hi
+for size in 1 4 23 24 100 40000 "$(($(wc -c <"$MODEL") - 1))"; do
+	head -c "$size" "$MODEL" >short.gguf
+	refused 3 "the first $size bytes" '^tern: short.gguf: ' info short.gguf
+done
+# named FILE BYTES PATTERN: a file that begins so, filled up with zeroes
+named() {
+	# shellcheck disable=SC2059 # the bytes are escapes
+	{ printf "$2"; head -c 1000 /dev/zero; } >"$1"
+	refused 3 "$1" "$1: byte [0-9]*: .*$3" run "$1" hi
+}
+named page.gguf '<html>' 'web page'
+named image.gguf '\211PNG\r\n\032\n' 'PNG'
+named archive.gguf 'PK\003\004' 'ZIP'
+named pointer.gguf 'version https://git-lfs.github.com/spec/v1\n' 'Git LFS'
+named weights.gguf '\020\000\000\000\000\000\000\000{"__metadata__":' 'safetensors'
+named text.gguf 'hello' 'GGUF'
+named version1.gguf 'GGUF\001\000\000\000' 'version 1'
+named version4.gguf 'GGUF\004\000\000\000' 'version 4'
+named big-endian.gguf 'GGUF\000\000\000\003' 'big-endian'
+named many.gguf 'GGUF\003\000\000\000\001\000\000\000\000\000\000\000\377\377\377\377\377\377\377\377' '18446744073709551615'
+mkfifo pipe.gguf
+refused 3 'a pipe' 'pipe' run pipe.gguf hi
+refused 2 'an empty name' 'empty' run -m '' hi
 mkdir -p models home/.local/share/tern/models data/tern/models
 cp "$MODEL" models/mine.gguf
 ln models/mine.gguf home/.local/share/tern/models/homely.gguf
@@ -290,6 +320,7 @@ done >long
 refused 4 'prompt longer than the model allows' 'model allows' run -m "$MODEL" -f long
 run 0 'context full' run -m "$MODEL" --raw --json --ignore-eos -c 12 'Once upon a time'
 check 'context full: reason' grep -q '"finish_reason": "context"' out
+refused 1 'more context than memory' 'needs .* available' run -m "$MODEL" -c 2000000000 hi
 run 0 'context 0 is the model'\''s' run -m "$MODEL" -c 0 -n 1 hi
 
 # ---- run: JSON ----
@@ -368,7 +399,9 @@ damage() { # FILE OFFSET BYTES
 damage codes.gguf "$(place_of T2R16)" '\377\377'
 run 3 'info --verify: bad codes' info --verify codes.gguf
 check 'info --verify: counted' grep -q 'invalid ternary codes: 8' out
+run 0 'bad codes: a defined result' run -m codes.gguf --temp 0 -n 3 hi
 damage nan.gguf "$(place_of F32)" '\000\000\300\177'
+refused 3 'NaN' 'not finite' run -m nan.gguf hi
 run 3 'info --verify: NaN' info --verify nan.gguf
 check 'info --verify: NaN' grep -q 'NaN or infinite values: 1' out
 cp "$MODEL" longer.gguf
@@ -394,6 +427,7 @@ check 'logits: a row per id' test "$n_vocab" -ge 1536
 refused 2 'logits: id out of range' "'1000000'" logits -m "$MODEL" --ids 1,1000000 -o no.f32
 refused 2 'logits: no ids' 'empty' logits -m "$MODEL" --ids '' -o no.f32
 refused 2 'logits: what is needed' 'ids' logits -m "$MODEL"
+refused 2 'logits: an output without a name' 'empty' logits -m "$MODEL" --ids 1 -o ''
 refused 2 'logits: onto the model' 'that is the model' logits -m models/mine.gguf --ids 1 -o models/mine.gguf
 refused 1 'logits: a folder that is not there' 'nowhere' logits -m "$MODEL" --ids 1 -o nowhere/l.f32
 check 'logits: no file after an error' test ! -e no.f32

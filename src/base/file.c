@@ -100,6 +100,12 @@ static const char *kind_of(mode_t mode)
 	return "a device";
 }
 
+/* Too few descriptors or too little memory is not the fault of the file. */
+static enum tern_status open_failure(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ? TERN_ERR_FAILED : TERN_ERR_FILE;
+}
+
 /* Opens a regular file for reading and tells its size. The kind is looked at before opening, because opening a
  * pipe waits and opening a device may do things, and again after, because the name may mean something else by then. */
 static enum tern_status open_regular(const char *path, int *fd, size_t *size, struct tern_error *err)
@@ -115,7 +121,7 @@ static enum tern_status open_regular(const char *path, int *fd, size_t *size, st
 			int error = errno;
 			if (*fd >= 0)
 				close(*fd);
-			return tern_fail(err, TERN_ERR_FILE, "%s: cannot open: %s", path, strerror(error));
+			return tern_fail(err, open_failure(error), "%s: cannot open: %s", path, strerror(error));
 		}
 	}
 	if (!S_ISREG(st.st_mode)) {

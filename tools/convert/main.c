@@ -95,9 +95,11 @@ static const struct command command = {
         .examples = "  tern-convert models/tern-tiny -o tern-tiny.gguf\n"
                     "  tern-convert --dry-run ~/.cache/huggingface/hub/models--X--Y/snapshots/REVISION\n"
                     "  tern-convert DIRECTORY -o exact.gguf --head keep --embd keep\n",
-        .notes = "Reads Llama, Qwen 2, Qwen 3 and BitNet decoders with ternary weights: packed, as master weights,\n"
-                 "or as floats that are ternary. Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 an input\n"
-                 "file is missing, damaged or not supported.\n",
+        .notes = "Reads Llama, Qwen 2, Qwen 3 and BitNet decoders with ternary weights: packed, as\n"
+                 "master weights, or as floats that are ternary.\n"
+                 "\n"
+                 "Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 an input file is\n"
+                 "missing, damaged or not supported.\n",
         .groups = groups,
         .values_size = sizeof(struct values),
 };
@@ -229,7 +231,7 @@ static enum tern_status check_usage(const struct values *values, const struct op
 	if (!values->output && !values->dry_run)
 		return usage_error(&command, "-o OUT.gguf is needed");
 	if (values->output && (strcmp(values->output, "-") == 0 || !*values->output))
-		return usage_error(&command, "-o needs the name of a file: the header is written last");
+		return usage_error(&command, "-o needs the name of a file; a model cannot go to standard output");
 	return TERN_OK;
 }
 
