@@ -383,7 +383,7 @@ static void test_member_errors(struct json_value root)
 	bool b = false;
 
 	CHECK_SAYS(json_get_u64(root, "layers", &u, NULL, err),
-	           "t.json: key 'layers' (line 2, column 33): expected a whole number, found a string");
+	           "t.json: key 'layers' (line 2, column 33): expected a whole number, found \"many\"");
 	CHECK_SAYS(json_get_u64(root, "half", &u, NULL, err),
 	           "t.json: key 'half' (line 3, column 40): expected a whole number, found 0.5");
 	CHECK_SAYS(json_get_u64(rope, "factor", &u, NULL, err),

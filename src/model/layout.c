@@ -5,11 +5,13 @@
 
 void tern_t2r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col)
 {
-	memset(panel, 0, tern_t2r16_panel_bytes(n_col));
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
-		for (size_t c = 0; c < n_col; c++) {
-			uint8_t *byte = panel + c / 16 * TERN_TILE_BYTES + 4 * r + c % 4;
-			*byte |= (uint8_t)((weights[r * n_col + c] + 1) << (2 * (c % 16 / 4)));
+		for (size_t c = 0; c < n_col; c += TERN_TERNARY_TILE_COLS) {
+			uint8_t *bytes = panel + c / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES + 4 * r;
+			const int8_t *w = weights + r * n_col + c;
+			for (size_t j = 0; j < 4; j++)
+				bytes[j] = (uint8_t)((w[j] + 1) | (w[4 + j] + 1) << 2 | (w[8 + j] + 1) << 4 |
+				                     (w[12 + j] + 1) << 6);
 		}
 }
 
@@ -29,20 +31,29 @@ void tern_q8p_quantize_row(int8_t *q, float *scale, const float *row, size_t n_c
 	for (size_t c = 0; c < n_col; c++)
 		max = fabsf(row[c]) > max ? fabsf(row[c]) : max;
 	*scale = max / 127.0f;
-	for (size_t c = 0; c < n_col; c++)
-		q[c] = max > 0.0f ? (int8_t)fminf(fmaxf(rintf(row[c] / *scale), -127.0f), 127.0f) : 0;
+	if (!(*scale > 0.0f)) { /* zeros, or too small for their scale to be a number above 0 */
+		*scale = 0.0f;
+		memset(q, 0, n_col);
+		return;
+	}
+	for (size_t c = 0; c < n_col; c++) {
+		float rounded = rintf(row[c] / *scale);
+		rounded = rounded > 127.0f ? 127.0f : rounded; /* where the scale is subnormal and coarse */
+		q[c] = (int8_t)(rounded < -127.0f ? -127.0f : rounded);
+	}
 }
 
 void tern_q8p_pack_panel(uint8_t *high, uint8_t *low, const int8_t *q, size_t n_col)
 {
-	memset(high, 0, tern_q8p_panel_bytes(n_col));
-	memset(low, 0, tern_q8p_panel_bytes(n_col));
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
-		for (size_t c = 0; c < n_col; c++) {
-			unsigned code = (unsigned)(q[r * n_col + c] + 128);
-			size_t at = c / 8 * TERN_TILE_BYTES + 4 * r + c % 4, shift = c % 8 / 4 * 4;
-			high[at] |= (uint8_t)(code >> 4 << shift);
-			low[at] |= (uint8_t)((code & 15) << shift);
+		for (size_t c = 0; c < n_col; c += TERN_NIBBLE_TILE_COLS) {
+			size_t at = c / TERN_NIBBLE_TILE_COLS * TERN_TILE_BYTES + 4 * r;
+			for (size_t j = 0; j < 4; j++) {
+				unsigned first = (unsigned)(q[r * n_col + c + j] + 128);
+				unsigned second = (unsigned)(q[r * n_col + c + 4 + j] + 128);
+				high[at + j] = (uint8_t)(first >> 4 | (second & 0xf0));
+				low[at + j] = (uint8_t)((first & 15) | second << 4);
+			}
 		}
 }
 

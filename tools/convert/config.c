@@ -72,7 +72,7 @@ static enum tern_status fail_family(struct json_value value, struct tern_error *
 }
 
 /* The class in `architectures` decides; model_type only where there is none, because 1bitLLM's says "llama". */
-static enum tern_status find_family(struct config *config, struct json_value root, struct tern_error *err)
+static enum tern_status find_family_by_name(struct config *config, struct json_value root, struct tern_error *err)
 {
 	const size_t n = sizeof families / sizeof *families;
 	struct json_value names, name;
@@ -95,6 +95,18 @@ static enum tern_status find_family(struct config *config, struct json_value roo
 		}
 	}
 	return fail_family(name, err);
+}
+
+/* A model_type of another architecture means that the class is not what it seems. */
+static enum tern_status find_family(struct config *config, struct json_value root, struct tern_error *err)
+{
+	enum tern_status status = find_family_by_name(config, root, err);
+	struct json_value type = json_find(root, "model_type");
+
+	if (status || !json_exists(type) || json_string_is(type, "llama") ||
+	    (config->family->model_type && json_string_is(type, config->family->model_type)))
+		return status;
+	return json_fail_type(type, config->family->model_type ? config->family->model_type : "llama", err);
 }
 
 static enum tern_status read_activation(struct config *config, struct json_value root, struct tern_error *err)

@@ -25,8 +25,6 @@ static enum tern_status check_output(const struct conversion *c)
 
 	if (stat(output, &out) != 0)
 		return TERN_OK;
-	if (S_ISDIR(out.st_mode))
-		return tern_fail(c->err, TERN_ERR_USAGE, "%s: is a directory; expected the name of a file", output);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		is_input = is_input || (fstatat(c->dir.fd, names[i], &st, 0) == 0 && st.st_dev == out.st_dev &&
 		                        st.st_ino == out.st_ino);

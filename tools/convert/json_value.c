@@ -69,7 +69,13 @@ enum tern_status json_fail_type(struct json_value value, const char *expected, s
 {
 	static const char *const names[] = {"null", "true or false", "a number", "a string", "an array", "an object"};
 	const char *text = json_text(value);
+	char quoted[TERN_QUOTE_SIZE];
 
+	if (json_type(value) == JSON_STRING) {
+		struct json_string string = json_string(value);
+		return json_fail(value, err, "expected %s, found \"%s\"", expected,
+		                 tern_quote(quoted, string.bytes, string.length));
+	}
 	if (json_type(value) != JSON_NUMBER)
 		return json_fail(value, err, "expected %s, found %s", expected, names[json_type(value)]);
 	return json_fail(value, err, "expected %s, found %.*s", expected, (int)strspn(text, "+-.0123456789eE"), text);
