@@ -37,6 +37,15 @@ ifneq ($(filter aarch64% arm64%,$(MACHINE)),)
 LIB_SOURCES += $(wildcard src/kernels/arm/*.c)
 endif
 $(BUILD)/src/kernels/x86/avx2.o: ISA_CFLAGS := -mavx2 -mf16c
+$(BUILD)/src/kernels/x86/avxvnni.o: ISA_CFLAGS := -mavx2 -mf16c -mavxvnni
+$(BUILD)/src/kernels/x86/avx512vnni.o: ISA_CFLAGS := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
+$(BUILD)/src/kernels/arm/dotprod.o: ISA_CFLAGS := -march=armv8.2-a+dotprod
+$(BUILD)/src/kernels/arm/i8mm.o: ISA_CFLAGS := -march=armv8.2-a+dotprod+i8mm
+$(BUILD)/src/kernels/x86/limits_avx2.o: ISA_CFLAGS := -mavx2
+$(BUILD)/src/kernels/x86/limits_avxvnni.o: ISA_CFLAGS := -mavx2 -mavxvnni
+$(BUILD)/src/kernels/x86/limits_avx512vnni.o: ISA_CFLAGS := -mavx512f -mavx512vnni
+$(BUILD)/src/kernels/arm/limits_dotprod.o: ISA_CFLAGS := -march=armv8.2-a+dotprod
+$(BUILD)/src/kernels/arm/limits_i8mm.o: ISA_CFLAGS := -march=armv8.2-a+i8mm
 
 CLI_SOURCES     := $(wildcard src/cli/*.c)
 CONSOLE_SOURCES := $(wildcard src/console/*.c)
@@ -101,17 +110,17 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(CONVERT_PARTS) build/fuzz/li
 	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ -lm
 
 install: all
-	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
+	umask 022; mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
 		$(DESTDIR)$(PREFIX)/share/tern/models
-	cp $(BUILD)/tern $(BUILD)/tern-convert $(DESTDIR)$(PREFIX)/bin/
-	cp $(BUILD)/libtern.a $(DESTDIR)$(PREFIX)/lib/
-	cp include/tern.h $(DESTDIR)$(PREFIX)/include/
-	cp $(MODEL) $(DESTDIR)$(PREFIX)/share/tern/models/
+	install -m 755 $(BUILD)/tern $(BUILD)/tern-convert $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(BUILD)/libtern.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/tern.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(MODEL) $(DESTDIR)$(PREFIX)/share/tern/models/
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/tern $(DESTDIR)$(PREFIX)/bin/tern-convert $(DESTDIR)$(PREFIX)/lib/libtern.a \
-		$(DESTDIR)$(PREFIX)/include/tern.h
-	rm -rf $(DESTDIR)$(PREFIX)/share/tern
+		$(DESTDIR)$(PREFIX)/include/tern.h $(DESTDIR)$(PREFIX)/share/tern/models/tern-tiny.gguf
+	rmdir $(DESTDIR)$(PREFIX)/share/tern/models $(DESTDIR)$(PREFIX)/share/tern 2>/dev/null || true
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -13,10 +13,7 @@ enum {
 	MAX_PROJECTIONS = 3,
 };
 
-size_t tern_linear_scratch_bytes(void)
-{
-	return TOKENS_PER_TILE * TILE_ROWS * sizeof(int32_t);
-}
+size_t tern_linear_scratch_bytes(void) { return TOKENS_PER_TILE * TILE_ROWS * (sizeof(int32_t) + sizeof(float)); }
 
 static size_t activation_group(const struct tern_session *session, size_t n_col)
 {
@@ -24,10 +21,7 @@ static size_t activation_group(const struct tern_session *session, size_t n_col)
 	return group ? group : n_col;
 }
 
-static size_t group_count(size_t n_col, size_t group)
-{
-	return (n_col + group - 1) / group;
-}
+static size_t group_count(size_t n_col, size_t group) { return (n_col + group - 1) / group; }
 
 /* ---- input ---- */
 
@@ -75,8 +69,8 @@ struct project_task {
 
 /* The rows a kernel call covers. */
 struct tile {
-	size_t first_row, n_row;     /* rows of the matrix */
-	size_t n_panel;              /* ceil(n_row / 16) */
+	size_t first_row, n_row; /* rows of the matrix */
+	size_t n_panel;          /* ceil(n_row / 16) */
 	size_t first_token, n_token;
 };
 
@@ -98,60 +92,82 @@ static void project_whole(const struct tern_session *session, const struct tern_
 	size_t n_col = linear->n_col, panel_bytes = tern_t2r16_panel_bytes(n_col);
 	const uint8_t *panels = linear->panels + tile->first_row / TERN_PANEL_ROWS * panel_bytes;
 
-	session->kernels->dot_ternary(sums, panels, panel_bytes, tile->n_panel, projection->input->q + tile->first_token * n_col,
-	                              n_col, tile->n_token, n_col);
+	session->kernels->dot_ternary(sums, panels, panel_bytes, tile->n_panel,
+	                              projection->input->q + tile->first_token * n_col, n_col, tile->n_token, n_col);
 	for (size_t t = 0; t < tile->n_token; t++, sums += tile->n_panel * TERN_PANEL_ROWS) {
 		struct tern_activation activation = projection->input->activations[tile->first_token + t];
 		float factor = linear->scale / activation.scale;
 		for (size_t r = 0; r < tile->n_row; r++)
-			store(projection, tile->first_row + r, tile->first_token + t, (float)(sums[r] - activation.sum) * factor);
+			store(projection, tile->first_row + r, tile->first_token + t,
+			      (float)(sums[r] - activation.sum) * factor);
 	}
 }
 
-/* Scale of a row for the group of columns that contains col. */
-static float group_scale(const struct tern_linear *linear, size_t row, size_t col)
+/* Half floats that are finite and not negative (the loader has checked): their bits, moved into place, are a float
+ * that lacks the difference of the two biases in its exponent. Exact, subnormal ones included. */
+static void widen_scales(float *out, const uint16_t *halves, size_t n)
 {
-	if (!linear->scale_group)
-		return linear->scale;
-	size_t n_group = linear->n_col / linear->scale_group, panel = row / TERN_PANEL_ROWS;
-	return tern_f32_from_f16(
-	        linear->group_scales[(panel * n_group + col / linear->scale_group) * TERN_PANEL_ROWS + row % TERN_PANEL_ROWS]);
+	for (size_t i = 0; i < n; i++)
+		out[i] = tern_f32_from_bits((uint32_t)halves[i] << 13) * 0x1p112f;
 }
 
-/* Scales per group of columns, of the matrix, of the activations, or of both: the groups' contributions are added in
- * order. One panel and one token at a time: y(group) = (sums - sum of q) * (scale * (1 / activation scale)). */
+/* Scales of a tile's rows for the group of columns that contains col. */
+static void load_scales(float scales[TILE_ROWS], const struct tern_linear *linear, const struct tile *tile, size_t col)
+{
+	if (!linear->scale_group) {
+		for (size_t r = 0; r < tile->n_panel * TERN_PANEL_ROWS; r++)
+			scales[r] = linear->scale;
+		return;
+	}
+	size_t n_group = linear->n_col / linear->scale_group, group = col / linear->scale_group;
+	for (size_t p = 0; p < tile->n_panel; p++) {
+		size_t panel = tile->first_row / TERN_PANEL_ROWS + p;
+		widen_scales(scales + p * TERN_PANEL_ROWS,
+		             linear->group_scales + (panel * n_group + group) * TERN_PANEL_ROWS, TERN_PANEL_ROWS);
+	}
+}
+
+static int32_t sum_of(const int8_t *q, size_t n)
+{
+	int32_t sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += q[i];
+	return sum;
+}
+
+/* Scales per group of columns, of the matrix, of the activations, or of both. The groups' contributions are added in
+ * order: y += (sums - sum of q) * (scale * (1 / activation scale)). y: scratch, as large as sums. */
 static void project_groups(const struct tern_session *session, const struct tern_projection *projection,
-                           const struct tile *tile)
+                           const struct tile *tile, int32_t *sums, float *y)
 {
 	const struct tern_linear *linear = projection->linear;
-	size_t n_col = linear->n_col, x_group = activation_group(session, n_col);
+	size_t n_col = linear->n_col, x_group = activation_group(session, n_col),
+	       n_x_group = group_count(n_col, x_group);
 	size_t step = linear->scale_group && linear->scale_group < x_group ? linear->scale_group : x_group;
-	size_t panel_bytes = tern_t2r16_panel_bytes(n_col);
-	int32_t sums[TERN_PANEL_ROWS];
+	size_t panel_bytes = tern_t2r16_panel_bytes(n_col), width = tile->n_panel * TERN_PANEL_ROWS;
+	const uint8_t *panels = linear->panels + tile->first_row / TERN_PANEL_ROWS * panel_bytes;
+	const int8_t *q = projection->input->q + tile->first_token * n_col;
+	const struct tern_activation *activations = projection->input->activations + tile->first_token * n_x_group;
+	float scales[TILE_ROWS];
 
-	for (size_t t = tile->first_token; t < tile->first_token + tile->n_token; t++) {
-		const struct tern_activation *activations = projection->input->activations + t * group_count(n_col, x_group);
-		const int8_t *q = projection->input->q + t * n_col;
-		for (size_t row = tile->first_row; row < tile->first_row + tile->n_row; row += TERN_PANEL_ROWS) {
-			const uint8_t *panel = linear->panels + row / TERN_PANEL_ROWS * panel_bytes;
-			float y[TERN_PANEL_ROWS] = {0};
-			for (size_t c = 0; c < n_col; c += step) {
-				size_t n = n_col - c < step ? n_col - c : step;
-				float inverse = 1.0f / activations[c / x_group].scale;
-				int32_t sum = activations[c / x_group].sum;
-				if (step < x_group) { /* the stored sum covers more columns than this step */
-					sum = 0;
-					for (size_t i = 0; i < n; i++)
-						sum += q[c + i];
-				}
-				session->kernels->dot_ternary(sums, panel + tern_t2r16_panel_bytes(c), panel_bytes, 1, q + c, n_col, 1, n);
-				for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
-					y[r] += (float)(sums[r] - sum) * (group_scale(linear, row + r, c) * inverse);
-			}
-			for (size_t r = 0; r < TERN_PANEL_ROWS && row + r < tile->first_row + tile->n_row; r++)
-				store(projection, row + r, t, y[r]);
+	memset(y, 0, tile->n_token * width * sizeof *y);
+	for (size_t c = 0; c < n_col; c += step) {
+		size_t n = n_col - c < step ? n_col - c : step;
+		session->kernels->dot_ternary(sums, panels + tern_t2r16_panel_bytes(c), panel_bytes, tile->n_panel,
+		                              q + c, n_col, tile->n_token, n);
+		load_scales(scales, linear, tile, c);
+		for (size_t t = 0; t < tile->n_token; t++) {
+			struct tern_activation activation = activations[t * n_x_group + c / x_group];
+			float inverse = 1.0f / activation.scale;
+			/* The stored sum may cover more columns than this step. */
+			int32_t sum = step < x_group ? sum_of(q + t * n_col + c, n) : activation.sum;
+			for (size_t r = 0; r < width; r++)
+				y[t * width + r] += (float)(sums[t * width + r] - sum) * (scales[r] * inverse);
 		}
 	}
+	for (size_t t = 0; t < tile->n_token; t++)
+		for (size_t r = 0; r < tile->n_row; r++)
+			store(projection, tile->first_row + r, tile->first_token + t, y[t * width + r]);
 }
 
 static void project_chunk(void *context, size_t chunk, int worker)
@@ -166,6 +182,7 @@ static void project_chunk(void *context, size_t chunk, int worker)
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(task->session, linear->n_col) < linear->n_col;
 	struct tile tile = {.first_row = (chunk - task->first_chunk[i]) * TILE_ROWS};
+	int32_t *sums = tern_worker_scratch(task->session, worker);
 
 	tile.n_row = linear->n_row - tile.first_row < TILE_ROWS ? linear->n_row - tile.first_row : TILE_ROWS;
 	tile.n_panel = tern_panel_count(tile.n_row);
@@ -173,9 +190,10 @@ static void project_chunk(void *context, size_t chunk, int worker)
 		tile.n_token = task->n_token - tile.first_token;
 		tile.n_token = tile.n_token < TOKENS_PER_TILE ? tile.n_token : TOKENS_PER_TILE;
 		if (in_groups)
-			project_groups(task->session, projection, &tile);
+			project_groups(task->session, projection, &tile, sums,
+			               (float *)(sums + TOKENS_PER_TILE * TILE_ROWS));
 		else
-			project_whole(task->session, projection, &tile, tern_worker_scratch(task->session, worker));
+			project_whole(task->session, projection, &tile, sums);
 	}
 }
 

@@ -12,4 +12,7 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Loads written behind it are not made before it: compilers load so far ahead that the registers run out. */
+#define NO_LOADS_AHEAD() __asm__ volatile("" ::: "memory")
+
 #endif

@@ -39,8 +39,8 @@ struct tern_activation {
  *
  * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16, at most 2^16.
  * |x| <= 127 in practice, -128 is allowed. sums is [n_token, n_panel * 16]. */
-typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel,
-                             const int8_t *x, size_t x_stride, size_t n_token, size_t n_col);
+typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                             size_t x_stride, size_t n_token, size_t n_col);
 
 struct tern_kernels {
 	const char *name; /* what TERN_ISA calls it */
@@ -113,6 +113,10 @@ const struct tern_kernels *tern_kernels_select(struct tern_error *err);
 
 extern const struct tern_kernels tern_kernels_portable;
 extern const struct tern_kernels tern_kernels_avx2;
+extern const struct tern_kernels tern_kernels_avxvnni;
+extern const struct tern_kernels tern_kernels_avx512vnni;
 extern const struct tern_kernels tern_kernels_neon;
+extern const struct tern_kernels tern_kernels_dotprod;
+extern const struct tern_kernels tern_kernels_i8mm;
 
 #endif

@@ -8,13 +8,19 @@
 /* The tables of this architecture, best last, and the CPU features each needs. A new one is a line here, a
  * declaration in kernels.h, a file, its flags in the Makefile, and its features in cpu.c. */
 #if defined(__x86_64__)
-#define TABLES(TABLE)      \
-	TABLE(portable, 0) \
-	TABLE(avx2, TERN_CPU_AVX2 | TERN_CPU_F16C)
+#define NEEDS_AVX2   (TERN_CPU_AVX2 | TERN_CPU_F16C)
+#define NEEDS_AVX512 (NEEDS_AVX2 | TERN_CPU_AVX512F | TERN_CPU_AVX512BW | TERN_CPU_AVX512DQ | TERN_CPU_AVX512VL)
+#define TABLES(TABLE)                                 \
+	TABLE(portable, 0)                            \
+	TABLE(avx2, NEEDS_AVX2)                       \
+	TABLE(avxvnni, NEEDS_AVX2 | TERN_CPU_AVXVNNI) \
+	TABLE(avx512vnni, NEEDS_AVX512 | TERN_CPU_AVX512VNNI)
 #elif defined(__aarch64__)
-#define TABLES(TABLE)      \
-	TABLE(portable, 0) \
-	TABLE(neon, TERN_CPU_NEON)
+#define TABLES(TABLE)                                    \
+	TABLE(portable, 0)                               \
+	TABLE(neon, TERN_CPU_NEON)                       \
+	TABLE(dotprod, TERN_CPU_NEON | TERN_CPU_DOTPROD) \
+	TABLE(i8mm, TERN_CPU_NEON | TERN_CPU_DOTPROD | TERN_CPU_I8MM)
 #else
 #define TABLES(TABLE) TABLE(portable, 0)
 #endif

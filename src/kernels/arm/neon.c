@@ -10,20 +10,12 @@
  */
 #if defined(__aarch64__)
 
-#include "base/bytes.h"
-#include "kernels/compiler.h"
-#include "kernels/kernels.h"
-#include "kernels/panels.h"
-
-#include <arm_neon.h>
+#include "kernels/arm/quarters.h"
 
 enum {
-	QUARTERS = 4,       /* registers for 16 rows x 4 columns */
 	TERNARY_TILES = 21, /* between widenings: 4 products a tile with m = 3, 84 of 85 */
 	NIBBLE_TILES = 8,   /* 2 products a tile with m = 15, 16 of 17 */
-	PREFETCH = 2048,    /* bytes ahead */
 };
-_Static_assert(TERNARY_TILES *TERN_TERNARY_TILE_COLS / GROUP_COLS <= STRETCH_GROUPS, "a stretch fits");
 
 /* The 16-bit sums of a register of codes: rows 0 and 1, rows 2 and 3, four columns each. */
 struct words {
@@ -52,22 +44,6 @@ static inline void add_products(struct words *sum, uint8x16_t codes, int8x16_t x
 static inline int32x4_t widen(struct words sum)
 {
 	return vpaddq_s32(vpaddlq_s16(sum.half[0]), vpaddlq_s16(sum.half[1]));
-}
-
-/* Codes of the 4 column groups in a ternary register, and of the 2 in a nibble register. */
-static inline void split_ternary(uint8x16_t out[4], uint8x16_t codes)
-{
-	const uint8x16_t mask = vdupq_n_u8(3);
-	out[0] = vandq_u8(codes, mask);
-	out[1] = vandq_u8(vshrq_n_u8(codes, 2), mask);
-	out[2] = vandq_u8(vshrq_n_u8(codes, 4), mask);
-	out[3] = vshrq_n_u8(codes, 6);
-}
-
-static inline void split_nibble(uint8x16_t out[2], uint8x16_t codes)
-{
-	out[0] = vandq_u8(codes, vdupq_n_u8(15));
-	out[1] = vshrq_n_u8(codes, 4);
 }
 
 /* ---- one token: the sums stay in registers for a whole panel ------------------------------------------------ */
@@ -136,36 +112,17 @@ enum {
 	TOKEN_TILE = 3, /* tokens at a time: 24 registers of sums, 4 of codes, 1 of activations */
 };
 
-static inline void unpack_ternary(uint8_t *groups, const uint8_t *tile)
-{
-	for (size_t i = 0; i < QUARTERS; i++) {
-		uint8x16_t codes[4];
-		split_ternary(codes, vld1q_u8(tile + 16 * i));
-		for (size_t s = 0; s < 4; s++)
-			vst1q_u8(groups + s * GROUP_BYTES + 16 * i, codes[s]);
-	}
-}
-
-static inline void unpack_nibble(uint8_t *groups, const uint8_t *tile)
-{
-	for (size_t i = 0; i < QUARTERS; i++) {
-		uint8x16_t codes[2];
-		split_nibble(codes, vld1q_u8(tile + 16 * i));
-		for (size_t s = 0; s < 2; s++)
-			vst1q_u8(groups + s * GROUP_BYTES + 16 * i, codes[s]);
-	}
-}
-
 /* n_token is a constant, at most TOKEN_TILE. */
-INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const uint8_t *groups, size_t n_group, const int8_t *x,
+INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct unpacked *panel, const int8_t *x,
                           size_t x_stride, size_t n_token)
 {
 	struct words words[TOKEN_TILE][QUARTERS];
+	const uint8_t *groups = panel->groups;
 
 	for (size_t t = 0; t < n_token; t++)
 		for (size_t i = 0; i < QUARTERS; i++)
 			words[t][i] = no_words();
-	for (size_t g = 0; g < n_group; g++, groups += GROUP_BYTES, x += GROUP_COLS) {
+	for (size_t g = 0; g < panel->n_group; g++, groups += GROUP_BYTES, x += GROUP_COLS) {
 		uint8x16_t codes[QUARTERS];
 		UNROLL
 		for (size_t i = 0; i < QUARTERS; i++)
@@ -185,18 +142,10 @@ INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const uint8_t *grou
 		}
 }
 
-static void multiply_tokens(int32_t *sums, size_t sums_stride, const uint8_t *groups, size_t n_group, const int8_t *x,
-                            size_t x_stride, size_t n_token)
+static void multiply(int32_t *sums, size_t sums_stride, const struct unpacked *panel, const int8_t *x, size_t x_stride,
+                     size_t n_token)
 {
-	for (; n_token >= TOKEN_TILE; n_token -= TOKEN_TILE) {
-		multiply_tile(sums, sums_stride, groups, n_group, x, x_stride, TOKEN_TILE);
-		sums += TOKEN_TILE * sums_stride;
-		x += TOKEN_TILE * x_stride;
-	}
-	if (n_token == 2)
-		multiply_tile(sums, sums_stride, groups, n_group, x, x_stride, 2);
-	else if (n_token == 1)
-		multiply_tile(sums, sums_stride, groups, n_group, x, x_stride, 1);
+	multiply_in_tiles(sums, sums_stride, panel, x, x_stride, n_token, TOKEN_TILE, multiply_tile);
 }
 
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -209,7 +158,7 @@ static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_strid
 			dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col,
 			          TERN_TERNARY_TILE_COLS, TERNARY_TILES, ternary_tiles);
 	else
-		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary, multiply_tokens);
+		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary, 1, multiply);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -222,22 +171,7 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 			dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col,
 			          TERN_NIBBLE_TILE_COLS, NIBBLE_TILES, nibble_tiles);
 	else
-		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble, multiply_tokens);
-}
-
-/* ---- floats -------------------------------------------------------------------------------------------------- */
-
-#define VECTOR_LANES   4
-#define LANE_GROUPS    4
-#define LOAD_F16(h)    ((vfloat)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h))))
-#define LOAD_BF16(h)   ((vfloat)vshlq_n_u32(vmovl_u16(vld1_u16(h)), 16))
-#define STORE_I8(q, i) store_i8(q, (uint32x4_t)(i))
-
-static inline void store_i8(int8_t *q, uint32x4_t integers)
-{
-	uint16x4_t words = vmovn_u32(integers);
-	uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(words, words))), 0);
-	memcpy(q, &bytes, sizeof bytes);
+		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble, 1, multiply);
 }
 
 #include "kernels/lanes.h"

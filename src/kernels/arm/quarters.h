@@ -1,0 +1,70 @@
+/* What the instruction sets of AArch64 have in common, whose registers hold a quarter of a tile, 4 rows x 4 bytes.
+ * Defines what lanes.h asks for, which their files include last. */
+#ifndef TERN_KERNELS_ARM_QUARTERS_H
+#define TERN_KERNELS_ARM_QUARTERS_H
+
+#include "base/bytes.h"
+#include "kernels/compiler.h"
+#include "kernels/kernels.h"
+#include "kernels/panels.h"
+
+#include <arm_neon.h>
+
+enum {
+	QUARTERS = 4, /* registers for 16 rows x 4 columns */
+	QUARTER_BYTES = 16,
+	PREFETCH = 2048, /* bytes ahead */
+};
+
+/* Codes of the 4 column groups in a ternary register, and of the 2 in a nibble register. */
+static inline void split_ternary(uint8x16_t out[4], uint8x16_t codes)
+{
+	const uint8x16_t mask = vdupq_n_u8(3);
+	out[0] = vandq_u8(codes, mask);
+	out[1] = vandq_u8(vshrq_n_u8(codes, 2), mask);
+	out[2] = vandq_u8(vshrq_n_u8(codes, 4), mask);
+	out[3] = vshrq_n_u8(codes, 6);
+}
+
+static inline void split_nibble(uint8x16_t out[2], uint8x16_t codes)
+{
+	out[0] = vandq_u8(codes, vdupq_n_u8(15));
+	out[1] = vshrq_n_u8(codes, 4);
+}
+
+static inline void unpack_ternary(uint8_t *groups, const uint8_t *tile)
+{
+	for (size_t i = 0; i < QUARTERS; i++) {
+		uint8x16_t codes[4];
+		split_ternary(codes, vld1q_u8(tile + QUARTER_BYTES * i));
+		for (size_t s = 0; s < 4; s++)
+			vst1q_u8(groups + s * GROUP_BYTES + QUARTER_BYTES * i, codes[s]);
+	}
+}
+
+static inline void unpack_nibble(uint8_t *groups, const uint8_t *tile)
+{
+	for (size_t i = 0; i < QUARTERS; i++) {
+		uint8x16_t codes[2];
+		split_nibble(codes, vld1q_u8(tile + QUARTER_BYTES * i));
+		for (size_t s = 0; s < 2; s++)
+			vst1q_u8(groups + s * GROUP_BYTES + QUARTER_BYTES * i, codes[s]);
+	}
+}
+
+/* ---- floats -------------------------------------------------------------------------------------------------- */
+
+#define VECTOR_LANES   4
+#define LANE_GROUPS    4
+#define LOAD_F16(h)    ((vfloat)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h))))
+#define LOAD_BF16(h)   ((vfloat)vshlq_n_u32(vmovl_u16(vld1_u16(h)), 16))
+#define STORE_I8(q, i) store_i8(q, (uint32x4_t)(i))
+
+static inline void store_i8(int8_t *q, uint32x4_t integers)
+{
+	uint16x4_t words = vmovn_u32(integers);
+	uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(words, words))), 0);
+	memcpy(q, &bytes, sizeof bytes);
+}
+
+#endif

@@ -1,0 +1,138 @@
+#include "kernels/limits.h"
+
+#include "base/clock.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define VECTOR_BYTES 16
+#include "kernels/limits_read.h"
+
+/* ---- plain C ----------------------------------------------------------------------------------------------- */
+
+enum {
+	PORTABLE_TERMS = 1024,
+};
+
+/* Products of numbers that stay in the nearest cache, as 16 bits, which compilers know how to vectorise on every CPU.
+ * The empty asm hides that the numbers are the same every time. */
+static uint32_t portable_multiply(size_t n_round)
+{
+	int16_t codes[PORTABLE_TERMS], x[PORTABLE_TERMS];
+	uint32_t result = 0;
+
+	for (size_t i = 0; i < PORTABLE_TERMS; i++) {
+		codes[i] = (int16_t)(i % 3);
+		x[i] = (int16_t)(i % 255) - 127;
+	}
+	for (size_t round = 0; round < n_round; round++) {
+		int32_t sum = 0;
+		__asm__ volatile("" : : "r"(codes), "r"(x) : "memory");
+		for (size_t i = 0; i < PORTABLE_TERMS; i++)
+			sum += codes[i] * x[i];
+		result += (uint32_t)sum;
+	}
+	return result;
+}
+
+const struct tern_limits tern_limits_portable = {
+        .name = "portable",
+        .instruction = "plain C",
+        .read = read_bytes,
+        .multiply = portable_multiply,
+        .macs_per_round = PORTABLE_TERMS,
+};
+
+/* ---- which loops -------------------------------------------------------------------------------------------- */
+
+static const struct tern_limits *const built[] = {
+        &tern_limits_portable,
+#if defined(__x86_64__)
+        &tern_limits_avx2,
+        &tern_limits_avxvnni,
+        &tern_limits_avx512vnni,
+#elif defined(__aarch64__)
+        &tern_limits_neon,
+        &tern_limits_dotprod,
+        &tern_limits_i8mm,
+#endif
+};
+
+const struct tern_limits *tern_limits_of(const struct tern_kernels *kernels)
+{
+	for (size_t i = 0; i < sizeof built / sizeof *built; i++)
+		if (!strcmp(built[i]->name, kernels->name))
+			return built[i];
+	return &tern_limits_portable;
+}
+
+/* ---- measuring with many threads ---------------------------------------------------------------------------- */
+
+enum {
+	SLICE = 1 << 20,        /* bytes a thread reads at a time, of large regions */
+	MIN_RUN = 16 << 20,     /* bytes of one run of the pool at least, so that starting it costs nothing */
+	ROUNDS_PER_CHUNK = 500, /* some tens of microseconds, as short a chunk as the engine hands out */
+	CHUNKS_PER_THREAD = 32,
+};
+
+struct measurement {
+	const struct tern_limits *limits;
+	const uint8_t *bytes;
+	size_t n_slice, slice_bytes;
+	atomic_uint_fast64_t sink; /* every result goes here, so that none can be left out */
+};
+
+static void read_slice(void *context, size_t chunk, int worker)
+{
+	struct measurement *m = context;
+	uint64_t result = m->limits->read(m->bytes + chunk % m->n_slice * m->slice_bytes, m->slice_bytes);
+
+	(void)worker;
+	atomic_fetch_or_explicit(&m->sink, result, memory_order_relaxed);
+}
+
+static void multiply_chunk(void *context, size_t chunk, int worker)
+{
+	struct measurement *m = context;
+
+	(void)chunk;
+	(void)worker;
+	atomic_fetch_or_explicit(&m->sink, m->limits->multiply(ROUNDS_PER_CHUNK), memory_order_relaxed);
+}
+
+/* Runs the task over and over; returns chunks per second. */
+static double measure(struct tern_pool *pool, tern_task task, struct measurement *m, size_t n_chunk, uint64_t min_ns)
+{
+	uint64_t start = tern_clock_ns(), elapsed;
+	double n_done = 0;
+
+	do {
+		tern_pool_run(pool, task, m, n_chunk);
+		n_done += (double)n_chunk;
+		elapsed = tern_clock_ns() - start;
+	} while (elapsed < min_ns || elapsed == 0);
+	return n_done / ((double)elapsed * 1e-9);
+}
+
+double tern_measure_read(struct tern_pool *pool, const struct tern_limits *limits, const uint8_t *bytes, size_t n_bytes,
+                         uint64_t min_ns)
+{
+	struct measurement m = {.limits = limits, .bytes = bytes, .slice_bytes = SLICE};
+	size_t fair_share = n_bytes / (size_t)tern_pool_size(pool) / 4, n_pass;
+
+	if (fair_share < m.slice_bytes)
+		m.slice_bytes = fair_share / TERN_READ_STEP * TERN_READ_STEP;
+	if (m.slice_bytes == 0)
+		m.slice_bytes = TERN_READ_STEP;
+	m.n_slice = n_bytes / m.slice_bytes;
+	n_pass = (MIN_RUN - 1) / (m.n_slice * m.slice_bytes) + 1;
+	return measure(pool, read_slice, &m, n_pass * m.n_slice, min_ns) * (double)m.slice_bytes;
+}
+
+double tern_measure_multiply(struct tern_pool *pool, const struct tern_limits *limits, uint64_t min_ns)
+{
+	struct measurement m = {.limits = limits};
+	size_t n_chunk = CHUNKS_PER_THREAD * (size_t)tern_pool_size(pool);
+
+	return measure(pool, multiply_chunk, &m, n_chunk, min_ns) * ROUNDS_PER_CHUNK * (double)limits->macs_per_round;
+}

@@ -1,0 +1,46 @@
+/* The two limits that inference runs into, measured: how fast memory can be read, and how fast an instruction set
+ * multiplies and adds small integers. */
+#ifndef TERN_KERNELS_LIMITS_H
+#define TERN_KERNELS_LIMITS_H
+
+#include "base/threads.h"
+#include "kernels/kernels.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The loops of one instruction set. Results have no meaning but that they have to be computed. */
+struct tern_limits {
+	const char *name;        /* of the kernel table they belong to */
+	const char *instruction; /* that multiplies and adds, for people */
+
+	/* Reads n_bytes, a multiple of TERN_READ_STEP, with vector loads, prefetching as the kernels do. */
+	uint64_t (*read)(const uint8_t *bytes, size_t n_bytes);
+
+	/* n_round rounds of macs_per_round exact products of ternary codes and int8, added up in registers; nothing is
+	 * loaded, unpacked or stored. */
+	uint32_t (*multiply)(size_t n_round);
+	size_t macs_per_round;
+};
+
+enum {
+	TERN_READ_STEP = 512,
+};
+
+/* The loops that go with a kernel table; those of plain C if the table has none of its own. */
+const struct tern_limits *tern_limits_of(const struct tern_kernels *kernels);
+
+/* Bytes per second that all threads of the pool read together, going over the n_bytes (at least TERN_READ_STEP) at
+ * `bytes` again and again for at least min_ns. What lies in caches is read from there: for the speed of memory, hand
+ * in much more than they hold. */
+double tern_measure_read(struct tern_pool *pool, const struct tern_limits *limits, const uint8_t *bytes, size_t n_bytes,
+                         uint64_t min_ns);
+
+/* Multiply-adds per second of all threads of the pool together, for at least min_ns. */
+double tern_measure_multiply(struct tern_pool *pool, const struct tern_limits *limits, uint64_t min_ns);
+
+extern const struct tern_limits tern_limits_portable;
+extern const struct tern_limits tern_limits_avx2, tern_limits_avxvnni, tern_limits_avx512vnni;
+extern const struct tern_limits tern_limits_neon, tern_limits_dotprod, tern_limits_i8mm;
+
+#endif

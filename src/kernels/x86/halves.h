@@ -1,0 +1,100 @@
+/* What the instruction sets whose registers hold half a tile, 8 rows x 4 bytes, have in common. Defines what lanes.h
+ * asks for, which their files include last. */
+#ifndef TERN_KERNELS_X86_HALVES_H
+#define TERN_KERNELS_X86_HALVES_H
+
+#include "base/bytes.h"
+#include "kernels/compiler.h"
+#include "kernels/kernels.h"
+#include "kernels/panels.h"
+
+#include <immintrin.h>
+
+enum {
+	HALVES = 2,
+	HALF_BYTES = 32,
+	PREFETCH = 2048,    /* bytes ahead: the hardware's own prefetching stops at pages */
+	PANELS_IN_TURN = 4, /* memory delivers several streams faster than one */
+};
+
+/* Four activations, x[0..3], in each 32-bit lane. */
+static inline __m256i broadcast4(const int8_t *x) { return _mm256_set1_epi32((int32_t)tern_load_u32(x)); }
+
+static inline __m256i load_half(const uint8_t *tile) { return _mm256_loadu_si256((const __m256i *)tile); }
+
+/* ---- one token ----------------------------------------------------------------------------------------------- */
+
+/* Adds n tiles of a panel to the sums of its halves, and asks memory for what lies ahead bytes further on. */
+typedef void add_tiles(__m256i sum[HALVES], const uint8_t *tile, const int8_t *x, size_t n, size_t ahead);
+
+/* The sums of n_panel panels, step tiles of one after step tiles of the other, shifted right by shift. */
+INLINE void dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t tile_cols, size_t step, add_tiles *add, int shift)
+{
+	__m256i sum[PANELS_IN_TURN][HALVES];
+	size_t n_tile = n_col / tile_cols;
+
+	for (size_t p = 0; p < n_panel; p++)
+		sum[p][0] = sum[p][1] = _mm256_setzero_si256();
+	for (size_t i = 0; i < n_tile; i += step) {
+		size_t n = n_tile - i < step ? n_tile - i : step;
+		size_t ahead =
+		        (n_tile - i) * TERN_TILE_BYTES > PREFETCH ? PREFETCH : PREFETCH + (n_panel - 1) * panel_stride;
+		for (size_t p = 0; p < n_panel; p++)
+			add(sum[p], panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * tile_cols, n, ahead);
+	}
+	for (size_t p = 0; p < n_panel; p++)
+		for (size_t h = 0; h < HALVES; h++)
+			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * h),
+			                    _mm256_srai_epi32(sum[p][h], shift));
+}
+
+/* A tern_dot_panels for one token. */
+INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t n_col, size_t tile_cols, size_t step, add_tiles *add, int shift)
+{
+	for (size_t n; n_panel > 0; n_panel -= n) {
+		n = n_panel < PANELS_IN_TURN ? n_panel : PANELS_IN_TURN;
+		dot_panels(sums, panels, panel_stride, n, x, n_col, tile_cols, step, add, shift);
+		sums += n * TERN_PANEL_ROWS;
+		panels += n * panel_stride;
+	}
+}
+
+/* ---- several tokens ------------------------------------------------------------------------------------------ */
+
+static inline void unpack_ternary(uint8_t *groups, const uint8_t *tile)
+{
+	for (size_t h = 0; h < HALVES; h++) {
+		__m256i codes = load_half(tile + HALF_BYTES * h);
+		for (size_t s = 0; s < 4; s++, codes = _mm256_srli_epi16(codes, 2))
+			_mm256_store_si256((__m256i *)(groups + s * GROUP_BYTES + HALF_BYTES * h),
+			                   _mm256_and_si256(codes, _mm256_set1_epi8(0x03)));
+	}
+}
+
+static inline void unpack_nibble(uint8_t *groups, const uint8_t *tile)
+{
+	for (size_t h = 0; h < HALVES; h++) {
+		__m256i codes = load_half(tile + HALF_BYTES * h);
+		for (size_t s = 0; s < 2; s++, codes = _mm256_srli_epi16(codes, 4))
+			_mm256_store_si256((__m256i *)(groups + s * GROUP_BYTES + HALF_BYTES * h),
+			                   _mm256_and_si256(codes, _mm256_set1_epi8(0x0f)));
+	}
+}
+
+/* ---- floats -------------------------------------------------------------------------------------------------- */
+
+#define VECTOR_LANES   8
+#define LANE_GROUPS    4
+#define LOAD_F16(h)    ((vfloat)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(h))))
+#define LOAD_BF16(h)   ((vfloat)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(h))), 16))
+#define STORE_I8(q, i) store_i8(q, (__m256i)(i))
+
+static inline void store_i8(int8_t *q, __m256i integers)
+{
+	__m128i words = _mm_packs_epi32(_mm256_castsi256_si128(integers), _mm256_extracti128_si256(integers, 1));
+	_mm_storel_epi64((__m128i *)q, _mm_packs_epi16(words, words));
+}
+
+#endif
