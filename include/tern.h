@@ -138,7 +138,7 @@ struct tern_session_options {
 	int n_batch;   /* tokens computed together when a prompt is read; 0 = 512; no effect on results */
 };
 
-/* options may be NULL. The model must outlive the session. */
+/* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory. */
 enum tern_status tern_session_new(struct tern_session **session, const struct tern_model *model,
                                   const struct tern_session_options *options, struct tern_error *err);
 void tern_session_free(struct tern_session *session);
@@ -149,14 +149,16 @@ void tern_session_free(struct tern_session *session);
 enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
                                    struct tern_error *err);
 
-/* The logits after the last token fed: n_vocab floats, valid until the next call on the session. */
+/* The logits after the last token fed: n_vocab floats, valid until the next call on the session. Zeros before the first
+ * token. */
 const float *tern_session_logits(const struct tern_session *session);
 
 /* Tokens in the context, and how many fit. */
 int tern_session_n_past(const struct tern_session *session);
 int tern_session_n_ctx(const struct tern_session *session);
 
-/* Forgets all but the first n_keep tokens; what is fed next follows them. */
+/* Forgets all but the first n_keep tokens; what is fed next follows them. Logits stay as they are. An n_keep that is
+ * negative, or not below tern_session_n_past(), changes nothing. */
 void tern_session_rewind(struct tern_session *session, int n_keep);
 
 /* Threads in use; fewer than asked for if the system refused some. */

@@ -11,11 +11,12 @@
 
 enum { TINY_EMBD = 16, TINY_HEADS = 2, TINY_HEADS_KV = 1, TINY_HEAD_DIM = 8, TINY_FF = 32, TINY_VOCAB = 258 };
 
-/* One change. Keys: `text` makes it a string, else it is a number of the usual type. Tensors: `number` is multiplied
- * into the first dimension if above 0 and, as a float, becomes the first value. */
+/* One change. Keys: TINY_STRING makes it a string, TINY_NUMBER a number of the usual type. Tensors: TINY_WIDER doubles
+ * the columns, TINY_VALUE is the first number, TINY_TYPE the type; TINY_GROUPS makes a scale two groups of scales for
+ * one panel, of which the first has these bits. With `text`, TINY_WIDER adds a tensor, TINY_NUMBER a key. */
 struct tiny_change {
 	const char *name; /* of the key or tensor; NULL ends a list */
-	enum { TINY_SKIP, TINY_NUMBER, TINY_STRING, TINY_WIDER, TINY_VALUE, TINY_TYPE } kind;
+	enum { TINY_SKIP, TINY_NUMBER, TINY_STRING, TINY_WIDER, TINY_VALUE, TINY_TYPE, TINY_GROUPS } kind;
 	double number;
 	const char *text;
 };
@@ -84,6 +85,12 @@ static inline void tiny_tensor(struct tiny_build *b, const char *name, uint32_t 
 		dims[0] *= 2;
 	if (c && c->kind == TINY_TYPE)
 		type = (uint32_t)c->number;
+	if (c && c->kind == TINY_GROUPS) {
+		type = GGUF_TENSOR_F16;
+		n_dims = 3;
+		dims[0] = TERN_PANEL_ROWS;
+		dims[1] = 2;
+	}
 	strcpy(b->names[b->n_tensors], name);
 	b->tensors[b->n_tensors].name = b->names[b->n_tensors];
 	b->tensors[b->n_tensors].type = type;
@@ -107,6 +114,11 @@ static inline void tiny_data(struct tiny_build *b, size_t i)
 			if (c && c->kind == TINY_VALUE && k == 0)
 				value = (float)c->number;
 			memcpy(bytes + k, &value, 4);
+		}
+	if (c && c->kind == TINY_GROUPS)
+		for (size_t k = 0; k + 2 <= n; k += 2) { /* 1, but for the first */
+			uint16_t value = k ? 0x3c00 : (uint16_t)c->number;
+			memcpy(bytes + k, &value, 2);
 		}
 	tiny_note(b, tern_gguf_write_data(b->writer, bytes, n, &b->err));
 	free(bytes);
@@ -178,6 +190,9 @@ static inline bool tiny_model_write(const char *path, const struct tiny_change *
 	tiny_string(&b, "tern.activation", "per_token");
 	tiny_string(&b, "tern.linear_norm", "weight");
 	tiny_f32(&b, "tern.linear_norm_eps", 1e-6f);
+	for (const struct tiny_change *c = changes; c && c->name; c++)
+		if (c->text && c->kind == TINY_NUMBER) /* an extra key of that name */
+			tiny_note(&b, tern_gguf_put_u32(b.writer, c->text, (uint32_t)c->number, &b.err));
 	tiny_vocabulary(&b);
 	tiny_tensor(&b, "token_embd.weight", GGUF_TENSOR_F32, TINY_EMBD, TINY_VOCAB);
 	tiny_tensor(&b, "output_norm.weight", GGUF_TENSOR_F32, TINY_EMBD, 0);

@@ -7,91 +7,89 @@
 
 #include "base/machine.h"
 
+#include "base/cgroup.h"
+#include "base/sysfs.h"
+
 #include <tern.h>
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #if defined(__linux__)
 #include <sched.h>
 
-enum { MAX_CPUS = 1024 };
+enum {
+	MAX_CPUS = 1024
+};
 
-/* The first whole number in a small file, or fallback. */
-static long read_number(const char *path, long fallback)
-{
-	FILE *file = fopen(path, "r");
-	long number;
-
-	if (!file)
-		return fallback;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = fallback;
-	fclose(file);
-	return number;
-}
-
-static long read_cpu_number(int cpu, const char *what, long fallback)
+static long long cpu_number(const char *root, int cpu, const char *what, long long fallback)
 {
 	char path[128];
 	snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/%s", cpu, what);
-	return read_number(path, fallback);
+	return tern_sysfs_number(root, path, fallback);
 }
 
-/* CPU time per wall time that the control group grants, in whole CPUs (at least 1); a large number if unlimited. */
-static int quota_cpus(void)
+/* Intel CPUs with two kinds of cores list the fast ones, "0-7,16", whatever their clocks. If there is such a list,
+ * takes all others out of the set. */
+static void keep_performance_cores(const char *root, cpu_set_t *set)
 {
-	long quota = -1, period = 100000;
-	FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r"); /* "max 100000" or "150000 100000" */
+	FILE *file = tern_sysfs_open(root, "/sys/devices/cpu_core/cpus");
+	cpu_set_t listed;
+	int first, last, separator;
 
-	if (file) {
-		if (fscanf(file, "%ld %ld", &quota, &period) != 2)
-			quota = -1;
-		fclose(file);
-	} else {
-		quota = read_number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", -1);
-		period = read_number("/sys/fs/cgroup/cpu/cpu.cfs_period_us", 100000);
+	CPU_ZERO(&listed);
+	while (file && fscanf(file, "%d", &first) == 1) {
+		last = first;
+		separator = fgetc(file);
+		if (separator == '-' && fscanf(file, "%d", &last) == 1)
+			separator = fgetc(file);
+		for (int cpu = first < 0 ? 0 : first; cpu <= last && cpu < MAX_CPUS; cpu++)
+			CPU_SET((size_t)cpu, &listed);
+		if (separator != ',')
+			break;
 	}
-	if (quota <= 0 || period <= 0)
-		return MAX_CPUS;
-	return quota < period ? 1 : (int)(quota / period);
+	if (file)
+		fclose(file);
+	CPU_AND(&listed, &listed, set);
+	if (CPU_COUNT(&listed)) /* a process may be confined to the slow ones */
+		*set = listed;
 }
 
 /* One thread for each physical core that may be used and is about as fast as the fastest: hyperthreads share the
  * multipliers, and a core below 3/4 of the best clock or capacity would only keep the others waiting. */
-static int count_fast_cores(void)
+static int count_fast_cores(const char *root)
 {
 	cpu_set_t allowed;
-	long speed[MAX_CPUS], best = 0;
+	long long speed[MAX_CPUS], best = 0;
 	int n = 0;
 
 	if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
 		return 0;
-	for (int cpu = 0; cpu < MAX_CPUS && cpu < CPU_SETSIZE; cpu++) {
+	keep_performance_cores(root, &allowed);
+	for (int cpu = 0; cpu < MAX_CPUS; cpu++) {
 		speed[cpu] = -1;
-		/* Of the hyperthreads of a core, the first allowed one counts. */
 		if (!CPU_ISSET((size_t)cpu, &allowed))
 			continue;
-		long first = read_cpu_number(cpu, "topology/thread_siblings_list", cpu);
+		/* Of the hyperthreads of a core the first one counts, if it is allowed. */
+		long long first = cpu_number(root, cpu, "topology/thread_siblings_list", cpu);
 		if (first != cpu && first >= 0 && first < MAX_CPUS && CPU_ISSET((size_t)first, &allowed))
 			continue;
-		speed[cpu] = read_cpu_number(cpu, "cpu_capacity", -1);
+		speed[cpu] = cpu_number(root, cpu, "cpu_capacity", -1);
 		if (speed[cpu] < 0)
-			speed[cpu] = read_cpu_number(cpu, "cpufreq/cpuinfo_max_freq", 0);
+			speed[cpu] = cpu_number(root, cpu, "cpufreq/cpuinfo_max_freq", 0);
 		best = speed[cpu] > best ? speed[cpu] : best;
 	}
-	for (int cpu = 0; cpu < MAX_CPUS && cpu < CPU_SETSIZE; cpu++)
+	for (int cpu = 0; cpu < MAX_CPUS; cpu++)
 		n += speed[cpu] >= 0 && speed[cpu] * 4 >= best * 3;
-	int quota = quota_cpus();
+	int quota = tern_cgroup_cpus(root);
 	return n < quota ? n : quota;
 }
 
 /* The number behind "MemAvailable:", in bytes. */
 static uint64_t system_memory(void)
 {
-	FILE *file = fopen("/proc/meminfo", "r");
+	FILE *file = tern_sysfs_open("", "/proc/meminfo");
 	char line[128];
 	unsigned long long kib = 0;
 
@@ -103,20 +101,9 @@ static uint64_t system_memory(void)
 	return kib ? kib * 1024 : UINT64_MAX;
 }
 
-/* What the control group leaves: its limit less what is in use ("max" is no number, and no limit). */
-static uint64_t group_memory(void)
-{
-	long limit = read_number("/sys/fs/cgroup/memory.max", -1);
-	long used = read_number("/sys/fs/cgroup/memory.current", 0);
-
-	if (limit < 0)
-		return UINT64_MAX;
-	return used < limit ? (uint64_t)(limit - used) : 0;
-}
-
 uint64_t tern_available_memory(void)
 {
-	uint64_t of_system = system_memory(), of_group = group_memory();
+	uint64_t of_system = system_memory(), of_group = tern_cgroup_memory("");
 	return of_system < of_group ? of_system : of_group;
 }
 
@@ -132,8 +119,9 @@ static int sysctl_int(const char *name)
 }
 
 /* perflevel0 is the fast cluster of an Apple CPU. */
-static int count_fast_cores(void)
+static int count_fast_cores(const char *root)
 {
+	(void)root;
 	int n = sysctl_int("hw.perflevel0.physicalcpu");
 	return n > 0 ? n : sysctl_int("hw.physicalcpu");
 }
@@ -147,15 +135,21 @@ uint64_t tern_available_memory(void)
 }
 
 #else
-static int count_fast_cores(void) { return 0; }
+static int count_fast_cores(const char *root)
+{
+	(void)root;
+	return 0;
+}
 
 uint64_t tern_available_memory(void) { return UINT64_MAX; }
 #endif
 
-int tern_default_threads(void)
+int tern_threads_of_machine(const char *root)
 {
-	int n = count_fast_cores();
+	int n = count_fast_cores(root);
 	if (n < 1)
 		n = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	return n < 1 ? 1 : n;
 }
+
+int tern_default_threads(void) { return tern_threads_of_machine(""); }

@@ -5,7 +5,11 @@
 #include <stdint.h>
 
 /* Bytes of memory that a process may still use without others being pushed out: what the system calls available,
- * within the control group's limit. UINT64_MAX if the system does not say. */
+ * within the limits of the control groups it is in. UINT64_MAX if the system does not say. */
 uint64_t tern_available_memory(void);
+
+/* tern_default_threads(), of the machine that the /proc and /sys below a directory describe (Linux; see sysfs.h). The
+ * affinity mask is always this process's own. */
+int tern_threads_of_machine(const char *root);
 
 #endif

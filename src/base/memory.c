@@ -27,9 +27,9 @@ void *tern_alloc_aligned(size_t n_items, size_t item_size)
 	size_t n_bytes;
 	void *block;
 
-	if (injected_failure() || !tern_mul_size(n_items, item_size, &n_bytes) || !tern_add_size(n_bytes, 64, &n_bytes))
+	if (injected_failure() || !tern_mul_size(n_items, item_size, &n_bytes) || !tern_add_size(n_bytes, 63, &n_bytes))
 		return NULL;
-	n_bytes &= ~(size_t)63;
+	n_bytes = n_bytes < 64 ? 64 : n_bytes & ~(size_t)63;
 	if (posix_memalign(&block, 64, n_bytes) != 0)
 		return NULL;
 	return block;

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -15,14 +16,16 @@
 #include <immintrin.h>
 #define SPIN_PAUSE() _mm_pause()
 #elif defined(__aarch64__)
-#define SPIN_PAUSE() __asm__ volatile("yield")
+#define SPIN_PAUSE() __asm__ volatile("isb") /* yield does nothing on most CPUs */
 #else
 #define SPIN_PAUSE() ((void)0)
 #endif
 
-/* About 50 microseconds: longer than the gaps between the steps of one token, far below what a person notices as
+/* Some tens of microseconds: longer than the gaps between the steps of one token, far below what a person notices as
  * load while a prompt is idle. */
-enum { SPIN_ROUNDS = 2000 };
+enum {
+	SPIN_ROUNDS = 2000
+};
 
 struct tern_pool {
 	int n_threads; /* with the caller */
@@ -30,7 +33,7 @@ struct tern_pool {
 	struct worker {
 		struct tern_pool *pool;
 		int index;
-	} *workers;
+	} * workers;
 
 	tern_task task;
 	void *context;
@@ -136,14 +139,34 @@ void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t
 	wait_for_workers(pool);
 }
 
+/* Starts workers until one is refused. They leave signals to the threads of the program, but for those that a thread
+ * brings upon itself (a page of a mapped file that cannot be read), whose handlers would else be passed over. */
+static void start_workers(struct tern_pool *pool, size_t n_workers)
+{
+	static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
+	sigset_t blocked, before;
+
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		sigdelset(&blocked, own[i]);
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	for (size_t i = 0; i < n_workers; i++) {
+		pool->workers[i] = (struct worker){pool, (int)i + 1};
+		if (pthread_create(&pool->threads[i], NULL, worker_main, &pool->workers[i]) != 0)
+			break;
+		pool->n_threads++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 enum tern_status tern_pool_new(struct tern_pool **out, int n_threads, struct tern_error *err)
 {
 	struct tern_pool *pool;
-	size_t n_workers = (size_t)n_threads - 1;
 
 	*out = NULL;
 	if (n_threads < 1)
 		return tern_fail(err, TERN_ERR_USAGE, "threads: expected at least 1, got %d", n_threads);
+	size_t n_workers = (size_t)n_threads - 1;
 	if (!(pool = tern_alloc_aligned(1, sizeof *pool)))
 		return tern_fail_memory(err, sizeof *pool);
 	memset(pool, 0, sizeof *pool);
@@ -157,12 +180,7 @@ enum tern_status tern_pool_new(struct tern_pool **out, int n_threads, struct ter
 		tern_pool_free(pool);
 		return tern_fail_memory(err, n_workers * (sizeof *pool->threads + sizeof *pool->workers));
 	}
-	for (size_t i = 0; i < n_workers; i++) {
-		pool->workers[i] = (struct worker){pool, (int)i + 1};
-		if (pthread_create(&pool->threads[i], NULL, worker_main, &pool->workers[i]) != 0)
-			break;
-		pool->n_threads++;
-	}
+	start_workers(pool, n_workers);
 	*out = pool;
 	return TERN_OK;
 }
@@ -183,7 +201,4 @@ void tern_pool_free(struct tern_pool *pool)
 	tern_free(pool);
 }
 
-int tern_pool_size(const struct tern_pool *pool)
-{
-	return pool->n_threads;
-}
+int tern_pool_size(const struct tern_pool *pool) { return pool->n_threads; }

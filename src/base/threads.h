@@ -12,7 +12,8 @@ struct tern_pool;
  * 0 .. n_threads-1 (0 is the calling thread), for scratch memory that belongs to a thread. */
 typedef void (*tern_task)(void *context, size_t chunk, int worker);
 
-/* n_threads counts the calling thread: 1 starts none. If the system refuses some threads the pool is smaller. */
+/* n_threads counts the calling thread: 1 starts none. If the system refuses some threads the pool is smaller.
+ * Signals sent to the process are never handled by the threads of a pool. */
 enum tern_status tern_pool_new(struct tern_pool **pool, int n_threads, struct tern_error *err);
 void tern_pool_free(struct tern_pool *pool);
 int tern_pool_size(const struct tern_pool *pool);

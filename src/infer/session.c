@@ -39,7 +39,7 @@ static bool alloc_scratch(struct tern_session *s)
 	s->up = alloc_batch(s, h->n_ff, sizeof *s->up);
 	s->rope_cos = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_cos);
 	s->rope_sin = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_sin);
-	s->logits = tern_alloc_aligned(h->n_vocab, sizeof *s->logits);
+	s->logits = tern_alloc(h->n_vocab, sizeof *s->logits);
 	bool complete = s->x && s->normed && s->q && s->k && s->v && s->attended && s->gate && s->up && s->rope_cos &&
 	                s->rope_sin && s->logits;
 	for (size_t i = 0; i < 3; i++) {

@@ -9,25 +9,26 @@
 #include <string.h>
 
 struct scaling {
-	enum { SCALING_NONE, SCALING_LINEAR, SCALING_YARN } type;
+	enum {
+		SCALING_NONE,
+		SCALING_LINEAR,
+		SCALING_YARN
+	} type;
 	float factor;
-	float attn_factor; /* an extra multiplier on YaRN's own */
+	float attn_factor; /* multiplies cosines and sines, beside YaRN's own factor */
+	/* YaRN keeps waves that turn more than beta_fast times over the original context and interpolates those that
+	 * turn less than beta_slow times. ext_factor: how much of this there is, 0 interpolates all. */
 	float beta_fast, beta_slow, ext_factor;
-	uint32_t original_context;
+	uint32_t original_context; /* tokens */
 };
 
-static enum tern_status get_float(const struct gguf *gguf, const char *suffix, float *value, bool *found,
-                                  struct tern_error *err)
+/* A finite number above 0 under "ARCH.suffix". *value holds the default. */
+static enum tern_status get_positive(const struct gguf *gguf, const char *suffix, float *value, bool *found,
+                                     struct tern_error *err)
 {
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	enum tern_status status = tern_arch_key(key, gguf, suffix, err);
-
-	if (!status)
-		status = tern_gguf_get_f32(gguf, key, value, found, err);
-	if (!status && (!(*value >= 0.0f) || !isfinite(*value)))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a finite number, at least 0; got %g", gguf->path,
-		                 key, (double)*value);
-	return status;
+	return status ? status : tern_get_positive(gguf, key, value, found, err);
 }
 
 static enum tern_status load_scaling_type(struct scaling *scaling, const struct gguf *gguf, bool has_factor,
@@ -48,38 +49,63 @@ static enum tern_status load_scaling_type(struct scaling *scaling, const struct 
 	else if (type.length == 4 && !memcmp(type.bytes, "yarn", 4))
 		scaling->type = SCALING_YARN;
 	else
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': '%s' is not supported; tern knows none, linear and yarn",
-		                 gguf->path, key, tern_quote(quoted, type.bytes, type.length));
+		return tern_fail(err, TERN_ERR_FILE,
+		                 "%s: key '%s': '%s' is not supported; tern knows none, linear and yarn", gguf->path,
+		                 key, tern_quote(quoted, type.bytes, type.length));
 	return TERN_OK;
+}
+
+/* YaRN proper is 1, plain interpolation 0. */
+static enum tern_status load_ext_factor(float *value, const struct gguf *gguf, struct tern_error *err)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	enum tern_status status = tern_arch_key(key, gguf, "rope.scaling.yarn_ext_factor", err);
+
+	if (!status)
+		status = tern_gguf_get_f32(gguf, key, value, NULL, err);
+	if (!status && !(*value >= 0.0f && *value <= 1.0f))
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a number from 0 to 1, got %g", gguf->path,
+		                 key, (double)*value);
+	return status;
+}
+
+static enum tern_status load_original_context(uint32_t *value, const struct gguf *gguf, struct tern_error *err)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	enum tern_status status = tern_arch_key(key, gguf, "rope.scaling.original_context_length", err);
+
+	if (!status)
+		status = tern_gguf_get_u32(gguf, key, value, NULL, err);
+	if (!status && *value < 1)
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected at least 1 token", gguf->path, key);
+	return status;
 }
 
 static enum tern_status load_scaling(struct scaling *s, const struct gguf *gguf, const struct tern_hparams *h,
                                      struct tern_error *err)
 {
+	bool has_factor, has_legacy_factor;
 	enum tern_status status;
-	char key[GGUF_MAX_KEY_LENGTH + 1];
-	bool has_factor;
 
-	*s = (struct scaling){SCALING_NONE, 1.0f, 1.0f, 32.0f, 1.0f, 1.0f, (uint32_t)h->n_ctx_train};
-	if ((status = get_float(gguf, "rope.scale_linear", &s->factor, &has_factor, err)))
-		return status;
-	bool has_legacy_factor = has_factor;
-	if ((status = get_float(gguf, "rope.scaling.factor", &s->factor, &has_factor, err)) ||
+	*s = (struct scaling){.factor = 1.0f,
+	                      .attn_factor = 1.0f,
+	                      .beta_fast = 32.0f,
+	                      .beta_slow = 1.0f,
+	                      .ext_factor = 1.0f,
+	                      .original_context = (uint32_t)h->n_ctx_train};
+	if ((status = get_positive(gguf, "rope.scale_linear", &s->factor, &has_legacy_factor, err)) ||
+	    (status = get_positive(gguf, "rope.scaling.factor", &s->factor, &has_factor, err)) ||
 	    (status = load_scaling_type(s, gguf, has_factor || has_legacy_factor, err)) ||
-	    (status = get_float(gguf, "rope.scaling.attn_factor", &s->attn_factor, NULL, err)) ||
-	    (status = get_float(gguf, "rope.scaling.yarn_attn_factor", &s->attn_factor, NULL, err)) ||
-	    (status = get_float(gguf, "rope.scaling.yarn_ext_factor", &s->ext_factor, NULL, err)) ||
-	    (status = get_float(gguf, "rope.scaling.yarn_beta_fast", &s->beta_fast, NULL, err)) ||
-	    (status = get_float(gguf, "rope.scaling.yarn_beta_slow", &s->beta_slow, NULL, err)) ||
-	    (status = tern_arch_key(key, gguf, "rope.scaling.original_context_length", err)) ||
-	    (status = tern_gguf_get_u32(gguf, key, &s->original_context, NULL, err)))
+	    (status = get_positive(gguf, "rope.scaling.attn_factor", &s->attn_factor, NULL, err)) ||
+	    (status = get_positive(gguf, "rope.scaling.yarn_attn_factor", &s->attn_factor, NULL, err)) ||
+	    (status = get_positive(gguf, "rope.scaling.yarn_beta_fast", &s->beta_fast, NULL, err)) ||
+	    (status = get_positive(gguf, "rope.scaling.yarn_beta_slow", &s->beta_slow, NULL, err)) ||
+	    (status = load_ext_factor(&s->ext_factor, gguf, err)))
 		return status;
-	if (!(s->factor > 0.0f) || !(s->beta_fast > 0.0f) || !(s->beta_slow > 0.0f) || s->original_context < 1)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': RoPE scaling numbers have to be above 0", gguf->path, key);
-	return TERN_OK;
+	return load_original_context(&s->original_context, gguf, err);
 }
 
-/* The pair index whose wave turns `rotations` times over the original context. */
+/* The pair index, not whole, whose wave turns `rotations` times over the original context. */
 static double yarn_dim(const struct tern_hparams *h, const struct scaling *s, double base, double rotations)
 {
 	const double two_pi = 6.283185307179586;
@@ -96,12 +122,11 @@ static void apply_yarn(struct tern_hparams *h, const struct scaling *s, double b
 		high += 0.001;
 	for (size_t i = 0; i < h->n_rot / 2; i++) {
 		double ramp = fmin(fmax(((double)i - low) / (high - low), 0.0), 1.0);
-		/* ext_factor 1 is YaRN, 0 plain interpolation */
 		double interpolated = s->ext_factor * ramp + (1.0 - s->ext_factor);
 		h->rope_freq[i] = h->rope_freq[i] / s->factor * interpolated + h->rope_freq[i] * (1.0 - interpolated);
 	}
-	h->rope_factor = s->attn_factor;
-	if (s->factor > 1.0f)
+	/* The paper's temperature: longer contexts need sharper attention. */
+	if (s->factor > 1.0f && s->ext_factor > 0.0f)
 		h->rope_factor *= 0.1 * tern_log_f64(s->factor) + 1.0;
 }
 
@@ -118,9 +143,10 @@ static enum tern_status apply_divisors(struct tern_hparams *h, const struct gguf
 	for (size_t i = 0; i < h->n_rot / 2; i++) {
 		float divisor = tern_load_f32(divisors->data + i * sizeof(float));
 		if (!(divisor > 0.0f) || !isfinite(divisor))
-			return tern_fail(err, TERN_ERR_FILE,
-			                 "%s: tensor 'rope_freqs.weight': expected finite numbers above 0, got %g at %zu",
-			                 gguf->path, (double)divisor, i);
+			return tern_fail(
+			        err, TERN_ERR_FILE,
+			        "%s: tensor 'rope_freqs.weight': expected finite numbers above 0, got %g at %zu",
+			        gguf->path, (double)divisor, i);
 		h->rope_freq[i] /= divisor;
 	}
 	return TERN_OK;
@@ -132,16 +158,16 @@ enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf,
 	struct scaling scaling;
 	enum tern_status status;
 
-	if ((status = get_float(gguf, "rope.freq_base", &base, NULL, err)) ||
+	if ((status = get_positive(gguf, "rope.freq_base", &base, NULL, err)) ||
 	    (status = load_scaling(&scaling, gguf, h, err)))
 		return status;
 	if (!(base > 1.0f))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key 'rope.freq_base': expected a number above 1, got %g", gguf->path,
-		                 (double)base);
+		return tern_fail(err, TERN_ERR_FILE, "%s: key 'rope.freq_base': expected a number above 1, got %g",
+		                 gguf->path, (double)base);
 	h->rope_freq = tern_alloc(h->n_rot / 2, sizeof *h->rope_freq);
 	if (!h->rope_freq)
 		return tern_fail_memory(err, h->n_rot / 2 * sizeof *h->rope_freq);
-	h->rope_factor = 1.0;
+	h->rope_factor = scaling.attn_factor;
 	for (size_t i = 0; i < h->n_rot / 2; i++)
 		h->rope_freq[i] = tern_exp_f64(-2.0 * (double)i / (double)h->n_rot * tern_log_f64(base));
 	if (scaling.type == SCALING_YARN)

@@ -46,10 +46,7 @@ static void *own(struct binder *b, size_t n_items, size_t item_size)
 	return block;
 }
 
-static bool is_aligned(const void *at, size_t size)
-{
-	return (uintptr_t)at % size == 0;
-}
+static bool is_aligned(const void *at, size_t size) { return (uintptr_t)at % size == 0; }
 
 /* A vector of n floats: in place when it is F32 and aligned, else a converted copy. *values is NULL if the tensor is
  * absent and not required. */
@@ -62,49 +59,71 @@ static enum tern_status bind_floats(struct binder *b, const char *name, size_t n
 	if (!tensor)
 		return required ? fail_tensor(b, name, "missing") : TERN_OK;
 	if (tensor->n_dims != 1 || tensor->dims[0] != n)
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu numbers in one dimension", b->gguf->path,
-		                 name, n);
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu numbers in one dimension",
+		                 b->gguf->path, name, n);
 	if (tensor->type != GGUF_TENSOR_F32 && tensor->type != GGUF_TENSOR_F16 && tensor->type != GGUF_TENSOR_BF16)
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected F32, F16 or BF16, got %s", b->gguf->path,
-		                 name, tern_gguf_type_name(tensor->type));
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected F32, F16 or BF16, got %s",
+		                 b->gguf->path, name, tern_gguf_type_name(tensor->type));
 	if (tensor->type == GGUF_TENSOR_F32 && is_aligned(tensor->data, sizeof(float))) {
 		*values = (const float *)(const void *)tensor->data;
 	} else {
 		if (!(copy = own(b, n, sizeof *copy)))
 			return tern_fail_memory(b->err, n * sizeof *copy);
 		for (size_t i = 0; i < n; i++)
-			copy[i] = tensor->type == GGUF_TENSOR_F32   ? tern_load_f32(tensor->data + 4 * i)
-			          : tensor->type == GGUF_TENSOR_F16 ? tern_f32_from_f16(tern_load_u16(tensor->data + 2 * i))
-			                                            : tern_f32_from_bf16(tern_load_u16(tensor->data + 2 * i));
+			copy[i] = tensor->type == GGUF_TENSOR_F32 ? tern_load_f32(tensor->data + 4 * i)
+			          : tensor->type == GGUF_TENSOR_F16
+			                  ? tern_f32_from_f16(tern_load_u16(tensor->data + 2 * i))
+			                  : tern_f32_from_bf16(tern_load_u16(tensor->data + 2 * i));
 		*values = copy;
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!isfinite((*values)[i]))
-			return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': value %zu is not finite", b->gguf->path, name, i);
+			return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': value %zu is not finite",
+			                 b->gguf->path, name, i);
 	return TERN_OK;
 }
 
-/* The scale of a ternary matrix: F32 [1], or F16 [16, groups, panels]. */
+/* A tensor's data where it is if its items are aligned there, else in a copy. NULL when memory runs out. */
+static const void *align(struct binder *b, const struct gguf_tensor *tensor, size_t item_size)
+{
+	if (is_aligned(tensor->data, item_size))
+		return tensor->data;
+	void *copy = own(b, (size_t)tensor->n_bytes, 1);
+	return copy ? memcpy(copy, tensor->data, (size_t)tensor->n_bytes) : NULL;
+}
+
+/* Scales of groups of columns: F16 [16, groups, panels]. */
+static enum tern_status bind_group_scales(struct binder *b, const char *name, const struct gguf_tensor *tensor,
+                                          struct tern_linear *linear)
+{
+	uint64_t n_group = tensor->dims[1];
+	size_t x_group = b->transformer->hparams.activation_group, n = (size_t)tensor->n_bytes / sizeof(uint16_t);
+	uint16_t largest = 0;
+
+	if (tensor->dims[0] != TERN_PANEL_ROWS || tensor->dims[2] != tern_panel_count(linear->n_row) ||
+	    linear->n_col % n_group || linear->n_col / n_group % TERN_TERNARY_TILE_COLS)
+		return fail_tensor(b, name, "expected F16 [16, groups of a multiple of 16 columns, panels of 16 rows]");
+	linear->scale_group = linear->n_col / (size_t)n_group;
+	if (x_group && x_group % linear->scale_group && linear->scale_group % x_group)
+		return fail_tensor(b, name, "groups have to divide tern.activation_group, or be a multiple of it");
+	if (!(linear->group_scales = align(b, tensor, sizeof *linear->group_scales)))
+		return tern_fail_memory(b->err, (size_t)tensor->n_bytes);
+	for (size_t i = 0; i < n; i++)
+		largest = linear->group_scales[i] > largest ? linear->group_scales[i] : largest;
+	if (largest >= 0x7c00) /* as bits: infinity, above it NaNs and whatever has a sign */
+		return fail_tensor(b, name, "expected finite numbers, none below 0");
+	return TERN_OK;
+}
+
+/* The scale of a ternary matrix: one, or one for each group of columns of each row. */
 static enum tern_status bind_scale(struct binder *b, const char *name, struct tern_linear *linear)
 {
 	const struct gguf_tensor *tensor = tern_gguf_find_tensor(b->gguf, name);
 	const float *scale;
-	size_t n_panel = tern_panel_count(linear->n_row);
 	enum tern_status status;
 
-	if (tensor && tensor->type == GGUF_TENSOR_F16 && tensor->n_dims == 3) {
-		uint64_t n_group = tensor->dims[1];
-		take(b, name);
-		if (tensor->dims[0] != TERN_PANEL_ROWS || tensor->dims[2] != n_panel || linear->n_col % n_group ||
-		    linear->n_col / n_group % 16 || !is_aligned(tensor->data, sizeof(uint16_t)))
-			return fail_tensor(b, name, "expected F16 [16, groups of a multiple of 16 columns, panels of 16 rows]");
-		linear->scale_group = linear->n_col / (size_t)n_group;
-		linear->group_scales = (const uint16_t *)(const void *)tensor->data;
-		size_t x_group = b->transformer->hparams.activation_group;
-		if (x_group && x_group % linear->scale_group && linear->scale_group % x_group)
-			return fail_tensor(b, name, "groups have to divide tern.activation_group, or be a multiple of it");
-		return TERN_OK;
-	}
+	if (tensor && tensor->type == GGUF_TENSOR_F16 && tensor->n_dims == 3)
+		return bind_group_scales(b, name, take(b, name), linear);
 	if ((status = bind_floats(b, name, 1, true, &scale)))
 		return status;
 	if (!(*scale > 0.0f))
@@ -145,13 +164,15 @@ static enum tern_status bind_linear(struct binder *b, const char *stem, size_t n
 	if (!tensor)
 		return fail_tensor(b, name, "missing");
 	if (tensor->type != GGUF_TENSOR_T2R16)
-		return tern_fail(b->err, TERN_ERR_FILE,
-		                 "%s: tensor '%s': type %s where T2R16 (ternary) is expected; convert the checkpoint with "
-		                 "tern-convert",
-		                 b->gguf->path, name, tern_gguf_type_name(tensor->type));
+		return tern_fail(
+		        b->err, TERN_ERR_FILE,
+		        "%s: tensor '%s': type %s where T2R16 (ternary) is expected; convert the checkpoint with "
+		        "tern-convert",
+		        b->gguf->path, name, tern_gguf_type_name(tensor->type));
 	if (tensor->n_dims != 2 || tensor->dims[0] != n_col || tensor->dims[1] != n_row)
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu columns and %zu rows, got %llu and %llu",
-		                 b->gguf->path, name, n_col, n_row, (unsigned long long)tensor->dims[0],
+		return tern_fail(b->err, TERN_ERR_FILE,
+		                 "%s: tensor '%s': expected %zu columns and %zu rows, got %llu and %llu", b->gguf->path,
+		                 name, n_col, n_row, (unsigned long long)tensor->dims[0],
 		                 (unsigned long long)tensor->dims[1]);
 	*linear = (struct tern_linear){.n_row = n_row, .n_col = n_col, .panels = tensor->data};
 	snprintf(name, sizeof name, "%s.scale", stem);
@@ -183,12 +204,12 @@ static enum tern_status bind_layer(struct binder *b, size_t index, struct tern_l
 		bool required;
 		const float **values;
 	} vectors[] = {
-		{"attn_norm", n_embd, true, &layer->attn_norm},
-		{"ffn_norm", n_embd, true, &layer->ffn_norm},
-		{"attn_q_norm", h->head_dim, false, &layer->q_norm},
-		{"attn_k_norm", h->head_dim, false, &layer->k_norm},
-		{"attn_sub_norm", q_width, false, &layer->attn_sub_norm},
-		{"ffn_sub_norm", h->n_ff, false, &layer->ffn_sub_norm},
+	        {"attn_norm", n_embd, true, &layer->attn_norm},
+	        {"ffn_norm", n_embd, true, &layer->ffn_norm},
+	        {"attn_q_norm", h->head_dim, false, &layer->q_norm},
+	        {"attn_k_norm", h->head_dim, false, &layer->k_norm},
+	        {"attn_sub_norm", q_width, false, &layer->attn_sub_norm},
+	        {"ffn_sub_norm", h->n_ff, false, &layer->ffn_sub_norm},
 	};
 	for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
 		snprintf(name, sizeof name, "blk.%zu.%s.weight", index, vectors[i].suffix);
@@ -200,10 +221,10 @@ static enum tern_status bind_layer(struct binder *b, size_t index, struct tern_l
 		size_t n_row, n_col;
 		struct tern_linear *linear;
 	} linears[] = {
-		{"attn_q", q_width, n_embd, &layer->q},      {"attn_k", kv_width, n_embd, &layer->k},
-		{"attn_v", kv_width, n_embd, &layer->v},     {"attn_output", n_embd, q_width, &layer->o},
-		{"ffn_gate", h->n_ff, n_embd, &layer->gate}, {"ffn_up", h->n_ff, n_embd, &layer->up},
-		{"ffn_down", n_embd, h->n_ff, &layer->down},
+	        {"attn_q", q_width, n_embd, &layer->q},      {"attn_k", kv_width, n_embd, &layer->k},
+	        {"attn_v", kv_width, n_embd, &layer->v},     {"attn_output", n_embd, q_width, &layer->o},
+	        {"ffn_gate", h->n_ff, n_embd, &layer->gate}, {"ffn_up", h->n_ff, n_embd, &layer->up},
+	        {"ffn_down", n_embd, h->n_ff, &layer->down},
 	};
 	for (size_t i = 0; i < sizeof linears / sizeof *linears; i++) {
 		snprintf(name, sizeof name, "blk.%zu.%s", index, linears[i].suffix);
@@ -215,7 +236,8 @@ static enum tern_status bind_layer(struct binder *b, size_t index, struct tern_l
 	return TERN_OK;
 }
 
-/* What the architecture demands beyond the tensors' presence: QK-norm of Qwen 3, sub-norms of BitNet, in every layer. */
+/* What the architecture demands beyond the tensors' presence: QK-norm of Qwen 3, sub-norms of BitNet, in every layer.
+ */
 static enum tern_status check_layers(const struct binder *b)
 {
 	struct gguf_string arch = {"", 0};
@@ -234,7 +256,8 @@ static enum tern_status check_layers(const struct binder *b)
 			snprintf(name, sizeof name, "blk.%zu.attn_%s_norm.weight", i, layer->q_norm ? "k" : "q");
 			status = fail_tensor(b, name, "missing");
 		} else if (needs_sub_norm && (!layer->attn_sub_norm || !layer->ffn_sub_norm)) {
-			snprintf(name, sizeof name, "blk.%zu.%s_sub_norm.weight", i, layer->attn_sub_norm ? "ffn" : "attn");
+			snprintf(name, sizeof name, "blk.%zu.%s_sub_norm.weight", i,
+			         layer->attn_sub_norm ? "ffn" : "attn");
 			status = fail_tensor(b, name, "missing");
 		}
 	}
@@ -251,20 +274,15 @@ static enum tern_status bind_matrix(struct binder *b, const char *stem, struct t
 	if (!tensor)
 		return fail_tensor(b, name, "missing");
 	if (tensor->n_dims != 2 || tensor->dims[0] != h->n_embd || tensor->dims[1] != h->n_vocab)
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu columns and %zu rows", b->gguf->path,
-		                 name, h->n_embd, h->n_vocab);
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu columns and %zu rows",
+		                 b->gguf->path, name, h->n_embd, h->n_vocab);
 	*matrix = (struct tern_matrix){tensor->type, h->n_vocab, h->n_embd, tensor->data, NULL};
 	switch (tensor->type) {
 	case GGUF_TENSOR_F32:
 	case GGUF_TENSOR_F16:
 	case GGUF_TENSOR_BF16:
-		if (!is_aligned(tensor->data, tensor->type == GGUF_TENSOR_F32 ? 4 : 2)) {
-			uint8_t *copy = own(b, (size_t)tensor->n_bytes, 1);
-			if (!copy)
-				return tern_fail_memory(b->err, (size_t)tensor->n_bytes);
-			matrix->data = memcpy(copy, tensor->data, (size_t)tensor->n_bytes);
-		}
-		return TERN_OK;
+		matrix->data = align(b, tensor, tensor->type == GGUF_TENSOR_F32 ? sizeof(float) : sizeof(uint16_t));
+		return matrix->data ? TERN_OK : tern_fail_memory(b->err, (size_t)tensor->n_bytes);
 	case GGUF_TENSOR_Q8P:
 		snprintf(name, sizeof name, "%s.scale", stem);
 		return bind_floats(b, name, h->n_vocab, true, &matrix->row_scales);
@@ -288,7 +306,7 @@ static enum tern_status bind_head(struct binder *b)
 	t->head_is_ternary = true;
 	size_t n_linear = b->n_linear, n_with_gain = b->n_linear_with_gain;
 	enum tern_status status = bind_linear(b, "output", t->hparams.n_vocab, t->hparams.n_embd, &t->ternary_head);
-	/* The head's own norm is there or not, whatever the layers do; a weightless one belongs to the layers. */
+	/* A head may lack the norm with weights that the layers have, or have it alone. */
 	b->n_linear = n_linear;
 	b->n_linear_with_gain = n_with_gain;
 	return status;

@@ -21,7 +21,7 @@ struct tern_hparams {
 	enum tern_ffn_activation ffn_activation;
 
 	/* RoPE: pair i of a head turns by position * rope_freq[i] radians; cosine and sine are multiplied by
-	 * rope_factor (YaRN). Pairs are (2i, 2i+1) if interleaved, else (i, i + n_rot/2). */
+	 * rope_factor (YaRN, or an attn_factor of its own). Pairs are (2i, 2i+1) if interleaved, else (i, i + n_rot/2). */
 	size_t n_rot; /* leading values of a head that rotate */
 	bool rope_interleaved;
 	double *rope_freq; /* [n_rot / 2] */
@@ -90,6 +90,10 @@ enum tern_status tern_hparams_load(struct tern_hparams *hparams, const struct gg
 /* RoPE frequencies with the scaling the file asks for (none, linear, YaRN, or divisors in rope_freqs.weight),
  * in rope.c. Allocates hparams->rope_freq. */
 enum tern_status tern_rope_load(struct tern_hparams *hparams, const struct gguf *gguf, struct tern_error *err);
+
+/* A float that has to be finite and above 0; for the rest as tern_gguf_get_f32(). */
+enum tern_status tern_get_positive(const struct gguf *gguf, const char *key, float *value, bool *found,
+                                   struct tern_error *err);
 
 /* "ARCH.suffix", the key of an architecture's number; for use with the getters of gguf.h. */
 enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct gguf *gguf, const char *suffix,
