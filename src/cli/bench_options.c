@@ -1,0 +1,301 @@
+/* Options and lists of `tern bench`. Their names and letters are llama-bench's, and so are the lists: 512, 1,2,4, 1-8,
+ * 1-8+2, 1-8*2, an option given several times. */
+#include "cli/bench_options.h"
+#include "base/memory.h"
+#include "console/term.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	MAX_TOKENS = 1 << 24, /* more than any context */
+	MAX_BATCH = 1 << 16,
+	MAX_THREADS = 1024,
+	MAX_REPS = 10000,
+	MAX_ITEMS = 65536,
+	MAX_DIGITS = 10,
+};
+
+#define FIELD(name) offsetof(struct bench_own_options, name)
+
+const struct option bench_own_options[] = {
+        {.name = "n-prompt",
+         .letter = 'p',
+         .kind = OPTION_LIST,
+         .offset = FIELD(prompts),
+         .argument = "LIST",
+         .help = "read prompts of so many tokens (default 512; 0: none)"},
+        {.name = "n-gen",
+         .letter = 'n',
+         .kind = OPTION_LIST,
+         .offset = FIELD(gens),
+         .argument = "LIST",
+         .help = "generate so many tokens (default 128; 0: none)"},
+        {.name = "pg",
+         .kind = OPTION_LIST,
+         .offset = FIELD(both),
+         .argument = "PP,TG",
+         .help = "also: read PP tokens and then generate TG (-pg 512,128); may be given several times",
+         .aliases = "-pg"},
+        {.name = "n-depth",
+         .letter = 'd',
+         .kind = OPTION_LIST,
+         .offset = FIELD(depths),
+         .argument = "LIST",
+         .help = "with so many tokens in the context before (default 0)"},
+        {.name = "batch-size",
+         .letter = 'b',
+         .kind = OPTION_LIST,
+         .offset = FIELD(batches),
+         .argument = "LIST",
+         .help = "tokens of a prompt computed together (default 512)"},
+        {.name = "threads",
+         .letter = 't',
+         .kind = OPTION_LIST,
+         .offset = FIELD(threads),
+         .argument = "LIST",
+         .help = "threads (default $TERN_THREADS, else the fast physical cores)"},
+        {.name = "threads-sweep",
+         .offset = FIELD(sweep),
+         .help = "every number of threads up to that, and a plot of the speeds"},
+        {.name = "repetitions",
+         .letter = 'r',
+         .kind = OPTION_LIST,
+         .offset = FIELD(reps),
+         .argument = "LIST",
+         .help = "repetitions of each test (default 5)"},
+        {.name = "no-warmup", .offset = FIELD(no_warmup), .help = "no run beforehand that does not count"},
+        {.name = "delay",
+         .kind = OPTION_FLOAT,
+         .offset = FIELD(delay),
+         .argument = "SECONDS",
+         .max = 86400,
+         .initial = "0",
+         .help = "pause before each test, to cool down"},
+        {.name = "output",
+         .letter = 'o',
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(output),
+         .argument = "csv|json|jsonl|md|sql",
+         .initial = "md",
+         .help = "format on standard output"},
+        {.name = "output-err",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(output_err),
+         .argument = "csv|json|jsonl|md|sql|none",
+         .initial = "none",
+         .help = "the same on standard error (-oe)",
+         .aliases = "-oe"},
+        {.name = "progress", .offset = FIELD(progress), .help = "tell on standard error what is being run"},
+        {.name = NULL},
+};
+
+#undef FIELD
+#define FIELD(name) offsetof(struct bench_source_options, name)
+
+const struct option bench_source_options[] = {
+        {.name = "model",
+         .letter = 'm',
+         .kind = OPTION_LIST,
+         .offset = FIELD(models),
+         .argument = "FILE|NAME",
+         .help = "the model, a GGUF file; may be given several times; default $TERN_MODEL, else the one that ships "
+                 "with tern"},
+        {.name = "shape",
+         .kind = OPTION_LIST,
+         .offset = FIELD(shapes),
+         .argument = "NAME",
+         .help = "random weights of that shape (below) instead of a file: nothing to download"},
+        {.name = "no-mmap", .offset = FIELD(no_mmap), .help = "read the file into memory instead of mapping it"},
+        {.name = "mlock", .offset = FIELD(mlock), .help = "keep the weights in memory, never on swap"},
+        {.name = NULL},
+};
+
+/* ---- lists ---- */
+
+static bool append(struct bench_list *list, int value, bool *failed)
+{
+	int *items;
+
+	if (list->n_items >= MAX_ITEMS)
+		return false;
+	items = tern_realloc(list->items, list->n_items + 1, sizeof *items);
+	*failed |= !items;
+	if (!items)
+		return false;
+	list->items = items;
+	list->items[list->n_items++] = value;
+	return true;
+}
+
+/* Digits at *at, which moves past them. */
+static bool take_number(const char **at, int *value)
+{
+	char digits[MAX_DIGITS + 1];
+	size_t length = strspn(*at, "0123456789");
+
+	if (length == 0 || length > MAX_DIGITS)
+		return false;
+	snprintf(digits, sizeof digits, "%.*s", (int)length, *at);
+	*at += length;
+	return parse_int(digits, 0, 1 << 30, value);
+}
+
+/* "5", "1-8", "1-8+2" or "1-8*2" at *at, which moves past it. */
+static bool append_range(struct bench_list *list, const char **at, int min, int max, bool *failed)
+{
+	int first, last, step = 1;
+	bool multiply = false;
+
+	if (!take_number(at, &first))
+		return false;
+	last = first;
+	if (**at == '-') {
+		++*at;
+		if (!take_number(at, &last))
+			return false;
+		if (**at == '+' || **at == '*') {
+			multiply = *(*at)++ == '*';
+			if (!take_number(at, &step))
+				return false;
+		}
+	}
+	/* A range that would never end: from 0 by multiplying, or by steps of nothing. */
+	if (first < min || last > max || last < first || step < (multiply ? 2 : 1) || (multiply && first == 0))
+		return false;
+	for (int64_t value = first; value <= last; value = multiply ? value * step : value + step)
+		if (!append(list, (int)value, failed))
+			return false;
+	return true;
+}
+
+/* Appends what an option's value says. False if it is not such a list of numbers within min..max, or too long. *failed
+ * is set if memory ran out. */
+static bool parse_list(struct bench_list *list, const char *text, int min, int max, bool *failed)
+{
+	while (append_range(list, &text, min, max, failed))
+		if (!*text)
+			return true;
+		else if (*text++ != ',')
+			return false;
+	return false;
+}
+
+/* ---- the plan ---- */
+
+static enum tern_status bad_list(const struct command *command, const char *name, const char *text, int min, int max,
+                                 bool no_memory)
+{
+	if (no_memory) {
+		report("out of memory");
+		return TERN_ERR_FAILED;
+	}
+	return usage_error(command,
+	                   "--%s: '%.64s' is not a list of whole numbers (like 512 or 1,2,4 or 1-8 or 1-8+2 or 1-8*2, "
+	                   "from %d to %d)",
+	                   name, text, min, max);
+}
+
+/* All occurrences of an option; `initial` if there is none. */
+static enum tern_status read_list(struct bench_list *list, const struct command *command, const char *name,
+                                  const struct option_list *given, const char *initial, int min, int max)
+{
+	bool no_memory = false;
+
+	for (size_t i = 0; i < given->n_items; i++)
+		if (!parse_list(list, given->items[i], min, max, &no_memory))
+			return bad_list(command, name, given->items[i], min, max, no_memory);
+	if (given->n_items == 0 && !parse_list(list, initial, 0, MAX_TOKENS, &no_memory))
+		return bad_list(command, name, initial, min, max, no_memory);
+	return TERN_OK;
+}
+
+/* Each occurrence is a pair. */
+static enum tern_status read_pairs(struct bench_plan *plan, const struct command *command,
+                                   const struct option_list *given)
+{
+	bool no_memory = false;
+
+	for (size_t i = 0; i < given->n_items; i++) {
+		size_t n_before = plan->both.n_items;
+		bool good = parse_list(&plan->both, given->items[i], 1, MAX_TOKENS, &no_memory);
+		if (no_memory)
+			return bad_list(command, "pg", given->items[i], 1, MAX_TOKENS, no_memory);
+		if (!good || plan->both.n_items != n_before + 2)
+			return usage_error(command,
+			                   "--pg: '%.64s' is not two numbers of tokens from 1 to %d, as 512,128",
+			                   given->items[i], MAX_TOKENS);
+	}
+	return TERN_OK;
+}
+
+/* -t, else $TERN_THREADS, else what suits the machine; with --threads-sweep all numbers up to the largest, but only
+ * some of many. */
+static enum tern_status read_threads(struct bench_plan *plan, const struct command *command,
+                                     const struct bench_options *options)
+{
+	char initial[64];
+	int n, largest = 1, step;
+	enum tern_status status = common_threads(&options->common, &n);
+
+	if (status)
+		return status;
+	snprintf(initial, sizeof initial, "%d", n ? n : tern_default_threads());
+	status = read_list(&plan->threads, command, "threads", &options->own.threads, initial, 1, MAX_THREADS);
+	if (status || !options->own.sweep)
+		return status;
+	for (size_t i = 0; i < plan->threads.n_items; i++)
+		largest = plan->threads.items[i] > largest ? plan->threads.items[i] : largest;
+	step = (largest + 15) / 16;
+	plan->threads.n_items = 0;
+	if (step == 1)
+		snprintf(initial, sizeof initial, "1-%d", largest);
+	else if (largest % step)
+		snprintf(initial, sizeof initial, "1,%d-%d+%d,%d", step, largest, step, largest);
+	else
+		snprintf(initial, sizeof initial, "1,%d-%d+%d", step, largest, step);
+	return read_list(&plan->threads, command, "threads", &(struct option_list){0}, initial, 1, MAX_THREADS);
+}
+
+static size_t count_nonzero(const struct bench_list *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n_items; i++)
+		n += list->items[i] > 0;
+	return n;
+}
+
+enum tern_status bench_plan_read(struct bench_plan *plan, const struct command *command,
+                                 const struct bench_options *options)
+{
+	const struct bench_own_options *own = &options->own;
+	size_t n_each;
+	enum tern_status status;
+
+	if ((status = read_list(&plan->prompts, command, "n-prompt", &own->prompts, "512", 0, MAX_TOKENS)) ||
+	    (status = read_list(&plan->gens, command, "n-gen", &own->gens, "128", 0, MAX_TOKENS)) ||
+	    (status = read_pairs(plan, command, &own->both)) ||
+	    (status = read_list(&plan->depths, command, "n-depth", &own->depths, "0", 0, MAX_TOKENS)) ||
+	    (status = read_list(&plan->batches, command, "batch-size", &own->batches, "512", 1, MAX_BATCH)) ||
+	    (status = read_threads(plan, command, options)) ||
+	    (status = read_list(&plan->reps, command, "repetitions", &own->reps, "5", 1, MAX_REPS)))
+		return status;
+	n_each = count_nonzero(&plan->prompts) + count_nonzero(&plan->gens) + plan->both.n_items / 2;
+	if (n_each == 0)
+		return usage_error(command, "nothing to measure: all of -p and -n are 0, and there is no -pg");
+	plan->n_tests =
+	        n_each * plan->depths.n_items * plan->batches.n_items * plan->threads.n_items * plan->reps.n_items;
+	return TERN_OK;
+}
+
+void bench_plan_free(struct bench_plan *plan)
+{
+	struct bench_list *const lists[] = {&plan->prompts, &plan->gens,    &plan->both, &plan->depths,
+	                                    &plan->batches, &plan->threads, &plan->reps};
+
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		tern_free(lists[i]->items);
+	*plan = (struct bench_plan){0};
+}

@@ -1,0 +1,51 @@
+/* The command line of `tern bench`: its options, and the lists of numbers in them. */
+#ifndef TERN_CLI_BENCH_OPTIONS_H
+#define TERN_CLI_BENCH_OPTIONS_H
+
+#include "cli/common.h"
+#include "console/options.h"
+
+#include <stddef.h>
+#include <tern.h>
+
+struct bench_own_options {
+	struct option_list prompts, gens, both, depths, batches, threads, reps;
+	int output, output_err; /* enum bench_format; output_err may be one more: none */
+	float delay;            /* seconds */
+	bool no_warmup, progress, sweep;
+};
+
+struct bench_source_options {
+	struct option_list models, shapes;
+	bool no_mmap, mlock;
+};
+
+struct bench_options {
+	struct bench_own_options own;
+	struct bench_source_options source;
+	struct common_options common;
+};
+
+extern const struct option bench_own_options[], bench_source_options[];
+
+enum {
+	BENCH_DEFAULT_BATCH = 512,
+};
+
+struct bench_list {
+	int *items;
+	size_t n_items;
+};
+
+/* What is to be measured: all combinations. `both` holds pairs. */
+struct bench_plan {
+	struct bench_list prompts, gens, both, depths, batches, threads, reps;
+	size_t n_tests; /* of one model */
+};
+
+/* Errors were reported, as ones of `command`. Free the plan also after an error. */
+enum tern_status bench_plan_read(struct bench_plan *plan, const struct command *command,
+                                 const struct bench_options *options);
+void bench_plan_free(struct bench_plan *plan);
+
+#endif
