@@ -299,10 +299,11 @@ if command -v python3 >/dev/null 2>&1; then
 	check 'making the large checkpoint' python3 enlarge.py ck large
 	bytes=$(wc -c <large/model-00001-of-00003.safetensors)
 
-	# What starts here dies of SIGINT like a program started in a terminal, also from a background job.
+	# What starts here dies of signals like a program started in a terminal, also from a background job or under nohup.
 	cat >start.py <<-'END'
 		import os, signal, sys
-		signal.signal(signal.SIGINT, signal.SIG_DFL)
+		for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+		    signal.signal(number, signal.SIG_DFL)
 		os.execvp(sys.argv[1], sys.argv[1:])
 	END
 	# begin OUT: a conversion in the background, its process in $process, that has begun to write
