@@ -225,6 +225,8 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 	}
 	if (n_token > 14)
 		n_col = n_col < 640 ? n_col : 640;
+	if (n_col <= 640 && below(4) == 0) /* more panels than kernels take at once, in odd numbers too */
+		n_panel = 5 + below(15);
 
 	size_t panel_bytes = n_col / 16 * bytes_per_16;
 	size_t panel_stride = panel_bytes + (below(2) ? 0 : below(100)), x_stride = n_col + (below(2) ? 0 : below(100));

@@ -6,7 +6,6 @@
 #define _DEFAULT_SOURCE /* _SC_PHYS_PAGES */
 #endif
 
-#include "base/memory.h"
 #include "cli/bench.h"
 #include "console/escape.h"
 #include "console/format.h"

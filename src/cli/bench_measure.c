@@ -21,8 +21,8 @@ struct bench_session {
 	struct tern_session inner;
 	const struct bench_subject *subject;
 	const struct tern_limits *limits;
-	size_t n_depth;
-	int32_t *ids; /* [n_ctx] random tokens */
+	size_t n_depth, n_stream; /* n_stream: of reading */
+	int32_t *ids;             /* [n_ctx] random tokens */
 };
 
 /* Random tokens below the vocabulary's size, the first of them BOS where there is one: as llama-bench has it. */
@@ -55,6 +55,7 @@ enum tern_status bench_session_open(struct bench_session **out, const struct ben
 	s->subject = subject;
 	s->limits = tern_limits_of(s->inner.kernels);
 	s->n_depth = (size_t)n_depth;
+	s->n_stream = tern_choose_streams(s->inner.pool, s->limits, subject->weights, subject->n_weight_bytes);
 	if (!(s->ids = tern_alloc((size_t)n_ctx, sizeof *s->ids))) {
 		bench_session_close(s);
 		return tern_fail_memory(err, (size_t)n_ctx * sizeof *s->ids);
@@ -77,7 +78,8 @@ int bench_session_threads(const struct bench_session *s) { return tern_session_n
 
 static double read_rate(const struct bench_session *s, uint64_t ns)
 {
-	return tern_measure_read(s->inner.pool, s->limits, s->subject->weights, s->subject->n_weight_bytes, ns);
+	return tern_measure_read(s->inner.pool, s->limits, s->subject->weights, s->subject->n_weight_bytes, s->n_stream,
+	                         ns);
 }
 
 static double multiply_rate(const struct bench_session *s, uint64_t ns)

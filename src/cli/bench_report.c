@@ -19,7 +19,7 @@ static bool put_out(const struct bench_printer *printer, struct text *text)
 		report("out of memory");
 	} else if (printer->to_stderr) {
 		term_erase_status();
-		fwrite(text->bytes, 1, text->n_bytes, stderr);
+		fwrite(text->n_bytes ? text->bytes : "", 1, text->n_bytes, stderr);
 		fflush(stderr);
 	} else {
 		term_erase_status();

@@ -43,10 +43,10 @@ struct option {
 	/* Default value as it would be typed; NULL = zero. One out of range stands for "not given" and is not shown. */
 	const char *initial;
 	const char *help;
-	/* Names the same option has in other programs, accepted silently; separated by spaces. One that begins with a dash
-	 * is a long name after a single dash: "-pg" for -pg. */
+	/* Names the same option has in other programs, accepted silently; separated by spaces. One that begins with a
+	 * dash is a long name after a single dash: "-pg" for -pg. */
 	const char *aliases;
-	bool once;           /* giving it twice is an error: one of the values would be lost */
+	bool once; /* giving it twice is an error: one of the values would be lost */
 };
 
 /* A shared set of options and the struct that receives their values. */

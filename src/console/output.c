@@ -18,7 +18,11 @@ static void check(bool good)
 		write_error = errno ? errno : EIO;
 }
 
-void output_write(const char *bytes, size_t n_bytes) { check(fwrite(bytes, 1, n_bytes, stdout) == n_bytes); }
+void output_write(const char *bytes, size_t n_bytes)
+{
+	if (n_bytes) /* an empty text may have no bytes to point at */
+		check(fwrite(bytes, 1, n_bytes, stdout) == n_bytes);
+}
 
 void output_printf(const char *format, ...)
 {

@@ -73,19 +73,22 @@ enum {
 	MIN_RUN = 16 << 20,     /* bytes of one run of the pool at least, so that starting it costs nothing */
 	ROUNDS_PER_CHUNK = 500, /* some tens of microseconds, as short a chunk as the engine hands out */
 	CHUNKS_PER_THREAD = 32,
+	CHOICE_TURNS = 3, /* of measuring every number of streams */
+	CHOICE_NS = 8000000,
 };
 
 struct measurement {
 	const struct tern_limits *limits;
 	const uint8_t *bytes;
-	size_t n_slice, slice_bytes;
+	size_t n_slice, slice_bytes, n_stream;
 	atomic_uint_fast64_t sink; /* every result goes here, so that none can be left out */
 };
 
 static void read_slice(void *context, size_t chunk, int worker)
 {
 	struct measurement *m = context;
-	uint64_t result = m->limits->read(m->bytes + chunk % m->n_slice * m->slice_bytes, m->slice_bytes);
+	const uint8_t *slice = m->bytes + chunk % m->n_slice * m->slice_bytes;
+	uint64_t result = m->limits->read(slice, m->slice_bytes, m->n_stream);
 
 	(void)worker;
 	atomic_fetch_or_explicit(&m->sink, result, memory_order_relaxed);
@@ -115,9 +118,9 @@ static double measure(struct tern_pool *pool, tern_task task, struct measurement
 }
 
 double tern_measure_read(struct tern_pool *pool, const struct tern_limits *limits, const uint8_t *bytes, size_t n_bytes,
-                         uint64_t min_ns)
+                         size_t n_stream, uint64_t min_ns)
 {
-	struct measurement m = {.limits = limits, .bytes = bytes, .slice_bytes = SLICE};
+	struct measurement m = {.limits = limits, .bytes = bytes, .slice_bytes = SLICE, .n_stream = n_stream};
 	size_t fair_share = n_bytes / (size_t)tern_pool_size(pool) / 4, n_pass;
 
 	if (fair_share < m.slice_bytes)
@@ -127,6 +130,24 @@ double tern_measure_read(struct tern_pool *pool, const struct tern_limits *limit
 	m.n_slice = n_bytes / m.slice_bytes;
 	n_pass = (MIN_RUN - 1) / (m.n_slice * m.slice_bytes) + 1;
 	return measure(pool, read_slice, &m, n_pass * m.n_slice, min_ns) * (double)m.slice_bytes;
+}
+
+size_t tern_choose_streams(struct tern_pool *pool, const struct tern_limits *limits, const uint8_t *bytes,
+                           size_t n_bytes)
+{
+	double rate, best_rate = 0;
+	size_t best = 1;
+
+	/* By turns, so that a disturbance does not strike one choice alone. */
+	for (int turn = 0; turn < CHOICE_TURNS; turn++)
+		for (size_t n_stream = 1; n_stream <= TERN_READ_STREAMS; n_stream *= 2) {
+			rate = tern_measure_read(pool, limits, bytes, n_bytes, n_stream, CHOICE_NS);
+			if (rate > best_rate) {
+				best_rate = rate;
+				best = n_stream;
+			}
+		}
+	return best;
 }
 
 double tern_measure_multiply(struct tern_pool *pool, const struct tern_limits *limits, uint64_t min_ns)
