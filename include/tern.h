@@ -75,13 +75,13 @@ void tern_model_close(struct tern_model *model);
 
 /* Facts about a model. Strings live as long as the model. */
 struct tern_model_info {
-	const char *arch;        /* general.architecture, e.g. "llama" */
-	const char *name;        /* general.name, or "" */
+	const char *arch; /* general.architecture, e.g. "llama" */
+	const char *name; /* general.name, or "" */
 	int n_layer;
-	int n_embd;              /* width of the residual stream */
-	int n_head, n_head_kv;   /* query heads; key and value heads */
+	int n_embd;            /* width of the residual stream */
+	int n_head, n_head_kv; /* query heads; key and value heads */
 	int head_dim;
-	int n_ff;                /* width of the feed-forward part */
+	int n_ff; /* width of the feed-forward part */
 	int n_vocab;
 	int n_ctx_train;         /* context length the model was made for, tokens */
 	uint64_t n_params;       /* weights, biases and norms */
@@ -180,7 +180,8 @@ struct tern_sampler_options {
 	int top_k;            /* only the k most likely tokens; 0 = all */
 	float top_p;          /* only the most likely tokens whose probabilities add up to this; 1 = all */
 	float min_p;          /* only tokens at least this likely relative to the most likely; 0 = all */
-	float repeat_penalty; /* logits of recent tokens are divided (positive) or multiplied (negative) by it; 1 = off */
+	float repeat_penalty; /* logits of recent tokens are divided (positive) or multiplied (negative) by it; 1 = off
+	                       */
 	int repeat_last_n;    /* how many tokens back is recent */
 	uint64_t seed;
 };
@@ -226,7 +227,7 @@ enum tern_finish {
 
 struct tern_generate_result {
 	enum tern_finish finish;
-	int n_prompt, n_generated;         /* tokens; the end token is not counted */
+	int n_prompt, n_generated; /* tokens; the end token is not counted */
 	double prompt_seconds, generate_seconds;
 };
 

@@ -9,15 +9,15 @@
 static int test_n_checks, test_n_failed;
 
 /* Counts a check; on failure prints where, the condition and a printf-style explanation, and goes on. */
-#define CHECK(condition, ...)                                                                                          \
-	do {                                                                                                           \
-		test_n_checks++;                                                                                       \
-		if (!(condition)) {                                                                                    \
-			test_n_failed++;                                                                               \
-			fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition);                                \
-			fprintf(stderr, __VA_ARGS__);                                                                  \
-			fputc('\n', stderr);                                                                           \
-		}                                                                                                      \
+#define CHECK(condition, ...)                                                           \
+	do {                                                                            \
+		test_n_checks++;                                                        \
+		if (!(condition)) {                                                     \
+			test_n_failed++;                                                \
+			fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
+			fprintf(stderr, __VA_ARGS__);                                   \
+			fputc('\n', stderr);                                            \
+		}                                                                       \
 	} while (0)
 
 /* A program that checked nothing has failed. */

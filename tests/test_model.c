@@ -50,80 +50,80 @@ static const struct {
 	struct tiny_change change;
 	const char *said; /* part of the message; NULL: opens */
 } cases[] = {
-	{{"none", TINY_SKIP, 0, NULL}, NULL},
-	{{"general.architecture", TINY_SKIP, 0, NULL}, "general.architecture"},
-	{{"general.architecture", TINY_STRING, 0, "gpt\x1b[31m"}, "gpt\\x1b[31m"},
-	{{"llama.block_count", TINY_NUMBER, 0, NULL}, "llama.block_count"},
-	{{"llama.block_count", TINY_NUMBER, 1025, NULL}, "llama.block_count"},
-	{{"llama.block_count", TINY_NUMBER, 4294967295.0, NULL}, "llama.block_count"},
-	{{"llama.block_count", TINY_NUMBER, 2, NULL}, "blk.1.attn_norm.weight"},
-	{{"llama.block_count", TINY_SKIP, 0, NULL}, "llama.block_count"},
-	{{"llama.block_count", TINY_STRING, 0, "1"}, "llama.block_count"},
-	{{"llama.context_length", TINY_NUMBER, 0, NULL}, "llama.context_length"},
-	{{"llama.embedding_length", TINY_NUMBER, 0, NULL}, "llama.embedding_length"},
-	{{"llama.embedding_length", TINY_NUMBER, 17, NULL}, "llama.embedding_length"},
-	{{"llama.embedding_length", TINY_NUMBER, 32, NULL}, "token_embd.weight"},
-	{{"llama.feed_forward_length", TINY_NUMBER, 2147483648.0, NULL}, "llama.feed_forward_length"},
-	{{"llama.feed_forward_length", TINY_NUMBER, 48, NULL}, "ffn_gate"},
-	{{"llama.attention.head_count", TINY_NUMBER, 0, NULL}, "head_count"},
-	{{"llama.attention.head_count", TINY_NUMBER, 65536, NULL}, "head"},
-	{{"llama.attention.head_count_kv", TINY_NUMBER, 0, NULL}, "head_count_kv"},
-	{{"llama.attention.head_count_kv", TINY_NUMBER, 3, NULL}, "llama.attention.head_count_kv"},
-	{{"llama.attention.key_length", TINY_NUMBER, 7, NULL}, "length"},
-	{{"llama.attention.key_length", TINY_NUMBER, 2147483648.0, NULL}, "key_length"},
-	{{"llama.attention.value_length", TINY_NUMBER, 16, NULL}, "llama.attention.value_length"},
-	{{"llama.rope.dimension_count", TINY_NUMBER, 3, NULL}, "rope.dimension_count"},
-	{{"llama.rope.dimension_count", TINY_NUMBER, 64, NULL}, "rope.dimension_count"},
-	{{"llama.rope.dimension_count", TINY_NUMBER, 4, NULL}, NULL},
-	{{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, 0, NULL}, "epsilon"},
-	{{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, -1, NULL}, "epsilon"},
-	{{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, NAN, NULL}, "epsilon"},
-	{{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, INFINITY, NULL}, "epsilon"},
-	{{"llama.attention.layer_norm_rms_epsilon", TINY_SKIP, 0, NULL}, "epsilon"},
-	{{"llama.rope.freq_base", TINY_NUMBER, 0, NULL}, "rope.freq_base"},
-	{{"llama.rope.freq_base", TINY_NUMBER, NAN, NULL}, "rope.freq_base"},
-	{{"llama.rope.scaling.type", TINY_STRING, 0, "longrope"}, "longrope"},
-	{{"tern.activation", TINY_STRING, 0, "per_row"}, "tern.activation"},
-	{{"tern.activation", TINY_STRING, 0, "per_group"}, NULL},
-	{{"tern.linear_norm", TINY_STRING, 0, "maybe"}, "tern.linear_norm"},
-	{{"tern.linear_norm_eps", TINY_NUMBER, -1e-6, NULL}, "tern.linear_norm_eps"},
-	{{"tokenizer.ggml.model", TINY_STRING, 0, "bert"}, "bert"},
-	{{"tokenizer.ggml.model", TINY_SKIP, 0, NULL}, "tokenizer.ggml.model"},
-	{{"tokenizer.ggml.pre", TINY_STRING, 0, "martian"}, "martian"},
-	{{"tokenizer.ggml.pre", TINY_SKIP, 0, NULL}, "tokenizer.ggml.pre"},
-	{{"tokenizer.ggml.tokens", TINY_SKIP, 0, NULL}, "tokenizer.ggml.tokens"},
-	{{"tokenizer.ggml.tokens", TINY_STRING, 0, "a"}, "tokenizer.ggml.tokens"},
-	{{"tokenizer.ggml.token_type", TINY_NUMBER, 100, NULL}, "tokenizer.ggml.token_type"},
-	{{"tokenizer.ggml.bos_token_id", TINY_NUMBER, 258, NULL}, "bos_token_id"},
-	{{"tokenizer.ggml.eos_token_id", TINY_NUMBER, 100000, NULL}, "eos_token_id"},
-	{{"tokenizer.ggml.eos_token_id", TINY_SKIP, 0, NULL}, NULL},
-	{{"token_embd.weight", TINY_SKIP, 0, NULL}, "token_embd.weight"},
-	{{"token_embd.weight", TINY_WIDER, 0, NULL}, "token_embd.weight"},
-	{{"token_embd.weight", TINY_TYPE, GGUF_TENSOR_T2R16, NULL}, "token_embd.weight"},
-	{{"output_norm.weight", TINY_SKIP, 0, NULL}, "output_norm.weight"},
-	{{"output_norm.weight", TINY_VALUE, NAN, NULL}, "output_norm.weight"},
-	{{"blk.0.attn_q.weight", TINY_SKIP, 0, NULL}, "blk.0.attn_q.weight"},
-	{{"blk.0.attn_q.weight", TINY_WIDER, 0, NULL}, "blk.0.attn_q.weight"},
-	{{"blk.0.attn_q.weight", TINY_TYPE, GGUF_TENSOR_F16, NULL}, "F16"},
-	{{"blk.0.ffn_down.scale", TINY_SKIP, 0, NULL}, "blk.0.ffn_down.scale"},
-	{{"blk.0.ffn_down.scale", TINY_WIDER, 0, NULL}, "blk.0.ffn_down.scale"},
-	{{"blk.0.ffn_down.scale", TINY_VALUE, 0, NULL}, "blk.0.ffn_down.scale"},
-	{{"blk.0.ffn_down.scale", TINY_VALUE, -1, NULL}, "blk.0.ffn_down.scale"},
-	{{"blk.0.ffn_down.scale", TINY_VALUE, INFINITY, NULL}, "blk.0.ffn_down.scale"},
-	{{"blk.0.ffn_down.scale", TINY_GROUPS, 0x3c00, NULL}, NULL},
-	{{"blk.0.ffn_down.scale", TINY_GROUPS, 0, NULL}, NULL}, /* a group of zeros */
-	{{"blk.0.ffn_down.scale", TINY_GROUPS, 0x7c00, NULL}, "blk.0.ffn_down.scale"},
-	{{"blk.0.ffn_down.scale", TINY_GROUPS, 0x7e00, NULL}, "blk.0.ffn_down.scale"},
-	{{"blk.0.ffn_down.scale", TINY_GROUPS, 0xbc00, NULL}, "blk.0.ffn_down.scale"},
-	{{"blk.0.ffn_up.scale", TINY_GROUPS, 0x3c00, NULL}, "blk.0.ffn_up.scale"}, /* of 32 rows: two panels */
-	{{"an extra key", TINY_NUMBER, 16, "llama.attention.sliding_window"}, "sliding_window"},
-	{{"an extra key", TINY_NUMBER, 0, "llama.attention.sliding_window"}, NULL},
-	{{"an extra key", TINY_NUMBER, 64, "llama.attention.sliding_window"}, NULL},
-	{{"an extra key", TINY_NUMBER, 1, "prism.hadamard.version"}, "prism.hadamard.version"},
-	{{"blk.0.ffn_up_norm_in.weight", TINY_SKIP, 0, NULL}, "6 of 7 projections"},
-	{{"blk.0.ffn_up_norm_in.weight", TINY_WIDER, 0, NULL}, "blk.0.ffn_up_norm_in.weight"},
-	{{"an extra tensor", TINY_WIDER, 0, "blk.0.attn_q_lora.weight"}, "blk.0.attn_q_lora.weight"},
-	{{"only half a QK-norm", TINY_WIDER, 0, "blk.0.attn_q_norm.weight"}, "attn_q_norm"},
+        {{"none", TINY_SKIP, 0, NULL}, NULL},
+        {{"general.architecture", TINY_SKIP, 0, NULL}, "general.architecture"},
+        {{"general.architecture", TINY_STRING, 0, "gpt\x1b[31m"}, "gpt\\x1b[31m"},
+        {{"llama.block_count", TINY_NUMBER, 0, NULL}, "llama.block_count"},
+        {{"llama.block_count", TINY_NUMBER, 1025, NULL}, "llama.block_count"},
+        {{"llama.block_count", TINY_NUMBER, 4294967295.0, NULL}, "llama.block_count"},
+        {{"llama.block_count", TINY_NUMBER, 2, NULL}, "blk.1.attn_norm.weight"},
+        {{"llama.block_count", TINY_SKIP, 0, NULL}, "llama.block_count"},
+        {{"llama.block_count", TINY_STRING, 0, "1"}, "llama.block_count"},
+        {{"llama.context_length", TINY_NUMBER, 0, NULL}, "llama.context_length"},
+        {{"llama.embedding_length", TINY_NUMBER, 0, NULL}, "llama.embedding_length"},
+        {{"llama.embedding_length", TINY_NUMBER, 17, NULL}, "llama.embedding_length"},
+        {{"llama.embedding_length", TINY_NUMBER, 32, NULL}, "token_embd.weight"},
+        {{"llama.feed_forward_length", TINY_NUMBER, 2147483648.0, NULL}, "llama.feed_forward_length"},
+        {{"llama.feed_forward_length", TINY_NUMBER, 48, NULL}, "ffn_gate"},
+        {{"llama.attention.head_count", TINY_NUMBER, 0, NULL}, "head_count"},
+        {{"llama.attention.head_count", TINY_NUMBER, 65536, NULL}, "head"},
+        {{"llama.attention.head_count_kv", TINY_NUMBER, 0, NULL}, "head_count_kv"},
+        {{"llama.attention.head_count_kv", TINY_NUMBER, 3, NULL}, "llama.attention.head_count_kv"},
+        {{"llama.attention.key_length", TINY_NUMBER, 7, NULL}, "length"},
+        {{"llama.attention.key_length", TINY_NUMBER, 2147483648.0, NULL}, "key_length"},
+        {{"llama.attention.value_length", TINY_NUMBER, 16, NULL}, "llama.attention.value_length"},
+        {{"llama.rope.dimension_count", TINY_NUMBER, 3, NULL}, "rope.dimension_count"},
+        {{"llama.rope.dimension_count", TINY_NUMBER, 64, NULL}, "rope.dimension_count"},
+        {{"llama.rope.dimension_count", TINY_NUMBER, 4, NULL}, NULL},
+        {{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, 0, NULL}, "epsilon"},
+        {{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, -1, NULL}, "epsilon"},
+        {{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, NAN, NULL}, "epsilon"},
+        {{"llama.attention.layer_norm_rms_epsilon", TINY_NUMBER, INFINITY, NULL}, "epsilon"},
+        {{"llama.attention.layer_norm_rms_epsilon", TINY_SKIP, 0, NULL}, "epsilon"},
+        {{"llama.rope.freq_base", TINY_NUMBER, 0, NULL}, "rope.freq_base"},
+        {{"llama.rope.freq_base", TINY_NUMBER, NAN, NULL}, "rope.freq_base"},
+        {{"llama.rope.scaling.type", TINY_STRING, 0, "longrope"}, "longrope"},
+        {{"tern.activation", TINY_STRING, 0, "per_row"}, "tern.activation"},
+        {{"tern.activation", TINY_STRING, 0, "per_group"}, NULL},
+        {{"tern.linear_norm", TINY_STRING, 0, "maybe"}, "tern.linear_norm"},
+        {{"tern.linear_norm_eps", TINY_NUMBER, -1e-6, NULL}, "tern.linear_norm_eps"},
+        {{"tokenizer.ggml.model", TINY_STRING, 0, "bert"}, "bert"},
+        {{"tokenizer.ggml.model", TINY_SKIP, 0, NULL}, "tokenizer.ggml.model"},
+        {{"tokenizer.ggml.pre", TINY_STRING, 0, "martian"}, "martian"},
+        {{"tokenizer.ggml.pre", TINY_SKIP, 0, NULL}, "tokenizer.ggml.pre"},
+        {{"tokenizer.ggml.tokens", TINY_SKIP, 0, NULL}, "tokenizer.ggml.tokens"},
+        {{"tokenizer.ggml.tokens", TINY_STRING, 0, "a"}, "tokenizer.ggml.tokens"},
+        {{"tokenizer.ggml.token_type", TINY_NUMBER, 100, NULL}, "tokenizer.ggml.token_type"},
+        {{"tokenizer.ggml.bos_token_id", TINY_NUMBER, 258, NULL}, "bos_token_id"},
+        {{"tokenizer.ggml.eos_token_id", TINY_NUMBER, 100000, NULL}, "eos_token_id"},
+        {{"tokenizer.ggml.eos_token_id", TINY_SKIP, 0, NULL}, NULL},
+        {{"token_embd.weight", TINY_SKIP, 0, NULL}, "token_embd.weight"},
+        {{"token_embd.weight", TINY_WIDER, 0, NULL}, "token_embd.weight"},
+        {{"token_embd.weight", TINY_TYPE, GGUF_TENSOR_T2R16, NULL}, "token_embd.weight"},
+        {{"output_norm.weight", TINY_SKIP, 0, NULL}, "output_norm.weight"},
+        {{"output_norm.weight", TINY_VALUE, NAN, NULL}, "output_norm.weight"},
+        {{"blk.0.attn_q.weight", TINY_SKIP, 0, NULL}, "blk.0.attn_q.weight"},
+        {{"blk.0.attn_q.weight", TINY_WIDER, 0, NULL}, "blk.0.attn_q.weight"},
+        {{"blk.0.attn_q.weight", TINY_TYPE, GGUF_TENSOR_F16, NULL}, "F16"},
+        {{"blk.0.ffn_down.scale", TINY_SKIP, 0, NULL}, "blk.0.ffn_down.scale"},
+        {{"blk.0.ffn_down.scale", TINY_WIDER, 0, NULL}, "blk.0.ffn_down.scale"},
+        {{"blk.0.ffn_down.scale", TINY_VALUE, 0, NULL}, "blk.0.ffn_down.scale"},
+        {{"blk.0.ffn_down.scale", TINY_VALUE, -1, NULL}, "blk.0.ffn_down.scale"},
+        {{"blk.0.ffn_down.scale", TINY_VALUE, INFINITY, NULL}, "blk.0.ffn_down.scale"},
+        {{"blk.0.ffn_down.scale", TINY_GROUPS, 0x3c00, NULL}, NULL},
+        {{"blk.0.ffn_down.scale", TINY_GROUPS, 0, NULL}, NULL}, /* a group of zeros */
+        {{"blk.0.ffn_down.scale", TINY_GROUPS, 0x7c00, NULL}, "blk.0.ffn_down.scale"},
+        {{"blk.0.ffn_down.scale", TINY_GROUPS, 0x7e00, NULL}, "blk.0.ffn_down.scale"},
+        {{"blk.0.ffn_down.scale", TINY_GROUPS, 0xbc00, NULL}, "blk.0.ffn_down.scale"},
+        {{"blk.0.ffn_up.scale", TINY_GROUPS, 0x3c00, NULL}, "blk.0.ffn_up.scale"}, /* of 32 rows: two panels */
+        {{"an extra key", TINY_NUMBER, 16, "llama.attention.sliding_window"}, "sliding_window"},
+        {{"an extra key", TINY_NUMBER, 0, "llama.attention.sliding_window"}, NULL},
+        {{"an extra key", TINY_NUMBER, 64, "llama.attention.sliding_window"}, NULL},
+        {{"an extra key", TINY_NUMBER, 1, "prism.hadamard.version"}, "prism.hadamard.version"},
+        {{"blk.0.ffn_up_norm_in.weight", TINY_SKIP, 0, NULL}, "6 of 7 projections"},
+        {{"blk.0.ffn_up_norm_in.weight", TINY_WIDER, 0, NULL}, "blk.0.ffn_up_norm_in.weight"},
+        {{"an extra tensor", TINY_WIDER, 0, "blk.0.attn_q_lora.weight"}, "blk.0.attn_q_lora.weight"},
+        {{"only half a QK-norm", TINY_WIDER, 0, "blk.0.attn_q_norm.weight"}, "attn_q_norm"},
 };
 
 static void check_cases(void)
@@ -134,7 +134,8 @@ static void check_cases(void)
 		if (!cases[i].said)
 			CHECK(status == TERN_OK, "%s: %s", cases[i].change.name, err.message);
 		else
-			CHECK(status == TERN_ERR_FILE && strstr(err.message, cases[i].said) && !strchr(err.message, '\n'),
+			CHECK(status == TERN_ERR_FILE && strstr(err.message, cases[i].said) &&
+			              !strchr(err.message, '\n'),
 			      "%s: status %d, '%s'", cases[i].change.name, (int)status, err.message);
 	}
 }
@@ -182,7 +183,8 @@ static void check_damage(void)
 	size_t n_bytes, n_header;
 
 	tiny_model_write(scratch_path("model.gguf"), NULL, &err);
-	CHECK(tern_read_file(scratch_path("model.gguf"), 1 << 20, &bytes, &n_bytes, &err) == TERN_OK, "%s", err.message);
+	CHECK(tern_read_file(scratch_path("model.gguf"), 1 << 20, &bytes, &n_bytes, &err) == TERN_OK, "%s",
+	      err.message);
 	n_header = n_bytes < 8192 ? n_bytes : 8192; /* metadata, descriptions and the first embeddings */
 	uint64_t seed = test_seed;
 	for (int i = 0; i < 2000; i++) {
@@ -193,7 +195,8 @@ static void check_damage(void)
 		bytes[at] = saved;
 	}
 	for (int i = 0; i < 1000; i++) { /* lengths and counts: numbers that wrap, or are a little off */
-		static const uint64_t numbers[] = {0, 1, UINT64_MAX, INT64_MAX, UINT32_MAX, 1ull << 32, 1ull << 61, 257};
+		static const uint64_t numbers[] = {0,          1,          UINT64_MAX, INT64_MAX,
+		                                   UINT32_MAX, 1ull << 32, 1ull << 61, 257};
 		size_t at = (size_t)test_random() % (n_header - 8);
 		uint8_t saved[8];
 		memcpy(saved, bytes + at, 8);

@@ -9,7 +9,9 @@
 #include <tern.h>
 
 /* Longer than one block of attention. */
-enum { N_TOKENS = TERN_ATTENTION_BLOCK + 20 };
+enum {
+	N_TOKENS = TERN_ATTENTION_BLOCK + 20
+};
 
 /* FNV-1a over the bits of all logits. It changes when the arithmetic, the file format's rounding or the shipped model
  * does, and then has to be the same again in every build. */
@@ -41,10 +43,12 @@ static uint64_t run(const int32_t *ids, const char *isa, int n_threads, int n_ba
 	if (tern_session_new(&session, model, &options, &err) == TERN_OK) {
 		for (size_t at = 0; at < N_TOKENS; at += n_piece) {
 			size_t n = N_TOKENS - at < n_piece ? N_TOKENS - at : n_piece;
-			CHECK(tern_session_feed(session, ids + at, n, logits + at * n_vocab, &err) == TERN_OK, "%s", err.message);
+			CHECK(tern_session_feed(session, ids + at, n, logits + at * n_vocab, &err) == TERN_OK, "%s",
+			      err.message);
 		}
 		hash = hash_floats(logits, N_TOKENS * n_vocab);
-		CHECK(!memcmp(tern_session_logits(session), logits + (N_TOKENS - 1) * n_vocab, n_vocab * sizeof *logits),
+		CHECK(!memcmp(tern_session_logits(session), logits + (N_TOKENS - 1) * n_vocab,
+		              n_vocab * sizeof *logits),
 		      "the last row is not what tern_session_logits() gives");
 	} else {
 		CHECK(false, "%s", err.message);
@@ -71,7 +75,8 @@ static void check_rewind(const int32_t *ids)
 	tern_session_rewind(session, 40);
 	tern_session_feed(session, ids + 40, 60, NULL, &err);
 	CHECK(!memcmp(tern_session_logits(session), before, n_vocab * sizeof *before), "rewinding changed the answer");
-	CHECK(tern_session_feed(session, ids, N_TOKENS - 99, NULL, &err) == TERN_ERR_CONTEXT, "overfull context accepted");
+	CHECK(tern_session_feed(session, ids, N_TOKENS - 99, NULL, &err) == TERN_ERR_CONTEXT,
+	      "overfull context accepted");
 	CHECK(tern_session_n_past(session) == 100, "a refused call changed the context");
 	const int32_t bad[] = {(int32_t)n_vocab}, negative[] = {-1};
 	CHECK(tern_session_feed(session, bad, 1, NULL, &err) == TERN_ERR_USAGE, "token out of range accepted");
@@ -110,8 +115,8 @@ int main(void)
 		}
 	for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
 		uint64_t hash = run(ids, last, splits[i].n_threads, splits[i].n_batch, splits[i].n_piece);
-		CHECK(hash == expected_hash, "%d threads, batches of %d, pieces of %zu: hash 0x%016llx", splits[i].n_threads,
-		      splits[i].n_batch, splits[i].n_piece, (unsigned long long)hash);
+		CHECK(hash == expected_hash, "%d threads, batches of %d, pieces of %zu: hash 0x%016llx",
+		      splits[i].n_threads, splits[i].n_batch, splits[i].n_piece, (unsigned long long)hash);
 	}
 	check_rewind(ids);
 	tern_model_close(model);

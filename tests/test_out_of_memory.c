@@ -25,7 +25,8 @@ static enum tern_status generate_once(struct tern_error *err)
 	if (!(status = tern_model_open(&model, path, NULL, err)) &&
 	    !(status = tern_session_new(&session, model, &session_options, err)) &&
 	    !(status = tern_sampler_new(&sampler, model, NULL, err)) &&
-	    !(status = tern_tokenize(model, message.content, strlen(message.content), TERN_TOKENIZE_BOS, &ids, &n_ids, err)) &&
+	    !(status = tern_tokenize(model, message.content, strlen(message.content), TERN_TOKENIZE_BOS, &ids, &n_ids,
+	                             err)) &&
 	    !(status = tern_generate(session, sampler, ids, n_ids, &options, NULL, err)))
 		status = tern_detokenize(model, ids, n_ids, false, &text, &n_bytes, err);
 	tern_free(text);

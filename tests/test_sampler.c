@@ -51,7 +51,8 @@ static void check_kept(struct tern_sampler_options options, const char *name, in
 
 	draw(sampler, logits, 2000, counts);
 	for (int i = 0; i < 5; i++)
-		CHECK((counts[order[i]] > 0) == (i < n_kept), "%s: token %d came %d times", name, order[i], counts[order[i]]);
+		CHECK((counts[order[i]] > 0) == (i < n_kept), "%s: token %d came %d times", name, order[i],
+		      counts[order[i]]);
 	tern_sampler_free(sampler);
 }
 
@@ -78,7 +79,8 @@ static void check_filters(void)
 
 static void check_penalty(void)
 {
-	struct tern_sampler_options options = {.temperature = 0.0f, .top_p = 1.0f, .repeat_penalty = 2.0f, .repeat_last_n = 2};
+	struct tern_sampler_options options = {
+	        .temperature = 0.0f, .top_p = 1.0f, .repeat_penalty = 2.0f, .repeat_last_n = 2};
 	const float logits[3] = {4.0f, 3.0f, -1.0f};
 	struct tern_sampler *sampler = create(3, options);
 	int32_t id = -1;
@@ -134,7 +136,8 @@ static void check_settings(void)
 	bad[6].repeat_penalty = 0.0f;
 	bad[7].repeat_last_n = -5;
 	for (int i = 0; i < 8; i++)
-		CHECK(tern_sampler_create(&sampler, 10, &bad[i], &err) == TERN_ERR_USAGE && !sampler, "bad setting %d accepted", i);
+		CHECK(tern_sampler_create(&sampler, 10, &bad[i], &err) == TERN_ERR_USAGE && !sampler,
+		      "bad setting %d accepted", i);
 }
 
 int main(void)

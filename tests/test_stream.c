@@ -36,8 +36,8 @@ static void check(const char *input, const char *const *stops, size_t n_stops, c
 		}
 		bool found_stop = stream.found_stop;
 		tern_stream_finish(&stream);
-		CHECK(!strcmp(out.text, expected), "'%s' in pieces of %zu gave '%s', expected '%s'", input, piece, out.text,
-		      expected);
+		CHECK(!strcmp(out.text, expected), "'%s' in pieces of %zu gave '%s', expected '%s'", input, piece,
+		      out.text, expected);
 		CHECK(found_stop == found, "'%s': stop string %s", input, found ? "missed" : "imagined");
 		CHECK(out.n_split == 0, "'%s' in pieces of %zu: a character was split", input, piece);
 	}
@@ -59,9 +59,16 @@ int main(void)
 	struct tern_error err;
 
 	check("plain", NULL, 0, "plain", false);
-	check("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80!", NULL, 0, "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80!",
+	check("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80!", NULL, 0,
+	      "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80!", false);
+	check("a\xff"
+	      "b\xe2\x82"
+	      "c\xe2\x82",
+	      NULL, 0,
+	      "a\xef\xbf\xbd"
+	      "b\xef\xbf\xbd"
+	      "c\xef\xbf\xbd",
 	      false);
-	check("a\xff" "b\xe2\x82" "c\xe2\x82", NULL, 0, "a\xef\xbf\xbd" "b\xef\xbf\xbd" "c\xef\xbf\xbd", false);
 	check("\xed\xa0\x80", NULL, 0, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", false); /* a surrogate is no character */
 	check("hello</s>rest", stops, 3, "hello", true);
 	check("hello</s", stops, 3, "hello</s", false); /* the stop string never came */

@@ -1,5 +1,5 @@
-/* base/threads.h: every chunk runs exactly once, also when runs follow each other fast, when workers have gone to sleep,
- * and when there are more threads than processors. */
+/* base/threads.h: every chunk runs exactly once, also when runs follow each other fast, when workers have gone to
+ * sleep, and when there are more threads than processors. */
 #include "base/memory.h"
 #include "base/threads.h"
 #include "test.h"
@@ -7,7 +7,9 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { MAX_CHUNKS = 1000 };
+enum {
+	MAX_CHUNKS = 1000
+};
 
 struct record {
 	atomic_int runs[MAX_CHUNKS];
@@ -40,7 +42,8 @@ static void check_runs(int n_threads)
 		size_t wrong = 0;
 		for (size_t i = 0; i < MAX_CHUNKS; i++)
 			wrong += atomic_load(&record.runs[i]) != (i < n);
-		CHECK(wrong == 0, "%d threads, round %d: %zu of %zu chunks ran not exactly once", n_threads, round, wrong, n);
+		CHECK(wrong == 0, "%d threads, round %d: %zu of %zu chunks ran not exactly once", n_threads, round,
+		      wrong, n);
 		if (round % 100 == 0) /* long enough for the workers to sleep */
 			nanosleep(&(struct timespec){0, 20000000}, NULL);
 	}

@@ -9,14 +9,29 @@
 
 #include <string.h>
 
-enum { TINY_EMBD = 16, TINY_HEADS = 2, TINY_HEADS_KV = 1, TINY_HEAD_DIM = 8, TINY_FF = 32, TINY_VOCAB = 258 };
+enum {
+	TINY_EMBD = 16,
+	TINY_HEADS = 2,
+	TINY_HEADS_KV = 1,
+	TINY_HEAD_DIM = 8,
+	TINY_FF = 32,
+	TINY_VOCAB = 258
+};
 
 /* One change. Keys: TINY_STRING makes it a string, TINY_NUMBER a number of the usual type. Tensors: TINY_WIDER doubles
  * the columns, TINY_VALUE is the first number, TINY_TYPE the type; TINY_GROUPS makes a scale two groups of scales for
  * one panel, of which the first has these bits. With `text`, TINY_WIDER adds a tensor, TINY_NUMBER a key. */
 struct tiny_change {
 	const char *name; /* of the key or tensor; NULL ends a list */
-	enum { TINY_SKIP, TINY_NUMBER, TINY_STRING, TINY_WIDER, TINY_VALUE, TINY_TYPE, TINY_GROUPS } kind;
+	enum {
+		TINY_SKIP,
+		TINY_NUMBER,
+		TINY_STRING,
+		TINY_WIDER,
+		TINY_VALUE,
+		TINY_TYPE,
+		TINY_GROUPS
+	} kind;
 	double number;
 	const char *text;
 };
@@ -139,7 +154,8 @@ static inline void tiny_vocabulary(struct tiny_build *b)
 		if (code < 128)
 			snprintf(text[byte], sizeof text[byte], "%c", code);
 		else
-			snprintf(text[byte], sizeof text[byte], "%c%c", (char)(0xc0 | code >> 6), (char)(0x80 | (code & 63)));
+			snprintf(text[byte], sizeof text[byte], "%c%c", (char)(0xc0 | code >> 6),
+			         (char)(0x80 | (code & 63)));
 	}
 	strcpy(text[0x00], "th"); /* two bytes make room for merged pieces */
 	strcpy(text[0x01], "the");
@@ -166,7 +182,8 @@ static inline void tiny_vocabulary(struct tiny_build *b)
 /* False, with the reason in *err, if the writer refused. */
 static inline bool tiny_model_write(const char *path, const struct tiny_change *changes, struct tern_error *err)
 {
-	static const char *const linears[] = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
+	static const char *const linears[] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
+	                                      "ffn_gate", "ffn_up", "ffn_down"};
 	const uint64_t q = TINY_HEADS * TINY_HEAD_DIM, kv = TINY_HEADS_KV * TINY_HEAD_DIM;
 	const uint64_t cols[] = {TINY_EMBD, TINY_EMBD, TINY_EMBD, q, TINY_EMBD, TINY_EMBD, TINY_FF};
 	const uint64_t rows[] = {q, kv, kv, TINY_EMBD, TINY_FF, TINY_FF, TINY_EMBD};

@@ -11,9 +11,10 @@ static enum tern_status pick(struct tern_sampler *sampler, const struct tern_ses
 	enum tern_status status = tern_sampler_pick(sampler, session->logits, id, err);
 
 	if (status == TERN_ERR_FAILED)
-		return tern_fail(err, status,
-		                 "%s: logits are not finite at position %zu; the file is damaged or the model is not supported",
-		                 session->model->path, session->n_past);
+		return tern_fail(
+		        err, status,
+		        "%s: logits are not finite at position %zu; the file is damaged or the model is not supported",
+		        session->model->path, session->n_past);
 	return status;
 }
 
@@ -88,10 +89,7 @@ static enum tern_status generate(struct tern_session *session, struct tern_sampl
 	}
 }
 
-static double seconds_since(uint64_t start_ns)
-{
-	return (double)(tern_clock_ns() - start_ns) * 1e-9;
-}
+static double seconds_since(uint64_t start_ns) { return (double)(tern_clock_ns() - start_ns) * 1e-9; }
 
 enum tern_status tern_generate(struct tern_session *session, struct tern_sampler *sampler, const int32_t *ids,
                                size_t n_ids, const struct tern_generate_options *options,

@@ -43,8 +43,8 @@ static enum tern_status load(struct tern_model *model, const struct tern_model_o
 	if ((status = tern_model_load_text(model, err)))
 		return status;
 	if (options->lock && mlock(model->file.data, model->file.size) != 0)
-		return tern_fail(err, TERN_ERR_FAILED, "%s: cannot lock %zu bytes in memory: %s", model->path, model->file.size,
-		                 strerror(errno));
+		return tern_fail(err, TERN_ERR_FAILED, "%s: cannot lock %zu bytes in memory: %s", model->path,
+		                 model->file.size, strerror(errno));
 	return TERN_OK;
 }
 
@@ -88,18 +88,18 @@ void tern_model_get_info(const struct tern_model *model, struct tern_model_info 
 	const struct tern_hparams *h = &model->transformer.hparams;
 
 	*info = (struct tern_model_info){
-		.arch = model->arch,
-		.name = model->name,
-		.n_layer = (int)h->n_layer,
-		.n_embd = (int)h->n_embd,
-		.n_head = (int)h->n_head,
-		.n_head_kv = (int)h->n_head_kv,
-		.head_dim = (int)h->head_dim,
-		.n_ff = (int)h->n_ff,
-		.n_vocab = (int)tern_tokenizer_n_pieces(model->tokenizer),
-		.n_ctx_train = (int)h->n_ctx_train,
-		.n_params = model->transformer.n_params,
-		.chat_format = model->has_chat_template ? tern_chat_name(model->chat_format) : NULL,
+	        .arch = model->arch,
+	        .name = model->name,
+	        .n_layer = (int)h->n_layer,
+	        .n_embd = (int)h->n_embd,
+	        .n_head = (int)h->n_head,
+	        .n_head_kv = (int)h->n_head_kv,
+	        .head_dim = (int)h->head_dim,
+	        .n_ff = (int)h->n_ff,
+	        .n_vocab = (int)tern_tokenizer_n_pieces(model->tokenizer),
+	        .n_ctx_train = (int)h->n_ctx_train,
+	        .n_params = model->transformer.n_params,
+	        .chat_format = model->has_chat_template ? tern_chat_name(model->chat_format) : NULL,
 	};
 	for (size_t i = 0; i < model->gguf.n_tensors; i++)
 		info->n_weight_bytes += model->gguf.tensors[i].n_bytes;

@@ -20,7 +20,7 @@ struct tern_model {
 	bool has_chat_template; /* the file carries one, known or not */
 	enum tern_chat_format chat_format;
 	int32_t bos_id; /* that texts begin with, or -1 */
-	bool *is_end; /* [n_pieces] tokens that end a text or a turn */
+	bool *is_end;   /* [n_pieces] tokens that end a text or a turn */
 };
 
 /* Fills tokenizer, chat_format and is_end from the metadata. In vocab.c. */

@@ -7,7 +7,11 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_CONTEXT = 4096, DEFAULT_BATCH = 512, MAX_THREADS = 1024 };
+enum {
+	DEFAULT_CONTEXT = 4096,
+	DEFAULT_BATCH = 512,
+	MAX_THREADS = 1024
+};
 
 static enum tern_status choose(struct tern_session_options *chosen, const struct tern_model *model,
                                const struct tern_session_options *options, struct tern_error *err)
@@ -26,7 +30,8 @@ static enum tern_status choose(struct tern_session_options *chosen, const struct
 	if (chosen->n_ctx < 1)
 		return tern_fail(err, TERN_ERR_USAGE, "context: expected at least 1 token, got %d", chosen->n_ctx);
 	if (chosen->n_threads < 1 || chosen->n_threads > MAX_THREADS)
-		return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", MAX_THREADS, chosen->n_threads);
+		return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", MAX_THREADS,
+		                 chosen->n_threads);
 	if (chosen->n_batch < 1)
 		return tern_fail(err, TERN_ERR_USAGE, "batch: expected at least 1 token, got %d", chosen->n_batch);
 	return TERN_OK;

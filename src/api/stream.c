@@ -49,7 +49,8 @@ static size_t find_stop(const struct tern_stream *stream)
 	for (size_t at = 0; at < stream->n_held; at++)
 		for (size_t i = 0; i < stream->n_stops; i++) {
 			size_t length = strlen(stream->stops[i]);
-			if (length && length <= stream->n_held - at && !memcmp(stream->held + at, stream->stops[i], length))
+			if (length && length <= stream->n_held - at &&
+			    !memcmp(stream->held + at, stream->stops[i], length))
 				return at;
 		}
 	return stream->n_held;

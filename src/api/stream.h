@@ -16,8 +16,8 @@ struct tern_stream {
 
 	char *held; /* bytes that cannot be shown yet */
 	size_t n_held, capacity;
-	bool has_shown;     /* on_text was called by the last push */
-	bool found_stop;    /* a stop string came; nothing more is shown */
+	bool has_shown;      /* on_text was called by the last push */
+	bool found_stop;     /* a stop string came; nothing more is shown */
 	bool is_interrupted; /* on_text returned false */
 };
 

@@ -26,10 +26,11 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
 	enum tern_status status;
 
 	if (model->chat_format == TERN_CHAT_NONE)
-		status = tern_fail(err, TERN_ERR_USAGE, "%s: the model has no chat template that tern knows", model->path);
+		status = tern_fail(err, TERN_ERR_USAGE, "%s: the model has no chat template that tern knows",
+		                   model->path);
 	else
-		status = tern_chat_encode(model->tokenizer, model->chat_format, messages, n_messages, TERN_CHAT_GENERATE, &out,
-		                          err);
+		status = tern_chat_encode(model->tokenizer, model->chat_format, messages, n_messages,
+		                          TERN_CHAT_GENERATE, &out, err);
 	if (status) {
 		tern_free(out.ids);
 		out = (struct tern_ids){0};
@@ -98,10 +99,7 @@ const char *tern_token_text(const struct tern_model *model, int32_t id, size_t *
 	return piece.bytes;
 }
 
-int32_t tern_bos(const struct tern_model *model)
-{
-	return model->bos_id;
-}
+int32_t tern_bos(const struct tern_model *model) { return model->bos_id; }
 
 bool tern_is_end(const struct tern_model *model, int32_t id)
 {

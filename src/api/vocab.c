@@ -43,8 +43,8 @@ static enum tern_status read_pieces(const struct reading *r, const char *key, st
 }
 
 /* An array of n_pieces 4-byte numbers, copied because the file promises no alignment. */
-static enum tern_status read_numbers(const struct reading *r, const char *key, enum gguf_value_type type, void **numbers,
-                                     struct tern_error *err)
+static enum tern_status read_numbers(const struct reading *r, const char *key, enum gguf_value_type type,
+                                     void **numbers, struct tern_error *err)
 {
 	const struct gguf_pair *pair;
 	enum tern_status status = tern_gguf_get_array(&r->model->gguf, key, type, &pair, err);
@@ -73,8 +73,8 @@ static enum tern_status read_id(const struct reading *r, const char *key, int32_
 		return TERN_OK;
 	}
 	if (number >= r->vocab.n_pieces)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': token %u, but the vocabulary has %zu", r->model->path, key,
-		                 number, r->vocab.n_pieces);
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': token %u, but the vocabulary has %zu",
+		                 r->model->path, key, number, r->vocab.n_pieces);
 	*id = (int32_t)number;
 	return TERN_OK;
 }
@@ -101,7 +101,8 @@ static enum tern_status read_pre(struct reading *r, struct tern_error *err)
 	if (!found && is_llama3_vocabulary(r))
 		pre = (struct gguf_string){"llama-bpe", 9};
 	else if (!found)
-		return fail_key(r->model, "tokenizer.ggml.pre", "missing; without it text would be cut into wrong tokens", err);
+		return fail_key(r->model, "tokenizer.ggml.pre",
+		                "missing; without it text would be cut into wrong tokens", err);
 	if (pre.length >= sizeof r->pre || memchr(pre.bytes, 0, pre.length))
 		return fail_key(r->model, "tokenizer.ggml.pre", "not a known name", err);
 	memcpy(r->pre, pre.bytes, pre.length);
@@ -142,8 +143,8 @@ static void set_defaults(struct reading *r)
 	v->eos_id = is_spm && v->n_pieces > 2 ? 2 : -1;
 	v->unk_id = is_spm && v->n_pieces > 2 ? 0 : -1;
 	v->add_space_prefix = is_spm;
-	v->add_bos = is_spm || !strcmp(r->pre, "llama-bpe") || !strcmp(r->pre, "llama3") || !strcmp(r->pre, "llama-v3") ||
-	             !strcmp(r->pre, "falcon3") || !strcmp(r->pre, "falcon_e");
+	v->add_bos = is_spm || !strcmp(r->pre, "llama-bpe") || !strcmp(r->pre, "llama3") ||
+	             !strcmp(r->pre, "llama-v3") || !strcmp(r->pre, "falcon3") || !strcmp(r->pre, "falcon_e");
 }
 
 static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
@@ -184,9 +185,8 @@ static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
 static enum tern_status find_end_tokens(struct tern_model *model, const struct reading *r, struct tern_error *err)
 {
 	static const char *const keys[] = {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
-	static const char *const spellings[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>",
-	                                        "<end_of_turn>", "<|endoftext|>", "<|eom_id|>",
-	                                        "<EOT>",         "<｜end▁of▁sentence｜>"};
+	static const char *const spellings[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>", "<end_of_turn>",
+	                                        "<|endoftext|>", "<|eom_id|>", "<EOT>",   "<｜end▁of▁sentence｜>"};
 	enum tern_status status;
 
 	if (!(model->is_end = tern_alloc(r->vocab.n_pieces, sizeof *model->is_end)))

@@ -10,13 +10,43 @@
 #error "tern supports little-endian machines only"
 #endif
 
-static inline uint16_t tern_load_u16(const void *at) { uint16_t v; memcpy(&v, at, sizeof v); return v; }
-static inline uint32_t tern_load_u32(const void *at) { uint32_t v; memcpy(&v, at, sizeof v); return v; }
-static inline uint64_t tern_load_u64(const void *at) { uint64_t v; memcpy(&v, at, sizeof v); return v; }
-static inline float tern_load_f32(const void *at) { float v; memcpy(&v, at, sizeof v); return v; }
+static inline uint16_t tern_load_u16(const void *at)
+{
+	uint16_t v;
+	memcpy(&v, at, sizeof v);
+	return v;
+}
+static inline uint32_t tern_load_u32(const void *at)
+{
+	uint32_t v;
+	memcpy(&v, at, sizeof v);
+	return v;
+}
+static inline uint64_t tern_load_u64(const void *at)
+{
+	uint64_t v;
+	memcpy(&v, at, sizeof v);
+	return v;
+}
+static inline float tern_load_f32(const void *at)
+{
+	float v;
+	memcpy(&v, at, sizeof v);
+	return v;
+}
 
-static inline float tern_f32_from_bits(uint32_t bits) { float v; memcpy(&v, &bits, sizeof v); return v; }
-static inline uint32_t tern_bits_from_f32(float v) { uint32_t bits; memcpy(&bits, &v, sizeof bits); return bits; }
+static inline float tern_f32_from_bits(uint32_t bits)
+{
+	float v;
+	memcpy(&v, &bits, sizeof v);
+	return v;
+}
+static inline uint32_t tern_bits_from_f32(float v)
+{
+	uint32_t bits;
+	memcpy(&bits, &v, sizeof bits);
+	return bits;
+}
 
 static inline float tern_f32_from_bf16(uint16_t h) { return tern_f32_from_bits((uint32_t)h << 16); }
 
@@ -26,7 +56,8 @@ static inline float tern_f32_from_f16(uint16_t h)
 	uint32_t sign = (uint32_t)(h & 0x8000) << 16;
 	uint32_t rest = (uint32_t)(h & 0x7fff) << 13;
 	if (rest >= 0x7c00u << 13) /* infinity and NaN; a NaN comes out quiet, as the F16C and NEON instructions do */
-		return tern_f32_from_bits(sign | (rest + (112u << 23) + (112u << 23)) | (rest > 0x7c00u << 13 ? 1u << 22 : 0));
+		return tern_f32_from_bits(sign | (rest + (112u << 23) + (112u << 23)) |
+		                          (rest > 0x7c00u << 13 ? 1u << 22 : 0));
 	if (rest >= 0x0400u << 13) /* normal: rebias the exponent from 15 to 127 */
 		return tern_f32_from_bits(sign | (rest + (112u << 23)));
 	/* subnormal or zero: the significand counts units of 2^-24 */

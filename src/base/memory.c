@@ -44,10 +44,7 @@ void *tern_realloc(void *block, size_t n_items, size_t item_size)
 	return realloc(block, n_bytes ? n_bytes : 1);
 }
 
-void tern_free(void *block)
-{
-	free(block);
-}
+void tern_free(void *block) { free(block); }
 
 bool tern_grow(void **block, size_t *capacity, size_t n_needed, size_t item_size)
 {

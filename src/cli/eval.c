@@ -9,9 +9,9 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "console/format.h"
 #include "cli/input.h"
 #include "cli/json_out.h"
+#include "console/format.h"
 #include "console/output.h"
 #include "console/term.h"
 

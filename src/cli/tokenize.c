@@ -2,8 +2,8 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "console/escape.h"
 #include "cli/input.h"
+#include "console/escape.h"
 #include "console/output.h"
 #include "console/term.h"
 

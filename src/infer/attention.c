@@ -46,8 +46,8 @@ static void prepare_head(const struct tern_session *session, float *head, const 
 	size_t at = token * (h->n_rot / 2);
 
 	if (norm)
-		session->kernels->rms_scale(head, head, norm, tern_inv_rms(session->kernels, head, h->head_dim, h->rms_eps),
-		                            h->head_dim);
+		session->kernels->rms_scale(head, head, norm,
+		                            tern_inv_rms(session->kernels, head, h->head_dim, h->rms_eps), h->head_dim);
 	rotate(head, session->rope_cos + at, session->rope_sin + at, h->n_rot, h->rope_interleaved);
 }
 
@@ -74,7 +74,8 @@ void tern_attention_prepare(struct tern_session *session, const struct tern_laye
 {
 	const struct tern_hparams *h = &session->transformer->hparams;
 	struct prepare_task task = {session, layer, layer_index};
-	tern_session_run(session, prepare_token, &task, n_token, n_token * (h->n_head + h->n_head_kv) * h->head_dim * 16);
+	tern_session_run(session, prepare_token, &task, n_token,
+	                 n_token * (h->n_head + h->n_head_kv) * h->head_dim * 16);
 }
 
 /* ---- attention ---- */
@@ -86,10 +87,7 @@ struct block_result {
 	float *scores;    /* [n_query, TERN_ATTENTION_BLOCK] */
 };
 
-static size_t heads_per_group(const struct tern_hparams *h)
-{
-	return h->n_head / h->n_head_kv;
-}
+static size_t heads_per_group(const struct tern_hparams *h) { return h->n_head / h->n_head_kv; }
 
 /* Floats for one query: two outputs (running and of the block), two maxima and sums, the scores. */
 static size_t floats_per_query(const struct tern_hparams *h)
@@ -154,8 +152,9 @@ static void attend(void *context, size_t chunk, int worker)
 	for (size_t first = 0; first < n_pos; first += TERN_ATTENTION_BLOCK) {
 		size_t n = n_pos - first < TERN_ATTENTION_BLOCK ? n_pos - first : TERN_ATTENTION_BLOCK;
 		struct block_result *to = first ? &block : &total;
-		session->kernels->attention_block(to->out, to->max, to->sum, to->scores, session->q + at, keys + first * dim,
-		                                  values + first * kv->value_stride, n_query, n, dim, scale);
+		session->kernels->attention_block(to->out, to->max, to->sum, to->scores, session->q + at,
+		                                  keys + first * dim, values + first * kv->value_stride, n_query, n,
+		                                  dim, scale);
 		if (first)
 			combine(&total, &block, n_query, kv->value_stride);
 	}

@@ -4,7 +4,8 @@
 
 #include "infer/state.h"
 
-/* QK-norm and RoPE on session->q and k, then k and v into the cache of this layer, for n_token tokens from n_past on. */
+/* QK-norm and RoPE on session->q and k, then k and v into the cache of this layer, for n_token tokens from n_past on.
+ */
 void tern_attention_prepare(struct tern_session *session, const struct tern_layer *layer, size_t layer_index,
                             size_t n_token);
 

@@ -30,7 +30,8 @@ static void norm_token(void *context, size_t token, int worker)
 	float eps = task->session->transformer->hparams.rms_eps;
 
 	(void)worker;
-	kernels->rms_scale(task->out + token * task->n, in, task->gain, tern_inv_rms(kernels, in, task->n, eps), task->n);
+	kernels->rms_scale(task->out + token * task->n, in, task->gain, tern_inv_rms(kernels, in, task->n, eps),
+	                   task->n);
 }
 
 /* out = rms_norm(in, gain) for [n_token, n]; out may be in. */
@@ -67,9 +68,9 @@ static void attention_part(struct tern_session *session, const struct tern_layer
 {
 	const struct tern_hparams *h = &session->transformer->hparams;
 	struct tern_projection qkv[] = {
-		{&layer->q, NULL, session->q, false},
-		{&layer->k, NULL, session->k, false},
-		{&layer->v, NULL, session->v, false},
+	        {&layer->q, NULL, session->q, false},
+	        {&layer->k, NULL, session->k, false},
+	        {&layer->v, NULL, session->v, false},
 	};
 
 	rms_norm(session, session->normed, session->x, layer->attn_norm, h->n_embd, n_token);
@@ -77,7 +78,8 @@ static void attention_part(struct tern_session *session, const struct tern_layer
 	tern_attention_prepare(session, layer, index, n_token);
 	tern_attention(session, index, n_token);
 	if (layer->attn_sub_norm)
-		rms_norm(session, session->attended, session->attended, layer->attn_sub_norm, h->n_head * h->head_dim, n_token);
+		rms_norm(session, session->attended, session->attended, layer->attn_sub_norm, h->n_head * h->head_dim,
+		         n_token);
 	project_one(session, &layer->o, session->attended, session->x, true, n_token);
 }
 
@@ -106,8 +108,8 @@ static void ffn_part(struct tern_session *session, const struct tern_layer *laye
 {
 	const struct tern_hparams *h = &session->transformer->hparams;
 	struct tern_projection gate_up[] = {
-		{&layer->gate, NULL, session->gate, false},
-		{&layer->up, NULL, session->up, false},
+	        {&layer->gate, NULL, session->gate, false},
+	        {&layer->up, NULL, session->up, false},
 	};
 
 	rms_norm(session, session->normed, session->x, layer->ffn_norm, h->n_embd, n_token);

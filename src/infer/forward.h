@@ -4,8 +4,8 @@
 
 #include "infer/state.h"
 
-/* The network over n_token <= n_batch tokens at position n_past: session->x holds what goes to the head, the cache their
- * keys and values. n_past stays. */
+/* The network over n_token <= n_batch tokens at position n_past: session->x holds what goes to the head, the cache
+ * their keys and values. n_past stays. */
 void tern_forward(struct tern_session *session, const int32_t *ids, size_t n_token);
 
 #endif

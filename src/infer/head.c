@@ -6,7 +6,11 @@
 
 #include <string.h>
 
-enum { PANELS_PER_CHUNK = 16, TILE_ROWS = PANELS_PER_CHUNK * TERN_PANEL_ROWS, TOKENS_PER_TILE = 16 };
+enum {
+	PANELS_PER_CHUNK = 16,
+	TILE_ROWS = PANELS_PER_CHUNK * TERN_PANEL_ROWS,
+	TOKENS_PER_TILE = 16
+};
 
 size_t tern_head_scratch_bytes(const struct tern_hparams *h)
 {
@@ -73,9 +77,10 @@ static void dense_chunk(void *context, size_t chunk, int worker)
 			size_t at = row * m->n_col;
 			const float *floats = (const float *)(const void *)m->data + at;
 			const uint16_t *halves = (const uint16_t *)(const void *)m->data + at;
-			task->logits[t * m->n_row + row] = m->type == GGUF_TENSOR_F32   ? kernels->dot_f32(floats, x, m->n_col)
-			                                   : m->type == GGUF_TENSOR_F16 ? kernels->dot_f16(halves, x, m->n_col)
-			                                                                : kernels->dot_bf16(halves, x, m->n_col);
+			task->logits[t * m->n_row + row] =
+			        m->type == GGUF_TENSOR_F32   ? kernels->dot_f32(floats, x, m->n_col)
+			        : m->type == GGUF_TENSOR_F16 ? kernels->dot_f16(halves, x, m->n_col)
+			                                     : kernels->dot_bf16(halves, x, m->n_col);
 		}
 }
 
@@ -112,7 +117,8 @@ static void q8p_chunk(void *context, size_t chunk, int worker)
 	const struct head_task *task = context;
 
 	for (size_t t = 0; t < task->n_token; t += TOKENS_PER_TILE)
-		q8p_tile(task, chunk, t, task->n_token - t < TOKENS_PER_TILE ? task->n_token - t : TOKENS_PER_TILE, worker);
+		q8p_tile(task, chunk, t, task->n_token - t < TOKENS_PER_TILE ? task->n_token - t : TOKENS_PER_TILE,
+		         worker);
 }
 
 /* The last norm, into session->normed. */

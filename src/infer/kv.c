@@ -15,8 +15,8 @@ static bool measure(struct tern_kv *kv, const struct tern_hparams *h, size_t n_c
 	kv->value_stride = (h->head_dim + 15) / 16 * 16;
 	if (!tern_mul_size(n_panel * TERN_KEY_PANEL, h->head_dim, &kv->keys_per_head) ||
 	    !tern_mul_size(n_ctx, kv->value_stride, &kv->values_per_head) ||
-	    !tern_mul_size(n_head, kv->keys_per_head, n_keys) || !tern_mul_size(n_head, kv->values_per_head, n_values) ||
-	    !tern_add_size(*n_keys, *n_values, &n_sum))
+	    !tern_mul_size(n_head, kv->keys_per_head, n_keys) ||
+	    !tern_mul_size(n_head, kv->values_per_head, n_values) || !tern_add_size(*n_keys, *n_values, &n_sum))
 		return false;
 	return tern_mul_u64(n_sum, sizeof *kv->keys, n_bytes);
 }
@@ -28,8 +28,9 @@ enum tern_status tern_kv_init(struct tern_kv *kv, const struct tern_hparams *h, 
 
 	/* Systems that overcommit would kill the process later instead of refusing now. */
 	if (!measure(kv, h, n_ctx, &n_keys, &n_values, &n_bytes) || n_bytes > available)
-		return tern_fail(err, TERN_ERR_FAILED, "a context of %zu tokens needs %llu MiB of memory, %llu MiB are available",
-		                 n_ctx, (unsigned long long)(n_bytes >> 20), (unsigned long long)(available >> 20));
+		return tern_fail(err, TERN_ERR_FAILED,
+		                 "a context of %zu tokens needs %llu MiB of memory, %llu MiB are available", n_ctx,
+		                 (unsigned long long)(n_bytes >> 20), (unsigned long long)(available >> 20));
 	kv->keys = tern_alloc_aligned(n_keys, sizeof *kv->keys);
 	kv->values = tern_alloc_aligned(n_values, sizeof *kv->values);
 	if (!kv->keys || !kv->values) {

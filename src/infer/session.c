@@ -47,7 +47,8 @@ static bool alloc_scratch(struct tern_session *s)
 		s->quantized[i].activations = alloc_batch(s, n_group, sizeof *s->quantized[i].activations);
 		complete = complete && s->quantized[i].q && s->quantized[i].activations;
 	}
-	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_head_scratch_bytes(h));
+	size_t bytes =
+	        largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_head_scratch_bytes(h));
 	s->worker_scratch_bytes = (bytes + 63) / 64 * 64;
 	s->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(s->pool), s->worker_scratch_bytes);
 	return complete && s->worker_scratch;
@@ -78,9 +79,8 @@ enum tern_status tern_session_init(struct tern_session *session, const struct te
 
 void tern_session_clear(struct tern_session *s)
 {
-	void *const blocks[] = {s->x,  s->normed,   s->q,        s->k,      s->v,
-	                        s->attended, s->gate, s->up,     s->rope_cos, s->rope_sin,
-	                        s->logits,   s->worker_scratch};
+	void *const blocks[] = {s->x,    s->normed, s->q,        s->k,        s->v,      s->attended,
+	                        s->gate, s->up,     s->rope_cos, s->rope_sin, s->logits, s->worker_scratch};
 
 	tern_pool_free(s->pool);
 	tern_kv_free(&s->kv);
@@ -99,8 +99,8 @@ enum tern_status tern_session_feed(struct tern_session *session, const int32_t *
 	size_t n_vocab = session->transformer->hparams.n_vocab;
 
 	if (n_ids > session->n_ctx - session->n_past)
-		return tern_fail(err, TERN_ERR_CONTEXT, "%zu tokens do not fit: %zu of %zu are in use", n_ids, session->n_past,
-		                 session->n_ctx);
+		return tern_fail(err, TERN_ERR_CONTEXT, "%zu tokens do not fit: %zu of %zu are in use", n_ids,
+		                 session->n_past, session->n_ctx);
 	for (size_t i = 0; i < n_ids; i++)
 		if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
 			return tern_fail(err, TERN_ERR_USAGE, "token id %d: expected 0 to %zu", ids[i], n_vocab - 1);
@@ -122,25 +122,13 @@ enum tern_status tern_session_feed(struct tern_session *session, const int32_t *
 	return TERN_OK;
 }
 
-const float *tern_session_logits(const struct tern_session *session)
-{
-	return session->logits;
-}
+const float *tern_session_logits(const struct tern_session *session) { return session->logits; }
 
-int tern_session_n_past(const struct tern_session *session)
-{
-	return (int)session->n_past;
-}
+int tern_session_n_past(const struct tern_session *session) { return (int)session->n_past; }
 
-int tern_session_n_ctx(const struct tern_session *session)
-{
-	return (int)session->n_ctx;
-}
+int tern_session_n_ctx(const struct tern_session *session) { return (int)session->n_ctx; }
 
-int tern_session_n_threads(const struct tern_session *session)
-{
-	return tern_pool_size(session->pool);
-}
+int tern_session_n_threads(const struct tern_session *session) { return tern_pool_size(session->pool); }
 
 void tern_session_rewind(struct tern_session *session, int n_keep)
 {

@@ -8,7 +8,9 @@ float tern_inv_rms(const struct tern_kernels *kernels, const float *x, size_t n,
 }
 
 /* Below this many multiply-adds (some 20 microseconds of one core) waking other threads costs more than it saves. */
-enum { MIN_PARALLEL_WORK = 1 << 19 };
+enum {
+	MIN_PARALLEL_WORK = 1 << 19
+};
 
 void tern_session_run(struct tern_session *session, tern_task task, void *context, size_t n_chunk, size_t work)
 {

@@ -7,7 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 16 };
+enum {
+	LANES = 16
+};
 
 /* Adds up 16 lanes as the fixed tree. */
 static float tree_sum(float lanes[LANES])
@@ -81,7 +83,8 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 				const int8_t *xc = x + t * x_stride + c;
 				for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
 					for (size_t j = 0; j < 4; j++)
-						sum[r] += (tile[4 * r + j] & 15) * xc[j] + (tile[4 * r + j] >> 4) * xc[4 + j];
+						sum[r] += (tile[4 * r + j] & 15) * xc[j] +
+						          (tile[4 * r + j] >> 4) * xc[4 + j];
 			}
 			memcpy(sums + (t * n_panel + p) * TERN_PANEL_ROWS, sum, sizeof sum);
 		}
@@ -211,17 +214,17 @@ static void attention_block(float *out, float *max, float *sum, float *scores, c
 }
 
 const struct tern_kernels tern_kernels_portable = {
-	.name = "portable",
-	.dot_ternary = dot_ternary,
-	.dot_nibble = dot_nibble,
-	.sum_squares = sum_squares,
-	.rms_scale = rms_scale,
-	.norm_quantize = norm_quantize,
-	.dot_f32 = dot_f32,
-	.dot_f16 = dot_f16,
-	.dot_bf16 = dot_bf16,
-	.silu_mul = silu_mul,
-	.relu2_mul = relu2_mul,
-	.gelu_mul = gelu_mul,
-	.attention_block = attention_block,
+        .name = "portable",
+        .dot_ternary = dot_ternary,
+        .dot_nibble = dot_nibble,
+        .sum_squares = sum_squares,
+        .rms_scale = rms_scale,
+        .norm_quantize = norm_quantize,
+        .dot_f32 = dot_f32,
+        .dot_f16 = dot_f16,
+        .dot_bf16 = dot_bf16,
+        .silu_mul = silu_mul,
+        .relu2_mul = relu2_mul,
+        .gelu_mul = gelu_mul,
+        .attention_block = attention_block,
 };

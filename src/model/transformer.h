@@ -21,7 +21,8 @@ struct tern_hparams {
 	enum tern_ffn_activation ffn_activation;
 
 	/* RoPE: pair i of a head turns by position * rope_freq[i] radians; cosine and sine are multiplied by
-	 * rope_factor (YaRN, or an attn_factor of its own). Pairs are (2i, 2i+1) if interleaved, else (i, i + n_rot/2). */
+	 * rope_factor (YaRN, or an attn_factor of its own). Pairs are (2i, 2i+1) if interleaved, else (i, i + n_rot/2).
+	 */
 	size_t n_rot; /* leading values of a head that rotate */
 	bool rope_interleaved;
 	double *rope_freq; /* [n_rot / 2] */
@@ -31,16 +32,20 @@ struct tern_hparams {
 	size_t activation_group;
 
 	/* The RMSNorm in front of every projection (arXiv 2505.08823). */
-	enum { TERN_LINEAR_NORM_NONE, TERN_LINEAR_NORM_GAIN, TERN_LINEAR_NORM_WEIGHTLESS } linear_norm;
+	enum {
+		TERN_LINEAR_NORM_NONE,
+		TERN_LINEAR_NORM_GAIN,
+		TERN_LINEAR_NORM_WEIGHTLESS
+	} linear_norm;
 	float linear_norm_eps;
 };
 
 /* A ternary projection: y = W q(x') * scale + bias, x' = the input after the projection's own norm, if any. */
 struct tern_linear {
 	size_t n_row, n_col;
-	const uint8_t *panels; /* T2R16 */
-	float scale;           /* of the whole matrix */
-	size_t scale_group;    /* columns per group scale; 0 = the one scale above */
+	const uint8_t *panels;        /* T2R16 */
+	float scale;                  /* of the whole matrix */
+	size_t scale_group;           /* columns per group scale; 0 = the one scale above */
 	const uint16_t *group_scales; /* f16 [n_panel, n_col / scale_group, 16] */
 	const float *bias;            /* [n_row] or NULL */
 	bool has_norm;
