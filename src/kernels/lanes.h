@@ -414,4 +414,10 @@ static void attention_block(float *out, float *max, float *sum, float *scores, c
 	}
 }
 
+/* The slots that these functions fill, for a table's initializer. */
+#define LANES_SLOTS                                                                                                   \
+	.sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, .dot_f32 = dot_f32,       \
+	.dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .silu_mul = silu_mul, .relu2_mul = relu2_mul, .gelu_mul = gelu_mul, \
+	.attention_block = attention_block
+
 #endif

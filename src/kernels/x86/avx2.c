@@ -160,16 +160,7 @@ const struct tern_kernels tern_kernels_avx2 = {
         .name = "avx2",
         .dot_ternary = dot_ternary,
         .dot_nibble = dot_nibble,
-        .sum_squares = sum_squares,
-        .rms_scale = rms_scale,
-        .norm_quantize = norm_quantize,
-        .dot_f32 = dot_f32,
-        .dot_f16 = dot_f16,
-        .dot_bf16 = dot_bf16,
-        .silu_mul = silu_mul,
-        .relu2_mul = relu2_mul,
-        .gelu_mul = gelu_mul,
-        .attention_block = attention_block,
+        LANES_SLOTS,
 };
 
 #endif
