@@ -8,12 +8,16 @@
 
 enum {
 	PANELS_PER_CHUNK = 8, /* what a thread takes at a time: 128 rows */
-	TOKENS_PER_TILE = 32, /* tokens per kernel call: 16 KB of sums stay in the L1 cache */
 	TILE_ROWS = PANELS_PER_CHUNK * TERN_PANEL_ROWS,
+	TOKENS_PER_TILE = 128,      /* tokens per kernel call, for which it unpacks weights once: 64 KB of sums */
+	GROUP_TOKENS_PER_TILE = 32, /* with scales per group: 32 KB of sums and results stay in the L1 cache */
+	STORE_AHEAD = 2,            /* tokens whose place in the output is asked for before its turn */
 	MAX_PROJECTIONS = 3,
 };
+_Static_assert((sizeof(int32_t) + sizeof(float)) * GROUP_TOKENS_PER_TILE <= sizeof(int32_t) * TOKENS_PER_TILE,
+               "the scratch is enough for either kind of tile");
 
-size_t tern_linear_scratch_bytes(void) { return TOKENS_PER_TILE * TILE_ROWS * (sizeof(int32_t) + sizeof(float)); }
+size_t tern_linear_scratch_bytes(void) { return TOKENS_PER_TILE * TILE_ROWS * sizeof(int32_t); }
 
 static size_t activation_group(const struct tern_session *session, size_t n_col)
 {
@@ -84,6 +88,15 @@ static void store(const struct tern_projection *projection, size_t row, size_t t
 	*out = projection->add ? *out + y : y;
 }
 
+/* Asks for the cache lines that store() will write a tile's rows of a token to. */
+static void prefetch_output(const struct tern_projection *projection, const struct tile *tile, size_t token)
+{
+	const float *out = &projection->out[token * projection->linear->n_row + tile->first_row];
+
+	for (size_t r = 0; r < tile->n_row; r += 16)
+		__builtin_prefetch(out + r, 1);
+}
+
 /* One scale for the matrix and one for each token's vector: y = (sums - sum of q) * (scale / activation scale). */
 static void project_whole(const struct tern_session *session, const struct tern_projection *projection,
                           const struct tile *tile, int32_t *sums)
@@ -97,6 +110,8 @@ static void project_whole(const struct tern_session *session, const struct tern_
 	for (size_t t = 0; t < tile->n_token; t++, sums += tile->n_panel * TERN_PANEL_ROWS) {
 		struct tern_activation activation = projection->input->activations[tile->first_token + t];
 		float factor = linear->scale / activation.scale;
+		if (t + STORE_AHEAD < tile->n_token)
+			prefetch_output(projection, tile, tile->first_token + t + STORE_AHEAD);
 		for (size_t r = 0; r < tile->n_row; r++)
 			store(projection, tile->first_row + r, tile->first_token + t,
 			      (float)(sums[r] - activation.sum) * factor);
@@ -182,16 +197,17 @@ static void project_chunk(void *context, size_t chunk, int worker)
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(task->session, linear->n_col) < linear->n_col;
 	struct tile tile = {.first_row = (chunk - task->first_chunk[i]) * TILE_ROWS};
+	size_t n_token = in_groups ? GROUP_TOKENS_PER_TILE : TOKENS_PER_TILE;
 	int32_t *sums = tern_worker_scratch(task->session, worker);
 
 	tile.n_row = linear->n_row - tile.first_row < TILE_ROWS ? linear->n_row - tile.first_row : TILE_ROWS;
 	tile.n_panel = tern_panel_count(tile.n_row);
 	for (tile.first_token = 0; tile.first_token < task->n_token; tile.first_token += tile.n_token) {
 		tile.n_token = task->n_token - tile.first_token;
-		tile.n_token = tile.n_token < TOKENS_PER_TILE ? tile.n_token : TOKENS_PER_TILE;
+		tile.n_token = tile.n_token < n_token ? tile.n_token : n_token;
 		if (in_groups)
 			project_groups(task->session, projection, &tile, sums,
-			               (float *)(sums + TOKENS_PER_TILE * TILE_ROWS));
+			               (float *)(sums + GROUP_TOKENS_PER_TILE * TILE_ROWS));
 		else
 			project_whole(task->session, projection, &tile, sums);
 	}
