@@ -131,7 +131,9 @@ unset TERN_THREADS
 export TERN_ISA=mmx
 refused 2 'TERN_ISA' 'mmx' run -m "$MODEL" hi
 # The sets of the other kind of CPU are refused as well.
+unset TERN_ISA
 case $(tern --version) in *neon* | *dotprod* | *i8mm*) TERN_ISA=avx2 ;; *) TERN_ISA=neon ;; esac
+export TERN_ISA
 refused 2 "TERN_ISA=$TERN_ISA" "TERN_ISA=$TERN_ISA" run -m "$MODEL" hi
 TERN_ISA=portable
 run 0 'TERN_ISA=portable' run -m "$MODEL" -v --temp 0 -n 8 'Who are you?'
