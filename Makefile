@@ -28,7 +28,7 @@ TERN_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -Itools -Itest
 TERN_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 TERN_LDLIBS := -lm
 
-LIB_SOURCES := $(filter-out src/cli/% src/console/%,$(wildcard src/*/*.c))
+LIB_SOURCES := $(filter-out src/cli/% src/console/% src/json/%,$(wildcard src/*/*.c))
 # The kernels of one instruction set are compiled with that set's flags and nothing else is.
 ifneq ($(filter x86_64% amd64%,$(MACHINE)),)
 LIB_SOURCES += $(wildcard src/kernels/x86/*.c)
@@ -48,7 +48,8 @@ $(BUILD)/src/kernels/arm/limits_dotprod.o: ISA_CFLAGS := -march=armv8.2-a+dotpro
 $(BUILD)/src/kernels/arm/limits_i8mm.o: ISA_CFLAGS := -march=armv8.2-a+i8mm
 
 CLI_SOURCES     := $(wildcard src/cli/*.c)
-CONSOLE_SOURCES := $(wildcard src/console/*.c)
+# What both programs and the tests use besides the library.
+SHARED_SOURCES  := $(wildcard src/console/*.c src/json/*.c)
 CONVERT_SOURCES := $(wildcard tools/convert/*.c)
 TEST_SOURCES    := $(wildcard tests/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -67,10 +68,10 @@ $(BUILD)/libtern.a: $(call objects,$(LIB_SOURCES))
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/tern: $(call objects,$(CLI_SOURCES) $(CONSOLE_SOURCES)) $(BUILD)/libtern.a
+$(BUILD)/tern: $(call objects,$(CLI_SOURCES) $(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
-$(BUILD)/tern-convert: $(call objects,$(CONVERT_SOURCES) $(CONSOLE_SOURCES)) $(BUILD)/libtern.a
+$(BUILD)/tern-convert: $(call objects,$(CONVERT_SOURCES) $(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
 $(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
@@ -78,7 +79,7 @@ $(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
 	$(RUN) $(BUILD)/tern-convert models/tern-tiny -o $@ --force --quiet
 
 # Test programs also see the inside of the library and of the converter.
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(CONSOLE_SOURCES)) $(BUILD)/libtern.a
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
 $(BUILD)/%.o: %.c Makefile
@@ -106,7 +107,7 @@ fuzz:
 	@for f in $(FUZZERS); do echo $$f; mkdir -p build/fuzz/corpus/$$f; \
 		build/fuzz/$$f -max_total_time=60 -verbosity=0 build/fuzz/corpus/$$f || exit 1; done
 
-build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(CONVERT_PARTS) build/fuzz/libtern.a
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) build/fuzz/libtern.a
 	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ -lm
 
 install: all

@@ -4,11 +4,11 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "convert/json_parse.h"
-#include "convert/json_value.h"
 #include "test.h"
 #include "text/pretokenize.h"
 #include "text/tokenizer.h"
+#include "json/parse.h"
+#include "json/value.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "convert/json_parse.h"
-#include "convert/json_value.h"
+#include "json/parse.h"
+#include "json/value.h"
 
 #include <stdbool.h>
 #include <string.h>

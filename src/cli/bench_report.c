@@ -1,9 +1,9 @@
 /* The five formats of `tern bench`, each row put out as soon as it is known. */
 #include "cli/bench.h"
-#include "cli/json_out.h"
 #include "console/format.h"
 #include "console/output.h"
 #include "console/term.h"
+#include "json/write.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -98,21 +98,21 @@ static void put_sql(struct text *to, const struct bench_printer *printer, const 
 	}
 }
 
-static void put_field_json(struct json *json, const struct bench_field *field)
+static void put_field_json(struct json_writer *json, const struct bench_field *field)
 {
-	json_key(json, field->name);
+	json_write_key(json, field->name);
 	switch (field->kind) {
 	case BENCH_TEXT:
-		json_string(json, field->text);
+		json_write_string(json, field->text);
 		break;
 	case BENCH_INT:
-		json_int(json, field->number);
+		json_write_int(json, field->number);
 		break;
 	case BENCH_REAL:
-		json_real(json, field->real, 9);
+		json_write_real(json, field->real, 9);
 		break;
 	case BENCH_BOOL:
-		json_bool(json, field->number != 0);
+		json_write_bool(json, field->number != 0);
 		break;
 	}
 }
@@ -120,22 +120,22 @@ static void put_field_json(struct json *json, const struct bench_field *field)
 static void put_json_object(struct text *to, const struct bench_field *fields, size_t n_fields,
                             const struct bench_result *result)
 {
-	struct json json = {.to = to};
+	struct json_writer json = {.to = to};
 
-	json_begin_object(&json);
+	json_write_begin_object(&json);
 	for (size_t i = 0; i < n_fields; i++)
 		put_field_json(&json, &fields[i]);
-	json_key(&json, "samples_ns");
-	json_begin_array(&json);
+	json_write_key(&json, "samples_ns");
+	json_write_begin_array(&json);
 	for (int i = 0; i < result->test.n_reps; i++)
-		json_uint(&json, result->samples[i].ns);
-	json_end_array(&json);
-	json_key(&json, "samples_ts");
-	json_begin_array(&json);
+		json_write_uint(&json, result->samples[i].ns);
+	json_write_end_array(&json);
+	json_write_key(&json, "samples_ts");
+	json_write_begin_array(&json);
 	for (int i = 0; i < result->test.n_reps; i++)
-		json_real(&json, result->samples[i].tokens_per_second, 9);
-	json_end_array(&json);
-	json_end_object(&json);
+		json_write_real(&json, result->samples[i].tokens_per_second, 9);
+	json_write_end_array(&json);
+	json_write_end_object(&json);
 }
 
 /* ---- Markdown ----------------------------------------------------------------------------------------------- */

@@ -10,10 +10,10 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/input.h"
-#include "cli/json_out.h"
 #include "console/format.h"
 #include "console/output.h"
 #include "console/term.h"
+#include "json/write.h"
 
 #include <limits.h>
 #include <math.h>
@@ -279,34 +279,34 @@ static void put_result(const struct eval *e)
 {
 	double n = (double)e->n_scored, mean = e->nll / n, variance = e->nll2 / n - mean * mean;
 	double ppl = exp(mean), error = variance > 0 && n > 1 ? sqrt(variance / (n - 1)) * ppl : 0;
-	struct json json = {0};
+	struct json_writer json = {0};
 
 	if (!e->options.own.json) {
 		output_printf("Final estimate: PPL = %.4f +/- %.5f\n", ppl, error);
 		return;
 	}
-	json_begin_object(&json);
-	json_key(&json, "ppl");
-	json_real(&json, ppl, 9);
-	json_key(&json, "ppl_error");
-	json_real(&json, error, 9);
-	json_key(&json, "nll");
-	json_real(&json, mean, 9);
-	json_key(&json, "tokens");
-	json_uint(&json, e->n_ids);
-	json_key(&json, "tokens_scored");
-	json_uint(&json, e->n_scored);
-	json_key(&json, "chunks");
-	json_uint(&json, e->n_chunks);
-	json_key(&json, "ctx");
-	json_uint(&json, e->n_ctx);
-	json_key(&json, "stride");
-	json_uint(&json, e->step == e->n_ctx ? 0 : e->step);
-	json_key(&json, "seconds");
-	json_real(&json, e->seconds, 6);
-	json_key(&json, "model");
-	json_string(&json, e->opened.path);
-	json_end_object(&json);
+	json_write_begin_object(&json);
+	json_write_key(&json, "ppl");
+	json_write_real(&json, ppl, 9);
+	json_write_key(&json, "ppl_error");
+	json_write_real(&json, error, 9);
+	json_write_key(&json, "nll");
+	json_write_real(&json, mean, 9);
+	json_write_key(&json, "tokens");
+	json_write_uint(&json, e->n_ids);
+	json_write_key(&json, "tokens_scored");
+	json_write_uint(&json, e->n_scored);
+	json_write_key(&json, "chunks");
+	json_write_uint(&json, e->n_chunks);
+	json_write_key(&json, "ctx");
+	json_write_uint(&json, e->n_ctx);
+	json_write_key(&json, "stride");
+	json_write_uint(&json, e->step == e->n_ctx ? 0 : e->step);
+	json_write_key(&json, "seconds");
+	json_write_real(&json, e->seconds, 6);
+	json_write_key(&json, "model");
+	json_write_string(&json, e->opened.path);
+	json_write_end_object(&json);
 	output_write("\n", 1);
 }
 

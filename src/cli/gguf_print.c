@@ -77,16 +77,16 @@ static void print_number(struct number number)
 		output_printf("%s", format_real(text, number.as.d, number.n_digits));
 }
 
-static void json_number(struct json *json, struct number number)
+static void json_number(struct json_writer *json, struct number number)
 {
 	if (number.kind == NUMBER_INT)
-		json_int(json, number.as.i);
+		json_write_int(json, number.as.i);
 	else if (number.kind == NUMBER_UINT)
-		json_uint(json, number.as.u);
+		json_write_uint(json, number.as.u);
 	else if (number.kind == NUMBER_BOOL)
-		json_bool(json, number.as.b);
+		json_write_bool(json, number.as.b);
 	else
-		json_real(json, number.as.d, number.n_digits);
+		json_write_real(json, number.as.d, number.n_digits);
 }
 
 void gguf_print_short(const struct gguf_pair *pair)
@@ -122,34 +122,34 @@ void gguf_print_bare(const struct gguf_pair *pair)
 	}
 }
 
-static void json_items(struct json *json, const struct gguf_pair *pair, enum gguf_value_type type)
+static void json_items(struct json_writer *json, const struct gguf_pair *pair, enum gguf_value_type type)
 {
 	const uint8_t *cursor = pair->value;
 
 	for (uint64_t i = 0; i < pair->n_items; i++)
 		if (type == GGUF_STRING) {
 			struct gguf_string string = tern_gguf_next_string(&cursor);
-			json_bytes(json, string.bytes, string.length);
+			json_write_bytes(json, string.bytes, string.length);
 		} else {
 			json_number(json, read_number(type, cursor));
 			cursor += tern_gguf_value_size(type);
 		}
 }
 
-void gguf_print_json(struct json *json, const struct gguf_pair *pair, uint64_t max_items)
+void gguf_print_json(struct json_writer *json, const struct gguf_pair *pair, uint64_t max_items)
 {
 	if (pair->type != GGUF_ARRAY) {
 		json_items(json, pair, pair->type);
 	} else if (pair->n_items <= max_items) {
-		json_begin_array(json);
+		json_write_begin_array(json);
 		json_items(json, pair, pair->item_type);
-		json_end_array(json);
+		json_write_end_array(json);
 	} else {
-		json_begin_object(json);
-		json_key(json, "type");
-		json_string(json, tern_gguf_value_type_name(pair->item_type));
-		json_key(json, "count");
-		json_uint(json, pair->n_items);
-		json_end_object(json);
+		json_write_begin_object(json);
+		json_write_key(json, "type");
+		json_write_string(json, tern_gguf_value_type_name(pair->item_type));
+		json_write_key(json, "count");
+		json_write_uint(json, pair->n_items);
+		json_write_end_object(json);
 	}
 }

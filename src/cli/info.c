@@ -89,7 +89,7 @@ static enum tern_status put_key(const struct info *info)
 	const char *key = info->options.own.key;
 	const struct gguf_pair *pair = tern_gguf_find(&info->gguf, key);
 	struct suggestion suggestion;
-	struct json json = {0};
+	struct json_writer json = {0};
 
 	if (!pair) {
 		suggest_start(&suggestion, key, strlen(key));
@@ -158,74 +158,74 @@ static void put_verified(const struct info *info)
 
 /* ---- JSON ---- */
 
-static void json_tensors(struct json *json, const struct gguf *gguf)
+static void json_tensors(struct json_writer *json, const struct gguf *gguf)
 {
-	json_key(json, "tensors");
-	json_begin_array(json);
+	json_write_key(json, "tensors");
+	json_write_begin_array(json);
 	for (size_t i = 0; i < gguf->n_tensors; i++) {
 		const struct gguf_tensor *tensor = &gguf->tensors[i];
-		json_begin_object(json);
-		json_key(json, "name");
-		json_bytes(json, tensor->name.bytes, tensor->name.length);
-		json_key(json, "type");
-		json_string(json, tern_gguf_type_name(tensor->type));
-		json_key(json, "shape");
-		json_begin_array(json);
+		json_write_begin_object(json);
+		json_write_key(json, "name");
+		json_write_bytes(json, tensor->name.bytes, tensor->name.length);
+		json_write_key(json, "type");
+		json_write_string(json, tern_gguf_type_name(tensor->type));
+		json_write_key(json, "shape");
+		json_write_begin_array(json);
 		for (int d = 0; d < tensor->n_dims; d++)
-			json_uint(json, tensor->dims[d]);
-		json_end_array(json);
-		json_key(json, "bytes");
-		json_uint(json, tensor->n_bytes);
-		json_key(json, "offset");
-		json_uint(json, tensor->offset);
-		json_end_object(json);
+			json_write_uint(json, tensor->dims[d]);
+		json_write_end_array(json);
+		json_write_key(json, "bytes");
+		json_write_uint(json, tensor->n_bytes);
+		json_write_key(json, "offset");
+		json_write_uint(json, tensor->offset);
+		json_write_end_object(json);
 	}
-	json_end_array(json);
+	json_write_end_array(json);
 }
 
-static void json_verified(struct json *json, const struct verify_result *v)
+static void json_verified(struct json_writer *json, const struct verify_result *v)
 {
-	json_key(json, "verify");
-	json_begin_object(json);
-	json_key(json, "faults");
-	json_begin_array(json);
+	json_write_key(json, "verify");
+	json_write_begin_object(json);
+	json_write_key(json, "faults");
+	json_write_begin_array(json);
 	for (size_t i = 0; i < v->n_faults; i++) {
-		json_begin_object(json);
-		json_key(json, "tensor");
-		json_bytes(json, v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
-		json_key(json, "what");
-		json_string(json, v->faults[i].what);
-		json_key(json, "count");
-		json_uint(json, v->faults[i].count);
-		json_end_object(json);
+		json_write_begin_object(json);
+		json_write_key(json, "tensor");
+		json_write_bytes(json, v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
+		json_write_key(json, "what");
+		json_write_string(json, v->faults[i].what);
+		json_write_key(json, "count");
+		json_write_uint(json, v->faults[i].count);
+		json_write_end_object(json);
 	}
-	json_end_array(json);
-	json_key(json, "hole_bytes");
-	json_uint(json, v->n_hole_bytes);
-	json_key(json, "trailing_bytes");
-	json_uint(json, v->n_trailing_bytes);
-	json_end_object(json);
+	json_write_end_array(json);
+	json_write_key(json, "hole_bytes");
+	json_write_uint(json, v->n_hole_bytes);
+	json_write_key(json, "trailing_bytes");
+	json_write_uint(json, v->n_trailing_bytes);
+	json_write_end_object(json);
 }
 
 static void put_json(const struct info *info)
 {
-	struct json json = {0};
+	struct json_writer json = {0};
 
-	json_begin_object(&json);
+	json_write_begin_object(&json);
 	info_json_facts(&json, &info->facts);
-	json_key(&json, "metadata");
-	json_begin_object(&json);
+	json_write_key(&json, "metadata");
+	json_write_begin_object(&json);
 	for (size_t i = 0; i < info->gguf.n_pairs; i++) {
 		const struct gguf_pair *pair = &info->gguf.pairs[i];
-		json_key_bytes(&json, pair->key.bytes, pair->key.length);
+		json_write_key_bytes(&json, pair->key.bytes, pair->key.length);
 		gguf_print_json(&json, pair, MAX_JSON_ITEMS);
 	}
-	json_end_object(&json);
+	json_write_end_object(&json);
 	if (info->options.own.tensors)
 		json_tensors(&json, &info->gguf);
 	if (info->options.own.verify)
 		json_verified(&json, &info->verified);
-	json_end_object(&json);
+	json_write_end_object(&json);
 	output_write("\n", 1);
 }
 

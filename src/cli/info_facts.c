@@ -347,53 +347,53 @@ void info_put_facts(const struct info_facts *f)
 
 /* ---- JSON ---- */
 
-static void json_optional(struct json *json, const char *key, struct info_number number)
+static void json_optional(struct json_writer *json, const char *key, struct info_number number)
 {
-	json_key(json, key);
+	json_write_key(json, key);
 	if (number.is_known)
-		json_uint(json, number.value);
+		json_write_uint(json, number.value);
 	else
-		json_null(json);
+		json_write_null(json);
 }
 
-static void json_count(struct json *json, const char *key, uint64_t count)
+static void json_count(struct json_writer *json, const char *key, uint64_t count)
 {
-	json_key(json, key);
-	json_uint(json, count);
+	json_write_key(json, key);
+	json_write_uint(json, count);
 }
 
-static void json_types(struct json *json, const struct info_facts *f)
+static void json_types(struct json_writer *json, const struct info_facts *f)
 {
-	json_key(json, "types");
-	json_begin_array(json);
+	json_write_key(json, "types");
+	json_write_begin_array(json);
 	for (size_t i = 0; i < f->n_types; i++) {
-		json_begin_object(json);
-		json_key(json, "type");
-		json_string(json, tern_gguf_type_name(f->types[i].type));
+		json_write_begin_object(json);
+		json_write_key(json, "type");
+		json_write_string(json, tern_gguf_type_name(f->types[i].type));
 		json_count(json, "tensors", f->types[i].n_tensors);
 		json_count(json, "bytes", f->types[i].n_bytes);
-		json_end_object(json);
+		json_write_end_object(json);
 	}
-	json_end_array(json);
+	json_write_end_array(json);
 }
 
-void info_json_facts(struct json *json, const struct info_facts *f)
+void info_json_facts(struct json_writer *json, const struct info_facts *f)
 {
-	json_key(json, "file");
-	json_string(json, f->path);
+	json_write_key(json, "file");
+	json_write_string(json, f->path);
 	json_count(json, "size", f->file_size);
 	json_count(json, "version", f->version);
 	json_count(json, "alignment", f->alignment);
-	json_key(json, "name");
-	json_bytes(json, f->name.bytes, f->name.length);
-	json_key(json, "architecture");
-	json_bytes(json, f->architecture.bytes, f->architecture.length);
+	json_write_key(json, "name");
+	json_write_bytes(json, f->name.bytes, f->name.length);
+	json_write_key(json, "architecture");
+	json_write_bytes(json, f->architecture.bytes, f->architecture.length);
 	json_count(json, "parameters", f->n_params);
 	json_count(json, "ternary_parameters", f->n_ternary_params);
-	json_key(json, "bits_per_weight");
-	json_real(json, bits_per(f->n_tensor_bytes, f->n_params), 6);
-	json_key(json, "ternary_bits_per_weight");
-	json_real(json, bits_per(f->n_ternary_bytes, f->n_ternary_params), 6);
+	json_write_key(json, "bits_per_weight");
+	json_write_real(json, bits_per(f->n_tensor_bytes, f->n_params), 6);
+	json_write_key(json, "ternary_bits_per_weight");
+	json_write_real(json, bits_per(f->n_ternary_bytes, f->n_ternary_params), 6);
 	json_optional(json, "layers", f->n_layer);
 	json_optional(json, "width", f->n_embd);
 	json_optional(json, "feed_forward", f->n_ff);
@@ -402,11 +402,11 @@ void info_json_facts(struct json *json, const struct info_facts *f)
 	json_optional(json, "head_dim", f->head_dim);
 	json_optional(json, "context", f->n_ctx_train);
 	json_count(json, "vocabulary", f->n_vocab);
-	json_key(json, "chat_template");
-	json_bool(json, f->has_chat_template);
+	json_write_key(json, "chat_template");
+	json_write_bool(json, f->has_chat_template);
 	json_count(json, "projection_norms", f->n_linear_norms);
-	json_key(json, "weightless_norms");
-	json_bool(json, f->has_weightless_norms);
+	json_write_key(json, "weightless_norms");
+	json_write_bool(json, f->has_weightless_norms);
 	json_count(json, "sub_norms", f->n_sub_norms);
 	json_count(json, "query_key_norms", f->n_qk_norms);
 	json_count(json, "biases", f->n_biases);

@@ -2,8 +2,8 @@
 #ifndef TERN_CLI_INFO_FACTS_H
 #define TERN_CLI_INFO_FACTS_H
 
-#include "cli/json_out.h"
 #include "model/gguf.h"
+#include "json/write.h"
 
 enum {
 	MAX_TYPES = 32
@@ -55,6 +55,6 @@ void info_gather_facts(struct info_facts *facts, const struct gguf *gguf, const 
 /* As a table on standard output. */
 void info_put_facts(const struct info_facts *facts);
 /* As members of the JSON object that is open. */
-void info_json_facts(struct json *json, const struct info_facts *facts);
+void info_json_facts(struct json_writer *json, const struct info_facts *facts);
 
 #endif

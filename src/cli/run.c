@@ -4,11 +4,11 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/input.h"
-#include "cli/json_out.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
+#include "json/write.h"
 
 #include <math.h>
 #include <string.h>
@@ -204,16 +204,16 @@ static enum tern_status check_fit(const struct run *run)
 
 static void put_answer(struct run *run, const char *text, size_t n_bytes)
 {
-	struct json json = {0};
+	struct json_writer json = {0};
 
 	if (n_bytes == 0)
 		return;
 	run->last_byte = text[n_bytes - 1];
 	if (run->options.output.jsonl) {
-		json_begin_object(&json);
-		json_key(&json, "text");
-		json_bytes(&json, text, n_bytes);
-		json_end_object(&json);
+		json_write_begin_object(&json);
+		json_write_key(&json, "text");
+		json_write_bytes(&json, text, n_bytes);
+		json_write_end_object(&json);
 		output_write("\n", 1);
 	} else if (run->options.output.json) {
 		text_append(&run->answer, text, n_bytes);
@@ -255,32 +255,32 @@ static const char *finish_name(enum tern_finish finish)
 /* The object of --json and --jsonl; err: what ended the work early, or NULL. */
 static void put_json(const struct run *run, const struct tern_generate_result *result, const struct tern_error *err)
 {
-	struct json json = {0};
+	struct json_writer json = {0};
 
-	json_begin_object(&json);
+	json_write_begin_object(&json);
 	if (run->options.output.json) {
-		json_key(&json, "text");
-		json_bytes(&json, run->answer.bytes ? run->answer.bytes : "", run->answer.n_bytes);
+		json_write_key(&json, "text");
+		json_write_bytes(&json, run->answer.bytes ? run->answer.bytes : "", run->answer.n_bytes);
 	}
-	json_key(&json, "finish_reason");
-	json_string(&json, err ? "error" : finish_name(result->finish));
+	json_write_key(&json, "finish_reason");
+	json_write_string(&json, err ? "error" : finish_name(result->finish));
 	if (err) {
-		json_key(&json, "error");
-		json_string(&json, err->message);
+		json_write_key(&json, "error");
+		json_write_string(&json, err->message);
 	}
-	json_key(&json, "prompt_tokens");
-	json_int(&json, result->n_prompt);
-	json_key(&json, "generated_tokens");
-	json_int(&json, result->n_generated);
-	json_key(&json, "seed");
-	json_uint(&json, run->sampling.seed);
-	json_key(&json, "prompt_ms");
-	json_real(&json, round(result->prompt_seconds * 1e6) * 1e-3, 9);
-	json_key(&json, "generate_ms");
-	json_real(&json, round(result->generate_seconds * 1e6) * 1e-3, 9);
-	json_key(&json, "model");
-	json_string(&json, run->opened.path);
-	json_end_object(&json);
+	json_write_key(&json, "prompt_tokens");
+	json_write_int(&json, result->n_prompt);
+	json_write_key(&json, "generated_tokens");
+	json_write_int(&json, result->n_generated);
+	json_write_key(&json, "seed");
+	json_write_uint(&json, run->sampling.seed);
+	json_write_key(&json, "prompt_ms");
+	json_write_real(&json, round(result->prompt_seconds * 1e6) * 1e-3, 9);
+	json_write_key(&json, "generate_ms");
+	json_write_real(&json, round(result->generate_seconds * 1e6) * 1e-3, 9);
+	json_write_key(&json, "model");
+	json_write_string(&json, run->opened.path);
+	json_write_end_object(&json);
 	output_write("\n", 1);
 }
 

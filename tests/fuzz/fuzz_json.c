@@ -1,7 +1,7 @@
 /* Fuzz target: the JSON parser. The first byte chooses the flags. Everything in the tree is visited. */
 #include "base/memory.h"
-#include "convert/json_parse.h"
-#include "convert/json_value.h"
+#include "json/parse.h"
+#include "json/value.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 #include "base/sort.h"
-#include "convert/json_parse.h"
-#include "convert/json_value.h"
+#include "json/parse.h"
+#include "json/value.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Reading config.json. */
 #include "convert/config.h"
 
-#include "convert/json_value.h"
+#include "json/value.h"
 
 #include <stdio.h>
 #include <string.h>

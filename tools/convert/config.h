@@ -4,8 +4,8 @@
 #define CONVERT_CONFIG_H
 
 #include "convert/directory.h"
-#include "convert/json.h"
 #include "convert/rope.h"
+#include "json/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "convert/json_parse.h"
-#include "convert/json_value.h"
+#include "json/parse.h"
+#include "json/value.h"
 
 #include <errno.h>
 #include <fcntl.h>

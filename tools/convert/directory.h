@@ -9,7 +9,7 @@
 #define CONVERT_DIRECTORY_H
 
 #include "base/error.h"
-#include "convert/json.h"
+#include "json/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * since anything else would silently give other ids. */
 #include "convert/pre_tokenizer.h"
 
-#include "convert/json_value.h"
 #include "text/pretokenize.h"
+#include "json/value.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "convert/rope.h"
 
 #include "base/exactmath.h"
-#include "convert/json_value.h"
+#include "json/value.h"
 
 #include <string.h>
 

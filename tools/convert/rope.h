@@ -3,7 +3,7 @@
 #define CONVERT_ROPE_H
 
 #include "base/error.h"
-#include "convert/json.h"
+#include "json/json.h"
 
 #include <stdint.h>
 

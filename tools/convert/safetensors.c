@@ -6,8 +6,8 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/sort.h"
-#include "convert/json_parse.h"
-#include "convert/json_value.h"
+#include "json/parse.h"
+#include "json/value.h"
 
 #include <stdio.h>
 #include <string.h>

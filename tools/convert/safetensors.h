@@ -4,7 +4,7 @@
 #define CONVERT_SAFETENSORS_H
 
 #include "base/error.h"
-#include "convert/json.h"
+#include "json/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>

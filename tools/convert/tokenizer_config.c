@@ -5,7 +5,7 @@
  * that any of them calls an end of text are end tokens. */
 #include "convert/tokenizer_config.h"
 
-#include "convert/json_value.h"
+#include "json/value.h"
 
 #include <string.h>
 

@@ -3,9 +3,9 @@
 #include "convert/tokenizer_json.h"
 
 #include "base/memory.h"
-#include "convert/json_value.h"
 #include "convert/pre_tokenizer.h"
 #include "text/spm.h"
+#include "json/value.h"
 
 #include <stdio.h>
 #include <string.h>

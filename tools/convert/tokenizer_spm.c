@@ -3,7 +3,7 @@
  * ({"<pad>": 32000}). */
 #include "convert/tokenizer_spm.h"
 
-#include "convert/json_value.h"
+#include "json/value.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,11 +3,11 @@
 #define CONVERT_VOCAB_H
 
 #include "convert/directory.h"
-#include "convert/json.h"
 #include "convert/names.h"
 #include "convert/reporter.h"
 #include "convert/spm_proto.h"
 #include "text/vocabulary.h"
+#include "json/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,11 +2,11 @@
 #include "convert/vocab_read.h"
 
 #include "base/memory.h"
-#include "convert/json_parse.h"
 #include "convert/tokenizer_config.h"
 #include "convert/tokenizer_json.h"
 #include "convert/tokenizer_spm.h"
 #include "text/tokenizer.h"
+#include "json/parse.h"
 
 #include <stdio.h>
 #include <string.h>

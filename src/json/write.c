@@ -1,4 +1,4 @@
-#include "cli/json_out.h"
+#include "json/write.h"
 #include "base/utf8.h"
 #include "console/escape.h"
 #include "console/format.h"
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void put(struct json *json, const char *bytes, size_t n_bytes)
+static void put(struct json_writer *json, const char *bytes, size_t n_bytes)
 {
 	if (json->to)
 		text_append(json->to, bytes, n_bytes);
@@ -17,9 +17,9 @@ static void put(struct json *json, const char *bytes, size_t n_bytes)
 		output_write(bytes, n_bytes);
 }
 
-static void put_text(struct json *json, const char *text) { put(json, text, strlen(text)); }
+static void put_text(struct json_writer *json, const char *text) { put(json, text, strlen(text)); }
 
-static void begin_value(struct json *json)
+static void begin_value(struct json_writer *json)
 {
 	if (json->needs_comma && !json->after_key)
 		put_text(json, ", ");
@@ -27,27 +27,27 @@ static void begin_value(struct json *json)
 	json->after_key = false;
 }
 
-static void begin(struct json *json, const char *bracket)
+static void begin(struct json_writer *json, const char *bracket)
 {
 	begin_value(json);
 	put_text(json, bracket);
 	json->needs_comma = false;
 }
 
-static void end(struct json *json, const char *bracket)
+static void end(struct json_writer *json, const char *bracket)
 {
 	put_text(json, bracket);
 	json->needs_comma = true;
 }
 
-void json_begin_object(struct json *json) { begin(json, "{"); }
-void json_end_object(struct json *json) { end(json, "}"); }
-void json_begin_array(struct json *json) { begin(json, "["); }
-void json_end_array(struct json *json) { end(json, "]"); }
+void json_write_begin_object(struct json_writer *json) { begin(json, "{"); }
+void json_write_end_object(struct json_writer *json) { end(json, "}"); }
+void json_write_begin_array(struct json_writer *json) { begin(json, "["); }
+void json_write_end_array(struct json_writer *json) { end(json, "]"); }
 
 /* One character. RFC 8259 wants quotes, backslashes and C0 controls escaped; the other characters that can harm a
  * terminal are escaped too, because JSON ends up there. */
-static void put_character(struct json *json, uint32_t c, const char *bytes, size_t length)
+static void put_character(struct json_writer *json, uint32_t c, const char *bytes, size_t length)
 {
 	char escaped[8];
 
@@ -66,7 +66,7 @@ static void put_character(struct json *json, uint32_t c, const char *bytes, size
 	put_text(json, escaped);
 }
 
-static void put_string(struct json *json, const char *bytes, size_t n_bytes)
+static void put_string(struct json_writer *json, const char *bytes, size_t n_bytes)
 {
 	uint32_t c = 0;
 	size_t length;
@@ -80,7 +80,7 @@ static void put_string(struct json *json, const char *bytes, size_t n_bytes)
 	put_text(json, "\"");
 }
 
-void json_key_bytes(struct json *json, const char *bytes, size_t n_bytes)
+void json_write_key_bytes(struct json_writer *json, const char *bytes, size_t n_bytes)
 {
 	begin_value(json);
 	put_string(json, bytes, n_bytes);
@@ -88,17 +88,17 @@ void json_key_bytes(struct json *json, const char *bytes, size_t n_bytes)
 	json->after_key = true;
 }
 
-void json_key(struct json *json, const char *key) { json_key_bytes(json, key, strlen(key)); }
+void json_write_key(struct json_writer *json, const char *key) { json_write_key_bytes(json, key, strlen(key)); }
 
-void json_bytes(struct json *json, const char *bytes, size_t n_bytes)
+void json_write_bytes(struct json_writer *json, const char *bytes, size_t n_bytes)
 {
 	begin_value(json);
 	put_string(json, bytes, n_bytes);
 }
 
-void json_string(struct json *json, const char *string) { json_bytes(json, string, strlen(string)); }
+void json_write_string(struct json_writer *json, const char *string) { json_write_bytes(json, string, strlen(string)); }
 
-void json_int(struct json *json, int64_t value)
+void json_write_int(struct json_writer *json, int64_t value)
 {
 	char text[24];
 
@@ -107,7 +107,7 @@ void json_int(struct json *json, int64_t value)
 	put_text(json, text);
 }
 
-void json_uint(struct json *json, uint64_t value)
+void json_write_uint(struct json_writer *json, uint64_t value)
 {
 	char text[24];
 
@@ -116,7 +116,7 @@ void json_uint(struct json *json, uint64_t value)
 	put_text(json, text);
 }
 
-void json_real(struct json *json, double value, int n_digits)
+void json_write_real(struct json_writer *json, double value, int n_digits)
 {
 	char text[FORMAT_SIZE];
 
@@ -124,13 +124,13 @@ void json_real(struct json *json, double value, int n_digits)
 	put_text(json, isfinite(value) ? format_real(text, value, n_digits) : "null");
 }
 
-void json_bool(struct json *json, bool value)
+void json_write_bool(struct json_writer *json, bool value)
 {
 	begin_value(json);
 	put_text(json, value ? "true" : "false");
 }
 
-void json_null(struct json *json)
+void json_write_null(struct json_writer *json)
 {
 	begin_value(json);
 	put_text(json, "null");

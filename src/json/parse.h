@@ -1,10 +1,10 @@
 /* JSON as RFC 8259 has it and nothing else: text in, the tree of json.h out. Made for files written by strangers: depth
  * is limited, numbers are kept as written (no integer passes through a double) and duplicate keys are found. */
-#ifndef CONVERT_JSON_PARSE_H
-#define CONVERT_JSON_PARSE_H
+#ifndef TERN_JSON_PARSE_H
+#define TERN_JSON_PARSE_H
 
 #include "base/error.h"
-#include "convert/json.h"
+#include "json/json.h"
 
 enum {
 	JSON_MAX_DEPTH = 64,

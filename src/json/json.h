@@ -3,8 +3,8 @@
  * It is a list of 32-bit words over the text, which is kept; strings are decoded in place. A scalar is one word,
  * where it begins in the text; an array or object is that word, then the index of the first word after it, then its
  * items (of an object: key, value, key, value). Objects of more than a few members have a hash index. */
-#ifndef CONVERT_JSON_H
-#define CONVERT_JSON_H
+#ifndef TERN_JSON_JSON_H
+#define TERN_JSON_JSON_H
 
 #include "base/hash.h"
 

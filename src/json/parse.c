@@ -1,6 +1,6 @@
 /* The JSON parser: checks the text and builds the tree that json.h describes. No recursion: open arrays and objects are
  * on a stack of JSON_MAX_DEPTH. The text ends in NUL, which is legal nowhere in JSON, so every loop stops there. */
-#include "convert/json_parse.h"
+#include "json/parse.h"
 
 #include "base/memory.h"
 #include "base/sort.h"

@@ -1,5 +1,5 @@
 /* Walking through the tree of a JSON text, and looking keys up in it. */
-#include "convert/json.h"
+#include "json/json.h"
 
 #include "base/memory.h"
 

@@ -1,5 +1,5 @@
 /* Conversions of JSON values, checked, and their messages. */
-#include "convert/json_value.h"
+#include "json/value.h"
 
 #include <float.h>
 #include <math.h>

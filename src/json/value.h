@@ -1,9 +1,9 @@
 /* Values of a JSON tree, converted and checked, and the messages about those that are not as they should be. */
-#ifndef CONVERT_JSON_VALUE_H
-#define CONVERT_JSON_VALUE_H
+#ifndef TERN_JSON_VALUE_H
+#define TERN_JSON_VALUE_H
 
 #include "base/error.h"
-#include "convert/json.h"
+#include "json/json.h"
 
 /* Converts a value. Errors name the place. A whole number has neither fraction nor exponent nor, for u64, a sign. */
 enum tern_status json_to_u64(struct json_value value, uint64_t *out, struct tern_error *err);
