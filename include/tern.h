@@ -4,7 +4,7 @@
  *     struct tern_model *model;
  *     struct tern_session *session;
  *     struct tern_sampler *sampler;
- *     struct tern_message question = {"user", "What is the capital of France?"};
+ *     struct tern_message question = {.role = "user", .content = "What is the capital of France?"};
  *     int32_t *ids;
  *     size_t n_ids;
  *
@@ -118,8 +118,9 @@ int32_t tern_bos(const struct tern_model *model);
 bool tern_is_end(const struct tern_model *model, int32_t id);
 
 struct tern_message {
-	const char *role; /* "system", "user" or "assistant" */
-	const char *content;
+	const char *role;    /* "system", "user" or "assistant" */
+	const char *content; /* any bytes */
+	size_t n_bytes;      /* of content; 0: it ends at its NUL */
 };
 
 /* A conversation in the model's own chat format, ending where the assistant's answer begins. Contents are plain

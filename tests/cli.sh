@@ -265,7 +265,9 @@ raw='--raw --echo -n 1 --temp 0'
 	printf 'a\0b' >nul
 	tern run -m "$MODEL" $raw -f nul </dev/null >out
 	check 'a NUL in the text' test "$(head -c 3 out | od -An -c | tr -d ' ')" = 'a\0b'
-	refused 2 'a NUL in a chat message' 'NUL' run -m "$MODEL" -f nul
+	run 0 'a NUL in a chat message' run -m "$MODEL" -n 1 -f nul
+	head -c 3 /dev/zero >nul
+	run 0 'nothing but NULs' run -m "$MODEL" -n 1 -f nul
 	answer --echo -n 1 hello >out
 	check '--echo in a chat' test "$(head -n 2 out)" = "$(printf 'hello\n\n')"
 }

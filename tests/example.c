@@ -13,7 +13,8 @@ static bool print(void *user, const char *text, size_t n_bytes)
 int main(int argc, char **argv)
 {
 	const char *path = argc > 1 ? argv[1] : getenv("MODEL");
-	struct tern_message question = {"user", argc > 2 ? argv[2] : "What is the capital of France?"};
+	struct tern_message question = {.role = "user",
+	                                .content = argc > 2 ? argv[2] : "What is the capital of France?"};
 	struct tern_generate_options options = {.n_predict = 100, .on_text = print};
 	struct tern_sampler_options greedy = {.temperature = 0.0f, .top_p = 1.0f, .repeat_penalty = 1.0f};
 	struct tern_model *model = NULL;

@@ -72,7 +72,7 @@ static enum tern_status encode(const struct tern_tokenizer *tokenizer, enum tern
 	size_t n = strlen(roles);
 
 	for (size_t i = 0; i < n; i++)
-		messages[i] = (struct tern_message){role_of(roles[i]), contents[i]};
+		messages[i] = (struct tern_message){.role = role_of(roles[i]), .content = contents[i]};
 	return tern_chat_encode(tokenizer, format, messages, n, flags, out, err);
 }
 
@@ -223,6 +223,20 @@ static void check_injection(const struct tern_tokenizer *tokenizer)
 	}
 }
 
+/* A content is as long as it says, NULs and all, or ends at its NUL. */
+static void check_lengths(const struct tern_tokenizer *tokenizer)
+{
+	static const char nul[] = "<|begin|><|user|>a\0b<|end|><|user|>\0<|end|><|user|>hi<|end|><|assistant|>";
+	const struct tern_message messages[] = {{.role = "user", .content = "a\0bc", .n_bytes = 3},
+	                                        {.role = "user", .content = "\0", .n_bytes = 1},
+	                                        {.role = "user", .content = "hi"}};
+	struct tern_ids ids = {0};
+
+	CHECK(!tern_chat_encode(tokenizer, TERN_CHAT_TERN, messages, 3, GENERATE, &ids, NULL), "NULs");
+	check_ids(__FILE__, __LINE__, tokenizer, nul, sizeof nul - 1, TERN_TOKENIZE_SPECIAL, ids.ids, ids.n_ids);
+	tern_free(ids.ids);
+}
+
 static void check_refusals(const struct tern_tokenizer *tokenizer)
 {
 	static const struct {
@@ -350,6 +364,7 @@ int main(void)
 
 	check_rendering(tokenizer);
 	check_injection(tokenizer);
+	check_lengths(tokenizer);
 	check_refusals(tokenizer);
 	tern_tokenizer_free(tokenizer);
 	check_bos();

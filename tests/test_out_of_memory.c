@@ -11,7 +11,7 @@ static char path[512];
 static enum tern_status generate_once(struct tern_error *err)
 {
 	struct tern_session_options session_options = {.n_ctx = 32, .n_threads = 2};
-	struct tern_message message = {"user", "the theatre"};
+	struct tern_message message = {.role = "user", .content = "the theatre"};
 	const char *const stops[] = {"never"};
 	struct tern_generate_options options = {.n_predict = 3, .stops = stops, .n_stops = 1, .ignore_end = true};
 	struct tern_model *model = NULL;

@@ -22,7 +22,8 @@ static void fill(enum tern_vocab_kind kind, bool by_score)
 static enum tern_status use(struct tern_error *err)
 {
 	static char text[2000];
-	struct tern_message messages[] = {{"user", "e\xcc\x81 aaa"}, {"assistant", text}};
+	struct tern_message messages[] = {{.role = "user", .content = "e\xcc\x81 aaa"},
+	                                  {.role = "assistant", .content = text}};
 	struct tern_tokenizer *tokenizer = NULL;
 	struct tern_ids ids = {0};
 	enum tern_status status = tern_tokenizer_new(&tokenizer, &build.vocab, "test", err);

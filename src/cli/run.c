@@ -135,9 +135,6 @@ static enum tern_status read_document(struct run *run)
 	}
 	if (status == TERN_OK && run->prompt.n_bytes == 0)
 		status = usage_error(&command_run, "the prompt is empty");
-	if (status == TERN_OK && run->is_chat && memchr(run->prompt.bytes, '\0', run->prompt.n_bytes))
-		status = usage_error(&command_run,
-		                     "the prompt has a NUL in it, which a chat message cannot hold; use --raw");
 	return status;
 }
 
@@ -164,7 +161,7 @@ static enum tern_status tokenize_prompt(struct run *run, struct tern_error *err)
 	const struct tern_model *model = run->opened.model;
 	struct tern_message messages[] = {
 	        {.role = "system", .content = run->options.generation.system},
-	        {.role = "user", .content = run->prompt.bytes},
+	        {.role = "user", .content = run->prompt.bytes, .n_bytes = run->prompt.n_bytes},
 	};
 	bool has_system = run->options.generation.system != NULL;
 	enum tern_status status;

@@ -207,7 +207,11 @@ static enum tern_status put_qwen3_answer(const struct conversation *c, size_t i,
 
 static enum tern_status put_content_of(const struct conversation *c, size_t i, enum chat_role role)
 {
-	struct slice content = {c->messages[i].content, strlen(c->messages[i].content)}, thoughts;
+	const struct tern_message *message = &c->messages[i];
+	struct slice content = {message->content, message->n_bytes}, thoughts;
+
+	if (content.n == 0)
+		content.n = strlen(content.bytes);
 
 	if (c->table->trims && (role != CHAT_SYSTEM || c->table->system == SYSTEM_AS_TURN))
 		content = trim(content);

@@ -48,11 +48,10 @@ enum {
 };
 
 /* Appends the ids of a conversation, BOS included where the format has one. They are exactly the ids of the text
- * that the template renders, except that what the contents spell never becomes a control token. Contents are
- * NUL-terminated, any bytes. What is appended for some messages begins what is appended for more of them, but for the
- * thoughts that Qwen3 and R1 drop, and for tokens that reach from one message's markup into the next's text.
- * TERN_ERR_USAGE for TERN_CHAT_NONE, an unknown role, or a system message that the format has no place for.
- * Thread-safe. */
+ * that the template renders, except that what the contents spell never becomes a control token. What is appended for
+ * some messages begins what is appended for more of them, but for the thoughts that Qwen3 and R1 drop, and for tokens
+ * that reach from one message's markup into the next's text. TERN_ERR_USAGE for TERN_CHAT_NONE, an unknown role, or a
+ * system message that the format has no place for. Thread-safe. */
 enum tern_status tern_chat_encode(const struct tern_tokenizer *tokenizer, enum tern_chat_format format,
                                   const struct tern_message *messages, size_t n_messages, unsigned flags,
                                   struct tern_ids *out, struct tern_error *err);
