@@ -12,7 +12,7 @@
 #include "infer/forward.h"
 
 #include "infer/attention.h"
-#include "infer/head.h"
+#include "infer/embedding.h"
 #include "infer/linear.h"
 
 struct norm_task {

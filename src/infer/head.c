@@ -1,10 +1,7 @@
 #include "infer/head.h"
 
-#include "base/bytes.h"
 #include "infer/linear.h"
 #include "model/layout.h"
-
-#include <string.h>
 
 enum {
 	PANELS_PER_CHUNK = 16,
@@ -12,43 +9,7 @@ enum {
 	TOKENS_PER_TILE = 16
 };
 
-size_t tern_head_scratch_bytes(const struct tern_hparams *h)
-{
-	size_t sums = 2 * TOKENS_PER_TILE * TILE_ROWS * sizeof(int32_t); /* of both planes */
-	return sums > h->n_embd ? sums : h->n_embd;                      /* or one row of int8 */
-}
-
-static void embed_token(struct tern_session *session, int32_t id, float *x)
-{
-	const struct tern_matrix *m = &session->transformer->embedding;
-	size_t at = (size_t)id * m->n_col;
-	const uint16_t *halves = (const uint16_t *)(const void *)m->data;
-	int8_t *q = tern_worker_scratch(session, 0);
-
-	switch (m->type) {
-	case GGUF_TENSOR_F32:
-		memcpy(x, m->data + at * sizeof(float), m->n_col * sizeof(float));
-		break;
-	case GGUF_TENSOR_F16:
-		for (size_t c = 0; c < m->n_col; c++)
-			x[c] = tern_f32_from_f16(halves[at + c]);
-		break;
-	case GGUF_TENSOR_BF16:
-		for (size_t c = 0; c < m->n_col; c++)
-			x[c] = tern_f32_from_bf16(halves[at + c]);
-		break;
-	default: /* Q8P */
-		tern_q8p_unpack_row(q, m->data, m->n_row, m->n_col, (size_t)id);
-		for (size_t c = 0; c < m->n_col; c++)
-			x[c] = (float)q[c] * m->row_scales[id];
-	}
-}
-
-void tern_embed(struct tern_session *session, const int32_t *ids, size_t n_token)
-{
-	for (size_t t = 0; t < n_token; t++)
-		embed_token(session, ids[t], session->x + t * session->transformer->hparams.n_embd);
-}
+size_t tern_head_scratch_bytes(void) { return 2 * TOKENS_PER_TILE * TILE_ROWS * sizeof(int32_t); } /* of both planes */
 
 struct head_task {
 	struct tern_session *session;

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "infer/attention.h"
+#include "infer/embedding.h"
 #include "infer/forward.h"
 #include "infer/head.h"
 #include "infer/linear.h"
@@ -47,8 +48,8 @@ static bool alloc_scratch(struct tern_session *s)
 		s->quantized[i].activations = alloc_batch(s, n_group, sizeof *s->quantized[i].activations);
 		complete = complete && s->quantized[i].q && s->quantized[i].activations;
 	}
-	size_t bytes =
-	        largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_head_scratch_bytes(h));
+	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_head_scratch_bytes());
+	bytes = largest(bytes, tern_embedding_scratch_bytes(h), 0);
 	s->worker_scratch_bytes = (bytes + 63) / 64 * 64;
 	s->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(s->pool), s->worker_scratch_bytes);
 	return complete && s->worker_scratch;
