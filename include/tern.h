@@ -202,6 +202,21 @@ enum tern_status tern_sampler_pick(struct tern_sampler *sampler, const float *lo
 /* Tells the sampler that a token (picked, or of the prompt) is now part of the text, for the penalty. */
 void tern_sampler_accept(struct tern_sampler *sampler, int32_t id);
 
+/* ---- probabilities: what the model thinks of tokens, whatever the sampler makes of it ---------------------- */
+
+struct tern_candidate {
+	int32_t id;
+	float probability; /* 0 to 1; those of all n_vocab tokens add up to 1 */
+};
+
+/* Probability of a token (0 <= id < n_vocab) after n_vocab finite logits: their softmax, before temperature, penalty
+ * and all the rest. */
+float tern_token_probability(const float *logits, size_t n_vocab, int32_t id);
+
+/* The n_top likeliest tokens (fewer if there are fewer), likeliest first, the lower id of equals; returns how many.
+ * Made for small numbers: the time grows with n_vocab * n_top. */
+size_t tern_top_tokens(const float *logits, size_t n_vocab, struct tern_candidate *top, size_t n_top);
+
 /* ---- generation ------------------------------------------------------------------------------------------ */
 
 struct tern_generate_options {
@@ -213,6 +228,10 @@ struct tern_generate_options {
 	/* Called after every token with the text it completed: whole UTF-8 characters only, broken ones as U+FFFD,
 	 * or nothing (n_bytes 0) while text is held back. Return false to stop. May be NULL. */
 	bool (*on_text)(void *user, const char *text, size_t n_bytes);
+	/* Called for every token that was picked, before on_text and also for the end token, with its probability (see
+	 * tern_token_probability) and the n_vocab logits it was picked from, valid during the call. Costs the work of
+	 * computing all of them where the sampler could do with fewer. May be NULL. */
+	void (*on_token)(void *user, int32_t id, float probability, const float *logits);
 	/* Called now and then while a long prompt is read. Return false to stop. May be NULL. */
 	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
 	void *user;

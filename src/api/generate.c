@@ -53,6 +53,15 @@ static enum tern_status show(struct tern_stream *stream, const struct tern_model
 	return tern_stream_push(stream, piece.bytes, piece.length, err);
 }
 
+static void tell_token(const struct tern_generate_options *options, struct tern_session *session, int32_t id)
+{
+	if (!options->on_token)
+		return;
+	const float *logits = tern_session_logits(session);
+	options->on_token(options->user, id, tern_token_probability(logits, session->transformer->hparams.n_vocab, id),
+	                  logits);
+}
+
 /* Generates until something ends it; result->finish says what. */
 static enum tern_status generate(struct tern_session *session, struct tern_sampler *sampler, struct tern_stream *stream,
                                  const struct tern_generate_options *options, struct tern_generate_result *result,
@@ -65,6 +74,7 @@ static enum tern_status generate(struct tern_session *session, struct tern_sampl
 	for (;;) {
 		if ((status = pick(sampler, session, &id, err)))
 			return status;
+		tell_token(options, session, id);
 		if (tern_is_end(model, id) && !options->ignore_end) {
 			result->finish = TERN_FINISH_STOP;
 			return options->show_special ? show(stream, model, id, true, err) : TERN_OK;
