@@ -388,6 +388,12 @@ refused 1 'info --key, not there' "did you mean 'general.architecture'" info "$M
 run 0 'info --tensors' info --tensors -m "$MODEL"
 cp out tensors
 check 'info --tensors' grep -q 'token_embd.weight' tensors
+run 0 'info --diff, the same' info --diff "$MODEL" "$MODEL"
+check 'info --diff, the same' grep -q 'no difference' out
+{ head -c $(($(wc -c <"$MODEL") - 1)) "$MODEL" && printf 'x'; } | sed 's/tern-tiny/Tern-tiny/' >other.gguf
+run 1 'info --diff' info --diff -m "$MODEL" other.gguf
+check 'info --diff: a key, a tensor' test "$(grep -c '^~ \(general.name\|tensor .*: 1 of [0-9]* values differ\)' out)" -eq 2
+refused 2 'info --diff, one file' 'two models' info --diff "$MODEL"
 run 0 'info --verify' info --verify "$MODEL"
 check 'info --verify' grep -q 'sound' out
 refused 2 'info: two models' 'one model' info "$MODEL" "$MODEL"

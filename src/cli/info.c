@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/gguf_diff.h"
 #include "cli/gguf_print.h"
 #include "cli/info_facts.h"
 #include "cli/models.h"
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 struct own_options {
-	bool tensors, json, verify;
+	bool tensors, json, verify, diff;
 	const char *key;
 };
 
@@ -41,6 +42,9 @@ static const struct option own_options[] = {
         {.name = "verify",
          .offset = FIELD(verify),
          .help = "read all weights: invalid ternary codes, bad scales, NaN and infinities; exit status 3 if any"},
+        {.name = "diff",
+         .offset = FIELD(diff),
+         .help = "say where two files differ: in metadata, in tensors; exit status 1 if they do"},
         {.name = NULL},
 };
 
@@ -57,11 +61,12 @@ const struct command command_info = {
         .name = "info",
         .alias = "show",
         .summary = "Tell what is in a model file",
-        .usage = "tern info [OPTION...] [MODEL]",
+        .usage = "tern info [OPTION...] [MODEL]\n       tern info --diff MODEL MODEL",
         .examples = "  tern info model.gguf\n"
                     "  tern info --tensors model.gguf\n"
                     "  tern info --key general.architecture model.gguf\n"
-                    "  tern info --verify model.gguf\n",
+                    "  tern info --verify model.gguf\n"
+                    "  tern info --diff before.gguf after.gguf\n",
         .groups = groups,
         .values_size = sizeof(struct info_options),
         .run = info_main,
@@ -272,21 +277,49 @@ static void put_everything(const struct info *info)
 		put_verified(info);
 }
 
+/* The comparison of the open file with another. */
+static enum tern_status diff(const struct info *info, const char *name, struct tern_error *err)
+{
+	struct tern_file file = {0};
+	struct gguf gguf = {0};
+	char *path = NULL;
+	enum tern_status status = models_find(name, &path);
+
+	if (status)
+		return status;
+	if ((status = tern_file_open(&file, path, true, err)) ||
+	    (status = tern_gguf_parse(&gguf, path, file.data, file.size, err)))
+		report_error(err);
+	else if (gguf_diff_print(&info->gguf, &gguf) > 0)
+		status = TERN_ERR_FAILED;
+	tern_gguf_free(&gguf);
+	tern_file_close(&file);
+	tern_free(path);
+	return status;
+}
+
 static enum tern_status work(struct info *info)
 {
 	struct tern_error err = {0};
-	const char *name = info->options.common.model;
+	const char *name = info->options.common.model, *other = NULL;
+	size_t n_wanted = (size_t)(name == NULL) + (size_t)info->options.own.diff, n = info->operands.n_items;
 	enum tern_status status;
 
-	if (info->operands.n_items > (size_t)(name == NULL))
-		return usage_error(&command_info, "unexpected '%.64s': one model at a time",
-		                   info->operands.items[name == NULL]);
-	if (info->operands.n_items)
+	if (n > n_wanted)
+		return usage_error(&command_info, "unexpected '%.64s': one model at a time, or two with --diff",
+		                   info->operands.items[n_wanted]);
+	if (info->options.own.diff && n < n_wanted)
+		return usage_error(&command_info, "--diff needs two models");
+	if (!name && n)
 		name = info->operands.items[0];
+	if (info->options.own.diff)
+		other = info->operands.items[n_wanted - 1];
 	if ((status = models_find(name, &info->path)))
 		return status;
 	if ((status = open_file(info, &err)))
 		return report_error(&err);
+	if (other)
+		return diff(info, other, &err);
 	if (info->options.own.key)
 		return put_key(info);
 	if (info->options.own.verify && (status = verify(info, &err)))

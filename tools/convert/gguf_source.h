@@ -1,0 +1,33 @@
+/* A GGUF file, or the parts of one that was split, as one model: every tensor, and the metadata of the first part. */
+#ifndef CONVERT_GGUF_SOURCE_H
+#define CONVERT_GGUF_SOURCE_H
+
+#include "base/file.h"
+#include "model/gguf.h"
+
+struct gguf_source {
+	struct tern_file *files; /* mapped */
+	struct gguf *parts;
+	char **paths;
+	size_t n_parts;
+	const struct gguf_tensor **tensors; /* of all parts, in their order */
+	uint32_t *by_name;                  /* indices into tensors, sorted */
+	size_t n_tensors;
+};
+
+/* Opens path and, if its metadata says that it is a part of a split model (split.count), the other parts, which lie
+ * beside it and are called NAME-00001-of-00003.gguf and so on; any of them may be named. TERN_ERR_FILE if a part is
+ * missing or does not belong to the others. To be closed in either case. */
+enum tern_status gguf_source_open(struct gguf_source *source, const char *path, struct tern_error *err);
+void gguf_source_close(struct gguf_source *source);
+
+/* The first part, which has the metadata. */
+const struct gguf *gguf_source_metadata(const struct gguf_source *source);
+
+/* NULL if there is no such tensor. */
+const struct gguf_tensor *gguf_source_find(const struct gguf_source *source, const char *name);
+
+/* True if a metadata key is about the split alone. */
+bool gguf_source_is_split_key(struct gguf_string key);
+
+#endif
