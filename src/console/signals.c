@@ -1,6 +1,8 @@
 #include "console/signals.h"
 #include "console/term.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,10 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
+static bool interrupt_is_caught;
 static const char *volatile file_to_remove;
+static void (*volatile restore_hook)(void);
+static int wake_pipe[2] = {-1, -1};
 /* Prepared beforehand: a handler may not format. */
 static char map_message[512];
 
@@ -46,11 +51,19 @@ void signals_start(void)
 	set_handler(SIGXFSZ, SIG_IGN, 0);
 }
 
+/* What the terminal needs before the program ends. */
+static void clean_up(void)
+{
+	if (term_status_shown)
+		write_stderr(TERM_ERASE);
+	if (restore_hook)
+		restore_hook();
+}
+
 static void on_bus_error(int signal_number)
 {
 	(void)signal_number;
-	if (term_status_shown)
-		write_stderr(TERM_ERASE);
+	clean_up();
 	write_stderr(map_message);
 	_exit(TERN_ERR_FILE);
 }
@@ -69,41 +82,94 @@ void signals_watch_map(const char *path)
 	set_handler(SIGBUS, on_bus_error, 0);
 }
 
-static void on_interrupt(int signal_number)
-{
-	(void)signal_number;
-	interrupted = 1;
-}
-
-void signals_catch_interrupt(void)
-{
-	static bool done;
-
-	/* SA_RESETHAND: a second Ctrl-C does not wait for anything. */
-	if (!done)
-		set_death_handler(SIGINT, on_interrupt, (int)(SA_RESTART | SA_RESETHAND));
-	done = true;
-}
-
-bool signals_interrupted(void) { return interrupted; }
-
-void signals_die_of_interrupt(void)
-{
-	set_handler(SIGINT, SIG_DFL, 0);
-	raise(SIGINT);
-	exit(128 + SIGINT); /* not reached unless the signal is blocked */
-}
-
 static void on_death(int signal_number)
 {
 	const char *path = file_to_remove;
 
 	if (path)
 		unlink(path);
-	if (term_status_shown)
-		write_stderr(TERM_ERASE);
+	clean_up();
 	/* SA_RESETHAND has put the default action back; the signal is delivered when the handler returns. */
 	raise(signal_number);
+}
+
+/* The second interrupt does not wait for anything. */
+static void on_interrupt(int signal_number)
+{
+	if (interrupted) {
+		set_handler(signal_number, SIG_DFL, 0);
+		on_death(signal_number);
+	}
+	interrupted = 1;
+	signals_wake();
+}
+
+void signals_catch_interrupt(void)
+{
+	if (!interrupt_is_caught)
+		set_death_handler(SIGINT, on_interrupt, SA_RESTART);
+	interrupt_is_caught = true;
+}
+
+bool signals_interrupted(void) { return interrupted; }
+
+void signals_forget_interrupt(void) { interrupted = 0; }
+
+void signals_die_of_interrupt(void)
+{
+	set_handler(SIGINT, SIG_DFL, 0);
+	if (restore_hook)
+		restore_hook();
+	raise(SIGINT);
+	exit(128 + SIGINT); /* not reached unless the signal is blocked */
+}
+
+int signals_wake_fd(void)
+{
+	if (wake_pipe[0] >= 0 || pipe(wake_pipe) != 0)
+		return wake_pipe[0];
+	for (int i = 0; i < 2; i++) {
+		fcntl(wake_pipe[i], F_SETFD, FD_CLOEXEC);
+		fcntl(wake_pipe[i], F_SETFL, O_NONBLOCK);
+	}
+	return wake_pipe[0];
+}
+
+void signals_drain(void)
+{
+	char bytes[64];
+
+	while (read(wake_pipe[0], bytes, sizeof bytes) > 0)
+		;
+}
+
+void signals_wake(void)
+{
+	int saved_errno = errno;
+
+	/* A full pipe is readable already. */
+	if (wake_pipe[1] >= 0 && write(wake_pipe[1], "", 1) < 0)
+		errno = saved_errno;
+	errno = saved_errno;
+}
+
+/* A sanitizer's handler, or one of ours that was set earlier, stays. */
+static void set_if_default(int signal_number)
+{
+	struct sigaction old;
+
+	if (sigaction(signal_number, NULL, &old) == 0 && old.sa_handler == SIG_DFL && !(old.sa_flags & SA_SIGINFO))
+		set_handler(signal_number, on_death, (int)SA_RESETHAND);
+}
+
+void signals_restore_on_death(void (*restore)(void))
+{
+	static const int deadly[] = {SIGINT, SIGTERM, SIGHUP,  SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGFPE,
+	                             SIGILL, SIGSYS,  SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU, SIGPIPE};
+
+	restore_hook = restore;
+	for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
+		set_if_default(deadly[i]);
 }
 
 void signals_clean_on_death(const char *path)
@@ -112,5 +178,6 @@ void signals_clean_on_death(const char *path)
 
 	file_to_remove = path;
 	for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
-		set_death_handler(deadly[i], on_death, (int)SA_RESETHAND);
+		if (deadly[i] != SIGINT || !interrupt_is_caught)
+			set_death_handler(deadly[i], on_death, (int)SA_RESETHAND);
 }

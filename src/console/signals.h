@@ -14,8 +14,19 @@ void signals_watch_map(const char *path);
 /* From now on Ctrl-C is only noted, until the second one. May be called again. */
 void signals_catch_interrupt(void);
 bool signals_interrupted(void);
+/* The interrupt was dealt with: the next one is the first again. */
+void signals_forget_interrupt(void);
 /* Ends the program the way Ctrl-C does, after it was noted and everything is cleaned up: the shell sees it. */
 void signals_die_of_interrupt(void);
+
+/* A descriptor that becomes readable when a signal is noted, also on another thread; -1 if there are no descriptors
+ * left. signals_drain() makes it unreadable again, signals_wake() is what handlers call. */
+int signals_wake_fd(void);
+void signals_drain(void);
+void signals_wake(void);
+
+/* From now on every signal that ends the program calls restore() first, which has to be async-signal-safe. */
+void signals_restore_on_death(void (*restore)(void));
 
 /* From now on INT, TERM and HUP erase a progress bar and remove this file (NULL: none) before they end the program.
  * The string must stay where it is. */

@@ -1,0 +1,37 @@
+/* The messages typed earlier, kept in a file from one run to the next.
+ *
+ * The file is $TERN_HISTORY (empty: none is kept), else $XDG_STATE_HOME/tern/history, else
+ * $HOME/.local/state/tern/history: one message a line, newlines and backslashes in it escaped, readable by its owner
+ * only. Several programs may add to it at the same time. Nothing that is wrong with the file is an error: it is said
+ * once, and the history lasts as long as the program then. */
+#ifndef TERN_CONSOLE_HISTORY_H
+#define TERN_CONSOLE_HISTORY_H
+
+#include <stddef.h>
+
+enum {
+	HISTORY_MAX_ENTRIES = 1000,
+	HISTORY_MAX_ENTRY = 64 << 10, /* bytes; longer messages are not kept */
+	HISTORY_MAX_FILE = 8 << 20,   /* bytes; of a longer file the end is read */
+};
+
+struct history;
+
+/* Reads the file that the environment names. With path NULL nothing is read or written; NULL is returned only when
+ * memory runs out, and is fine for all functions here: nothing is kept then. */
+struct history *history_open(const char *path);
+void history_close(struct history *history);
+
+/* The path that the environment asks for, to be freed with tern_free(); NULL if none is to be kept, or (after a
+ * warning) if there is no place for it. Missing directories are made. */
+char *history_default_path(void);
+
+/* How many there are, and the i-th, 0 being the oldest; it stays valid until the next history_add(). */
+size_t history_count(const struct history *history);
+const char *history_entry(const struct history *history, size_t i, size_t *n_bytes);
+
+/* Adds a message and appends it to the file. Not kept: empty ones, those that begin with a space, repetitions of the
+ * last one, those that are too long. */
+void history_add(struct history *history, const char *bytes, size_t n_bytes);
+
+#endif

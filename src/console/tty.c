@@ -1,0 +1,182 @@
+#include "console/tty.h"
+#include "console/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* Everything is set before the handlers that read it are installed, but for the flags. */
+static struct {
+	bool is_started;
+	int in, out;
+	struct termios modes[TTY_EDIT + 1];
+	volatile sig_atomic_t mode; /* enum tty_mode */
+	volatile sig_atomic_t was_resumed, was_resized;
+} tty;
+
+/* The functions from here to on_resume() are called by handlers. */
+
+static void write_bytes(const char *bytes)
+{
+	/* A terminal that is gone cannot be helped, but the compiler wants the result looked at. */
+	if (write(tty.out, bytes, strlen(bytes)) < 0)
+		return;
+}
+
+/* Bracketed paste belongs to TTY_EDIT. */
+static void change(enum tty_mode from, enum tty_mode to)
+{
+	if (from == TTY_EDIT && to != TTY_EDIT)
+		write_bytes("\033[?2004l");
+	/* TCSANOW: nothing typed so far is thrown away. */
+	tcsetattr(tty.in, TCSANOW, &tty.modes[to]);
+	if (from != TTY_EDIT && to == TTY_EDIT)
+		write_bytes("\033[?2004h");
+}
+
+static void restore(void)
+{
+	if (tty.mode != TTY_AS_FOUND)
+		change((enum tty_mode)tty.mode, TTY_AS_FOUND);
+}
+
+static void on_resume(int signal_number)
+{
+	int saved_errno = errno;
+
+	(void)signal_number;
+	if (tty.mode != TTY_AS_FOUND)
+		change(TTY_AS_FOUND, (enum tty_mode)tty.mode);
+	tty.was_resumed = 1;
+	signals_wake();
+	errno = saved_errno;
+}
+
+static void on_resize(int signal_number)
+{
+	(void)signal_number;
+	tty.was_resized = 1;
+	signals_wake();
+}
+
+static void set_stop_handler(void (*handler)(int))
+{
+	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGTSTP, &action, NULL);
+}
+
+static void on_stop(int signal_number)
+{
+	int saved_errno = errno;
+	sigset_t only, before;
+
+	restore();
+	set_stop_handler(SIG_DFL);
+	sigemptyset(&only);
+	sigaddset(&only, signal_number);
+	raise(signal_number); /* pending while this handler runs */
+	pthread_sigmask(SIG_UNBLOCK, &only, &before);
+	/* The program stands still here until it is told to go on, unless nobody could tell it (an orphaned process
+	 * group is not stopped). */
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	set_stop_handler(on_stop);
+	on_resume(signal_number);
+	errno = saved_errno;
+}
+
+static void set_handlers(void)
+{
+	struct sigaction action = {.sa_handler = on_resume, .sa_flags = SA_RESTART}, old;
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGCONT, &action, NULL);
+	action.sa_handler = on_resize;
+	sigaction(SIGWINCH, &action, NULL);
+	/* A shell without job control has it ignored. */
+	if (sigaction(SIGTSTP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		set_stop_handler(on_stop);
+	signals_restore_on_death(restore);
+	atexit(restore);
+}
+
+bool tty_start(int in, int out)
+{
+	struct termios *found = &tty.modes[TTY_AS_FOUND], *quiet = &tty.modes[TTY_QUIET], *edit = &tty.modes[TTY_EDIT];
+
+	if (tty.is_started)
+		return tty.in == in;
+	if (!isatty(in) || tcgetattr(in, found) != 0)
+		return false;
+	*quiet = *found;
+	quiet->c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL);
+	quiet->c_lflag |= ISIG | NOFLSH;
+	/* Enter and Ctrl-J stay apart. */
+	quiet->c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | ISTRIP);
+	quiet->c_cc[VMIN] = 1;
+	quiet->c_cc[VTIME] = 0;
+	*edit = *quiet;
+	edit->c_lflag &= ~(tcflag_t)(ISIG | IEXTEN);
+	edit->c_iflag &= ~(tcflag_t)(IXON | BRKINT | PARMRK);
+	tty.in = in;
+	tty.out = out;
+	tty.is_started = true;
+	signals_wake_fd();
+	set_handlers();
+	return true;
+}
+
+void tty_set(enum tty_mode mode)
+{
+	enum tty_mode from = (enum tty_mode)tty.mode;
+
+	if (!tty.is_started || from == mode)
+		return;
+	/* In this order a signal in between finds a mode that has at least everything to undo. */
+	if (mode > from)
+		tty.mode = (sig_atomic_t)mode;
+	change(from, mode);
+	tty.mode = (sig_atomic_t)mode;
+}
+
+void tty_stop(void) { kill(0, SIGTSTP); }
+
+static bool take(volatile sig_atomic_t *flag)
+{
+	bool was_set = *flag;
+
+	*flag = 0;
+	return was_set;
+}
+
+bool tty_was_resumed(void) { return take(&tty.was_resumed); }
+
+bool tty_was_resized(void) { return take(&tty.was_resized); }
+
+static int size_or(int known, const char *variable, int otherwise)
+{
+	const char *value = getenv(variable);
+
+	if (known <= 0 && value)
+		known = atoi(value);
+	return known > 0 ? known : otherwise;
+}
+
+void tty_size(int *columns, int *rows)
+{
+	*columns = *rows = 0;
+#ifdef TIOCGWINSZ
+	struct winsize size;
+	if (tty.is_started && ioctl(tty.out, TIOCGWINSZ, &size) == 0) {
+		*columns = size.ws_col;
+		*rows = size.ws_row;
+	}
+#endif
+	*columns = size_or(*columns, "COLUMNS", 80);
+	*rows = size_or(*rows, "LINES", 24);
+}
