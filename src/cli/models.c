@@ -4,6 +4,7 @@
 #endif
 
 #include "base/memory.h"
+#include "cli/catalogue.h"
 #include "cli/models.h"
 #include "console/term.h"
 #include "console/text.h"
@@ -128,6 +129,19 @@ static enum tern_status take_path(const char *name, char **path)
 	return TERN_OK;
 }
 
+/* Where was looked, and where such a model is to be had if it is a public one. */
+static enum tern_status fail_to_find(const struct search *search)
+{
+	struct text advice = {0};
+
+	catalogue_advise(&advice, search->name);
+	report("%s: No such file, and no such model in %s%s%s", search->name,
+	       search->looked_in.n_bytes ? search->looked_in.bytes : "any folder", advice.n_bytes ? "; " : "",
+	       advice.n_bytes && !advice.failed ? advice.bytes : "");
+	text_free(&advice);
+	return TERN_ERR_FILE;
+}
+
 enum tern_status models_find(const char *name, char **path)
 {
 	struct search search = {0};
@@ -155,9 +169,7 @@ enum tern_status models_find(const char *name, char **path)
 	} else if (is_directory(name)) {
 		status = take_path(name, path);
 	} else {
-		report("%s: No such file, and no such model in %s", name,
-		       search.looked_in.n_bytes ? search.looked_in.bytes : "any folder");
-		status = TERN_ERR_FILE;
+		status = fail_to_find(&search);
 	}
 	text_free(&search.path);
 	text_free(&search.looked_in);
