@@ -11,7 +11,7 @@
  *     if (tern_model_open(&model, "model.gguf", NULL, &err) ||
  *         tern_session_new(&session, model, NULL, &err) ||
  *         tern_sampler_new(&sampler, model, NULL, &err) ||
- *         tern_chat_tokenize(model, &question, 1, &ids, &n_ids, &err) ||
+ *         tern_chat_tokenize(model, &question, 1, TERN_CHAT_GENERATE, &ids, &n_ids, &err) ||
  *         tern_generate(session, sampler, ids, n_ids, &(struct tern_generate_options){.on_text = print}, NULL, &err))
  *             return fprintf(stderr, "%s\n", err.message), err.status;
  *
@@ -64,9 +64,12 @@ struct tern_model_options {
 	bool no_mmap;  /* read the file into memory instead of mapping it */
 	bool lock;     /* keep the weights from being paged out (mlock); refused by the system: an error */
 	int n_threads; /* for work at load time; 0 = tern_default_threads() */
+	/* A chat format of tern_chat_format_name() to use instead of what the file says; NULL: the file's. */
+	const char *chat_format;
 };
 
-/* Opens a GGUF file. options may be NULL. On success *model is the caller's to close. */
+/* Opens a GGUF file. options may be NULL. On success *model is the caller's to close. TERN_ERR_USAGE for a chat format
+ * that tern does not know. */
 enum tern_status tern_model_open(struct tern_model **model, const char *path, const struct tern_model_options *options,
                                  struct tern_error *err);
 
@@ -123,11 +126,24 @@ struct tern_message {
 	size_t n_bytes;      /* of content; 0: it ends at its NUL */
 };
 
-/* A conversation in the model's own chat format, ending where the assistant's answer begins. Contents are plain
- * text: what they spell never becomes a special token. TERN_ERR_USAGE if the model has no template tern knows.
- * The caller frees *ids. */
+enum {
+	TERN_CHAT_GENERATE = 1,    /* end where the assistant's answer begins; else after the last message */
+	TERN_CHAT_NO_THINKING = 2, /* with GENERATE: ask for an answer without thoughts, where the format can (Qwen3) */
+};
+
+/* A conversation in the model's own chat format. Contents are plain text: what they spell never becomes a special
+ * token. flags: TERN_CHAT_*, or 0. TERN_ERR_USAGE if the model has no template tern knows, for an unknown role, or for
+ * a system message that the format has no place for. The caller frees *ids. */
 enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct tern_message *messages,
-                                    size_t n_messages, int32_t **ids, size_t *n_ids, struct tern_error *err);
+                                    size_t n_messages, unsigned flags, int32_t **ids, size_t *n_ids,
+                                    struct tern_error *err);
+
+/* Texts other than end tokens that end an answer in the model's chat format, for tern_generate_options.stops: a list
+ * that ends with NULL. Lives as long as the model. */
+const char *const *tern_chat_stops(const struct tern_model *model);
+
+/* The chat formats that tern knows: "llama-3", "chatml", ... for index 0, 1, ...; NULL behind the last. */
+const char *tern_chat_format_name(size_t index);
 
 /* ---- sessions: a context and what has been computed for it ------------------------------------------------ */
 
@@ -136,7 +152,7 @@ struct tern_session;
 struct tern_session_options {
 	int n_ctx;     /* tokens of context; 0 = the least of 4096 and the model's; -1 = the model's */
 	int n_threads; /* 0 = tern_default_threads() */
-	int n_batch;   /* tokens computed together when a prompt is read; 0 = 512; no effect on results */
+	int n_batch;   /* tokens computed together when a prompt is read; 0 = 256; no effect on results */
 };
 
 /* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory. */
@@ -161,6 +177,10 @@ int tern_session_n_ctx(const struct tern_session *session);
 /* Forgets all but the first n_keep tokens; what is fed next follows them. Logits stay as they are. An n_keep that is
  * negative, or not below tern_session_n_past(), changes nothing. */
 void tern_session_rewind(struct tern_session *session, int n_keep);
+
+/* Rewinds to the tokens that the context and ids have in common at their beginning and returns how many they are: the
+ * rest of ids is to be fed. The last of ids is never kept, so that feeding the rest gives its logits. */
+int tern_session_rewind_to(struct tern_session *session, const int32_t *ids, size_t n_ids);
 
 /* Threads in use; fewer than asked for if the system refused some. */
 int tern_session_n_threads(const struct tern_session *session);
@@ -234,6 +254,9 @@ struct tern_generate_options {
 	void (*on_token)(void *user, int32_t id, float probability, const float *logits);
 	/* Called now and then while a long prompt is read. Return false to stop. May be NULL. */
 	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
+	/* Asked several times a layer whether to go on: even with the largest models a refusal ends the work within a
+	 * fraction of a second. What was computed of the current batch is then forgotten. May be NULL. */
+	bool (*keep_going)(void *user);
 	void *user;
 };
 

@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 
 	if (!path || tern_model_open(&model, path, NULL, &err) || tern_session_new(&session, model, NULL, &err) ||
 	    tern_sampler_new(&sampler, model, &greedy, &err) ||
-	    tern_chat_tokenize(model, &question, 1, &ids, &n_ids, &err) ||
+	    tern_chat_tokenize(model, &question, 1, TERN_CHAT_GENERATE, &ids, &n_ids, &err) ||
 	    tern_generate(session, sampler, ids, n_ids, &options, NULL, &err))
 		fprintf(stderr, "example: %s\n", path ? err.message : "usage: example MODEL.gguf [QUESTION]");
 	else

@@ -85,6 +85,71 @@ static void check_rewind(const int32_t *ids)
 	free(before);
 }
 
+/* The context after another text that begins alike. */
+static void check_rewind_to(const int32_t *ids)
+{
+	struct tern_session_options options = {.n_ctx = N_TOKENS, .n_threads = 2};
+	struct tern_session *session;
+	int32_t other[100];
+
+	memcpy(other, ids, sizeof other);
+	other[60] = (other[60] + 1) % (int32_t)n_vocab;
+	CHECK(tern_session_new(&session, model, &options, &err) == TERN_OK, "%s", err.message);
+	CHECK(tern_session_rewind_to(session, ids, 100) == 0, "an empty context has something in common");
+	tern_session_feed(session, ids, 100, NULL, &err);
+	CHECK(tern_session_rewind_to(session, ids, 200) == 100, "a longer text keeps all");
+	CHECK(tern_session_rewind_to(session, ids, 100) == 99, "the last token is fed again");
+	CHECK(tern_session_rewind_to(session, other, 100) == 60, "the texts part at 60");
+	CHECK(tern_session_n_past(session) == 60, "%d", tern_session_n_past(session));
+	CHECK(tern_session_rewind_to(session, other, 0) == 0, "no text keeps nothing");
+	tern_session_free(session);
+}
+
+struct patience {
+	int n_asked, limit;
+};
+
+static bool is_patient(void *user)
+{
+	struct patience *patience = user;
+	return patience->n_asked++ < patience->limit;
+}
+
+/* Stopped anywhere, the work leaves a context that goes on as if nothing had been. */
+static void check_stopping(const int32_t *ids)
+{
+	static const int limits[] = {0, 5, 31, 60, 100, 400};
+	struct tern_session_options options = {.n_ctx = N_TOKENS, .n_threads = 2, .n_batch = 32};
+	struct tern_session *session;
+	struct tern_sampler *sampler;
+	float *wanted = malloc(n_vocab * sizeof *wanted);
+
+	CHECK(tern_session_new(&session, model, &options, &err) == TERN_OK, "%s", err.message);
+	CHECK(tern_sampler_new(&sampler, model, NULL, &err) == TERN_OK, "%s", err.message);
+	tern_session_feed(session, ids, 100, NULL, &err);
+	memcpy(wanted, tern_session_logits(session), n_vocab * sizeof *wanted);
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		struct patience patience = {0, limits[i]};
+		struct tern_generate_options settings = {
+		        .ignore_end = true, .keep_going = is_patient, .user = &patience};
+		struct tern_generate_result result;
+		tern_session_rewind(session, 0);
+		CHECK(tern_generate(session, sampler, ids, 100, &settings, &result, &err) == TERN_OK, "%s",
+		      err.message);
+		CHECK(result.finish == TERN_FINISH_INTERRUPTED && patience.n_asked == limits[i] + 1,
+		      "limit %d: finish %d after %d questions", limits[i], result.finish, patience.n_asked);
+		int n_past = tern_session_n_past(session), n_keep = tern_session_rewind_to(session, ids, 100);
+		CHECK(n_past == result.n_prompt + result.n_generated - (result.n_generated > 0), "%d tokens of %d + %d",
+		      n_past, result.n_prompt, result.n_generated);
+		tern_session_feed(session, ids + n_keep, (size_t)(100 - n_keep), NULL, &err);
+		CHECK(!memcmp(tern_session_logits(session), wanted, n_vocab * sizeof *wanted),
+		      "limit %d: stopping changed the answer", limits[i]);
+	}
+	tern_sampler_free(sampler);
+	tern_session_free(session);
+	free(wanted);
+}
+
 int main(void)
 {
 	static const struct {
@@ -119,6 +184,8 @@ int main(void)
 		      splits[i].n_threads, splits[i].n_batch, splits[i].n_piece, (unsigned long long)hash);
 	}
 	check_rewind(ids);
+	check_rewind_to(ids);
+	check_stopping(ids);
 	tern_model_close(model);
 	return test_summary();
 }

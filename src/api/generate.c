@@ -30,6 +30,10 @@ static enum tern_status read_prompt(struct tern_session *session, struct tern_sa
 		enum tern_status status = tern_session_feed(session, ids + done, n, NULL, err);
 		if (status)
 			return status;
+		if (session->was_stopped) {
+			result->finish = TERN_FINISH_INTERRUPTED;
+			break;
+		}
 		for (size_t i = 0; i < n; i++)
 			tern_sampler_accept(sampler, ids[done + i]);
 		done += n;
@@ -93,6 +97,8 @@ static enum tern_status generate(struct tern_session *session, struct tern_sampl
 			result->finish = TERN_FINISH_CONTEXT;
 		else if ((status = tern_session_feed(session, &id, 1, NULL, err)))
 			return status;
+		else if (session->was_stopped)
+			result->finish = TERN_FINISH_INTERRUPTED;
 		else
 			continue;
 		return TERN_OK;
@@ -101,33 +107,43 @@ static enum tern_status generate(struct tern_session *session, struct tern_sampl
 
 static double seconds_since(uint64_t start_ns) { return (double)(tern_clock_ns() - start_ns) * 1e-9; }
 
+static enum tern_status run(struct tern_session *session, struct tern_sampler *sampler, const int32_t *ids,
+                            size_t n_ids, const struct tern_generate_options *options,
+                            struct tern_generate_result *result, struct tern_error *err)
+{
+	struct tern_stream stream = {.on_text = options->on_text,
+	                             .user = options->user,
+	                             .stops = options->stops,
+	                             .n_stops = options->n_stops};
+	uint64_t start = tern_clock_ns();
+	enum tern_status status = read_prompt(session, sampler, ids, n_ids, options, result, err);
+
+	result->prompt_seconds = seconds_since(start);
+	if (status || result->finish == TERN_FINISH_INTERRUPTED)
+		return status;
+	start = tern_clock_ns();
+	status = generate(session, sampler, &stream, options, result, err);
+	tern_stream_finish(&stream);
+	result->generate_seconds = seconds_since(start);
+	return status;
+}
+
 enum tern_status tern_generate(struct tern_session *session, struct tern_sampler *sampler, const int32_t *ids,
                                size_t n_ids, const struct tern_generate_options *options,
                                struct tern_generate_result *result, struct tern_error *err)
 {
 	struct tern_generate_options defaults = {0};
 	struct tern_generate_result ignored;
-	struct tern_stream stream = {0};
+	enum tern_status status;
 
 	options = options ? options : &defaults;
 	result = result ? result : &ignored;
 	*result = (struct tern_generate_result){.finish = TERN_FINISH_STOP};
 	if (!n_ids)
 		return tern_fail(err, TERN_ERR_USAGE, "the prompt is empty");
-
-	uint64_t start = tern_clock_ns();
-	enum tern_status status = read_prompt(session, sampler, ids, n_ids, options, result, err);
-	result->prompt_seconds = seconds_since(start);
-	if (status || result->finish == TERN_FINISH_INTERRUPTED)
-		return status;
-
-	stream = (struct tern_stream){.on_text = options->on_text,
-	                              .user = options->user,
-	                              .stops = options->stops,
-	                              .n_stops = options->n_stops};
-	start = tern_clock_ns();
-	status = generate(session, sampler, &stream, options, result, err);
-	tern_stream_finish(&stream);
-	result->generate_seconds = seconds_since(start);
+	session->keep_going = options->keep_going;
+	session->keep_going_user = options->user;
+	status = run(session, sampler, ids, n_ids, options, result, err);
+	session->keep_going = NULL;
 	return status;
 }

@@ -40,7 +40,7 @@ static enum tern_status load(struct tern_model *model, const struct tern_model_o
 	model->has_weights = model->gguf.n_tensors > 0;
 	if (model->has_weights && (status = tern_transformer_load(&model->transformer, &model->gguf, err)))
 		return status;
-	if ((status = tern_model_load_text(model, err)))
+	if ((status = tern_model_load_text(model, options->chat_format, err)))
 		return status;
 	if (options->lock && mlock(model->file.data, model->file.size) != 0)
 		return tern_fail(err, TERN_ERR_FAILED, "%s: cannot lock %zu bytes in memory: %s", model->path,

@@ -19,11 +19,13 @@ struct tern_model {
 	struct tern_tokenizer *tokenizer;
 	bool has_chat_template; /* the file carries one, known or not */
 	enum tern_chat_format chat_format;
-	int32_t bos_id; /* that texts begin with, or -1 */
-	bool *is_end;   /* [n_pieces] tokens that end a text or a turn */
+	const char *chat_stops[TERN_CHAT_MAX_ENDS + 1]; /* texts that end an answer and are no tokens; then NULL */
+	int32_t bos_id;                                 /* that texts begin with, or -1 */
+	bool *is_end;                                   /* [n_pieces] tokens that end a text or a turn */
 };
 
-/* Fills tokenizer, chat_format and is_end from the metadata. In vocab.c. */
-enum tern_status tern_model_load_text(struct tern_model *model, struct tern_error *err);
+/* Fills tokenizer, chat_format and what ends texts from the metadata. The chat format is the one called chat_format
+ * unless that is NULL. In vocab.c. */
+enum tern_status tern_model_load_text(struct tern_model *model, const char *chat_format, struct tern_error *err);
 
 #endif

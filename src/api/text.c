@@ -20,7 +20,8 @@ enum tern_status tern_tokenize(const struct tern_model *model, const char *text,
 }
 
 enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct tern_message *messages,
-                                    size_t n_messages, int32_t **ids, size_t *n_ids, struct tern_error *err)
+                                    size_t n_messages, unsigned flags, int32_t **ids, size_t *n_ids,
+                                    struct tern_error *err)
 {
 	struct tern_ids out = {0};
 	enum tern_status status;
@@ -29,8 +30,7 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
 		status = tern_fail(err, TERN_ERR_USAGE, "%s: the model has no chat template that tern knows",
 		                   model->path);
 	else
-		status = tern_chat_encode(model->tokenizer, model->chat_format, messages, n_messages,
-		                          TERN_CHAT_GENERATE, &out, err);
+		status = tern_chat_encode(model->tokenizer, model->chat_format, messages, n_messages, flags, &out, err);
 	if (status) {
 		tern_free(out.ids);
 		out = (struct tern_ids){0};
@@ -38,6 +38,13 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
 	*ids = out.ids;
 	*n_ids = out.n_ids;
 	return status;
+}
+
+const char *const *tern_chat_stops(const struct tern_model *model) { return model->chat_stops; }
+
+const char *tern_chat_format_name(size_t index)
+{
+	return index < TERN_CHAT_N_FORMATS - 1 ? tern_chat_name((enum tern_chat_format)(index + 1)) : NULL;
 }
 
 /* The part of a token's bytes that belongs to the text. follows_whole: the token is the first, or comes after one that

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The arrays of a vocabulary while it is read. */
@@ -208,13 +209,34 @@ static enum tern_status find_end_tokens(struct tern_model *model, const struct r
 	return TERN_OK;
 }
 
-static enum tern_status find_chat_format(struct tern_model *model, const struct reading *r, struct tern_error *err)
+static enum tern_status unknown_chat_format(const char *name, struct tern_error *err)
+{
+	char list[256] = "", quoted[TERN_QUOTE_SIZE];
+	size_t n = 0;
+
+	for (size_t i = 0; tern_chat_format_name(i); i++) {
+		int added = snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", tern_chat_format_name(i));
+		n = added > 0 && (size_t)added < sizeof list - n ? n + (size_t)added : sizeof list - 1;
+	}
+	return tern_fail(err, TERN_ERR_USAGE, "chat format '%s' is not known; tern knows %s",
+	                 tern_quote(quoted, name, strlen(name)), list);
+}
+
+/* The one called `name`, or if that is NULL what the file's template describes. */
+static enum tern_status find_chat_format(struct tern_model *model, const struct reading *r, const char *name,
+                                         struct tern_error *err)
 {
 	struct gguf_string source;
 	struct tern_piece eos = {"", 0};
+	enum tern_status status;
 	bool found;
-	enum tern_status status = tern_gguf_get_string(&model->gguf, "tokenizer.chat_template", &source, &found, err);
 
+	if (name) {
+		model->has_chat_template = true;
+		model->chat_format = tern_chat_by_name(name);
+		return model->chat_format == TERN_CHAT_NONE ? unknown_chat_format(name, err) : TERN_OK;
+	}
+	status = tern_gguf_get_string(&model->gguf, "tokenizer.chat_template", &source, &found, err);
 	if (status || !found)
 		return status;
 	model->has_chat_template = true;
@@ -224,7 +246,21 @@ static enum tern_status find_chat_format(struct tern_model *model, const struct 
 	return TERN_OK;
 }
 
-enum tern_status tern_model_load_text(struct tern_model *model, struct tern_error *err)
+/* What ends an answer in the chat format: tokens, where the vocabulary has them. */
+static void add_chat_ends(struct tern_model *model)
+{
+	size_t n_stops = 0;
+
+	for (const char *const *end = tern_chat_ends(model->chat_format); *end; end++) {
+		int32_t id = tern_tokenizer_find(model->tokenizer, *end, strlen(*end));
+		if (id >= 0 && tern_tokenizer_is_special(model->tokenizer, id))
+			model->is_end[id] = true;
+		else
+			model->chat_stops[n_stops++] = *end;
+	}
+}
+
+enum tern_status tern_model_load_text(struct tern_model *model, const char *chat_format, struct tern_error *err)
 {
 	struct reading r = {.model = model};
 	enum tern_status status = read_vocab(&r, err);
@@ -235,7 +271,9 @@ enum tern_status tern_model_load_text(struct tern_model *model, struct tern_erro
 		status = find_end_tokens(model, &r, err);
 	model->bos_id = r.vocab.add_bos ? r.vocab.bos_id : -1;
 	if (!status)
-		status = find_chat_format(model, &r, err);
+		status = find_chat_format(model, &r, chat_format, err);
+	if (!status)
+		add_chat_ends(model);
 	tern_free(r.pieces);
 	tern_free(r.merges);
 	tern_free(r.scores);

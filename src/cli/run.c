@@ -167,8 +167,8 @@ static enum tern_status tokenize_prompt(struct run *run, struct tern_error *err)
 	enum tern_status status;
 
 	if (run->is_chat)
-		status = tern_chat_tokenize(model, messages + !has_system, 1 + (size_t)has_system, &run->all_ids,
-		                            &run->n_ids, err);
+		status = tern_chat_tokenize(model, messages + !has_system, 1 + (size_t)has_system, TERN_CHAT_GENERATE,
+		                            &run->all_ids, &run->n_ids, err);
 	else
 		status = tern_tokenize(model, run->prompt.bytes, run->prompt.n_bytes,
 		                       TERN_TOKENIZE_BOS | TERN_TOKENIZE_SPECIAL, &run->all_ids, &run->n_ids, err);

@@ -15,6 +15,13 @@
 #include "infer/embedding.h"
 #include "infer/linear.h"
 
+static bool may_go_on(struct tern_session *session)
+{
+	if (session->keep_going && !session->keep_going(session->keep_going_user))
+		session->was_stopped = true;
+	return !session->was_stopped;
+}
+
 struct norm_task {
 	struct tern_session *session;
 	float *out;
@@ -104,7 +111,8 @@ static void activate_token(void *context, size_t token, int worker)
 	}
 }
 
-static void ffn_part(struct tern_session *session, const struct tern_layer *layer, size_t n_token)
+/* False if the layer was not finished. The first two matrices are most of its work, hence the question after them. */
+static bool ffn_part(struct tern_session *session, const struct tern_layer *layer, size_t n_token)
 {
 	const struct tern_hparams *h = &session->transformer->hparams;
 	struct tern_projection gate_up[] = {
@@ -114,20 +122,27 @@ static void ffn_part(struct tern_session *session, const struct tern_layer *laye
 
 	rms_norm(session, session->normed, session->x, layer->ffn_norm, h->n_embd, n_token);
 	project_several(session, gate_up, 2, layer->gate_up_share_input, session->normed, n_token);
+	if (!may_go_on(session))
+		return false;
 	tern_session_run(session, activate_token, session, n_token, n_token * h->n_ff * 32);
 	if (layer->ffn_sub_norm)
 		rms_norm(session, session->gate, session->gate, layer->ffn_sub_norm, h->n_ff, n_token);
 	project_one(session, &layer->down, session->gate, session->x, true, n_token);
+	return true;
 }
 
-void tern_forward(struct tern_session *session, const int32_t *ids, size_t n_token)
+bool tern_forward(struct tern_session *session, const int32_t *ids, size_t n_token)
 {
 	const struct tern_transformer *t = session->transformer;
 
 	tern_embed(session, ids, n_token);
 	tern_rope_fill(session, n_token);
 	for (size_t i = 0; i < t->hparams.n_layer; i++) {
+		if (!may_go_on(session))
+			return false;
 		attention_part(session, &t->layers[i], i, n_token);
-		ffn_part(session, &t->layers[i], n_token);
+		if (!may_go_on(session) || !ffn_part(session, &t->layers[i], n_token))
+			return false;
 	}
+	return true;
 }

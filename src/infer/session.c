@@ -41,8 +41,9 @@ static bool alloc_scratch(struct tern_session *s)
 	s->rope_cos = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_cos);
 	s->rope_sin = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_sin);
 	s->logits = tern_alloc(h->n_vocab, sizeof *s->logits);
+	s->ids = tern_alloc_aligned(s->n_ctx, sizeof *s->ids);
 	bool complete = s->x && s->normed && s->q && s->k && s->v && s->attended && s->gate && s->up && s->rope_cos &&
-	                s->rope_sin && s->logits;
+	                s->rope_sin && s->logits && s->ids;
 	for (size_t i = 0; i < 3; i++) {
 		s->quantized[i].q = alloc_batch(s, widest, 1);
 		s->quantized[i].activations = alloc_batch(s, n_group, sizeof *s->quantized[i].activations);
@@ -80,8 +81,8 @@ enum tern_status tern_session_init(struct tern_session *session, const struct te
 
 void tern_session_clear(struct tern_session *s)
 {
-	void *const blocks[] = {s->x,    s->normed, s->q,        s->k,        s->v,      s->attended,
-	                        s->gate, s->up,     s->rope_cos, s->rope_sin, s->logits, s->worker_scratch};
+	void *const blocks[] = {s->x,  s->normed,   s->q,        s->k,      s->v,   s->attended,      s->gate,
+	                        s->up, s->rope_cos, s->rope_sin, s->logits, s->ids, s->worker_scratch};
 
 	tern_pool_free(s->pool);
 	tern_kv_free(&s->kv);
@@ -105,9 +106,11 @@ enum tern_status tern_session_feed(struct tern_session *session, const int32_t *
 	for (size_t i = 0; i < n_ids; i++)
 		if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
 			return tern_fail(err, TERN_ERR_USAGE, "token id %d: expected 0 to %zu", ids[i], n_vocab - 1);
+	session->was_stopped = false;
 	while (n_ids) {
 		size_t n = n_ids < session->n_batch ? n_ids : session->n_batch;
-		tern_forward(session, ids, n);
+		if (!tern_forward(session, ids, n))
+			return TERN_OK;
 		if (logits) {
 			tern_head(session, 0, n, logits);
 			logits += n * n_vocab;
@@ -116,6 +119,7 @@ enum tern_status tern_session_feed(struct tern_session *session, const int32_t *
 			memcpy(session->logits, logits - n_vocab, n_vocab * sizeof *logits);
 		else if (n == n_ids)
 			tern_head(session, n - 1, 1, session->logits);
+		memcpy(session->ids + session->n_past, ids, n * sizeof *ids);
 		session->n_past += n;
 		ids += n;
 		n_ids -= n;
@@ -135,4 +139,14 @@ void tern_session_rewind(struct tern_session *session, int n_keep)
 {
 	if (n_keep >= 0 && (size_t)n_keep < session->n_past)
 		session->n_past = (size_t)n_keep;
+}
+
+int tern_session_rewind_to(struct tern_session *session, const int32_t *ids, size_t n_ids)
+{
+	size_t n = 0;
+
+	while (n < session->n_past && n + 1 < n_ids && session->ids[n] == ids[n])
+		n++;
+	session->n_past = n;
+	return (int)n;
 }

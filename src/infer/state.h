@@ -25,7 +25,13 @@ struct tern_session {
 	const struct tern_kernels *kernels;
 	struct tern_pool *pool;
 	size_t n_ctx, n_batch, n_past;
+	int32_t *ids; /* [n_ctx] the first n_past of them are the context */
 	struct tern_kv kv;
+	/* Asked by tern_forward() whether to go on; NULL: always. When it said no, was_stopped is set and the context
+	 * is as it was before the batch. */
+	bool (*keep_going)(void *user);
+	void *keep_going_user;
+	bool was_stopped;
 
 	/* Scratch for a batch of n_token <= n_batch tokens. */
 	float *x;                           /* [n_token, n_embd] the residual stream */

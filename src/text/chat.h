@@ -38,20 +38,20 @@ enum tern_chat_format tern_chat_detect(const char *source, size_t n_bytes, const
 /* False if the model knows no system text: a system message is then refused. */
 bool tern_chat_takes_system(enum tern_chat_format format);
 
-/* Texts that end an answer: a list that ends with NULL. Those that are tokens of the vocabulary belong to the end
- * tokens, the others are stop strings. */
-const char *const *tern_chat_ends(enum tern_chat_format format);
-
 enum {
-	TERN_CHAT_GENERATE = 1,    /* end where the assistant's answer begins; else after the last message */
-	TERN_CHAT_NO_THINKING = 2, /* with GENERATE: ask for an answer without thoughts, where the format can (Qwen3) */
+	TERN_CHAT_MAX_ENDS = 3
 };
 
+/* Texts that end an answer: a list of at most TERN_CHAT_MAX_ENDS that ends with NULL. Those that are tokens of the
+ * vocabulary belong to the end tokens, the others are stop strings. */
+const char *const *tern_chat_ends(enum tern_chat_format format);
+
 /* Appends the ids of a conversation, BOS included where the format has one. They are exactly the ids of the text
- * that the template renders, except that what the contents spell never becomes a control token. What is appended for
- * some messages begins what is appended for more of them, but for the thoughts that Qwen3 and R1 drop, and for tokens
- * that reach from one message's markup into the next's text. TERN_ERR_USAGE for TERN_CHAT_NONE, an unknown role, or a
- * system message that the format has no place for. Thread-safe. */
+ * that the template renders, except that what the contents spell never becomes a control token. flags: those of
+ * tern_chat_tokenize(). What is appended for some messages begins what is
+ * appended for more of them, but for the thoughts that Qwen3 and R1 drop, and for tokens that reach from one message's
+ * markup into the next's text. TERN_ERR_USAGE for TERN_CHAT_NONE, an unknown role, or a system message that the format
+ * has no place for. Thread-safe. */
 enum tern_status tern_chat_encode(const struct tern_tokenizer *tokenizer, enum tern_chat_format format,
                                   const struct tern_message *messages, size_t n_messages, unsigned flags,
                                   struct tern_ids *out, struct tern_error *err);

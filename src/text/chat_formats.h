@@ -42,7 +42,7 @@ struct chat_table {
 	enum chat_system system;
 	enum chat_thoughts thoughts;
 	bool trims; /* white space around contents */
-	const char *ends[4];
+	const char *ends[TERN_CHAT_MAX_ENDS + 1];
 };
 
 /* NULL for TERN_CHAT_NONE and values that are no format. */
