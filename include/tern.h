@@ -144,6 +144,8 @@ const char *const *tern_chat_stops(const struct tern_model *model);
 
 /* The chat formats that tern knows: "llama-3", "chatml", ... for index 0, 1, ...; NULL behind the last. */
 const char *tern_chat_format_name(size_t index);
+/* Whether there is a chat format of that name, or of another spelling of it ("llama3"). */
+bool tern_chat_format_is_known(const char *name);
 
 /* ---- sessions: a context and what has been computed for it ------------------------------------------------ */
 

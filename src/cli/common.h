@@ -1,9 +1,10 @@
-/* What several subcommands share: groups of options, and opening a model with them. */
+/* What all subcommands with a model share: groups of options, and opening it. */
 #ifndef TERN_CLI_COMMON_H
 #define TERN_CLI_COMMON_H
 
 #include "console/options.h"
 
+#include <stdint.h>
 #include <tern.h>
 
 /* Groups "Model", "Computing" and "Messages". */
@@ -13,6 +14,8 @@ struct common_options {
 	int n_threads; /* 0 if not given: see common_threads() */
 	bool quiet, verbose;
 	int color; /* enum term_color */
+	/* Not an option of these groups: set by commands that let the user choose, before the model is opened. */
+	const char *chat_format;
 };
 
 extern const struct option common_model_options[], common_computing_options[], common_message_options[];
@@ -31,24 +34,6 @@ extern const struct option common_model_options[], common_computing_options[], c
 		"Messages:", common_message_options, offsetof(values, field) \
 	}
 
-/* Group "Generation". */
-struct generation_options {
-	int n_predict; /* -1 = until the text ends */
-	int n_ctx;     /* as typed: -1 = not given, 0 = the model's */
-	const char *system;
-	float temperature, top_p, min_p, repeat_penalty;
-	int top_k, repeat_last_n;
-	struct option_seed seed;
-	struct option_list stops;
-	bool raw, ignore_eos, show_special;
-};
-
-extern const struct option generation_options[];
-#define GENERATION_GROUP(values, field)                                    \
-	{                                                                  \
-		"Generation:", generation_options, offsetof(values, field) \
-	}
-
 /* Makes the options known to the other parts (colour, quiet), and takes the first operand as the model if it is a
  * .gguf file and -m is absent. To be called after options_parse(). */
 void common_apply(struct common_options *options, struct operands *operands);
@@ -58,6 +43,8 @@ struct opened {
 	struct tern_model *model;
 	char *path;
 	struct tern_model_info info;
+	struct tern_error not_locked; /* why --mlock had no effect; status TERN_OK if it had or was not asked for */
+	uint64_t open_ns;
 };
 
 /* Finds and opens the model; errors are reported. With --verbose tells what was opened. */
@@ -66,13 +53,14 @@ enum tern_status common_open(struct opened *opened, const struct common_options 
 enum tern_status common_open_weights(struct opened *opened, const struct common_options *options);
 void common_close(struct opened *opened);
 
+/* The parts of common_open_weights(), for a command that opens in another thread: the first finds the file and the last
+ * tells about it; both report. The one between may run in any thread and prints nothing. */
+enum tern_status common_find(struct opened *opened, const struct common_options *options,
+                             struct tern_model_options *settings);
+enum tern_status common_open_found(struct opened *opened, struct tern_model_options settings, struct tern_error *err);
+enum tern_status common_tell_opened(const struct opened *opened, const struct common_options *options);
+
 /* The number of threads from -t or $TERN_THREADS, 0 if neither; TERN_ERR_USAGE was reported for a bad variable. */
 enum tern_status common_threads(const struct common_options *options, int *n_threads);
-
-/* Settings of the sampler; the seed is random unless given. */
-struct tern_sampler_options generation_sampler(const struct generation_options *options);
-
-/* Refuses combinations that make no sense; the error was reported. */
-enum tern_status generation_check(const struct command *command, const struct generation_options *options);
 
 #endif

@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
+#include "cli/generation.h"
 #include "cli/input.h"
 #include "console/output.h"
 #include "console/progress.h"
@@ -147,7 +147,8 @@ static enum tern_status choose_format(struct run *run)
 	if (run->is_chat || run->options.generation.raw)
 		return TERN_OK;
 	if (format) {
-		report("%s: its chat format is not one tern knows; --raw continues the text as it is",
+		report("%s: its chat format is not one tern knows; --template chooses one, --raw continues the text "
+		       "as it is",
 		       run->opened.path);
 		return TERN_ERR_FILE;
 	}
@@ -285,12 +286,7 @@ static void note_speed(const struct run *run, const struct tern_generate_result 
 {
 	struct text line = {0};
 
-	text_printf(&line, "prompt %d tokens", result->n_prompt);
-	if (result->prompt_seconds > 0)
-		text_printf(&line, " %.1f t/s", result->n_prompt / result->prompt_seconds);
-	text_printf(&line, " · generated %d tokens", result->n_generated);
-	if (result->n_generated > 0 && result->generate_seconds > 0)
-		text_printf(&line, " %.1f t/s", result->n_generated / result->generate_seconds);
+	generation_describe(&line, result);
 	text_printf(&line, " · seed %llu", (unsigned long long)run->sampling.seed);
 	if (!line.failed)
 		note("%s", line.bytes);
@@ -359,22 +355,19 @@ static enum tern_status generate(struct run *run, struct tern_error *err)
 
 static enum tern_status open_session(struct run *run, struct tern_error *err)
 {
-	int n_ctx = run->options.generation.n_ctx, n_model = run->opened.info.n_ctx_train;
-	struct tern_session_options settings = {.n_ctx = n_ctx < 0 ? 0 : n_ctx == 0 ? -1 : n_ctx};
+	struct generation_options *generation = &run->options.generation;
 	enum tern_status status;
+	int n_threads;
 
-	common_threads(&run->options.common, &settings.n_threads);
-	if ((status = tern_session_new(&run->session, run->opened.model, &settings, err)))
+	common_threads(&run->options.common, &n_threads);
+	if ((status = generation_open_session(&run->session, generation, &run->opened, n_threads, err)) ||
+	    (run->is_chat && (status = generation_add_stops(generation, run->opened.model, err))))
 		return status;
-	if (n_ctx > n_model)
-		warn("a context of %d tokens is more than the %d the model was made for", n_ctx, n_model);
-	run->sampling = generation_sampler(&run->options.generation);
+	run->sampling = generation_sampler(generation);
 	if ((status = tern_sampler_new(&run->sampler, run->opened.model, &run->sampling, err)))
 		return status;
-	if (run->options.common.verbose)
-		note("context %d tokens, %d threads, kernels %s, %s", tern_session_n_ctx(run->session),
-		     tern_session_n_threads(run->session), tern_isa_name(NULL),
-		     run->is_chat ? run->opened.info.chat_format : "no chat format");
+	generation_tell_session(run->session, &run->options.common, &run->opened,
+	                        run->is_chat ? run->opened.info.chat_format : NULL);
 	return TERN_OK;
 }
 
@@ -388,6 +381,7 @@ static enum tern_status work(struct run *run)
 		return status;
 	if (run->options.output.json && run->options.output.jsonl)
 		return usage_error(&command_run, "--json and --jsonl exclude each other");
+	run->options.common.chat_format = run->options.generation.chat_format;
 	if ((status = read_prompt(run)) || (status = common_open_weights(&run->opened, &run->options.common)) ||
 	    (status = choose_format(run)) || (status = read_document(run)))
 		return status;

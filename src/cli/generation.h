@@ -1,0 +1,50 @@
+/* How text is generated: the options that `run` and `chat` share, and what follows from them. */
+#ifndef TERN_CLI_GENERATION_H
+#define TERN_CLI_GENERATION_H
+
+#include "cli/common.h"
+#include "console/text.h"
+
+/* Group "Generation". */
+struct generation_options {
+	int n_predict; /* -1 = until the text ends */
+	int n_ctx;     /* as typed: -1 = not given, 0 = the model's */
+	const char *system;
+	float temperature, top_p, min_p, repeat_penalty;
+	int top_k, repeat_last_n;
+	struct option_seed seed;
+	struct option_list stops;
+	const char *chat_format; /* NULL: the model's own */
+	bool raw, ignore_eos, show_special;
+};
+
+extern const struct option generation_options[];
+#define GENERATION_GROUP(values, field)                                    \
+	{                                                                  \
+		"Generation:", generation_options, offsetof(values, field) \
+	}
+
+/* Settings of the sampler; the seed is random unless given. */
+struct tern_sampler_options generation_sampler(const struct generation_options *options);
+
+/* Refuses combinations that make no sense; the error was reported. */
+enum tern_status generation_check(const struct command *command, const struct generation_options *options);
+
+/* Opens the session that the options ask for. Prints nothing; may run in any thread. */
+enum tern_status generation_open_session(struct tern_session **session, const struct generation_options *options,
+                                         const struct opened *opened, int n_threads, struct tern_error *err);
+
+/* Warns of a context longer than the model's; with --verbose tells facts about the session. chat_format: NULL if none
+ * is used. */
+void generation_tell_session(const struct tern_session *session, const struct common_options *common,
+                             const struct opened *opened, const char *chat_format);
+
+/* Puts what ends an answer in the model's chat format, besides tokens, with the stop strings of the options. The model
+ * has to stay open as long as they are used. */
+enum tern_status generation_add_stops(struct generation_options *options, const struct tern_model *model,
+                                      struct tern_error *err);
+
+/* "prompt 12 tokens 412.1 t/s · generated 30 tokens 31.4 t/s" */
+void generation_describe(struct text *line, const struct tern_generate_result *result);
+
+#endif
