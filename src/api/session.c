@@ -17,6 +17,7 @@ static enum tern_status choose(struct tern_session_options *chosen, const struct
                                const struct tern_session_options *options, struct tern_error *err)
 {
 	int n_ctx_train = (int)model->transformer.hparams.n_ctx_train;
+	int n_ctx_max = (int)model->transformer.hparams.n_ctx_max;
 
 	*chosen = options ? *options : (struct tern_session_options){0};
 	if (chosen->n_ctx == 0)
@@ -29,6 +30,11 @@ static enum tern_status choose(struct tern_session_options *chosen, const struct
 		chosen->n_batch = DEFAULT_BATCH;
 	if (chosen->n_ctx < 1)
 		return tern_fail(err, TERN_ERR_USAGE, "context: expected at least 1 token, got %d", chosen->n_ctx);
+	if (n_ctx_max && chosen->n_ctx > n_ctx_max)
+		return tern_fail(err, TERN_ERR_USAGE,
+		                 "context: the file does not say how far back its layers with a window look, so up to "
+		                 "%d tokens are right, not %d",
+		                 n_ctx_max, chosen->n_ctx);
 	if (chosen->n_threads < 1 || chosen->n_threads > MAX_THREADS)
 		return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", MAX_THREADS,
 		                 chosen->n_threads);

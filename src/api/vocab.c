@@ -85,10 +85,16 @@ static bool piece_is(struct tern_piece piece, const char *text)
 	return piece.length == strlen(text) && !memcmp(piece.bytes, text, piece.length);
 }
 
-/* The official BitNet b1.58 2B4T file names no pre-tokenizer; its vocabulary is Llama 3's. */
-static bool is_llama3_vocabulary(const struct reading *r)
+/* What a file without tokenizer.ggml.pre means, or NULL. The official files of BitNet b1.58 2B4T name none (of either
+ * architecture's name); their vocabulary is Llama 3's. Of "default" the tokenizer knows which vocabularies it fits. */
+static const char *guess_pre(const struct reading *r)
 {
-	return r->vocab.n_pieces > 128000 && piece_is(r->pieces[128000], "<|begin_of_text|>");
+	const char *arch = r->model->arch;
+
+	if (!strcmp(arch, "bitnet-b1.58") || !strcmp(arch, "bitnet-25") ||
+	    (r->vocab.n_pieces > 128000 && piece_is(r->pieces[128000], "<|begin_of_text|>")))
+		return "llama-bpe";
+	return tern_tokenizer_knows_default(r->vocab.n_pieces) ? "default" : NULL;
 }
 
 static enum tern_status read_pre(struct reading *r, struct tern_error *err)
@@ -99,8 +105,9 @@ static enum tern_status read_pre(struct reading *r, struct tern_error *err)
 
 	if (status)
 		return status;
-	if (!found && is_llama3_vocabulary(r))
-		pre = (struct gguf_string){"llama-bpe", 9};
+	const char *guess = found ? NULL : guess_pre(r);
+	if (guess)
+		pre = (struct gguf_string){guess, strlen(guess)};
 	else if (!found)
 		return fail_key(r->model, "tokenizer.ggml.pre",
 		                "missing; without it text would be cut into wrong tokens", err);
@@ -222,21 +229,17 @@ static enum tern_status unknown_chat_format(const char *name, struct tern_error 
 	                 tern_quote(quoted, name, strlen(name)), list);
 }
 
-/* The one called `name`, or if that is NULL what the file's template describes. */
-static enum tern_status find_chat_format(struct tern_model *model, const struct reading *r, const char *name,
-                                         struct tern_error *err)
+/* Takes the template under "tokenizer.chat_template" or that with a suffix, ".NAME", if there is one. */
+static enum tern_status try_template(struct tern_model *model, const struct reading *r, const char *suffix,
+                                     size_t n_suffix, struct tern_error *err)
 {
 	struct gguf_string source;
 	struct tern_piece eos = {"", 0};
-	enum tern_status status;
+	char key[GGUF_MAX_KEY_LENGTH + 1];
 	bool found;
 
-	if (name) {
-		model->has_chat_template = true;
-		model->chat_format = tern_chat_by_name(name);
-		return model->chat_format == TERN_CHAT_NONE ? unknown_chat_format(name, err) : TERN_OK;
-	}
-	status = tern_gguf_get_string(&model->gguf, "tokenizer.chat_template", &source, &found, err);
+	snprintf(key, sizeof key, "tokenizer.chat_template%.*s", (int)n_suffix, suffix);
+	enum tern_status status = tern_gguf_get_string(&model->gguf, key, &source, &found, err);
 	if (status || !found)
 		return status;
 	model->has_chat_template = true;
@@ -244,6 +247,37 @@ static enum tern_status find_chat_format(struct tern_model *model, const struct 
 		eos = r->pieces[r->vocab.eos_id];
 	model->chat_format = tern_chat_detect(source.bytes, source.length, eos.bytes, eos.length, r->vocab.n_pieces);
 	return TERN_OK;
+}
+
+/* The one called `name`, or if that is NULL what the file's templates describe: that without a name, else "default",
+ * else the first of the list that tern knows: models with several have others for tools and documents. */
+static enum tern_status find_chat_format(struct tern_model *model, const struct reading *r, const char *name,
+                                         struct tern_error *err)
+{
+	const struct gguf_pair *names;
+	char suffix[80];
+	enum tern_status status;
+
+	if (name) {
+		model->has_chat_template = true;
+		model->chat_format = tern_chat_by_name(name);
+		return model->chat_format == TERN_CHAT_NONE ? unknown_chat_format(name, err) : TERN_OK;
+	}
+	if ((status = try_template(model, r, "", 0, err)) || model->has_chat_template ||
+	    (status = try_template(model, r, ".default", 8, err)) || model->has_chat_template ||
+	    (status = tern_gguf_get_array(&model->gguf, "tokenizer.chat_templates", GGUF_STRING, &names, err)) ||
+	    !names)
+		return status;
+	const uint8_t *cursor = names->value;
+	for (uint64_t i = 0; i < names->n_items && !model->chat_format && !status; i++) {
+		struct gguf_string listed = tern_gguf_next_string(&cursor);
+		if (listed.length > sizeof suffix - 2 || memchr(listed.bytes, 0, listed.length))
+			continue;
+		suffix[0] = '.';
+		memcpy(suffix + 1, listed.bytes, listed.length);
+		status = try_template(model, r, suffix, listed.length + 1, err);
+	}
+	return status;
 }
 
 /* What ends an answer in the chat format: tokens, where the vocabulary has them. */

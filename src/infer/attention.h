@@ -12,7 +12,7 @@ void tern_attention_prepare(struct tern_session *session, const struct tern_laye
 /* session->attended from session->q and the cache. Token t sees positions 0 .. n_past + t. */
 void tern_attention(struct tern_session *session, size_t layer_index, size_t n_token);
 
-/* Cosines and sines for positions n_past .. n_past + n_token - 1. */
+/* Cosines and sines for positions n_past .. n_past + n_token - 1, for all kinds of layers. */
 void tern_rope_fill(struct tern_session *session, size_t n_token);
 
 /* Bytes of scratch a worker needs. */

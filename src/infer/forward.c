@@ -1,14 +1,14 @@
 /* The network, layer by layer:
  *
- *     x = embedding[id]
+ *     x = embedding[id]  [times a constant]
  *     per layer:  h = rms_norm(x, attn_norm);  q, k, v = linear(h);  [QK-norm]  RoPE
- *                 x += linear(sub_norm(attention(q, k, v)))
+ *                 x += post_norm(linear(sub_norm(attention(q, k, v))))
  *                 h = rms_norm(x, ffn_norm)
- *                 x += linear(sub_norm(f(linear(h)) * linear(h)))
+ *                 x += post_norm(linear(sub_norm(f(linear(h)) * linear(h))))
  *
- * where linear() is tern_quantize_input() and tern_project(): own norm, int8, ternary product, scale, bias; and the
- * sub-norms are there in BitNet models only. Every step treats every token alone, so a batch of any size gives the
- * same bits. */
+ * where linear() is tern_quantize_input() and tern_project(): own norm, int8, ternary product, scale, bias; sub-norms
+ * are there in BitNet models only, post-norms and the constant in Gemma only. Every step treats every token alone, so a
+ * batch of any size gives the same bits. */
 #include "infer/forward.h"
 
 #include "infer/attention.h"
@@ -58,6 +58,31 @@ static void project_one(struct tern_session *session, const struct tern_linear *
 	tern_project(session, &projection, 1, n_token);
 }
 
+static void add_token(void *context, size_t token, int worker)
+{
+	const struct norm_task *task = context;
+
+	(void)worker;
+	norm_token(context, token, worker);
+	for (size_t i = 0; i < task->n; i++)
+		task->session->x[token * task->n + i] += task->out[token * task->n + i];
+}
+
+/* x += linear(input), or x += rms_norm(linear(input), post_norm). */
+static void project_to_stream(struct tern_session *session, const struct tern_linear *linear, const float *post_norm,
+                              const float *input, size_t n_token)
+{
+	size_t n_embd = session->transformer->hparams.n_embd;
+	struct norm_task task = {session, session->normed, session->normed, post_norm, n_embd};
+
+	if (!post_norm) {
+		project_one(session, linear, input, session->x, true, n_token);
+		return;
+	}
+	project_one(session, linear, input, session->normed, false, n_token);
+	tern_session_run(session, add_token, &task, n_token, n_token * n_embd * 8);
+}
+
 /* Several projections of one input; if their norms are equal they share one quantised vector. */
 static void project_several(struct tern_session *session, struct tern_projection *projections, size_t n_projection,
                             bool share_input, const float *input, size_t n_token)
@@ -87,7 +112,7 @@ static void attention_part(struct tern_session *session, const struct tern_layer
 	if (layer->attn_sub_norm)
 		rms_norm(session, session->attended, session->attended, layer->attn_sub_norm, h->n_head * h->head_dim,
 		         n_token);
-	project_one(session, &layer->o, session->attended, session->x, true, n_token);
+	project_to_stream(session, &layer->o, layer->attn_post_norm, session->attended, n_token);
 }
 
 static void activate_token(void *context, size_t token, int worker)
@@ -127,7 +152,7 @@ static bool ffn_part(struct tern_session *session, const struct tern_layer *laye
 	tern_session_run(session, activate_token, session, n_token, n_token * h->n_ff * 32);
 	if (layer->ffn_sub_norm)
 		rms_norm(session, session->gate, session->gate, layer->ffn_sub_norm, h->n_ff, n_token);
-	project_one(session, &layer->down, session->gate, session->x, true, n_token);
+	project_to_stream(session, &layer->down, layer->ffn_post_norm, session->gate, n_token);
 	return true;
 }
 
@@ -136,6 +161,9 @@ bool tern_forward(struct tern_session *session, const int32_t *ids, size_t n_tok
 	const struct tern_transformer *t = session->transformer;
 
 	tern_embed(session, ids, n_token);
+	if (t->hparams.embedding_scale != 1.0f)
+		for (size_t i = 0; i < n_token * t->hparams.n_embd; i++)
+			session->x[i] *= t->hparams.embedding_scale;
 	tern_rope_fill(session, n_token);
 	for (size_t i = 0; i < t->hparams.n_layer; i++) {
 		if (!may_go_on(session))

@@ -40,6 +40,12 @@ static bool alloc_scratch(struct tern_session *s)
 	s->up = alloc_batch(s, h->n_ff, sizeof *s->up);
 	s->rope_cos = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_cos);
 	s->rope_sin = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_sin);
+	if (h->rope_freq_local) {
+		s->rope_cos_local = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_cos_local);
+		s->rope_sin_local = alloc_batch(s, h->n_rot / 2, sizeof *s->rope_sin_local);
+		if (!s->rope_cos_local || !s->rope_sin_local)
+			return false;
+	}
 	s->logits = tern_alloc(h->n_vocab, sizeof *s->logits);
 	s->ids = tern_alloc_aligned(s->n_ctx, sizeof *s->ids);
 	bool complete = s->x && s->normed && s->q && s->k && s->v && s->attended && s->gate && s->up && s->rope_cos &&
@@ -81,8 +87,21 @@ enum tern_status tern_session_init(struct tern_session *session, const struct te
 
 void tern_session_clear(struct tern_session *s)
 {
-	void *const blocks[] = {s->x,  s->normed,   s->q,        s->k,      s->v,   s->attended,      s->gate,
-	                        s->up, s->rope_cos, s->rope_sin, s->logits, s->ids, s->worker_scratch};
+	void *const blocks[] = {s->x,
+	                        s->normed,
+	                        s->q,
+	                        s->k,
+	                        s->v,
+	                        s->attended,
+	                        s->gate,
+	                        s->up,
+	                        s->rope_cos,
+	                        s->rope_sin,
+	                        s->rope_cos_local,
+	                        s->rope_sin_local,
+	                        s->logits,
+	                        s->ids,
+	                        s->worker_scratch};
 
 	tern_pool_free(s->pool);
 	tern_kv_free(&s->kv);

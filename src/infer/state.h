@@ -34,14 +34,15 @@ struct tern_session {
 	bool was_stopped;
 
 	/* Scratch for a batch of n_token <= n_batch tokens. */
-	float *x;                           /* [n_token, n_embd] the residual stream */
-	float *normed;                      /* [n_token, n_embd] */
-	float *q, *k, *v;                   /* [n_token, n_head * head_dim], [n_token, n_head_kv * head_dim] twice */
-	float *attended;                    /* [n_token, n_head * head_dim] */
-	float *gate, *up;                   /* [n_token, n_ff] */
-	float *rope_cos, *rope_sin;         /* [n_token, n_rot / 2] */
-	struct tern_quantized quantized[3]; /* q, k and v may each need their own */
-	float *logits;                      /* [n_vocab] after the last token fed */
+	float *x;                   /* [n_token, n_embd] the residual stream */
+	float *normed;              /* [n_token, n_embd] */
+	float *q, *k, *v;           /* [n_token, n_head * head_dim], [n_token, n_head_kv * head_dim] twice */
+	float *attended;            /* [n_token, n_head * head_dim] */
+	float *gate, *up;           /* [n_token, n_ff] */
+	float *rope_cos, *rope_sin; /* [n_token, n_rot / 2] */
+	float *rope_cos_local, *rope_sin_local; /* the same of layers with rope_is_local, NULL if there are none */
+	struct tern_quantized quantized[3];     /* q, k and v may each need their own */
+	float *logits;                          /* [n_vocab] after the last token fed */
 
 	/* Scratch of each thread: worker w's part starts at worker_scratch + w * worker_scratch_bytes. */
 	uint8_t *worker_scratch;

@@ -1,5 +1,5 @@
 /* The numbers of a model: from metadata to a checked struct tern_hparams. */
-#include "model/transformer.h"
+#include "model/arch.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -14,48 +14,27 @@ enum {
 	MAX_CONTEXT = 1 << 24
 };
 
-/* Architectures that are this decoder, and what sets them apart. Pairing and row order follow llama.cpp. */
-static const struct arch {
-	const char *name;
-	bool rope_interleaved;
-	enum tern_ffn_activation ffn_activation;
-} archs[] = {
-        {"llama", true, TERN_FFN_SILU},   {"qwen2", false, TERN_FFN_SILU},         {"qwen3", false, TERN_FFN_SILU},
-        {"bitnet", false, TERN_FFN_SILU}, {"bitnet-b1.58", false, TERN_FFN_RELU2}, {"bitnet-25", false, TERN_FFN_RELU2},
-};
-
-static enum tern_status find_arch(const struct gguf *gguf, const struct arch **found, struct tern_error *err)
+/* A whole number, or an array of one for each layer where all are the same. */
+static enum tern_status get_number(const struct gguf *gguf, const char *key, uint32_t *value, bool *found,
+                                   struct tern_error *err)
 {
-	struct gguf_string name;
-	bool is_present;
-	char quoted[TERN_QUOTE_SIZE];
-	enum tern_status status = tern_gguf_get_string(gguf, "general.architecture", &name, &is_present, err);
+	const struct gguf_pair *pair = tern_gguf_find(gguf, key);
+	struct gguf one;
 
-	if (status)
-		return status;
-	if (!is_present)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key 'general.architecture': missing", gguf->path);
-	for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
-		if (strlen(archs[i].name) == name.length && !memcmp(archs[i].name, name.bytes, name.length)) {
-			*found = &archs[i];
-			return TERN_OK;
-		}
-	return tern_fail(
-	        err, TERN_ERR_FILE,
-	        "%s: key 'general.architecture': '%s' is not supported; tern runs llama, qwen2, qwen3, bitnet, "
-	        "bitnet-b1.58 and bitnet-25",
-	        gguf->path, tern_quote(quoted, name.bytes, name.length));
-}
-
-enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct gguf *gguf, const char *suffix,
-                               struct tern_error *err)
-{
-	const struct arch *arch;
-	enum tern_status status = find_arch(gguf, &arch, err);
-
-	if (!status)
-		snprintf(key, GGUF_MAX_KEY_LENGTH + 1, "%s.%s", arch->name, suffix);
-	return status;
+	if (!pair || pair->type != GGUF_ARRAY || !tern_gguf_value_size(pair->item_type) || !pair->n_items)
+		return tern_gguf_get_u32(gguf, key, value, found, err);
+	unsigned size = tern_gguf_value_size(pair->item_type);
+	for (uint64_t i = 1; i < pair->n_items; i++)
+		if (memcmp(pair->value, pair->value + i * size, size) != 0)
+			return tern_fail(err, TERN_ERR_FILE,
+			                 "%s: key '%s': differs from layer to layer, which is not supported",
+			                 gguf->path, key);
+	/* The getter of a file that has the first item alone. */
+	struct gguf_pair item = *pair;
+	uint32_t first = 0;
+	item.type = pair->item_type;
+	one = (struct gguf){.path = gguf->path, .pairs = &item, .n_pairs = 1, .pair_order = &first};
+	return tern_gguf_get_u32(&one, key, value, found, err);
 }
 
 /* A whole number low..high under "ARCH.suffix". *value holds the default; `required` if there is none. */
@@ -68,7 +47,7 @@ static enum tern_status get_size(const struct gguf *gguf, const char *suffix, si
 	enum tern_status status = tern_arch_key(key, gguf, suffix, err);
 
 	if (!status)
-		status = tern_gguf_get_u32(gguf, key, &number, &found, err);
+		status = get_number(gguf, key, &number, &found, err);
 	if (status)
 		return status;
 	if (!found && required)
@@ -185,12 +164,36 @@ static bool string_is(struct gguf_string string, const char *text)
 	return string.length == strlen(text) && !memcmp(string.bytes, text, string.length);
 }
 
+/* How activations are quantised where a file does not say: a whole vector at a time if the model is known to have been
+ * trained so (BitNet's graph, bitnet.cpp's tensor type, a norm in front of every projection), else in the groups that
+ * the weights have, which is closer to no quantisation. 0: whole vectors. */
+static uint32_t default_activation_group(const struct gguf *gguf, const struct tern_arch *arch)
+{
+	static const char *const norms[] = {"blk.0.attn_q_norm_in.weight", "blk.0.attn_q.rms_norm.weight",
+	                                    "blk.0.attn_q.rms_norm"};
+	const struct gguf_tensor *weight = tern_gguf_find_tensor(gguf, "blk.0.attn_q.weight");
+	uint64_t block = weight ? tern_gguf_type_block(weight->type) : 0;
+
+	for (size_t i = 0; i < sizeof norms / sizeof *norms; i++)
+		if (tern_gguf_find_tensor(gguf, norms[i]))
+			return 0;
+	if (arch->is_bitnet || !weight || weight->type == GGUF_TENSOR_I2_S || weight->type == GGUF_TENSOR_T2R16)
+		return 0;
+	return block >= 64 ? (uint32_t)block : 128; /* 1 and 32: no ternary type, its blocks say nothing */
+}
+
 /* tern's own keys: how activations are quantised, and the norm in front of projections. */
-static enum tern_status load_tern_keys(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+static enum tern_status load_tern_keys(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
+                                       struct tern_error *err)
 {
 	struct gguf_string activation = {"per_token", 9}, norm = {"none", 4};
-	uint32_t group = 128;
+	uint32_t group = default_activation_group(gguf, arch);
 	enum tern_status status;
+
+	if (group)
+		activation = (struct gguf_string){"per_group", 9};
+	else
+		group = 128;
 
 	if ((status = tern_gguf_get_string(gguf, "tern.activation", &activation, NULL, err)) ||
 	    (status = tern_gguf_get_u32(gguf, "tern.activation_group", &group, NULL, err)) ||
@@ -217,48 +220,99 @@ static enum tern_status load_tern_keys(struct tern_hparams *h, const struct gguf
 	return tern_get_positive(gguf, "tern.linear_norm_eps", &h->linear_norm_eps, NULL, err);
 }
 
-/* What other engines' files may ask for beyond the shape, and would be wrong without. */
-static enum tern_status check_foreign_keys(const struct gguf *gguf, const struct arch *arch, struct tern_error *err)
+/* ---- attention over a window ---- */
+
+/* Which layers see a window only: a period, of whose layers the last sees all, or a flag for each. */
+static enum tern_status load_window_pattern(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
 {
-	static const char hadamard[] = "prism.hadamard.";
-	char key[GGUF_MAX_KEY_LENGTH + 1], quoted[TERN_QUOTE_SIZE];
-	uint32_t window = 0, n_ctx_train = 0;
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	uint32_t period = (uint32_t)h->window_period;
+	enum tern_status status = tern_arch_key(key, gguf, "attention.sliding_window_pattern", err);
+
+	if (status)
+		return status;
+	const struct gguf_pair *pair = tern_gguf_find(gguf, key);
+	if (!pair || pair->type != GGUF_ARRAY) {
+		status = tern_gguf_get_u32(gguf, key, &period, NULL, err);
+		h->window_period = period;
+		return status;
+	}
+	if (pair->item_type != GGUF_BOOL || pair->n_items != h->n_layer)
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a period or %zu booleans", gguf->path, key,
+		                 h->n_layer);
+	h->window_flags = pair->value;
+	return TERN_OK;
+}
+
+bool tern_layer_has_window(const struct tern_hparams *h, size_t layer)
+{
+	if (h->window_flags)
+		return h->window_flags[layer] != 0;
+	return h->window_period && layer % h->window_period != h->window_period - 1;
+}
+
+/* Gemma 3 has windows in five layers of six. Files of its BitNet embedding model do not say how long they are, only
+ * Gemma's own do: up to 512 tokens it makes no difference, and more are refused. */
+static enum tern_status load_window(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
+                                    struct tern_error *err)
+{
+	enum {
+		GEMMA3_PERIOD = 6,
+		GEMMA3_LEAST_WINDOW = 512
+	};
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	uint32_t window = 0;
+	bool has_window = false;
 	enum tern_status status;
 
-	for (size_t i = 0; i < gguf->n_pairs; i++) {
-		struct gguf_string name = gguf->pairs[i].key;
-		if (name.length >= sizeof hadamard - 1 && !memcmp(name.bytes, hadamard, sizeof hadamard - 1))
-			return tern_fail(err, TERN_ERR_FILE,
-			                 "%s: key '%s': weights in a Hadamard-rotated basis are not supported",
-			                 gguf->path, tern_quote(quoted, name.bytes, name.length));
-	}
-	snprintf(key, sizeof key, "%s.context_length", arch->name);
-	if ((status = tern_gguf_get_u32(gguf, key, &n_ctx_train, NULL, err)))
+	if ((status = tern_arch_key(key, gguf, "attention.sliding_window", err)) ||
+	    (status = tern_gguf_get_u32(gguf, key, &window, &has_window, err)))
 		return status;
-	snprintf(key, sizeof key, "%s.attention.sliding_window", arch->name);
-	if ((status = tern_gguf_get_u32(gguf, key, &window, NULL, err)))
-		return status;
-	if (window && window < n_ctx_train)
+	if (!arch->is_gemma && window && window < h->n_ctx_train)
 		return tern_fail(err, TERN_ERR_FILE,
-		                 "%s: key '%s': attention to the last %u tokens only is not supported", gguf->path, key,
-		                 (unsigned)window);
-	return TERN_OK;
+		                 "%s: key '%s': attention to the last %u tokens only is supported in gemma3 alone",
+		                 gguf->path, key, (unsigned)window);
+	if (!arch->is_gemma)
+		return TERN_OK;
+	h->window_period = GEMMA3_PERIOD;
+	h->window = window;
+	if (!has_window && h->n_ctx_train > GEMMA3_LEAST_WINDOW)
+		h->n_ctx_max = h->n_ctx_train = GEMMA3_LEAST_WINDOW;
+	return load_window_pattern(h, gguf, err);
+}
+
+/* Scores are divided by the root of the head's size; a file may say so, too. */
+static enum tern_status check_attention_scale(const struct tern_hparams *h, const struct gguf *gguf,
+                                              struct tern_error *err)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	float scale = 0.0f, expected = 1.0f / sqrtf((float)h->head_dim);
+	enum tern_status status = tern_arch_key(key, gguf, "attention.scale", err);
+
+	if (!status)
+		status = tern_gguf_get_f32(gguf, key, &scale, NULL, err);
+	if (!status && scale != 0.0f && !(fabsf(scale - expected) <= 1e-4f * expected))
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %g is not supported, only %g", gguf->path, key,
+		                 (double)scale, (double)expected);
+	return status;
 }
 
 enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
 {
-	const struct arch *arch = NULL;
+	const struct tern_arch *arch = NULL;
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	enum tern_status status;
 	bool found;
 
 	memset(h, 0, sizeof *h);
-	if ((status = find_arch(gguf, &arch, err)) || (status = check_foreign_keys(gguf, arch, err)))
+	if ((status = tern_arch_find(gguf, &arch, err)) || (status = tern_arch_check_keys(gguf, arch, err)))
 		return status;
 	h->rope_interleaved = arch->rope_interleaved;
 	h->ffn_activation = arch->ffn_activation;
-	if ((status = load_sizes(h, gguf, err)) || (status = load_vocab_size(h, gguf, err)))
+	if ((status = load_sizes(h, gguf, err)) || (status = load_vocab_size(h, gguf, err)) ||
+	    (status = check_attention_scale(h, gguf, err)) || (status = load_window(h, gguf, arch, err)))
 		return status;
+	h->embedding_scale = arch->is_gemma ? sqrtf((float)h->n_embd) : 1.0f;
 	snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch->name);
 	h->rms_eps = 1.0f; /* any positive number; there is no default */
 	if ((status = tern_get_positive(gguf, key, &h->rms_eps, &found, err)))
@@ -269,8 +323,6 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 	if ((status = get_size(gguf, "rope.dimension_count", &h->n_rot, false, 2, h->head_dim, err)))
 		return status;
 	if (h->n_rot % 2)
-		return tern_fail(err, TERN_ERR_FILE,
-		                 "%s: key '%s.rope.dimension_count': expected an even number, got %zu", gguf->path,
-		                 arch->name, h->n_rot);
-	return load_tern_keys(h, gguf, err);
+		return fail_key(gguf, "rope.dimension_count", err, "expected an even number, got %zu", h->n_rot);
+	return load_tern_keys(h, gguf, arch, err);
 }

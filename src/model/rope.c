@@ -152,24 +152,55 @@ static enum tern_status apply_divisors(struct tern_hparams *h, const struct gguf
 	return TERN_OK;
 }
 
+/* Angles without scaling. NULL when memory runs out. */
+static double *plain_frequencies(const struct tern_hparams *h, double base)
+{
+	double *frequencies = tern_alloc(h->n_rot / 2, sizeof *frequencies);
+
+	for (size_t i = 0; frequencies && i < h->n_rot / 2; i++)
+		frequencies[i] = tern_exp_f64(-2.0 * (double)i / (double)h->n_rot * tern_log_f64(base));
+	return frequencies;
+}
+
+static enum tern_status get_base(const struct gguf *gguf, const char *suffix, float *base, struct tern_error *err)
+{
+	enum tern_status status = get_positive(gguf, suffix, base, NULL, err);
+
+	if (!status && !(*base > 1.0f))
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a number above 1, got %g", gguf->path,
+		                 suffix, (double)*base);
+	return status;
+}
+
+/* Layers with a window turn by a base of their own, without scaling. Gemma 3 is the architecture with such layers, and
+ * 10000 its base, which files need not give. */
+static enum tern_status load_local(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+{
+	float base = 10000.0f;
+	bool has_local = false;
+	enum tern_status status = get_base(gguf, "rope.freq_base_swa", &base, err);
+
+	for (size_t i = 0; i < h->n_layer; i++)
+		has_local = has_local || tern_layer_has_window(h, i);
+	if (status || !has_local)
+		return status;
+	h->rope_freq_local = plain_frequencies(h, (double)base);
+	return h->rope_freq_local ? TERN_OK : tern_fail_memory(err, h->n_rot / 2 * sizeof *h->rope_freq_local);
+}
+
 enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
 {
 	float base = 10000.0f;
 	struct scaling scaling;
 	enum tern_status status;
 
-	if ((status = get_positive(gguf, "rope.freq_base", &base, NULL, err)) ||
-	    (status = load_scaling(&scaling, gguf, h, err)))
+	if ((status = get_base(gguf, "rope.freq_base", &base, err)) ||
+	    (status = load_scaling(&scaling, gguf, h, err)) || (status = load_local(h, gguf, err)))
 		return status;
-	if (!(base > 1.0f))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key 'rope.freq_base': expected a number above 1, got %g",
-		                 gguf->path, (double)base);
-	h->rope_freq = tern_alloc(h->n_rot / 2, sizeof *h->rope_freq);
+	h->rope_freq = plain_frequencies(h, (double)base);
 	if (!h->rope_freq)
 		return tern_fail_memory(err, h->n_rot / 2 * sizeof *h->rope_freq);
 	h->rope_factor = scaling.attn_factor;
-	for (size_t i = 0; i < h->n_rot / 2; i++)
-		h->rope_freq[i] = tern_exp_f64(-2.0 * (double)i / (double)h->n_rot * tern_log_f64(base));
 	if (scaling.type == SCALING_YARN)
 		apply_yarn(h, &scaling, base);
 	else if (scaling.type == SCALING_LINEAR)

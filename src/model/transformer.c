@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "model/arch.h"
 #include "model/layout.h"
 
 #include <math.h>
@@ -14,6 +15,7 @@
 struct binder {
 	struct tern_transformer *transformer;
 	const struct gguf *gguf;
+	const struct tern_arch *arch;
 	bool *used; /* [gguf->n_tensors] */
 	size_t n_linear, n_linear_with_gain;
 	struct tern_error *err;
@@ -198,14 +200,17 @@ static enum tern_status bind_layer(struct binder *b, size_t index, struct tern_l
 	char name[GGUF_MAX_NAME_LENGTH];
 	enum tern_status status;
 
+	bool has_post = b->arch->is_gemma;
 	const struct {
 		const char *suffix;
-		size_t n;
+		size_t n; /* 0: the architecture has none */
 		bool required;
 		const float **values;
 	} vectors[] = {
 	        {"attn_norm", n_embd, true, &layer->attn_norm},
 	        {"ffn_norm", n_embd, true, &layer->ffn_norm},
+	        {"post_attention_norm", has_post ? n_embd : 0, true, &layer->attn_post_norm},
+	        {"post_ffw_norm", has_post ? n_embd : 0, true, &layer->ffn_post_norm},
 	        {"attn_q_norm", h->head_dim, false, &layer->q_norm},
 	        {"attn_k_norm", h->head_dim, false, &layer->k_norm},
 	        {"attn_sub_norm", q_width, false, &layer->attn_sub_norm},
@@ -213,7 +218,8 @@ static enum tern_status bind_layer(struct binder *b, size_t index, struct tern_l
 	};
 	for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
 		snprintf(name, sizeof name, "blk.%zu.%s.weight", index, vectors[i].suffix);
-		if ((status = bind_floats(b, name, vectors[i].n, vectors[i].required, vectors[i].values)))
+		if (vectors[i].n &&
+		    (status = bind_floats(b, name, vectors[i].n, vectors[i].required, vectors[i].values)))
 			return status;
 	}
 	const struct {
@@ -233,23 +239,19 @@ static enum tern_status bind_layer(struct binder *b, size_t index, struct tern_l
 	}
 	layer->qkv_share_input = same_norm(&layer->q, &layer->k) && same_norm(&layer->q, &layer->v);
 	layer->gate_up_share_input = same_norm(&layer->gate, &layer->up);
+	layer->rope_is_local = tern_layer_has_window(h, index);
+	layer->window = layer->rope_is_local ? h->window : 0;
 	return TERN_OK;
 }
 
-/* What the architecture demands beyond the tensors' presence: QK-norm of Qwen 3, sub-norms of BitNet, in every layer.
- */
+/* What the architecture demands beyond the tensors' presence: QK-norm, sub-norms of BitNet, in every layer. */
 static enum tern_status check_layers(const struct binder *b)
 {
-	struct gguf_string arch = {"", 0};
 	const struct tern_transformer *t = b->transformer;
-	enum tern_status status = tern_gguf_get_string(b->gguf, "general.architecture", &arch, NULL, b->err);
+	bool needs_qk_norm = b->arch->needs_qk_norm, needs_sub_norm = b->arch->needs_sub_norm;
 	char name[GGUF_MAX_NAME_LENGTH];
+	enum tern_status status = tern_gguf_get_bool(b->gguf, "tern.sub_norm", &needs_sub_norm, NULL, b->err);
 
-	if (status)
-		return status;
-	bool needs_qk_norm = arch.length == 5 && !memcmp(arch.bytes, "qwen3", 5);
-	bool needs_sub_norm = arch.length >= 6 && !memcmp(arch.bytes, "bitnet", 6);
-	status = tern_gguf_get_bool(b->gguf, "tern.sub_norm", &needs_sub_norm, NULL, b->err);
 	for (size_t i = 0; i < t->hparams.n_layer && !status; i++) {
 		const struct tern_layer *layer = &t->layers[i];
 		if (!layer->q_norm != !layer->k_norm || (needs_qk_norm && !layer->q_norm)) {
@@ -377,7 +379,8 @@ enum tern_status tern_transformer_load(struct tern_transformer *transformer, con
 	enum tern_status status;
 
 	memset(transformer, 0, sizeof *transformer);
-	if (!(status = tern_hparams_load(&transformer->hparams, gguf, err)) &&
+	if (!(status = tern_arch_find(gguf, &binder.arch, err)) &&
+	    !(status = tern_hparams_load(&transformer->hparams, gguf, err)) &&
 	    !(status = tern_rope_load(&transformer->hparams, gguf, err)))
 		status = bind_all(&binder);
 	tern_free(binder.used);
@@ -393,5 +396,6 @@ void tern_transformer_free(struct tern_transformer *transformer)
 	tern_free(transformer->owned);
 	tern_free(transformer->layers);
 	tern_free(transformer->hparams.rope_freq);
+	tern_free(transformer->hparams.rope_freq_local);
 	memset(transformer, 0, sizeof *transformer);
 }

@@ -17,7 +17,9 @@ enum tern_ffn_activation {
 
 struct tern_hparams {
 	size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx_train;
+	size_t n_ctx_max; /* tokens beyond which results would be wrong; 0: no such limit */
 	float rms_eps;
+	float embedding_scale; /* of what is looked up: sqrt(n_embd) in Gemma, else 1 */
 	enum tern_ffn_activation ffn_activation;
 
 	/* RoPE: pair i of a head turns by position * rope_freq[i] radians; cosine and sine are multiplied by
@@ -27,6 +29,12 @@ struct tern_hparams {
 	bool rope_interleaved;
 	double *rope_freq; /* [n_rot / 2] */
 	double rope_factor;
+	double *rope_freq_local; /* [n_rot / 2] of layers with a window, factor 1; NULL: as the others */
+
+	/* Attention over a window: see tern_layer_has_window(). */
+	size_t window;               /* tokens that such a layer sees, its own included; 0: all of them */
+	size_t window_period;        /* the last layer of each period sees all; 0: every layer does */
+	const uint8_t *window_flags; /* [n_layer] instead, or NULL */
 
 	/* Columns that share one int8 activation scale; 0 = a whole token's vector. */
 	size_t activation_group;
@@ -62,11 +70,14 @@ struct tern_matrix {
 };
 
 struct tern_layer {
-	const float *attn_norm, *ffn_norm;         /* [n_embd] */
-	const float *q_norm, *k_norm;              /* [head_dim] or NULL */
-	const float *attn_sub_norm, *ffn_sub_norm; /* [n_head * head_dim], [n_ff], or NULL */
+	const float *attn_norm, *ffn_norm;           /* [n_embd] */
+	const float *attn_post_norm, *ffn_post_norm; /* [n_embd] or NULL: of what the halves add to the stream */
+	const float *q_norm, *k_norm;                /* [head_dim] or NULL */
+	const float *attn_sub_norm, *ffn_sub_norm;   /* [n_head * head_dim], [n_ff], or NULL */
 	struct tern_linear q, k, v, o, gate, up, down;
 	bool qkv_share_input, gate_up_share_input; /* equal norms: one quantised vector serves all */
+	size_t window;                             /* tokens that attention sees, its own included; 0: all */
+	bool rope_is_local;                        /* turns by rope_freq_local */
 };
 
 struct tern_transformer {
@@ -92,8 +103,11 @@ void tern_transformer_free(struct tern_transformer *transformer);
 /* The metadata half of loading, in hparams.c; rope_freq is filled in by tern_rope_load(). */
 enum tern_status tern_hparams_load(struct tern_hparams *hparams, const struct gguf *gguf, struct tern_error *err);
 
+/* True for layers that see a window and turn by rope_freq_local. */
+bool tern_layer_has_window(const struct tern_hparams *hparams, size_t layer);
+
 /* RoPE frequencies with the scaling the file asks for (none, linear, YaRN, or divisors in rope_freqs.weight),
- * in rope.c. Allocates hparams->rope_freq. */
+ * in rope.c. Allocates hparams->rope_freq and, for layers with windows, rope_freq_local. */
 enum tern_status tern_rope_load(struct tern_hparams *hparams, const struct gguf *gguf, struct tern_error *err);
 
 /* A float that has to be finite and above 0; for the rest as tern_gguf_get_f32(). */

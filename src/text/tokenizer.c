@@ -47,6 +47,11 @@ static enum tern_status check_counts(const struct builder *b)
 	return TERN_OK;
 }
 
+bool tern_tokenizer_knows_default(size_t n_pieces)
+{
+	return n_pieces >= NEOX_MIN_PIECES && n_pieces <= NEOX_MAX_PIECES;
+}
+
 /* "default" says nothing about the expression. Among ternary models only TriLM's files have it, whose tokenizer is
  * GPT-NeoX's; elsewhere a guess would make the text silently worse. */
 static enum tern_status use_pretokenizer(const struct builder *b)
@@ -57,8 +62,7 @@ static enum tern_status use_pretokenizer(const struct builder *b)
 	if (!pre)
 		return tern_fail(b->err, TERN_ERR_FILE, "%s: vocabulary: no pre-tokenizer is named", b->source);
 	b->tokenizer->pre = tern_pretokenizer_find(pre);
-	if (!b->tokenizer->pre && strcmp(pre, "default") == 0 && b->vocab->n_pieces >= NEOX_MIN_PIECES &&
-	    b->vocab->n_pieces <= NEOX_MAX_PIECES)
+	if (!b->tokenizer->pre && strcmp(pre, "default") == 0 && tern_tokenizer_knows_default(b->vocab->n_pieces))
 		b->tokenizer->pre = tern_pretokenizer_find("olmo");
 	if (b->tokenizer->pre)
 		return TERN_OK;

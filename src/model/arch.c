@@ -1,0 +1,145 @@
+#include "model/arch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct tern_arch archs[] = {
+        {.name = "llama", .rope_interleaved = true},
+        {.name = "qwen2"},
+        {.name = "qwen3", .needs_qk_norm = true},
+        {.name = "gemma3", .ffn_activation = TERN_FFN_GELU, .needs_qk_norm = true, .is_gemma = true},
+        {.name = "bitnet", .needs_sub_norm = true, .is_bitnet = true}, /* 1bitLLM's graph: SiLU */
+        {.name = "bitnet-b1.58", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .is_bitnet = true},
+        {.name = "bitnet-25", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .is_bitnet = true},
+};
+
+/* Those of ternary models that are something else. */
+static const struct {
+	const char *name, *reason;
+} others[] = {
+        {"qwen35", "a hybrid of attention and Gated DeltaNet"},
+        {"qwen35moe", "a hybrid of attention and Gated DeltaNet with experts"},
+        {"qwen3next", "a hybrid of attention and Gated DeltaNet"},
+        {"gemma-embedding", "attention there looks both ways"},
+};
+
+static bool is(struct gguf_string string, const char *text)
+{
+	return string.length == strlen(text) && !memcmp(string.bytes, text, string.length);
+}
+
+enum tern_status tern_arch_find(const struct gguf *gguf, const struct tern_arch **found, struct tern_error *err)
+{
+	struct gguf_string name;
+	bool is_present;
+	char quoted[TERN_QUOTE_SIZE];
+	enum tern_status status = tern_gguf_get_string(gguf, "general.architecture", &name, &is_present, err);
+
+	if (status)
+		return status;
+	if (!is_present)
+		return tern_fail(err, TERN_ERR_FILE, "%s: key 'general.architecture': missing", gguf->path);
+	for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+		if (is(name, archs[i].name)) {
+			*found = &archs[i];
+			return TERN_OK;
+		}
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (is(name, others[i].name))
+			return tern_fail(err, TERN_ERR_FILE,
+			                 "%s: key 'general.architecture': '%s' is not supported: %s", gguf->path,
+			                 others[i].name, others[i].reason);
+	return tern_fail(
+	        err, TERN_ERR_FILE,
+	        "%s: key 'general.architecture': '%s' is not supported; tern runs llama, qwen2, qwen3, gemma3, bitnet, "
+	        "bitnet-b1.58 and bitnet-25",
+	        gguf->path, tern_quote(quoted, name.bytes, name.length));
+}
+
+enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct gguf *gguf, const char *suffix,
+                               struct tern_error *err)
+{
+	const struct tern_arch *arch;
+	enum tern_status status = tern_arch_find(gguf, &arch, err);
+
+	if (!status)
+		snprintf(key, GGUF_MAX_KEY_LENGTH + 1, "%s.%s", arch->name, suffix);
+	return status;
+}
+
+/* ---- keys that change the network ---- */
+
+static enum tern_status refuse_hadamard(const struct gguf *gguf, struct tern_error *err)
+{
+	static const char prefix[] = "prism.hadamard.";
+	char quoted[TERN_QUOTE_SIZE];
+
+	for (size_t i = 0; i < gguf->n_pairs; i++) {
+		struct gguf_string name = gguf->pairs[i].key;
+		if (name.length >= sizeof prefix - 1 && !memcmp(name.bytes, prefix, sizeof prefix - 1))
+			return tern_fail(err, TERN_ERR_FILE,
+			                 "%s: key '%s': weights in a Hadamard-rotated basis are not supported",
+			                 gguf->path, tern_quote(quoted, name.bytes, name.length));
+	}
+	return TERN_OK;
+}
+
+/* Numbers that are harmless when they have their neutral value. */
+static enum tern_status check_numbers(const struct gguf *gguf, struct tern_error *err)
+{
+	static const struct {
+		const char *suffix;
+		float neutral;
+		const char *what;
+	} numbers[] = {
+	        {"attn_logit_softcapping", 0.0f, "capped attention scores"},
+	        {"final_logit_softcapping", 0.0f, "capped logits"},
+	        {"expert_count", 0.0f, "a mixture of experts"},
+	        {"logit_scale", 1.0f, "scaled logits"},
+	        {"residual_scale", 1.0f, "scaled residuals"},
+	        {"embedding_scale", 1.0f, "scaled embeddings"},
+	        {"attention.max_alibi_bias", 0.0f, "ALiBi"},
+	};
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	enum tern_status status;
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		float value = numbers[i].neutral;
+		uint32_t integer = 0;
+		bool found;
+		if ((status = tern_arch_key(key, gguf, numbers[i].suffix, err)))
+			return status;
+		const struct gguf_pair *pair = tern_gguf_find(gguf, key);
+		bool is_float = pair && (pair->type == GGUF_F32 || pair->type == GGUF_F64);
+		if ((status = is_float ? tern_gguf_get_f32(gguf, key, &value, &found, err)
+		                       : tern_gguf_get_u32(gguf, key, &integer, &found, err)))
+			return status;
+		if (found && !is_float)
+			value = (float)integer;
+		if (value != numbers[i].neutral)
+			return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %s: not supported", gguf->path, key,
+			                 numbers[i].what);
+	}
+	return TERN_OK;
+}
+
+enum tern_status tern_arch_check_keys(const struct gguf *gguf, const struct tern_arch *arch, struct tern_error *err)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	bool causal = true;
+	enum tern_status status;
+
+	if ((status = refuse_hadamard(gguf, err)) || (status = check_numbers(gguf, err)))
+		return status;
+	snprintf(key, sizeof key, "%s.rope.dimension_sections", arch->name);
+	if (tern_gguf_find(gguf, key))
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': RoPE in sections (M-RoPE) is not supported",
+		                 gguf->path, key);
+	snprintf(key, sizeof key, "%s.attention.causal", arch->name);
+	if ((status = tern_gguf_get_bool(gguf, key, &causal, NULL, err)))
+		return status;
+	if (!causal)
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': attention that looks both ways is not supported",
+		                 gguf->path, key);
+	return TERN_OK;
+}
