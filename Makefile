@@ -55,6 +55,8 @@ TEST_SOURCES    := $(wildcard tests/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 CONVERT_PARTS := $(filter-out %/main.o,$(call objects,$(CONVERT_SOURCES)))
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SOURCES))
+# What the scripts run besides tern and tern-convert.
+TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/programs/*.c))
 
 MODEL := $(BUILD)/models/tern-tiny.gguf
 
@@ -89,7 +91,7 @@ $(BUILD)/%.o: %.c Makefile
 run: all
 	$(RUN) ./tern run -v "Tell me a story about a fox." -n 200 --temp 0.8 --seed 1
 
-test: all $(TESTS)
+test: all $(TESTS) $(TEST_PROGRAMS)
 	@RUN="$(RUN)" CC="$(CC)" SAN="$(SAN)" TERN="$(BUILD)/tern" TERN_CONVERT="$(BUILD)/tern-convert" MODEL="$(MODEL)" BUILD="$(BUILD)" \
 		sh tests/run.sh $(TESTS)
 

@@ -1,5 +1,6 @@
 #include "console/tty.h"
 #include "console/signals.h"
+#include "console/wait.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,6 +9,10 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
+
+enum {
+	STOP_MS = 20
+};
 
 /* Everything is set before the handlers that read it are installed, but for the flags. */
 static struct {
@@ -144,7 +149,20 @@ void tty_set(enum tty_mode mode)
 	tty.mode = (sig_atomic_t)mode;
 }
 
-void tty_stop(void) { kill(0, SIGTSTP); }
+enum tty_mode tty_mode(void) { return (enum tty_mode)tty.mode; }
+
+void tty_stop(void)
+{
+	struct sigaction action;
+
+	if (!tty.is_started || sigaction(SIGTSTP, NULL, &action) != 0 || action.sa_handler != on_stop)
+		return;
+	tty.was_resumed = 0;
+	kill(0, SIGTSTP);
+	/* Another thread may be the one that gets the signal, a moment later. */
+	while (!tty.was_resumed)
+		wait_for(-1, -1, STOP_MS);
+}
 
 static bool take(volatile sig_atomic_t *flag)
 {

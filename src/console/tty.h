@@ -17,6 +17,7 @@ enum tty_mode {
  * everything below does nothing, if `in` is not a terminal. May be called again for the same terminal. */
 bool tty_start(int in, int out);
 void tty_set(enum tty_mode mode);
+enum tty_mode tty_mode(void);
 
 /* Stops the process group as Ctrl-Z does, with the terminal as it was found. */
 void tty_stop(void);

@@ -1,5 +1,5 @@
 /* Unicode 15.0.0: character classes and what normal form C needs. Made by
- *     tools/unicode/make_tables.py > src/text/unicode_tables.c
+ *     tools/unicode/make_tables.py text > src/text/unicode_tables.c
  * from Debian's package unicode-data; not to be edited. The tables are described in unicode.h. */
 #include "text/unicode.h"
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes src/text/unicode_tables.c from the Unicode Character Database.
+"""Makes the tables of src/text and src/console from the Unicode Character Database.
 
-usage: tools/unicode/make_tables.py [DIRECTORY] > src/text/unicode_tables.c
+usage: tools/unicode/make_tables.py text [DIRECTORY] > src/text/unicode_tables.c
+       tools/unicode/make_tables.py console [DIRECTORY] > src/console/grapheme_table.c
 
-DIRECTORY holds UnicodeData.txt, PropList.txt and DerivedNormalizationProps.txt; Debian's package unicode-data puts
-them into /usr/share/unicode. Only changed when Unicode is to be followed to a newer version; the build does not run it.
+DIRECTORY holds the database's files; Debian's package unicode-data puts them into /usr/share/unicode. Only changed when Unicode is to be followed to a newer version; the build does not run it.
 """
 import re
 import sys
@@ -12,6 +12,8 @@ import sys
 LETTER, NUMBER, SPACE = 1, 2, 3
 N_CODE_POINTS = 0x110000
 HANGUL = range(0xAC00, 0xD7A4)
+# In the order of enum grapheme_class, from 1; then come pictographs and Hangul syllables.
+GRAPHEME_CLASSES = ["CR", "LF", "Control", "Extend", "ZWJ", "Regional_Indicator", "Prepend", "SpacingMark", "L", "V", "T"]
 
 
 def read_ranges(path, wanted):
@@ -50,9 +52,7 @@ def print_array(name, comment, declaration, items, per_line):
     print(f"const size_t tern_n_{name} = sizeof tern_{name} / sizeof tern_{name}[0];")
 
 
-def main():
-    directory = sys.argv[1] if len(sys.argv) > 1 else "/usr/share/unicode"
-    version = re.match(r"# PropList-([\d.]+)\.txt", open(f"{directory}/PropList.txt", encoding="utf-8").readline())[1]
+def make_text_tables(directory, version):
     classes = [0] * N_CODE_POINTS
     combining = [0] * N_CODE_POINTS
     decompositions = {}
@@ -75,7 +75,7 @@ def main():
     assert not any(code in HANGUL for code in decompositions)
 
     print(f"""/* Unicode {version}: character classes and what normal form C needs. Made by
- *     tools/unicode/make_tables.py > src/text/unicode_tables.c
+ *     tools/unicode/make_tables.py text > src/text/unicode_tables.c
  * from Debian's package unicode-data; not to be edited. The tables are described in unicode.h. */
 #include "text/unicode.h"
 
@@ -96,6 +96,54 @@ def main():
     print_array("unicode_compositions", "By the first, then the second part",
                 "const struct unicode_pair tern_unicode_compositions[]",
                 [f"{{{code:#x}, {parts[0]:#x}, {parts[1]:#x}}}" for parts, code in compositions], 5)
+
+
+def make_console_table(directory, version):
+    """For a terminal: how many columns a character takes, and where one that is seen as a whole ends."""
+    classes = [0] * N_CODE_POINTS
+    widths = [1] * N_CODE_POINTS
+    for line in open(f"{directory}/EastAsianWidth.txt", encoding="utf-8"):
+        match = re.match(r"([0-9A-F]+)(?:\.\.([0-9A-F]+))?;([WF])", line)
+        if match:
+            for code in range(int(match[1], 16), int(match[2] or match[1], 16) + 1):
+                widths[code] = 2
+    prepended = set(read_ranges(f"{directory}/auxiliary/GraphemeBreakProperty.txt", {"Prepend"}))
+    for first, last, category, _, _ in read_unicode_data(f"{directory}/UnicodeData.txt"):
+        if category in ("Mn", "Me", "Cf", "Zl", "Zp") and first != 0xAD:
+            for code in range(first, last + 1):
+                widths[code] = 1 if category == "Cf" and code in prepended else 0
+    # Vowels and final consonants are drawn into the syllable that a leading consonant began.
+    for code in [*range(0x1160, 0x1200), *range(0xD7B0, 0xD7FC)]:
+        widths[code] = 0
+    for value, name in enumerate(GRAPHEME_CLASSES, 1):
+        for code in read_ranges(f"{directory}/auxiliary/GraphemeBreakProperty.txt", {name}):
+            classes[code] = value
+    for code in read_ranges(f"{directory}/emoji/emoji-data.txt", {"Extended_Pictographic"}):
+        classes[code] = len(GRAPHEME_CLASSES) + 1
+    for code in HANGUL:
+        classes[code] = len(GRAPHEME_CLASSES) + 2
+
+    print(f"""/* Unicode {version}: widths and grapheme clusters. Made by
+ *     tools/unicode/make_tables.py console > src/console/grapheme_table.c
+ * from Debian's package unicode-data; not to be edited. The table is described in grapheme.h. */
+#include "console/grapheme.h"
+
+/* clang-format off */""")
+    values = [cluster << 2 | width for cluster, width in zip(classes, widths)]
+    items = [f"{code << 6 | value:#x}" for code, value in starts(values)]
+    print("\nconst uint32_t grapheme_table[] = {")
+    for i in range(0, len(items), 13):
+        print("\t" + ", ".join(items[i:i + 13]) + ",")
+    print("};\nconst size_t n_grapheme_table = sizeof grapheme_table / sizeof grapheme_table[0];")
+
+
+def main():
+    makers = {"text": make_text_tables, "console": make_console_table}
+    if len(sys.argv) < 2 or sys.argv[1] not in makers:
+        sys.exit(__doc__.split("\n\n")[1])
+    directory = sys.argv[2] if len(sys.argv) > 2 else "/usr/share/unicode"
+    first_line = open(f"{directory}/PropList.txt", encoding="utf-8").readline()
+    makers[sys.argv[1]](directory, re.match(r"# PropList-([\d.]+)\.txt", first_line)[1])
 
 
 main()
