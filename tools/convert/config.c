@@ -17,6 +17,7 @@ enum {
 
 static const struct family families[] = {
         {.architecture = "LlamaForCausalLM",
+         .bare = "LlamaModel",
          .model_type = "llama",
          .title = "Llama",
          .arch = "llama",
@@ -24,6 +25,7 @@ static const struct family families[] = {
          .permutes_qk = true,
          .default_rope_theta = 1e4},
         {.architecture = "Qwen2ForCausalLM",
+         .bare = "Qwen2Model",
          .model_type = "qwen2",
          .title = "Qwen 2",
          .arch = "qwen2",
@@ -31,6 +33,7 @@ static const struct family families[] = {
          .has_qkv_bias = true,
          .default_rope_theta = 1e4},
         {.architecture = "Qwen3ForCausalLM",
+         .bare = "Qwen3Model",
          .model_type = "qwen3",
          .title = "Qwen 3",
          .arch = "qwen3",
@@ -39,6 +42,7 @@ static const struct family families[] = {
          .default_rope_theta = 1e4,
          .default_head_dim = 128},
         {.architecture = "BitNetForCausalLM",
+         .bare = "BitNetModel",
          .model_type = "bitnet",
          .title = "BitNet b1.58",
          .arch = "bitnet-b1.58",
@@ -48,6 +52,18 @@ static const struct family families[] = {
          .ffn_sub_norm = "ffn_sub_norm",
          .is_trained_ternary = true,
          .default_rope_theta = 5e5},
+        {.architecture = "Gemma3ForCausalLM",
+         .bare = "Gemma3TextModel",
+         .model_type = "gemma3_text",
+         .title = "Gemma 3",
+         .arch = "gemma3",
+         .activation = "gelu_pytorch_tanh",
+         .has_qk_norm = true,
+         .is_gemma = true,
+         .default_rope_theta = 1e6,
+         .default_local_theta = 1e4,
+         .default_head_dim = 256,
+         .window_period = 6},
         {.architecture = "BitnetForCausalLM", /* 1bitLLM's; its model_type is "llama" */
          .title = "BitNet b1.58 (1bitLLM)",
          .arch = "bitnet",
@@ -66,8 +82,8 @@ static enum tern_status fail_family(struct json_value value, struct tern_error *
 	struct json_string name = json_string(value);
 
 	return json_fail(value, err,
-	                 "'%s' is not supported; tern runs LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM and "
-	                 "BitNetForCausalLM",
+	                 "'%s' is not supported; tern runs LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, "
+	                 "Gemma3ForCausalLM and BitNetForCausalLM",
 	                 tern_quote(quoted, name.bytes, name.length));
 }
 
@@ -89,7 +105,8 @@ static enum tern_status find_family_by_name(struct config *config, struct json_v
 		return json_fail_type(name, "a string", err);
 	for (size_t i = 0; i < n; i++) {
 		const char *wanted = has_name ? families[i].architecture : families[i].model_type;
-		if (wanted && json_string_is(name, wanted)) {
+		bool is_bare = has_name && families[i].bare && json_string_is(name, families[i].bare);
+		if (is_bare || (wanted && json_string_is(name, wanted))) {
 			config->family = &families[i];
 			return TERN_OK;
 		}
@@ -112,16 +129,18 @@ static enum tern_status find_family(struct config *config, struct json_value roo
 static enum tern_status read_activation(struct config *config, struct json_value root, struct tern_error *err)
 {
 	const struct family *family = config->family;
-	struct json_value act = json_find(root, "hidden_act");
+	struct json_value act = json_find(root, family->is_gemma ? "hidden_activation" : "hidden_act");
+	char expected[40];
 
 	config->arch = family->arch;
-	if (!json_exists(act) || json_string_is(act, family->activation))
+	if (!json_exists(act) || json_type(act) == JSON_NULL || json_string_is(act, family->activation))
 		return TERN_OK;
 	if (family->silu_arch && json_string_is(act, "silu")) {
 		config->arch = family->silu_arch;
 		return TERN_OK;
 	}
-	return json_fail_type(act, family->silu_arch ? "\"relu2\" or \"silu\"" : "\"silu\"", err);
+	snprintf(expected, sizeof expected, "\"%s\"%s", family->activation, family->silu_arch ? " or \"silu\"" : "");
+	return json_fail_type(act, expected, err);
 }
 
 /* ---- shape ---- */
@@ -179,30 +198,33 @@ static enum tern_status read_shape(struct config *config, struct json_value root
 	return json_get_positive(root, "rms_norm_eps", true, &config->rms_eps, err);
 }
 
-/* ---- attention over a window ---- */
+/* ---- what only some models of a family have ---- */
 
-/* Only full attention is run: a window that is at least the context is that. */
-static enum tern_status check_window(const struct config *config, struct json_value root, struct tern_error *err)
+/* Members that ask for more than tern computes unless they are absent, null, false or 0. */
+static enum tern_status check_extras(const struct config *config, struct json_value root, struct tern_error *err)
 {
-	uint64_t window = UINT64_MAX;
-	bool uses_window = true;
-	struct json_value layer_types;
+	static const char *const extras[] = {"attn_logit_softcapping", "final_logit_softcapping",
+	                                     "use_bidirectional_attention"};
+	double scalar = (double)config->head_dim;
 	enum tern_status status;
 
-	if ((status = json_get_bool(root, "use_sliding_window", &uses_window, NULL, err)) ||
-	    (status = json_get_container(root, "layer_types", JSON_ARRAY, &layer_types, err)))
+	for (size_t i = 0; i < sizeof extras / sizeof *extras; i++) {
+		struct json_value value = json_find(root, extras[i]);
+		double number = 1.0;
+		bool flag = true;
+		if (!json_exists(value) || json_type(value) == JSON_NULL ||
+		    (json_type(value) == JSON_BOOL && !json_to_bool(value, &flag, err) && !flag) ||
+		    (json_type(value) == JSON_NUMBER && !json_to_f64(value, &number, err) && number == 0.0))
+			continue;
+		return json_fail(value, err, "is not supported");
+	}
+	/* Scores are divided by the root of this number, and in tern by the root of the head's size. */
+	if ((status = json_get_positive(root, "query_pre_attn_scalar", false, &scalar, err)))
 		return status;
-	for (struct json_iterator it = json_items(layer_types); json_next(&it);)
-		if (!json_string_is(it.value, "full_attention"))
-			return json_fail_type(it.value, "\"full_attention\" in every layer", err);
-	if (!uses_window)
-		return TERN_OK;
-	if ((status = json_get_u64(root, "sliding_window", &window, NULL, err)))
-		return status;
-	if (window < config->n_ctx)
-		return json_fail(json_find(root, "sliding_window"), err,
-		                 "a window of %llu tokens in a context of %llu is not supported",
-		                 (unsigned long long)window, (unsigned long long)config->n_ctx);
+	if (scalar != (double)config->head_dim)
+		return json_fail(json_find(root, "query_pre_attn_scalar"), err,
+		                 "%g is not supported, only head_dim, %llu", scalar,
+		                 (unsigned long long)config->head_dim);
 	return TERN_OK;
 }
 
@@ -313,6 +335,7 @@ enum tern_status config_read(struct config *config, const struct directory *dir,
 	enum tern_status status;
 
 	memset(config, 0, sizeof *config);
+	config->pooling = POOLING_UNKNOWN;
 	/* Published files repeat keys; as everywhere in Python, the last one counts. */
 	if ((status = directory_read_json(dir, "config.json", 0, &config->json, err)))
 		return status;
@@ -324,10 +347,13 @@ enum tern_status config_read(struct config *config, const struct directory *dir,
 	}
 	struct json_value root = json_root(&config->json);
 	if (!(status = find_family(config, root, err)) && !(status = read_activation(config, root, err)) &&
-	    !(status = read_shape(config, root, err)) && !(status = check_window(config, root, err)) &&
-	    !(status = rope_read(&config->rope, root, config->family->default_rope_theta, config->head_dim,
-	                         config->n_ctx, err)) &&
-	    !(status = read_quantization(&config->quantization, root, err)))
+	    !(status = read_shape(config, root, err)) && !(status = check_extras(config, root, err)) &&
+	    !(status = windows_read(&config->windows, root, config->family->window_period, config->n_layer,
+	                            config->n_ctx, err)) &&
+	    !(status = rope_read(&config->rope, root, config->family->default_rope_theta,
+	                         config->family->default_local_theta, config->head_dim, config->n_ctx, err)) &&
+	    !(status = read_quantization(&config->quantization, root, err)) &&
+	    !(status = pooling_read(&config->pooling, dir, err)))
 		status = read_rest(config, root, err);
 	if (status)
 		config_free(config);

@@ -4,7 +4,9 @@
 #define CONVERT_CONFIG_H
 
 #include "convert/directory.h"
+#include "convert/pooling.h"
 #include "convert/rope.h"
+#include "convert/windows.h"
 #include "json/json.h"
 
 #include <stdbool.h>
@@ -14,18 +16,22 @@
 /* A kind of decoder, by the class that transformers runs it with. */
 struct family {
 	const char *architecture; /* architectures[0] in config.json */
+	const char *bare;         /* the same without a head, as embedding models have it; NULL: there is none */
 	const char *model_type;   /* for a config.json without architectures; NULL: never guessed from */
 	const char *title;        /* for people */
 	const char *arch;         /* general.architecture */
 	const char *silu_arch;    /* the same for hidden_act = silu where that is another arch, else NULL */
-	const char *activation;   /* hidden_act */
+	const char *activation;   /* hidden_act, in Gemma hidden_activation */
 	bool permutes_qk;         /* rows of q and k go into the order of interleaved RoPE */
 	bool has_qk_norm;
 	bool has_qkv_bias;
 	const char *attn_sub_norm, *ffn_sub_norm; /* names below self_attn. and mlp., or NULL */
+	bool is_gemma;                            /* norms of four kinds in a layer, which store w for 1 + w; windows */
 	bool is_trained_ternary;                  /* with per-token int8 activations, whatever else config.json says */
 	double default_rope_theta;
-	uint64_t default_head_dim; /* 0 = hidden_size / num_attention_heads */
+	double default_local_theta; /* of layers with a window; 0: the same as others */
+	uint64_t default_head_dim;  /* 0 = hidden_size / num_attention_heads */
+	uint64_t window_period;     /* the last layer of each sees all, the others a window; 0: all see all */
 };
 
 /* quantization_config of transformers' BitNet integration. */
@@ -49,6 +55,8 @@ struct config {
 	bool attention_bias, mlp_bias;
 	bool has_sub_norms; /* false for BitNet configs with use_sub_norms = false */
 	struct rope rope;
+	struct windows windows;
+	enum pooling pooling;
 	struct quantization quantization;
 	struct json_string name; /* of the model, may be empty */
 };

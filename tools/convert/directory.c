@@ -105,6 +105,23 @@ static bool is_below(const char *path, const char *parent)
 	return strncmp(path, parent, n) == 0 && path[n] == '/';
 }
 
+enum tern_status directory_open_inside(struct directory *dir, const struct directory *parent, const char *name,
+                                       struct tern_error *err)
+{
+	char *path = directory_join(parent, name);
+	enum tern_status status = path ? directory_open(dir, path, err) : tern_fail_memory(err, strlen(name));
+
+	if (!status && !is_below(dir->real, parent->real))
+		status = tern_fail(err, TERN_ERR_FILE, "%s: a symbolic link out of the checkpoint is not followed",
+		                   path);
+	else if (!status && parent->blobs && !(dir->blobs = copy_text(parent->blobs, strlen(parent->blobs))))
+		status = tern_fail_memory(err, strlen(parent->blobs));
+	if (status && path)
+		directory_close(dir);
+	tern_free(path);
+	return status;
+}
+
 /* One file about to be opened. */
 struct entry {
 	const struct directory *dir;

@@ -298,7 +298,7 @@ static enum tern_status write_vector(struct conversion *c, const struct step *st
 
 	if (!status && !(status = floats_read(&c->ckpt, step->source, n, values, c->err))) {
 		for (size_t i = 0; i < n; i++)
-			ordered[i] = values[matrix_source_row(step->head_dim, step->n_rot, i)];
+			ordered[i] = values[matrix_source_row(step->head_dim, step->n_rot, i)] + step->offset;
 		status = emit(c, ordered, n * sizeof *ordered);
 	}
 	if (!status)

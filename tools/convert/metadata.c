@@ -60,6 +60,24 @@ static void put_rope(struct putter *p, const struct rope *rope)
 	put_number(p, "rope.scaling.yarn_beta_slow", rope->beta_slow);
 }
 
+/* Layers that see a window: the period is llama.cpp's key, flags are for patterns without one. */
+static void put_windows(struct putter *p, const struct config *config)
+{
+	const struct windows *windows = &config->windows;
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+
+	put_size(p, "attention.sliding_window", windows->size);
+	put_number(p, "rope.freq_base_swa", config->rope.local_theta);
+	if (windows->period) {
+		put_size(p, "attention.sliding_window_pattern", windows->period);
+		return;
+	}
+	snprintf(key, sizeof key, "%s.attention.sliding_window_pattern", p->arch);
+	if (!p->status)
+		p->status = tern_gguf_put_array(p->writer, key, GGUF_BOOL, windows->has_window, (size_t)config->n_layer,
+		                                p->err);
+}
+
 static void put_shape(struct putter *p, const struct config *config)
 {
 	put_size(p, "block_count", config->n_layer);
@@ -121,6 +139,10 @@ enum tern_status metadata_put(const struct conversion *c)
 		return p.status;
 	put_shape(&p, config);
 	put_rope(&p, &config->rope);
+	if (config->family->window_period)
+		put_windows(&p, config);
+	if (config->pooling != POOLING_UNKNOWN)
+		put_size(&p, "pooling_type", (uint64_t)config->pooling);
 	if (!c->options->vocab_only)
 		put_own(&p, &c->plan, config);
 	return p.status;

@@ -9,10 +9,11 @@
 static const struct {
 	const char *module, *gguf;
 } projections[N_PROJECTIONS] = {
-        [PROJECTION_Q] = {"self_attn.q_proj", "attn_q"},   [PROJECTION_K] = {"self_attn.k_proj", "attn_k"},
-        [PROJECTION_V] = {"self_attn.v_proj", "attn_v"},   [PROJECTION_O] = {"self_attn.o_proj", "attn_output"},
-        [PROJECTION_GATE] = {"mlp.gate_proj", "ffn_gate"}, [PROJECTION_UP] = {"mlp.up_proj", "ffn_up"},
-        [PROJECTION_DOWN] = {"mlp.down_proj", "ffn_down"}, [PROJECTION_HEAD] = {"lm_head", "output"},
+        [PROJECTION_Q] = {"self_attn.q_proj", "attn_q"},         [PROJECTION_K] = {"self_attn.k_proj", "attn_k"},
+        [PROJECTION_V] = {"self_attn.v_proj", "attn_v"},         [PROJECTION_O] = {"self_attn.o_proj", "attn_output"},
+        [PROJECTION_GATE] = {"mlp.gate_proj", "ffn_gate"},       [PROJECTION_UP] = {"mlp.up_proj", "ffn_up"},
+        [PROJECTION_DOWN] = {"mlp.down_proj", "ffn_down"},       [PROJECTION_HEAD] = {"lm_head", "output"},
+        [PROJECTION_EMBEDDING] = {"embed_tokens", "token_embd"},
 };
 
 const char *projection_name(enum projection projection) { return projections[projection].gguf; }

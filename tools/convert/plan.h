@@ -15,7 +15,7 @@ enum step_kind {
 	STEP_ROPE_FREQS, /* Llama 3's divisors of the RoPE frequencies */
 };
 
-/* The projections of a layer, and the head. */
+/* The projections of a layer, and the matrices of the vocabulary. */
 enum projection {
 	PROJECTION_Q,
 	PROJECTION_K,
@@ -25,6 +25,7 @@ enum projection {
 	PROJECTION_UP,
 	PROJECTION_DOWN,
 	PROJECTION_HEAD,
+	PROJECTION_EMBEDDING, /* where it is ternary */
 	N_PROJECTIONS,
 };
 
@@ -37,6 +38,7 @@ struct step {
 	enum projection projection;  /* TERNARY */
 	uint64_t n_row, n_col;       /* a vector has n_col values */
 	uint64_t head_dim, n_rot;    /* VECTOR: reordering of a bias as in struct matrix */
+	float offset;                /* VECTOR: what is added to each value */
 };
 
 struct plan {
@@ -56,8 +58,8 @@ void plan_free(struct plan *plan);
 /* The type and dimensions of a step's tensor, once its matrix is known; returns the number of dimensions. */
 int step_shape(const struct step *step, uint32_t *type, uint64_t dims[GGUF_MAX_DIMS]);
 
-/* A projection's name in the output, "attn_q" ... "ffn_down", "output", and below a layer of the checkpoint,
- * "self_attn.q_proj" ... "mlp.down_proj", "lm_head". */
+/* A projection's name in the output, "attn_q" ... "ffn_down", "output", "token_embd", and below a layer of the
+ * checkpoint, "self_attn.q_proj" ... "mlp.down_proj", "lm_head", "embed_tokens". */
 const char *projection_name(enum projection projection);
 const char *projection_module(enum projection projection);
 

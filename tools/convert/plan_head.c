@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "convert/plan_linear.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum tern_status add_dense(struct planner *p, const struct tensor *tensor, bool keep, const char *name)
@@ -57,8 +58,10 @@ static enum tern_status look_for_ternary(const struct planner *p, const struct t
 	struct matrix_facts facts = matrix_no_facts(), all = facts;
 	struct matrix_scratch scratch;
 	uint64_t n_panel = tern_panel_count((size_t)matrix.n_row);
-	enum tern_status status = TERN_OK;
+	enum tern_status status = planner_check_shape(p, tensor, matrix.n_row, matrix.n_col);
 
+	if (status)
+		return status;
 	matrix_list_group_sizes(&matrix);
 	if (!matrix_scratch_init(&scratch, (size_t)matrix.n_col))
 		status = tern_fail_memory(p->err, (size_t)matrix.n_col * TERN_PANEL_ROWS * sizeof(double));
@@ -76,7 +79,6 @@ static enum tern_status look_for_ternary(const struct planner *p, const struct t
 static enum tern_status head_is_ternary(const struct planner *p, const struct tensor *head, bool *is_ternary)
 {
 	const struct quantization *q = &p->config->quantization;
-	enum tern_status status;
 
 	*is_ternary = head->dtype == DTYPE_U8 || head->dtype == DTYPE_I8;
 	if (*is_ternary)
@@ -86,9 +88,17 @@ static enum tern_status head_is_ternary(const struct planner *p, const struct te
 		        q->is_there && json_exists(q->not_converted) && !config_is_not_converted(p->config, "lm_head");
 		return TERN_OK;
 	}
-	if ((status = planner_check_shape(p, head, p->config->n_vocab, p->config->n_embd)))
-		return status;
 	return look_for_ternary(p, head, is_ternary);
+}
+
+/* The embedding, or the head that is tied to it, as a ternary matrix. */
+static enum tern_status add_ternary_embedding(struct planner *p, enum projection projection)
+{
+	struct linear linear = {.projection = projection, .n_row = p->config->n_vocab, .n_col = p->config->n_embd};
+
+	snprintf(linear.module, sizeof linear.module, "%sembed_tokens", p->prefix);
+	snprintf(linear.out, sizeof linear.out, "%s", projection_name(projection));
+	return planner_add_linear(p, &linear);
 }
 
 /* A head that is there and tied has to be the embedding once more. */
@@ -123,13 +133,28 @@ enum tern_status planner_add_head(struct planner *p, const struct tensor *embedd
 		status = config->is_tied ? check_tied_head(p, head, embedding) : head_is_ternary(p, head, &is_ternary);
 	if (status)
 		return status;
-	if (p->plan->is_tied) /* one tensor serves as both, unless the user wants them different */
-		return same_precision ? TERN_OK : add_dense(p, embedding, p->options.keep_head, "output");
+	if (p->plan->is_tied && same_precision) /* one tensor serves as both, unless the user wants them different */
+		return TERN_OK;
+	if (p->plan->is_tied && !p->options.keep_head && !p->is_trained && dtype_is_float(embedding->dtype) &&
+	    (status = look_for_ternary(p, embedding, &is_ternary)))
+		return status;
+	if (p->plan->is_tied)
+		return is_ternary ? add_ternary_embedding(p, PROJECTION_HEAD)
+		                  : add_dense(p, embedding, p->options.keep_head, "output");
 	p->plan->head_is_ternary = is_ternary;
 	return is_ternary ? planner_add_linear(p, &linear) : add_dense(p, head, p->options.keep_head, "output");
 }
 
+/* Ternary like the rest in some weight-only models: then it is so in the output, unless it is to be kept as it is. */
 enum tern_status planner_add_embedding(struct planner *p, const struct tensor *tensor)
 {
-	return add_dense(p, tensor, p->options.keep_embedding, "token_embd");
+	bool is_ternary = false;
+	enum tern_status status = TERN_OK;
+
+	if (!p->is_trained && !p->options.keep_embedding && dtype_is_float(tensor->dtype))
+		status = look_for_ternary(p, tensor, &is_ternary);
+	if (status)
+		return status;
+	return is_ternary ? add_ternary_embedding(p, PROJECTION_EMBEDDING)
+	                  : add_dense(p, tensor, p->options.keep_embedding, "token_embd");
 }

@@ -112,7 +112,7 @@ static enum tern_status add_linear_norm(struct planner *p, const struct linear *
 {
 	const struct tensor *rms_norm = planner_take(p, "%s.rms_norm.weight", linear->module);
 	const struct tensor *norm = planner_take(p, "%s.norm.weight", linear->module);
-	bool counts = linear->projection != PROJECTION_HEAD;
+	bool counts = linear->projection < PROJECTION_HEAD;
 	char name[GGUF_MAX_NAME_LENGTH + 1];
 
 	if (rms_norm && norm)

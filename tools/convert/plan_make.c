@@ -11,7 +11,17 @@
 
 /* ---- layers ---- */
 
-/* A norm that has to be there, of layer n or (suffix without one) of the model. */
+/* A norm of the network, as opposed to one of a projection. Gemma stores w for gains of 1 + w. */
+static enum tern_status add_norm(struct planner *p, const struct tensor *tensor, uint64_t n, const char *out)
+{
+	enum tern_status status = planner_add_vector(p, tensor, n, out);
+
+	if (!status && p->config->family->is_gemma)
+		p->plan->steps[p->plan->n_steps - 1].offset = 1.0f;
+	return status;
+}
+
+/* A norm that has to be there in every layer. */
 static enum tern_status add_layer_norm(struct planner *p, uint64_t layer, const char *module, uint64_t n,
                                        const char *gguf)
 {
@@ -20,7 +30,7 @@ static enum tern_status add_layer_norm(struct planner *p, uint64_t layer, const 
 	snprintf(name, sizeof name, "%slayers.%llu.%s.weight", p->prefix, (unsigned long long)layer, module);
 	snprintf(out, sizeof out, "blk.%llu.%s.weight", (unsigned long long)layer, gguf);
 	const struct tensor *tensor = planner_take(p, "%s", name);
-	return tensor ? planner_add_vector(p, tensor, n, out)
+	return tensor ? add_norm(p, tensor, n, out)
 	              : planner_fail_missing(p, name, "every layer has to have it, or config.json counts too many");
 }
 
@@ -60,6 +70,8 @@ static enum tern_status add_layer(struct planner *p, uint64_t layer)
 	const char *qk[2] = {family->has_qk_norm ? "q_norm" : NULL, family->has_qk_norm ? "k_norm" : NULL};
 	const char *sub[2] = {c->has_sub_norms ? family->attn_sub_norm : NULL,
 	                      c->has_sub_norms ? family->ffn_sub_norm : NULL};
+	/* The name that is the norm in front of the feed-forward part's elsewhere is that behind attention in Gemma. */
+	const char *behind = family->is_gemma ? "post_attention_norm" : "ffn_norm";
 	enum tern_status status;
 
 	if ((status = add_layer_norm(p, layer, "input_layernorm", c->n_embd, "attn_norm")) ||
@@ -70,7 +82,10 @@ static enum tern_status add_layer(struct planner *p, uint64_t layer)
 	    (status = add_layer_linear(p, layer, PROJECTION_V, n_kv, c->n_embd)) ||
 	    (status = add_family_norm(p, layer, "self_attn", sub[0], n_q, "attn_sub_norm")) ||
 	    (status = add_layer_linear(p, layer, PROJECTION_O, c->n_embd, n_q)) ||
-	    (status = add_layer_norm(p, layer, "post_attention_layernorm", c->n_embd, "ffn_norm")) ||
+	    (status = add_layer_norm(p, layer, "post_attention_layernorm", c->n_embd, behind)) ||
+	    (family->is_gemma &&
+	     ((status = add_layer_norm(p, layer, "pre_feedforward_layernorm", c->n_embd, "ffn_norm")) ||
+	      (status = add_layer_norm(p, layer, "post_feedforward_layernorm", c->n_embd, "post_ffw_norm")))) ||
 	    (status = add_layer_linear(p, layer, PROJECTION_GATE, c->n_ff, c->n_embd)) ||
 	    (status = add_layer_linear(p, layer, PROJECTION_UP, c->n_ff, c->n_embd)) ||
 	    (status = add_family_norm(p, layer, "mlp", sub[1], c->n_ff, "ffn_sub_norm")))
@@ -186,7 +201,7 @@ static enum tern_status add_all(struct planner *p)
 	if (!(norm = planner_take(p, "%snorm.weight", p->prefix)))
 		return planner_fail_missing(p, p->prefix[0] ? "model.norm.weight" : "norm.weight",
 		                            "it is the last norm");
-	if ((status = planner_add_vector(p, norm, config->n_embd, "output_norm.weight")) ||
+	if ((status = add_norm(p, norm, config->n_embd, "output_norm.weight")) ||
 	    (status = planner_add_head(p, embedding)) || (status = conclude_norms(p)))
 		return status;
 	if (config->rope.type == ROPE_LLAMA3) {
@@ -202,7 +217,7 @@ enum tern_status plan_make(struct plan *plan, struct checkpoint *ckpt, const str
 {
 	struct planner p = {
 	        .plan = plan, .ckpt = ckpt, .config = config, .options = options, .reporter = reporter, .err = err};
-	size_t n_matrices = (size_t)config->n_layer * PROJECTION_HEAD + 1;
+	size_t n_matrices = (size_t)config->n_layer * PROJECTION_HEAD + 2; /* embedding and head may be ternary */
 
 	memset(plan, 0, sizeof *plan);
 	if (!(plan->matrices = tern_alloc(n_matrices, sizeof *plan->matrices)))

@@ -108,15 +108,42 @@ static enum tern_status read_rotated_part(struct rope *rope, struct json_value r
 	return TERN_OK;
 }
 
-enum tern_status rope_read(struct rope *rope, struct json_value root, double default_theta, uint64_t head_dim,
-                           uint64_t n_ctx, struct tern_error *err)
+/* The settings of layers with a window: rope_local_base_freq, or in rope_parameters an object for each kind of layer,
+ * of which *r becomes that of the layers that see all. */
+static enum tern_status read_local(struct rope *rope, struct json_value root, struct json_value *r,
+                                   struct tern_error *err)
+{
+	struct json_value local = {0}, full = {0}, type;
+	enum tern_status status;
+
+	if ((status = json_get_positive(root, "rope_local_base_freq", false, &rope->local_theta, err)))
+		return status;
+	if (!json_exists(*r))
+		return TERN_OK;
+	if ((status = json_get_container(*r, "sliding_attention", JSON_OBJECT, &local, err)) ||
+	    (status = json_get_container(*r, "full_attention", JSON_OBJECT, &full, err)))
+		return status;
+	if (json_exists(full))
+		*r = full;
+	if (!json_exists(local))
+		return TERN_OK;
+	type = json_find(local, "rope_type");
+	if (json_exists(type) && json_type(type) != JSON_NULL && !json_string_is(type, "default"))
+		return json_fail_type(type, "\"default\" in layers with a window", err);
+	return json_get_positive(local, "rope_theta", false, &rope->local_theta, err);
+}
+
+enum tern_status rope_read(struct rope *rope, struct json_value root, double default_theta, double default_local_theta,
+                           uint64_t head_dim, uint64_t n_ctx, struct tern_error *err)
 {
 	struct json_value r;
 	enum tern_status status;
 
 	rope->theta = default_theta;
+	rope->local_theta = default_local_theta;
 	if ((status = json_get_container(root, "rope_parameters", JSON_OBJECT, &r, err)) ||
-	    (!json_exists(r) && (status = json_get_container(root, "rope_scaling", JSON_OBJECT, &r, err))))
+	    (!json_exists(r) && (status = json_get_container(root, "rope_scaling", JSON_OBJECT, &r, err))) ||
+	    (default_local_theta > 0.0 && (status = read_local(rope, root, &r, err))))
 		return status;
 	for (struct json_iterator it = json_items(r); json_next(&it);)
 		if (json_type(it.value) == JSON_OBJECT)
@@ -124,8 +151,9 @@ enum tern_status rope_read(struct rope *rope, struct json_value root, double def
 	if ((status = json_get_positive(root, "rope_theta", false, &rope->theta, err)) ||
 	    (json_exists(r) && (status = json_get_positive(r, "rope_theta", false, &rope->theta, err))))
 		return status;
-	if (!(rope->theta > 1.0))
-		return json_fail(root, err, "rope_theta is %g; expected a number above 1", rope->theta);
+	if (!(rope->theta > 1.0) || (default_local_theta > 0.0 && !(rope->local_theta > 1.0)))
+		return json_fail(root, err, "rope_theta is %g; expected a number above 1",
+		                 rope->theta > 1.0 ? rope->local_theta : rope->theta);
 	if ((status = read_rotated_part(rope, root, r, head_dim, err)))
 		return status;
 	return json_exists(r) ? read_scaling(rope, r, n_ctx, err) : TERN_OK;

@@ -115,7 +115,7 @@ static enum tern_status read_special_ids(struct vocab *vocab, const struct confi
 }
 
 /* Whether BOS and EOS are put: as tokenizer_config.json says, else as the post-processor of tokenizer.json does. */
-static enum tern_status read_add_flags(struct vocab *vocab, struct tern_error *err)
+static enum tern_status read_add_flags(struct vocab *vocab, const struct config *config, struct tern_error *err)
 {
 	struct json_value root = {0};
 	enum tern_status status;
@@ -128,7 +128,8 @@ static enum tern_status read_add_flags(struct vocab *vocab, struct tern_error *e
 		vocab->eos_id = vocab->eos_id >= 0 ? vocab->eos_id : vocab->template_last;
 		vocab->add_bos = vocab->template_first >= 0 && vocab->template_first == vocab->bos_id;
 		vocab->add_eos = vocab->template_last >= 0 && vocab->template_last == vocab->eos_id;
-		if ((vocab->template_first >= 0 && !vocab->add_bos) || (vocab->template_last >= 0 && !vocab->add_eos))
+		bool lacks_last = vocab->template_last >= 0 && !vocab->add_eos && config->pooling != POOLING_LAST;
+		if ((vocab->template_first >= 0 && !vocab->add_bos) || lacks_last)
 			reporter_warn(vocab->reporter,
 			              "%s: the post_processor adds tokens other than BOS and EOS, which is not done",
 			              vocab->source);
@@ -138,6 +139,33 @@ static enum tern_status read_add_flags(struct vocab *vocab, struct tern_error *e
 		return status;
 	vocab->add_bos = vocab->add_bos && vocab->bos_id >= 0;
 	vocab->add_eos = vocab->add_eos && vocab->eos_id >= 0;
+	return TERN_OK;
+}
+
+/* An embedding model that pools the last token was trained with an EOS there: what tokenizer.json puts after a text,
+ * which need not be what ends a chat's turn. Qwen 3's older tokenizers put it without saying so. */
+static enum tern_status end_for_pooling(struct vocab *vocab, const struct config *config, struct tern_error *err)
+{
+	static const char qwen_end[] = "<|endoftext|>";
+	int32_t last = vocab->template_last;
+
+	if (config->pooling != POOLING_LAST)
+		return TERN_OK;
+	if (last < 0 && strcmp(config->arch, "qwen3") == 0)
+		last = vocab_find(vocab, qwen_end, sizeof qwen_end - 1);
+	if (last < 0)
+		return TERN_OK;
+	for (size_t i = 0; i < vocab->n_end_ids; i++)
+		if (vocab->end_ids[i] == last)
+			vocab->end_ids[i--] = vocab->end_ids[--vocab->n_end_ids];
+	if (vocab->eos_id >= 0 && vocab->eos_id != last) {
+		if (vocab->n_end_ids == VOCAB_MAX_END_IDS)
+			return tern_fail(err, TERN_ERR_FILE, "%s: more than %d tokens that end a text", vocab->source,
+			                 VOCAB_MAX_END_IDS);
+		vocab->end_ids[vocab->n_end_ids++] = vocab->eos_id;
+	}
+	vocab->eos_id = last;
+	vocab->add_eos = true;
 	return TERN_OK;
 }
 
@@ -206,7 +234,8 @@ enum tern_status vocab_read_settings(struct vocab *vocab, const struct config *c
 {
 	enum tern_status status;
 
-	if ((status = read_special_ids(vocab, config, err)) || (status = read_add_flags(vocab, err)))
+	if ((status = read_special_ids(vocab, config, err)) || (status = read_add_flags(vocab, config, err)) ||
+	    (status = end_for_pooling(vocab, config, err)))
 		return status;
 	return read_templates(vocab, err);
 }
