@@ -58,6 +58,8 @@ static void test_open(void)
 			CHECK(file.size == sizes[i] && memcmp(file.data, bytes, sizes[i]) == 0, "%zu bytes", sizes[i]);
 			CHECK((uintptr_t)file.data % 64 == 0, "not aligned");
 			CHECK(file.is_mapped == (map && sizes[i] > 0), "%zu bytes, map %d", sizes[i], map);
+			tern_file_release(&file, file.data, sizes[i]);
+			CHECK(memcmp(file.data, bytes, sizes[i]) == 0, "%zu bytes, released", sizes[i]);
 			tern_file_close(&file);
 			CHECK(!file.data, "closed file still has data");
 		}

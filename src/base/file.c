@@ -1,5 +1,12 @@
 /* Files: opening (mapped or read), reading to the end, and writing so that a finished file appears all at once.
  * Every system call is repeated when a signal interrupts it and goes on after a short count. */
+#if defined(__linux__)
+#define _DEFAULT_SOURCE /* madvise */
+#endif
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE /* madvise */
+#endif
+
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -191,6 +198,20 @@ void tern_file_close(struct tern_file *file)
 	else
 		tern_free((void *)(uintptr_t)file->data);
 	memset(file, 0, sizeof *file);
+}
+
+void tern_file_release(const struct tern_file *file, const uint8_t *at, size_t n_bytes)
+{
+#ifdef MADV_DONTNEED /* not posix_madvise(): with POSIX_MADV_DONTNEED glibc does nothing */
+	long page = sysconf(_SC_PAGESIZE);
+	uintptr_t step = page > 0 ? (uintptr_t)page : 65536;
+	uintptr_t first = ((uintptr_t)at + step - 1) / step * step, end = ((uintptr_t)at + n_bytes) / step * step;
+
+	if (file->is_mapped && end > first)
+		(void)madvise((void *)first, end - first, MADV_DONTNEED);
+#else
+	(void)file, (void)at, (void)n_bytes;
+#endif
 }
 
 /* Reads to the end; `expected` is how many bytes there may be, so that a file of known size is allocated once. */

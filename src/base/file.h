@@ -20,6 +20,10 @@ struct tern_file {
 enum tern_status tern_file_open(struct tern_file *file, const char *path, bool map, struct tern_error *err);
 void tern_file_close(struct tern_file *file);
 
+/* Gives memory that holds this part of a mapped file back to the system, where it can: for what has been read for the
+ * last time. Reading it again is slow, not wrong. */
+void tern_file_release(const struct tern_file *file, const uint8_t *at, size_t n_bytes);
+
 /* Reads everything fd still gives (a pipe, a terminal, a file) into *bytes: at most `limit` bytes, more is an
  * error. A NUL follows the last byte and is not counted. The caller frees with tern_free().
  * `name` is what messages call the source. */
