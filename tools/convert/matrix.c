@@ -6,10 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-	CELL = 16 /* the least group of columns */
-};
-
 uint64_t matrix_source_row(uint64_t head_dim, uint64_t n_rot, uint64_t row)
 {
 	uint64_t in_head = n_rot ? row % head_dim : 0;
@@ -103,73 +99,10 @@ enum tern_status matrix_read_floats(const struct matrix *matrix, uint64_t panel,
 
 void matrix_list_group_sizes(struct matrix *matrix)
 {
-	matrix->n_group_sizes = 0;
-	for (uint64_t n_group = 1; n_group <= matrix->n_col / CELL; n_group++) {
-		uint64_t size = matrix->n_col / n_group;
-		if (matrix->n_col % n_group == 0 && size % CELL == 0 &&
-		    (size % ACTIVATION_GROUP == 0 || ACTIVATION_GROUP % size == 0) &&
-		    matrix->n_group_sizes < MAX_GROUP_SIZES)
-			matrix->group_sizes[matrix->n_group_sizes++] = size;
-	}
+	tern_group_sizes_list(&matrix->group_sizes, (size_t)matrix->n_col, ACTIVATION_GROUP);
 }
 
-struct matrix_facts matrix_no_facts(void) { return (struct matrix_facts){.groups = UINT64_MAX}; }
-
-/* The one magnitude of a cell's values (0 if all are zero), or -1 and the examples if there are several. */
-static float cell_magnitude(const float *values, struct matrix_facts *facts)
-{
-	float magnitude = 0.0f;
-
-	for (size_t i = 0; i < CELL; i++) {
-		float a = fabsf(values[i]);
-		if (a == 0.0f || a == magnitude)
-			continue;
-		if (magnitude != 0.0f) {
-			facts->examples[0] = magnitude;
-			facts->examples[1] = a;
-			return -1.0f;
-		}
-		magnitude = a;
-	}
-	return magnitude;
-}
-
-/* Whether every group of n_cell cells has one magnitude. */
-static bool groups_agree(const float *cells, size_t n_cells, size_t n_cell)
-{
-	for (size_t start = 0; start < n_cells; start += n_cell) {
-		float magnitude = 0.0f;
-		for (size_t i = start; i < start + n_cell; i++) {
-			if (cells[i] == 0.0f || cells[i] == magnitude)
-				continue;
-			if (magnitude != 0.0f)
-				return false;
-			magnitude = cells[i];
-		}
-	}
-	return true;
-}
-
-/* Adds what a row shows. `cells` is scratch for n_col / 16 numbers. */
-static void look_at_row(const struct matrix *matrix, const float *row, float *cells, struct matrix_facts *facts)
-{
-	size_t n_cells = (size_t)matrix->n_col / CELL;
-
-	for (size_t c = 0; c < n_cells && facts->groups; c++) {
-		cells[c] = cell_magnitude(row + c * CELL, facts);
-		if (cells[c] < 0.0f)
-			facts->groups = 0;
-		else if (cells[c] > 0.0f && facts->magnitude == 0.0f)
-			facts->magnitude = cells[c];
-		else if (cells[c] > 0.0f && cells[c] != facts->magnitude)
-			facts->has_several = true;
-	}
-	if (facts->groups == 0 || !facts->has_several)
-		return;
-	for (unsigned i = 0; i < matrix->n_group_sizes; i++)
-		if ((facts->groups >> i & 1) && !groups_agree(cells, n_cells, (size_t)matrix->group_sizes[i] / CELL))
-			facts->groups &= ~(1ull << i);
-}
+struct matrix_facts matrix_no_facts(void) { return (struct matrix_facts){.values = tern_float_facts_none()}; }
 
 enum tern_status matrix_look(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                              struct matrix_facts *facts, struct tern_error *err)
@@ -183,7 +116,7 @@ enum tern_status matrix_look(const struct matrix *matrix, uint64_t panel, struct
 	for (size_t r = 0; r < n_rows; r++) {
 		const float *row = scratch->floats + r * n_col;
 		/* The raw bytes have been converted: their room is free. */
-		look_at_row(matrix, row, (float *)(void *)scratch->raw, facts);
+		tern_float_facts_look(&facts->values, &matrix->group_sizes, row, (float *)(void *)scratch->raw);
 		for (size_t c = 0; c < n_col; c++)
 			facts->sum_abs += (double)fabsf(row[c]);
 	}
@@ -193,44 +126,33 @@ enum tern_status matrix_look(const struct matrix *matrix, uint64_t panel, struct
 void matrix_merge_facts(struct matrix_facts *all, const struct matrix_facts *panel)
 {
 	all->sum_abs += panel->sum_abs;
-	if (all->magnitude == 0.0f)
-		all->magnitude = panel->magnitude;
-	all->has_several = all->has_several || panel->has_several ||
-	                   (panel->magnitude != 0.0f && panel->magnitude != all->magnitude);
-	if (panel->groups == 0 && all->groups != 0)
-		memcpy(all->examples, panel->examples, sizeof all->examples);
-	all->groups &= panel->groups;
+	tern_float_facts_merge(&all->values, &panel->values);
 }
 
 enum tern_status matrix_conclude(struct matrix *matrix, const struct matrix_facts *all, struct tern_error *err)
 {
 	const double least_mean = 1e-5;
-	unsigned i = 0;
+	size_t group;
+	bool is_ternary = tern_float_facts_group(&all->values, &matrix->group_sizes, &group);
+	bool is_zero = is_ternary && all->values.magnitude == 0.0f;
 
-	if (all->groups && !all->has_several && all->magnitude != 0.0f) {
-		matrix->storage = STORAGE_TERNARY;
-		matrix->scale = all->magnitude;
-		return TERN_OK;
-	}
-	bool is_zero = all->groups && all->magnitude == 0.0f;
-	if (matrix->may_be_master || is_zero) {
+	/* Master weights whose magnitudes happen to be alike in all groups are still master weights. */
+	if (is_zero || (matrix->may_be_master && (!is_ternary || group))) {
 		double mean = all->sum_abs / ((double)matrix->n_row * (double)matrix->n_col);
 		matrix->storage = STORAGE_MASTER;
 		matrix->mean = mean > least_mean ? mean : least_mean;
 		matrix->scale = (float)matrix->mean;
 		return TERN_OK;
 	}
-	while (i < matrix->n_group_sizes && !(all->groups >> i & 1))
-		i++;
-	if (i == matrix->n_group_sizes)
+	if (!is_ternary)
 		return checkpoint_fail(
 		        matrix->ckpt, matrix->weight, err,
 		        "not ternary: %g and %g stand within 16 columns; tern runs models trained to ternary "
 		        "weights only",
-		        (double)all->examples[0], (double)all->examples[1]);
+		        (double)all->values.examples[0], (double)all->values.examples[1]);
 	matrix->storage = STORAGE_TERNARY;
-	matrix->group = matrix->group_sizes[i];
-	matrix->scale = all->magnitude; /* of groups that are all zero, and of padding */
+	matrix->group = group;
+	matrix->scale = all->values.magnitude; /* also of groups that are all zero, and of padding */
 	return TERN_OK;
 }
 

@@ -13,6 +13,7 @@
 
 #include "convert/floats.h"
 #include "model/layout.h"
+#include "model/ternary_floats.h"
 
 enum storage {
 	STORAGE_PACKED,
@@ -24,7 +25,6 @@ enum storage {
 
 enum {
 	ACTIVATION_GROUP = 128, /* tern.activation_group; groups of columns with a scale divide it or are a multiple */
-	MAX_GROUP_SIZES = 32,   /* that a matrix can have: for 2^16 columns at most 27 */
 };
 
 struct matrix {
@@ -41,9 +41,7 @@ struct matrix {
 	 * h * n_rot / 2 + j of the checkpoint's head. n_rot 0: no reordering. */
 	uint64_t head_dim, n_rot;
 
-	/* Sizes a group of columns may have, largest first. */
-	uint64_t group_sizes[MAX_GROUP_SIZES];
-	unsigned n_group_sizes;
+	struct tern_group_sizes group_sizes; /* that floats may have */
 };
 
 /* Fills group_sizes, once n_col is set. */
@@ -70,10 +68,7 @@ enum tern_status matrix_read_floats(const struct matrix *matrix, uint64_t panel,
 /* What is seen in a panel, or in all panels together, of a matrix of floats. */
 struct matrix_facts {
 	double sum_abs;
-	float magnitude;   /* of a value that is not zero; 0: there is none */
-	bool has_several;  /* different magnitudes */
-	uint64_t groups;   /* bit i: one magnitude in each group of group_sizes[i] columns */
-	float examples[2]; /* different magnitudes within 16 columns, if groups is 0 */
+	struct tern_float_facts values;
 };
 
 /* Start with this, merge the facts of all panels in order (so the sum does not depend on threads), conclude. */

@@ -65,12 +65,12 @@ static enum tern_status look_for_ternary(const struct planner *p, const struct t
 	matrix_list_group_sizes(&matrix);
 	if (!matrix_scratch_init(&scratch, (size_t)matrix.n_col))
 		status = tern_fail_memory(p->err, (size_t)matrix.n_col * TERN_PANEL_ROWS * sizeof(double));
-	for (uint64_t panel = 0; !status && panel < n_panel && all.groups; panel++) {
+	for (uint64_t panel = 0; !status && panel < n_panel && all.values.groups; panel++) {
 		status = matrix_look(&matrix, panel, &scratch, &facts, p->err);
 		matrix_merge_facts(&all, &facts);
 	}
 	matrix_scratch_free(&scratch);
-	*is_ternary = all.groups && all.magnitude != 0.0f;
+	*is_ternary = all.values.groups && all.values.magnitude != 0.0f;
 	return status;
 }
 
