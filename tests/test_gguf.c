@@ -388,6 +388,47 @@ static void test_types(void)
 	CHECK(!tern_gguf_tensor_bytes(2016, 2, dims, &n_bytes), "rounding up wraps unnoticed");
 }
 
+/* Type 42 has blocks of 64, or of 128 where only these fit: then it is called PQ2_0. 4096 weights take 1152 or 1088
+ * bytes. */
+static void test_extents(void)
+{
+	static const struct {
+		const char *name, *text;
+		uint32_t type; /* of the first tensor */
+		const char *expected;
+	} cases_of_42[] = {
+	        {"blocks of 64", "H3,2,0 't' 4:1 8:4096 4:42 8:0 'u' 4:1 8:8 4:0 8:1152 @32 *1184", 42, NULL},
+	        {"blocks of 128", "H3,2,0 't' 4:1 8:4096 4:42 8:0 'u' 4:1 8:8 4:0 8:1088 @32 *1120", 142, NULL},
+	        {"blocks of 128, alone and last", "H3,1,0 't' 4:1 8:4096 4:42 8:0 @32 *1088", 142, NULL},
+	        {"two of them, in another order", "H3,2,0 't' 4:1 8:4096 4:42 8:1088 'u' 4:1 8:4096 4:42 8:0 @32 *2176",
+	         142, NULL},
+	        {"one that fits either way decides nothing",
+	         "H3,2,0 't' 4:1 8:128 4:42 8:0 'u' 4:1 8:4096 4:42 8:64 @32 *1152", 142, NULL},
+	        {"of two kinds", "H3,2,0 't' 4:1 8:4096 4:42 8:0 'u' 4:1 8:4096 4:42 8:1152 @32 *2240", 42,
+	         "tensor 'u': needs bytes"},
+	        {"cut short", "H3,1,0 't' 4:1 8:4096 4:42 8:0 @32 *1120", 42, "tensor 't': needs bytes"},
+	        {"no blocks of 128", "H3,1,0 't' 4:1 8:4160 4:42 8:0 @32 *1105", 42, "tensor 't': needs bytes"},
+	        {"142 that is too large", "H3,2,0 't' 4:1 8:4096 4:142 8:0 'u' 4:1 8:8 4:0 8:1056 @32 *1088", 142,
+	         "tensor 't': type 142 is read as PQ2_0, which needs 1088 bytes here"},
+	        {"143", "H3,2,0 't' 4:1 8:4096 4:143 8:0 'u' 4:1 8:8 4:0 8:896 @32 *928", 143, NULL},
+	        {"offset beyond the file", "H3,1,0 't' 4:1 8:4096 4:42 8:0x7fffffffffffffe0 @32 *1088", 42,
+	         "tensor 't'"},
+	};
+
+	for (size_t i = 0; i < sizeof cases_of_42 / sizeof *cases_of_42; i++) {
+		struct gguf gguf;
+		uint8_t *copy;
+		enum tern_status status = parse_text(&gguf, cases_of_42[i].text, &copy);
+		const char *expected = cases_of_42[i].expected;
+		CHECK(status == (expected ? TERN_ERR_FILE : TERN_OK) && (!expected || strstr(err.message, expected)),
+		      "%s: status %d, %s", cases_of_42[i].name, (int)status, err.message);
+		CHECK(status || gguf.tensors[0].type == cases_of_42[i].type, "%s: type %u", cases_of_42[i].name,
+		      gguf.tensors[0].type);
+		tern_gguf_free(&gguf);
+		free(copy);
+	}
+}
+
 /* ---- size ---- */
 
 /* As many keys and tensors as are allowed, and a vocabulary: all of them sorted and found again, quickly. */
@@ -445,6 +486,7 @@ int main(void)
 	test_values();
 	test_tensors();
 	test_types();
+	test_extents();
 	test_large();
 	return test_summary();
 }

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "model/gguf_extent.h"
 #include "model/gguf_foreign.h"
 
 #include <stdarg.h>
@@ -369,6 +370,24 @@ static enum tern_status place_tensor(struct cursor *c, struct gguf_tensor *tenso
 	return TERN_OK;
 }
 
+static enum tern_status resolve_types(struct cursor *c, uint64_t data_bytes)
+{
+	const struct gguf_tensor *odd;
+	uint64_t extent;
+
+	if (!tern_gguf_resolve_types(c->gguf, data_bytes, &odd, &extent))
+		return out_of_memory(c, c->gguf->n_tensors * sizeof(uint32_t));
+	if (!odd)
+		return TERN_OK;
+	c->kind = "tensor";
+	c->name = odd->name;
+	return bad(c,
+	           "type %u is read as %s, which needs %llu bytes here, but the next tensor begins after %llu; other "
+	           "engines have given this number to types of their own",
+	           (unsigned)odd->type, tern_gguf_type_name(odd->type), (unsigned long long)odd->n_bytes,
+	           (unsigned long long)extent);
+}
+
 static enum tern_status read_tensors(struct cursor *c, uint64_t file_size)
 {
 	struct gguf *gguf = c->gguf;
@@ -380,6 +399,9 @@ static enum tern_status read_tensors(struct cursor *c, uint64_t file_size)
 	c->kind = NULL;
 	if (!tern_round_up_u64(c->at, gguf->alignment, &data_start))
 		return bad(c, "the file is too long");
+	enum tern_status status = resolve_types(c, file_size > data_start ? file_size - data_start : 0);
+	if (status)
+		return status;
 	for (size_t i = 0; i < gguf->n_tensors; i++)
 		if (place_tensor(c, &gguf->tensors[i], data_start, file_size))
 			return TERN_ERR_FILE;
@@ -404,12 +426,6 @@ static int compare_names(const void *tensors, uint32_t a, uint32_t b)
 {
 	const struct gguf_tensor *tensor = tensors;
 	return compare_strings(tensor[a].name, tensor[b].name);
-}
-
-static int compare_offsets(const void *tensors, uint32_t a, uint32_t b)
-{
-	const struct gguf_tensor *tensor = tensors;
-	return (tensor[a].offset > tensor[b].offset) - (tensor[a].offset < tensor[b].offset);
 }
 
 /* Two neighbours in sorted order must differ. */
@@ -453,7 +469,7 @@ static enum tern_status sort_tensors(struct cursor *c)
 static enum tern_status check_overlap(struct cursor *c)
 {
 	const struct gguf *gguf = c->gguf;
-	uint32_t *order = tern_sort_indices(gguf->n_tensors, compare_offsets, gguf->tensors);
+	uint32_t *order = tern_sort_indices(gguf->n_tensors, tern_gguf_compare_offsets, gguf->tensors);
 	enum tern_status status = TERN_OK;
 	char quoted[TERN_QUOTE_SIZE];
 

@@ -26,13 +26,25 @@ enum gguf_value_type {
 	GGUF_F64,
 };
 
-/* Tensor types by their id in the file. Only those tern can size are listed in the table of gguf_types.c. */
+/* Tensor types by their id in the file. Those tern can size are listed in the table of gguf_types.c. */
 enum gguf_tensor_type {
 	GGUF_TENSOR_F32 = 0,
 	GGUF_TENSOR_F16 = 1,
+	GGUF_TENSOR_Q4_0 = 2,
+	GGUF_TENSOR_Q4_1 = 3,
+	GGUF_TENSOR_Q5_0 = 6,
+	GGUF_TENSOR_Q5_1 = 7,
 	GGUF_TENSOR_Q8_0 = 8,
+	GGUF_TENSOR_Q4_K = 12,
+	GGUF_TENSOR_Q5_K = 13,
+	GGUF_TENSOR_Q6_K = 14,
 	GGUF_TENSOR_BF16 = 30,
+	GGUF_TENSOR_TQ1_0 = 34,
+	GGUF_TENSOR_TQ2_0 = 35,
 	GGUF_TENSOR_I2_S = 36,
+	GGUF_TENSOR_Q2_0 = 42,
+	GGUF_TENSOR_PQ2_0 = 142,
+	GGUF_TENSOR_PTQ1_0 = 143,
 	GGUF_TENSOR_T2R16 = 2016, /* ternary, 16-row panels */
 	GGUF_TENSOR_Q8P = 2017,   /* int8 rows in two nibble planes */
 };
@@ -67,7 +79,7 @@ struct gguf_tensor {
 	struct gguf_string name;
 	int n_dims;
 	uint64_t dims[GGUF_MAX_DIMS]; /* dims[0] is the fastest: columns; unused ones are 1 */
-	uint32_t type;
+	uint32_t type;                /* the file's, but where that has two meanings: see gguf_extent.h */
 	const uint8_t *data;
 	uint64_t n_bytes;
 	uint64_t offset; /* of data, from the start of the file */
@@ -140,6 +152,8 @@ const char *tern_gguf_list_types(char *out, size_t size);
 
 /* Columns (dims[0]) of such a tensor have to be a multiple of this; 0 if the type's size is unknown. */
 uint64_t tern_gguf_type_block(uint32_t type);
+/* Bytes of n_col columns, a multiple of the block, of one row; 0 if unknown. */
+size_t tern_gguf_row_bytes(uint32_t type, size_t n_col);
 
 /* Bytes of a tensor of this type and shape. False if the type's size is unknown, a row is not a whole number of
  * blocks, or the size overflows. */

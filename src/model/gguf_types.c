@@ -62,10 +62,10 @@ static const struct type_row types[] = {
         {32, "Q4_0_4_8, removed", 0, 0, 0, 0},
         {33, "Q4_0_8_8, removed", 0, 0, 0, 0},
         {37, "IQ4_NL_4_8, removed", 0, 0, 0, 0},
-        {38, "TL1 of bitnet.cpp", 0, 0, 0, 0},
-        {39, "TL2 of bitnet.cpp, or MXFP4", 0, 0, 0, 0},
+        {38, "TL1 of bitnet.cpp, made for one CPU; get the model as I2_S", 0, 0, 0, 0},
+        {39, "TL2 of bitnet.cpp, made for one CPU (get the model as I2_S), or MXFP4", 0, 0, 0, 0},
         {40, "NVFP4", 0, 0, 0, 0},
-        {41, "Q1_0", 0, 0, 0, 0},
+        {41, "Q1_0, binary", 0, 0, 0, 0},
         {134, "IQ1_BN of ik_llama.cpp", 0, 0, 0, 0},
         {135, "IQ2_BN of ik_llama.cpp", 0, 0, 0, 0},
 };
@@ -99,6 +99,12 @@ uint64_t tern_gguf_type_block(uint32_t type)
 {
 	const struct type_row *row = find_type(type);
 	return row ? row->items : 0;
+}
+
+size_t tern_gguf_row_bytes(uint32_t type, size_t n_col)
+{
+	const struct type_row *row = find_type(type);
+	return row && row->items ? n_col / row->items * row->bytes : 0;
 }
 
 bool tern_gguf_tensor_bytes(uint32_t type, int n_dims, const uint64_t dims[GGUF_MAX_DIMS], uint64_t *n_bytes)
