@@ -60,12 +60,25 @@ void tern_free(void *block);
 
 struct tern_model;
 
+/* How the codes of tensors of type I2_S stand in their bytes. The file does not say; all published ones are the
+ * first, some made by oneself on ARM the second. */
+enum tern_i2s_layout {
+	TERN_I2S_128,   /* blocks of 128 weights */
+	TERN_I2S_64,    /* blocks of 64 weights */
+	TERN_I2S_ROWS4, /* four rows side by side */
+};
+
 struct tern_model_options {
 	bool no_mmap;  /* read the file into memory instead of mapping it */
 	bool lock;     /* keep the weights from being paged out (mlock); refused by the system: an error */
 	int n_threads; /* for work at load time; 0 = tern_default_threads() */
 	/* A chat format of tern_chat_format_name() to use instead of what the file says; NULL: the file's. */
 	const char *chat_format;
+	enum tern_i2s_layout i2s_layout;
+	/* Files of other engines are brought into tern's layout while they are opened: this is called, from the
+	 * thread that opens, after each matrix. Return false to give up (TERN_ERR_FAILED). May be NULL. */
+	bool (*on_progress)(void *user, uint64_t n_done, uint64_t n_total);
+	void *user;
 };
 
 /* Opens a GGUF file. options may be NULL. On success *model is the caller's to close. TERN_ERR_USAGE for a chat format

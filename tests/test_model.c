@@ -100,7 +100,7 @@ static const struct {
         {{"tokenizer.ggml.eos_token_id", TINY_SKIP, 0, NULL}, NULL},
         {{"token_embd.weight", TINY_SKIP, 0, NULL}, "token_embd.weight"},
         {{"token_embd.weight", TINY_WIDER, 0, NULL}, "token_embd.weight"},
-        {{"token_embd.weight", TINY_TYPE, GGUF_TENSOR_T2R16, NULL}, "token_embd.weight"},
+        {{"token_embd.weight", TINY_TYPE, GGUF_TENSOR_T2R16, NULL}, "token_embd.scale"},
         {{"output_norm.weight", TINY_SKIP, 0, NULL}, "output_norm.weight"},
         {{"output_norm.weight", TINY_VALUE, NAN, NULL}, "output_norm.weight"},
         {{"blk.0.attn_q.weight", TINY_SKIP, 0, NULL}, "blk.0.attn_q.weight"},

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "kernels/kernels.h"
+#include "model/repack.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,6 +28,30 @@ static enum tern_status load_names(struct tern_model *model, struct tern_error *
 	return model->arch && model->name ? TERN_OK : tern_fail_memory(err, arch.length + name.length);
 }
 
+static enum tern_status lock(const struct tern_model *model, const void *at, size_t n_bytes, struct tern_error *err)
+{
+	if (mlock(at, n_bytes) == 0)
+		return TERN_OK;
+	return tern_fail(err, TERN_ERR_FAILED, "%s: cannot lock %zu bytes in memory: %s", model->path, n_bytes,
+	                 strerror(errno));
+}
+
+/* The file's bytes that are computed on, and what has been made of the others. */
+static enum tern_status lock_weights(const struct tern_model *model, struct tern_error *err)
+{
+	const struct tern_transformer *t = &model->transformer;
+	enum tern_status status = TERN_OK;
+
+	for (size_t i = 0; i < model->gguf.n_tensors && !status; i++) {
+		const struct gguf_tensor *tensor = &model->gguf.tensors[i];
+		if (!tern_needs_repacking(&model->gguf, tensor))
+			status = lock(model, tensor->data, (size_t)tensor->n_bytes, err);
+	}
+	for (size_t i = 0; i < t->n_owned && !status; i++)
+		status = lock(model, t->owned[i].block, t->owned[i].n_bytes, err);
+	return status;
+}
+
 static enum tern_status load(struct tern_model *model, const struct tern_model_options *options, struct tern_error *err)
 {
 	enum tern_status status;
@@ -38,14 +63,12 @@ static enum tern_status load(struct tern_model *model, const struct tern_model_o
 	    (status = load_names(model, err)))
 		return status;
 	model->has_weights = model->gguf.n_tensors > 0;
-	if (model->has_weights && (status = tern_transformer_load(&model->transformer, &model->gguf, err)))
+	if (model->has_weights &&
+	    (status = tern_transformer_load(&model->transformer, &model->gguf, options, &model->file, err)))
 		return status;
 	if ((status = tern_model_load_text(model, options->chat_format, err)))
 		return status;
-	if (options->lock && mlock(model->file.data, model->file.size) != 0)
-		return tern_fail(err, TERN_ERR_FAILED, "%s: cannot lock %zu bytes in memory: %s", model->path,
-		                 model->file.size, strerror(errno));
-	return TERN_OK;
+	return options->lock ? lock_weights(model, err) : TERN_OK;
 }
 
 enum tern_status tern_model_open(struct tern_model **out, const char *path, const struct tern_model_options *options,

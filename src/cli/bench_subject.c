@@ -72,7 +72,7 @@ enum tern_status bench_subject_make(struct bench_subject *subject, const char *n
 	subject->bos = -1;
 	if (!(status = bench_make_image(name, n_threads, &subject->image, &n_bytes, &err)) &&
 	    !(status = tern_gguf_parse(&subject->gguf, subject->file, subject->image, n_bytes, &err)))
-		status = tern_transformer_load(&subject->own, &subject->gguf, &err);
+		status = tern_transformer_load(&subject->own, &subject->gguf, NULL, NULL, &err);
 	return status ? report_error(&err) : describe_weights(subject, &subject->gguf, &subject->own);
 }
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/models.h"
+#include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
 
@@ -21,6 +22,12 @@ const struct option common_model_options[] = {
          .offset = FIELD(model),
          .argument = "FILE|NAME",
          .help = "the model, a GGUF file; default $TERN_MODEL, else the one that ships with tern"},
+        {.name = "i2s-layout",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(i2s_layout),
+         .argument = "128|64|rows4",
+         .initial = "128",
+         .help = "how weights of type I2_S are packed, which their file does not say; 64: made on ARM"},
         {.name = NULL},
 };
 
@@ -86,8 +93,10 @@ enum tern_status common_find(struct opened *opened, const struct common_options 
 	enum tern_status status;
 
 	memset(opened, 0, sizeof *opened);
-	*settings = (struct tern_model_options){
-	        .no_mmap = options->no_mmap, .lock = options->mlock, .chat_format = options->chat_format};
+	*settings = (struct tern_model_options){.no_mmap = options->no_mmap,
+	                                        .lock = options->mlock,
+	                                        .chat_format = options->chat_format,
+	                                        .i2s_layout = (enum tern_i2s_layout)options->i2s_layout};
 	if ((status = common_threads(options, &settings->n_threads)) ||
 	    (status = models_find(options->model, &opened->path)))
 		return status;
@@ -136,14 +145,29 @@ enum tern_status common_tell_opened(const struct opened *opened, const struct co
 	return TERN_ERR_FILE;
 }
 
+static bool show_progress(void *user, uint64_t n_done, uint64_t n_total)
+{
+	progress_update(user, n_done, n_total);
+	return true;
+}
+
 /* Opens and reports; on failure nothing is left open. */
 static enum tern_status find_and_open(struct opened *opened, const struct common_options *options)
 {
 	struct tern_model_options settings;
 	struct tern_error err = {0};
+	struct progress progress;
 	enum tern_status status = common_find(opened, options, &settings);
 
-	if (status || !(status = common_open_found(opened, settings, &err)))
+	if (status)
+		return status;
+	settings.on_progress = show_progress;
+	settings.user = &progress;
+	signals_clean_on_death(NULL);
+	progress_start(&progress, "repacking weights");
+	status = common_open_found(opened, settings, &err);
+	progress_end(&progress);
+	if (!status)
 		return status;
 	report_error(&err);
 	common_close(opened);

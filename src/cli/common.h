@@ -10,6 +10,7 @@
 /* Groups "Model", "Computing" and "Messages". */
 struct common_options {
 	const char *model; /* NULL if not given */
+	int i2s_layout;    /* enum tern_i2s_layout */
 	bool no_mmap, mlock;
 	int n_threads; /* 0 if not given: see common_threads() */
 	bool quiet, verbose;

@@ -2,41 +2,50 @@
 #include "infer/embedding.h"
 
 #include "base/bytes.h"
+#include "model/dequantize.h"
+#include "model/gguf.h"
 #include "model/layout.h"
-
-#include <string.h>
 
 /* One row of int8. */
 size_t tern_embedding_scratch_bytes(const struct tern_hparams *h) { return h->n_embd; }
 
-static void embed_token(struct tern_session *session, int32_t id, float *x)
+static void embed_q8p(const struct tern_matrix *m, size_t row, int8_t *q, float *x)
 {
-	const struct tern_matrix *m = &session->transformer->embedding;
-	size_t at = (size_t)id * m->n_col;
-	const uint16_t *halves = (const uint16_t *)(const void *)m->data;
-	int8_t *q = tern_worker_scratch(session, 0);
+	tern_q8p_unpack_row(q, m->data, m->n_row, m->n_col, row);
+	for (size_t c = 0; c < m->n_col; c++)
+		x[c] = (float)q[c] * m->row_scales[row];
+}
 
-	switch (m->type) {
-	case GGUF_TENSOR_F32:
-		memcpy(x, m->data + at * sizeof(float), m->n_col * sizeof(float));
-		break;
-	case GGUF_TENSOR_F16:
-		for (size_t c = 0; c < m->n_col; c++)
-			x[c] = tern_f32_from_f16(halves[at + c]);
-		break;
-	case GGUF_TENSOR_BF16:
-		for (size_t c = 0; c < m->n_col; c++)
-			x[c] = tern_f32_from_bf16(halves[at + c]);
-		break;
-	default: /* Q8P */
-		tern_q8p_unpack_row(q, m->data, m->n_row, m->n_col, (size_t)id);
-		for (size_t c = 0; c < m->n_col; c++)
-			x[c] = (float)q[c] * m->row_scales[id];
+static void embed_ternary(const struct tern_linear *linear, size_t row, int8_t *weights, float *x)
+{
+	size_t panel = row / TERN_PANEL_ROWS, in_panel = row % TERN_PANEL_ROWS, n_col = linear->n_col;
+	size_t group = linear->scale_group ? linear->scale_group : n_col;
+
+	tern_t2r16_unpack_row(weights, linear->panels + panel * tern_t2r16_panel_bytes(n_col), in_panel, n_col);
+	for (size_t g = 0; g < n_col / group; g++) {
+		size_t at = (panel * (n_col / group) + g) * TERN_PANEL_ROWS + in_panel;
+		float scale = linear->scale_group ? tern_f32_from_f16(linear->group_scales[at]) : linear->scale;
+		for (size_t c = g * group; c < (g + 1) * group; c++)
+			x[c] = scale * (float)weights[c];
 	}
+}
+
+static void embed_token(struct tern_session *session, size_t row, float *x)
+{
+	const struct tern_transformer *t = session->transformer;
+	const struct tern_matrix *m = &t->embedding;
+	int8_t *scratch = tern_worker_scratch(session, 0);
+
+	if (t->embedding_is_ternary)
+		embed_ternary(&t->ternary_embedding, row, scratch, x);
+	else if (m->type == GGUF_TENSOR_Q8P)
+		embed_q8p(m, row, scratch, x);
+	else
+		tern_dequantize_row(x, m->type, m->data + row * tern_gguf_row_bytes(m->type, m->n_col), m->n_col);
 }
 
 void tern_embed(struct tern_session *session, const int32_t *ids, size_t n_token)
 {
 	for (size_t t = 0; t < n_token; t++)
-		embed_token(session, ids[t], session->x + t * session->transformer->hparams.n_embd);
+		embed_token(session, (size_t)ids[t], session->x + t * session->transformer->hparams.n_embd);
 }

@@ -8,7 +8,6 @@
 #include "kernels/kernels.h"
 #include "model/transformer.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <tern.h>
@@ -44,10 +43,6 @@ struct tern_session {
 	float *rope_cos_local, *rope_sin_local; /* the same of layers with rope_is_local, NULL if there are none */
 	struct tern_quantized quantized[3];     /* q, k and v may each need their own */
 	float *logits;                          /* [n_vocab] after the last token fed */
-
-	/* Scratch of attention.c: results of blocks, and how many tasks are not done with theirs. */
-	float *attention_results;
-	atomic_size_t *attention_pending;
 
 	/* Scratch of each thread: worker w's part starts at worker_scratch + w * worker_scratch_bytes. */
 	uint8_t *worker_scratch;

@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void json_free(struct json *json)
@@ -144,14 +143,14 @@ struct json_value json_find(struct json_value object, const char *key)
 	return found;
 }
 
-const char *json_place(char out[JSON_PLACE_SIZE], const struct json *json, size_t offset)
+void json_position(const struct json *json, size_t offset, size_t *line, size_t *column)
 {
-	size_t line = 1, line_start = 0;
+	size_t line_start = 0, at = 0;
 
 	/* Strings are skipped: they hold no raw line end, but a decoded one. */
-	for (size_t at = 0; at < offset; at++)
+	for (*line = 1; at < offset; at++)
 		if (json->text[at] == '\n') {
-			line++;
+			++*line;
 			line_start = at + 1;
 		} else if (json->text[at] == '"') {
 			const char *end = memchr(json->text + at, JSON_STRING_END, offset - at);
@@ -159,9 +158,5 @@ const char *json_place(char out[JSON_PLACE_SIZE], const struct json *json, size_
 				break;
 			at = (size_t)(end - json->text);
 		}
-	if (json->is_line)
-		snprintf(out, JSON_PLACE_SIZE, "column %zu", offset - line_start + 1);
-	else
-		snprintf(out, JSON_PLACE_SIZE, "line %zu, column %zu", line, offset - line_start + 1);
-	return out;
+	*column = offset - line_start + 1;
 }

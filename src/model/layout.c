@@ -1,27 +1,54 @@
 #include "model/layout.h"
 
+#include "base/bytes.h"
+
 #include <math.h>
 #include <string.h>
+
+/* Bits 2s, 2s+1 of byte j take column 4s + j, so four columns at a time move into place as one number. */
+static uint32_t pack_tile_row(const uint8_t *codes)
+{
+	return tern_load_u32(codes) | tern_load_u32(codes + 4) << 2 | tern_load_u32(codes + 8) << 4 |
+	       tern_load_u32(codes + 12) << 6;
+}
+
+bool tern_t2r16_pack_row(uint8_t *panel, size_t row, const uint8_t *codes, size_t n_col)
+{
+	uint32_t threes = 0;
+
+	panel += 4 * row;
+	for (size_t c = 0; c < n_col; c += TERN_TERNARY_TILE_COLS, panel += TERN_TILE_BYTES) {
+		uint32_t bytes = pack_tile_row(codes + c);
+		threes |= bytes & bytes >> 1 & 0x55555555;
+		memcpy(panel, &bytes, sizeof bytes);
+	}
+	return !threes;
+}
 
 void tern_t2r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col)
 {
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
 		for (size_t c = 0; c < n_col; c += TERN_TERNARY_TILE_COLS) {
-			uint8_t *bytes = panel + c / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES + 4 * r;
-			const int8_t *w = weights + r * n_col + c;
-			for (size_t j = 0; j < 4; j++)
-				bytes[j] = (uint8_t)((w[j] + 1) | (w[4 + j] + 1) << 2 | (w[8 + j] + 1) << 4 |
-				                     (w[12 + j] + 1) << 6);
+			uint8_t codes[TERN_TERNARY_TILE_COLS];
+			for (size_t i = 0; i < TERN_TERNARY_TILE_COLS; i++)
+				codes[i] = (uint8_t)(weights[r * n_col + c + i] + 1);
+			tern_t2r16_pack_row(panel + c / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES, r, codes,
+			                    TERN_TERNARY_TILE_COLS);
 		}
+}
+
+void tern_t2r16_unpack_row(int8_t *weights, const uint8_t *panel, size_t row, size_t n_col)
+{
+	for (size_t c = 0; c < n_col; c++) {
+		uint8_t byte = panel[c / 16 * TERN_TILE_BYTES + 4 * row + c % 4];
+		weights[c] = (int8_t)((byte >> (2 * (c % 16 / 4)) & 3) - 1);
+	}
 }
 
 void tern_t2r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col)
 {
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
-		for (size_t c = 0; c < n_col; c++) {
-			uint8_t byte = panel[c / 16 * TERN_TILE_BYTES + 4 * r + c % 4];
-			weights[r * n_col + c] = (int8_t)((byte >> (2 * (c % 16 / 4)) & 3) - 1);
-		}
+		tern_t2r16_unpack_row(weights + r * n_col, panel, r, n_col);
 }
 
 void tern_q8p_quantize_row(int8_t *q, float *scale, const float *row, size_t n_col)

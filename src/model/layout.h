@@ -11,6 +11,7 @@
 
 #include "kernels/kernels.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,8 +23,11 @@ static inline size_t tern_q8p_panel_bytes(size_t n_col) { return n_col / TERN_NI
 
 /* weights: [16, n_col] of -1, 0, +1. */
 void tern_t2r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col);
+/* One row, 0..15, of a panel, from codes [n_col] of weight + 1. False if a code is 3; none may be larger. */
+bool tern_t2r16_pack_row(uint8_t *panel, size_t row, const uint8_t *codes, size_t n_col);
 /* The other way; a damaged code 3 comes out as +2. */
 void tern_t2r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col);
+void tern_t2r16_unpack_row(int8_t *weights, const uint8_t *panel, size_t row, size_t n_col);
 
 /* Quantises a row of floats: scale = max|x| / 127, q = round(x / scale), ties to even. A row of zeros has scale 0. */
 void tern_q8p_quantize_row(int8_t *q, float *scale, const float *row, size_t n_col);

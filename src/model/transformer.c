@@ -2,10 +2,11 @@
  * counted as used; one that nothing uses is an error, because a norm or bias left out gives fluent nonsense. */
 #include "model/transformer.h"
 
-#include "base/bytes.h"
 #include "base/memory.h"
 #include "model/arch.h"
+#include "model/dequantize.h"
 #include "model/layout.h"
+#include "model/repack.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct binder {
 	const struct tern_arch *arch;
 	bool *used; /* [gguf->n_tensors] */
 	size_t n_linear, n_linear_with_gain;
+	struct tern_repacker repacker;
 	struct tern_error *err;
 };
 
@@ -34,18 +36,26 @@ static const struct gguf_tensor *take(struct binder *b, const char *name)
 	return tensor;
 }
 
+/* Makes a block live as long as the transformer; frees it if that fails. NULL is fine, and fails. */
+static bool adopt(struct binder *b, void *block, size_t n_bytes)
+{
+	struct tern_transformer *t = b->transformer;
+	void *owned = t->owned;
+
+	if (!block || !tern_grow(&owned, &t->owned_capacity, t->n_owned + 1, sizeof *t->owned)) {
+		tern_free(block);
+		return false;
+	}
+	t->owned = owned;
+	t->owned[t->n_owned++] = (struct tern_owned){block, n_bytes};
+	return true;
+}
+
 /* Memory that lives as long as the transformer. */
 static void *own(struct binder *b, size_t n_items, size_t item_size)
 {
-	struct tern_transformer *t = b->transformer;
-	void *owned = t->owned, *block;
-
-	if (!tern_grow(&owned, &t->owned_capacity, t->n_owned + 1, sizeof *t->owned))
-		return NULL;
-	t->owned = owned;
-	if ((block = tern_alloc(n_items, item_size)))
-		t->owned[t->n_owned++] = block;
-	return block;
+	void *block = tern_alloc(n_items, item_size);
+	return adopt(b, block, n_items * item_size) ? block : NULL;
 }
 
 static bool is_aligned(const void *at, size_t size) { return (uintptr_t)at % size == 0; }
@@ -63,7 +73,7 @@ static enum tern_status bind_floats(struct binder *b, const char *name, size_t n
 	if (tensor->n_dims != 1 || tensor->dims[0] != n)
 		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu numbers in one dimension",
 		                 b->gguf->path, name, n);
-	if (tensor->type != GGUF_TENSOR_F32 && tensor->type != GGUF_TENSOR_F16 && tensor->type != GGUF_TENSOR_BF16)
+	if (!tern_is_float_type(tensor->type))
 		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected F32, F16 or BF16, got %s",
 		                 b->gguf->path, name, tern_gguf_type_name(tensor->type));
 	if (tensor->type == GGUF_TENSOR_F32 && is_aligned(tensor->data, sizeof(float))) {
@@ -71,11 +81,7 @@ static enum tern_status bind_floats(struct binder *b, const char *name, size_t n
 	} else {
 		if (!(copy = own(b, n, sizeof *copy)))
 			return tern_fail_memory(b->err, n * sizeof *copy);
-		for (size_t i = 0; i < n; i++)
-			copy[i] = tensor->type == GGUF_TENSOR_F32 ? tern_load_f32(tensor->data + 4 * i)
-			          : tensor->type == GGUF_TENSOR_F16
-			                  ? tern_f32_from_f16(tern_load_u16(tensor->data + 2 * i))
-			                  : tern_f32_from_bf16(tern_load_u16(tensor->data + 2 * i));
+		tern_dequantize_row(copy, tensor->type, tensor->data, n);
 		*values = copy;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -154,6 +160,67 @@ static enum tern_status bind_linear_norm(struct binder *b, const char *stem, str
 	return TERN_OK;
 }
 
+/* Weights in another engine's type, repacked. Some engines write a scale of the matrix beside it, which multiplies
+ * whatever scales the type has. */
+static enum tern_status bind_foreign_weights(struct binder *b, const char *stem, const struct gguf_tensor *tensor,
+                                             struct tern_linear *linear)
+{
+	char name[GGUF_MAX_NAME_LENGTH + 32];
+	struct tern_ternary weights;
+	const float *scale;
+	enum tern_status status =
+	        tern_repack_ternary(&b->repacker, tensor, b->transformer->hparams.activation_group, &weights);
+
+	if (status)
+		return status;
+	size_t n_panel = tern_panel_count(linear->n_row), n_bytes = n_panel * tern_t2r16_panel_bytes(linear->n_col);
+	size_t n_scale = weights.group ? n_panel * TERN_PANEL_ROWS * (linear->n_col / weights.group) : 0;
+	bool adopted = adopt(b, weights.panels, n_bytes);
+	if (n_scale)
+		adopted = adopt(b, weights.group_scales, n_scale * sizeof *weights.group_scales) && adopted;
+	if (!adopted)
+		return tern_fail_memory(b->err, n_bytes);
+	linear->panels = weights.panels;
+	linear->scale = weights.scale;
+	linear->scale_group = weights.group;
+	linear->group_scales = weights.group_scales;
+	snprintf(name, sizeof name, "%s.scale", stem);
+	if ((status = bind_floats(b, name, 1, false, &scale)) || !scale)
+		return status;
+	linear->scale *= *scale;
+	if (weights.group || !(linear->scale > 0.0f) || !isfinite(linear->scale))
+		return fail_tensor(b, name,
+		                   weights.group ? "the matrix has scales of groups already"
+		                                 : "expected a number above 0");
+	return TERN_OK;
+}
+
+/* The ternary matrix and its scales. */
+static enum tern_status bind_weights(struct binder *b, const char *stem, struct tern_linear *linear)
+{
+	char name[GGUF_MAX_NAME_LENGTH + 32];
+
+	snprintf(name, sizeof name, "%s.weight", stem);
+	const struct gguf_tensor *tensor = take(b, name);
+	if (!tensor)
+		return fail_tensor(b, name, "missing");
+	if (tensor->n_dims != 2 || tensor->dims[0] != linear->n_col || tensor->dims[1] != linear->n_row)
+		return tern_fail(b->err, TERN_ERR_FILE,
+		                 "%s: tensor '%s': expected %zu columns and %zu rows, got %llu and %llu", b->gguf->path,
+		                 name, linear->n_col, linear->n_row, (unsigned long long)tensor->dims[0],
+		                 (unsigned long long)tensor->dims[1]);
+	if (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type))
+		return bind_foreign_weights(b, stem, tensor, linear);
+	if (tensor->type != GGUF_TENSOR_T2R16)
+		return tern_fail(b->err, TERN_ERR_FILE,
+		                 "%s: tensor '%s': type %s, which is not ternary; tern runs models trained to ternary "
+		                 "weights only",
+		                 b->gguf->path, name, tern_gguf_type_name(tensor->type));
+	linear->panels = tensor->data;
+	snprintf(name, sizeof name, "%s.scale", stem);
+	return bind_scale(b, name, linear);
+}
+
 /* Everything of one projection; stem is its tensor name without ".weight". */
 static enum tern_status bind_linear(struct binder *b, const char *stem, size_t n_row, size_t n_col,
                                     struct tern_linear *linear)
@@ -161,24 +228,8 @@ static enum tern_status bind_linear(struct binder *b, const char *stem, size_t n
 	char name[GGUF_MAX_NAME_LENGTH + 32];
 	enum tern_status status;
 
-	snprintf(name, sizeof name, "%s.weight", stem);
-	const struct gguf_tensor *tensor = take(b, name);
-	if (!tensor)
-		return fail_tensor(b, name, "missing");
-	if (tensor->type != GGUF_TENSOR_T2R16)
-		return tern_fail(
-		        b->err, TERN_ERR_FILE,
-		        "%s: tensor '%s': type %s where T2R16 (ternary) is expected; convert the checkpoint with "
-		        "tern-convert",
-		        b->gguf->path, name, tern_gguf_type_name(tensor->type));
-	if (tensor->n_dims != 2 || tensor->dims[0] != n_col || tensor->dims[1] != n_row)
-		return tern_fail(b->err, TERN_ERR_FILE,
-		                 "%s: tensor '%s': expected %zu columns and %zu rows, got %llu and %llu", b->gguf->path,
-		                 name, n_col, n_row, (unsigned long long)tensor->dims[0],
-		                 (unsigned long long)tensor->dims[1]);
-	*linear = (struct tern_linear){.n_row = n_row, .n_col = n_col, .panels = tensor->data};
-	snprintf(name, sizeof name, "%s.scale", stem);
-	if ((status = bind_scale(b, name, linear)))
+	*linear = (struct tern_linear){.n_row = n_row, .n_col = n_col};
+	if ((status = bind_weights(b, stem, linear)))
 		return status;
 	snprintf(name, sizeof name, "%s.bias", stem);
 	if ((status = bind_floats(b, name, n_row, false, &linear->bias)))
@@ -266,6 +317,20 @@ static enum tern_status check_layers(const struct binder *b)
 	return status;
 }
 
+/* A matrix of the vocabulary that is a projection: it may lack the norm with weights that the layers have, or have it
+ * alone. */
+static enum tern_status bind_ternary_rows(struct binder *b, const char *stem, struct tern_linear *linear)
+{
+	const struct tern_hparams *h = &b->transformer->hparams;
+	size_t n_linear = b->n_linear, n_with_gain = b->n_linear_with_gain;
+	enum tern_status status = bind_linear(b, stem, h->n_vocab, h->n_embd, linear);
+
+	b->n_linear = n_linear;
+	b->n_linear_with_gain = n_with_gain;
+	return status;
+}
+
+/* The rows of the vocabulary as they are in the file. */
 static enum tern_status bind_matrix(struct binder *b, const char *stem, struct tern_matrix *matrix)
 {
 	char name[GGUF_MAX_NAME_LENGTH];
@@ -279,39 +344,70 @@ static enum tern_status bind_matrix(struct binder *b, const char *stem, struct t
 		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': expected %zu columns and %zu rows",
 		                 b->gguf->path, name, h->n_embd, h->n_vocab);
 	*matrix = (struct tern_matrix){tensor->type, h->n_vocab, h->n_embd, tensor->data, NULL};
-	switch (tensor->type) {
-	case GGUF_TENSOR_F32:
-	case GGUF_TENSOR_F16:
-	case GGUF_TENSOR_BF16:
-		matrix->data = align(b, tensor, tensor->type == GGUF_TENSOR_F32 ? sizeof(float) : sizeof(uint16_t));
-		return matrix->data ? TERN_OK : tern_fail_memory(b->err, (size_t)tensor->n_bytes);
-	case GGUF_TENSOR_Q8P:
+	if (tensor->type == GGUF_TENSOR_Q8P) {
 		snprintf(name, sizeof name, "%s.scale", stem);
 		return bind_floats(b, name, h->n_vocab, true, &matrix->row_scales);
-	default:
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: tensor '%s': type %s; expected F32, F16, BF16 or Q8P",
-		                 b->gguf->path, name, tern_gguf_type_name(tensor->type));
 	}
+	if (!tern_is_float_type(tensor->type))
+		return TERN_OK;
+	matrix->data = align(b, tensor, tensor->type == GGUF_TENSOR_F32 ? sizeof(float) : sizeof(uint16_t));
+	return matrix->data ? TERN_OK : tern_fail_memory(b->err, (size_t)tensor->n_bytes);
+}
+
+static bool is_type_in_panels(uint32_t type) { return type == GGUF_TENSOR_T2R16 || type == GGUF_TENSOR_I2_S; }
+
+static enum tern_status bind_embedding(struct binder *b)
+{
+	struct tern_transformer *t = b->transformer;
+	const struct gguf_tensor *tensor = tern_gguf_find_tensor(b->gguf, "token_embd.weight");
+
+	t->embedding_is_ternary = tensor && is_type_in_panels(tensor->type);
+	return t->embedding_is_ternary ? bind_ternary_rows(b, "token_embd", &t->ternary_embedding)
+	                               : bind_matrix(b, "token_embd", &t->embedding);
+}
+
+/* A head in a type that is only read, not computed on: a quantised copy. */
+static enum tern_status quantize_head(struct binder *b, const struct gguf_tensor *tensor)
+{
+	struct tern_matrix *head = &b->transformer->head;
+	uint8_t *planes;
+	float *row_scales;
+	enum tern_status status = tern_repack_q8p(&b->repacker, tensor, &planes, &row_scales);
+
+	if (status)
+		return status;
+	size_t n_bytes = 2 * tern_panel_count(head->n_row) * tern_q8p_panel_bytes(head->n_col);
+	bool adopted = adopt(b, planes, n_bytes);
+	adopted = adopt(b, row_scales, head->n_row * sizeof *row_scales) && adopted;
+	head->type = GGUF_TENSOR_Q8P;
+	head->data = planes;
+	head->row_scales = row_scales;
+	return adopted ? TERN_OK : tern_fail_memory(b->err, n_bytes);
 }
 
 static enum tern_status bind_head(struct binder *b)
 {
 	struct tern_transformer *t = b->transformer;
-	const struct gguf_tensor *output = tern_gguf_find_tensor(b->gguf, "output.weight");
+	const struct gguf_tensor *tensor = tern_gguf_find_tensor(b->gguf, "output.weight");
+	bool is_tied = !tensor;
+	enum tern_status status = TERN_OK;
 
-	if (!output) {
-		t->head = t->embedding;
+	if (is_tied)
+		tensor = tern_gguf_find_tensor(b->gguf, "token_embd.weight");
+	t->head_is_ternary = tensor->type == GGUF_TENSOR_T2R16 || tern_is_foreign_ternary(tensor->type);
+	if (is_tied && t->embedding_is_ternary) {
+		t->ternary_head = t->ternary_embedding;
 		return TERN_OK;
 	}
-	if (output->type != GGUF_TENSOR_T2R16)
-		return bind_matrix(b, "output", &t->head);
-	t->head_is_ternary = true;
-	size_t n_linear = b->n_linear, n_with_gain = b->n_linear_with_gain;
-	enum tern_status status = bind_linear(b, "output", t->hparams.n_vocab, t->hparams.n_embd, &t->ternary_head);
-	/* A head may lack the norm with weights that the layers have, or have it alone. */
-	b->n_linear = n_linear;
-	b->n_linear_with_gain = n_with_gain;
-	return status;
+	if (t->head_is_ternary)
+		return bind_ternary_rows(b, is_tied ? "token_embd" : "output", &t->ternary_head);
+	if (is_tied)
+		t->head = t->embedding;
+	else
+		status = bind_matrix(b, "output", &t->head);
+	if (status || t->head.type == GGUF_TENSOR_Q8P || tern_is_float_type(t->head.type))
+		return status;
+	return quantize_head(b, tensor);
 }
 
 static enum tern_status check_linear_norms(const struct binder *b)
@@ -361,7 +457,7 @@ static enum tern_status bind_all(struct binder *b)
 		return tern_fail_memory(b->err, b->gguf->n_tensors);
 	if (!(t->layers = tern_alloc(t->hparams.n_layer, sizeof *t->layers)))
 		return tern_fail_memory(b->err, t->hparams.n_layer * sizeof *t->layers);
-	if ((status = bind_matrix(b, "token_embd", &t->embedding)) ||
+	if ((status = bind_embedding(b)) ||
 	    (status = bind_floats(b, "output_norm.weight", t->hparams.n_embd, true, &t->output_norm)))
 		return status;
 	for (size_t i = 0; i < t->hparams.n_layer; i++)
@@ -373,6 +469,7 @@ static enum tern_status bind_all(struct binder *b)
 }
 
 enum tern_status tern_transformer_load(struct tern_transformer *transformer, const struct gguf *gguf,
+                                       const struct tern_model_options *options, const struct tern_file *file,
                                        struct tern_error *err)
 {
 	struct binder binder = {.transformer = transformer, .gguf = gguf, .err = err};
@@ -381,8 +478,10 @@ enum tern_status tern_transformer_load(struct tern_transformer *transformer, con
 	memset(transformer, 0, sizeof *transformer);
 	if (!(status = tern_arch_find(gguf, &binder.arch, err)) &&
 	    !(status = tern_hparams_load(&transformer->hparams, gguf, err)) &&
-	    !(status = tern_rope_load(&transformer->hparams, gguf, err)))
+	    !(status = tern_rope_load(&transformer->hparams, gguf, err)) &&
+	    !(status = tern_repacker_init(&binder.repacker, gguf, options, file, err)))
 		status = bind_all(&binder);
+	tern_repacker_clear(&binder.repacker);
 	tern_free(binder.used);
 	if (status)
 		tern_transformer_free(transformer);
@@ -392,7 +491,7 @@ enum tern_status tern_transformer_load(struct tern_transformer *transformer, con
 void tern_transformer_free(struct tern_transformer *transformer)
 {
 	for (size_t i = 0; i < transformer->n_owned; i++)
-		tern_free(transformer->owned[i]);
+		tern_free(transformer->owned[i].block);
 	tern_free(transformer->owned);
 	tern_free(transformer->layers);
 	tern_free(transformer->hparams.rope_freq);

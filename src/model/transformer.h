@@ -61,7 +61,8 @@ struct tern_linear {
 	float norm_eps;
 };
 
-/* Embedding or dense output head: rows of F32, F16, BF16 or Q8P. */
+/* Embedding or dense output head. An embedding's rows are of Q8P or any type that tern_can_dequantize(), in place; a
+ * head's are of F32, F16, BF16 or Q8P. */
 struct tern_matrix {
 	uint32_t type; /* enum gguf_tensor_type */
 	size_t n_row, n_col;
@@ -82,21 +83,29 @@ struct tern_layer {
 
 struct tern_transformer {
 	struct tern_hparams hparams;
+	bool embedding_is_ternary; /* in panels */
 	struct tern_matrix embedding;
+	struct tern_linear ternary_embedding; /* if embedding_is_ternary */
 	struct tern_layer *layers;
 	const float *output_norm; /* [n_embd] */
 	bool head_is_ternary;
-	struct tern_matrix head;         /* the embedding when tied */
+	struct tern_matrix head;         /* of the embedding's values when tied */
 	struct tern_linear ternary_head; /* if head_is_ternary */
 	uint64_t n_params;
 
-	void **owned; /* converted copies of small tensors */
+	/* Copies of tensors that could not stay as they are in the file. */
+	struct tern_owned {
+		void *block;
+		size_t n_bytes;
+	} * owned;
 	size_t n_owned, owned_capacity;
 };
 
 /* Reads and checks the shape (every relation between the numbers) and binds every tensor (present once, expected
- * shape and type). The GGUF and its bytes must outlive the result. */
+ * shape and type), in place or repacked (repack.h). The GGUF and its bytes must outlive the result. options, for
+ * repacking, may be NULL; file: the mapped file of which the GGUF was read, or NULL. */
 enum tern_status tern_transformer_load(struct tern_transformer *transformer, const struct gguf *gguf,
+                                       const struct tern_model_options *options, const struct tern_file *file,
                                        struct tern_error *err);
 void tern_transformer_free(struct tern_transformer *transformer);
 
