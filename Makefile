@@ -84,6 +84,10 @@ $(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
+# What measurements need besides the programs.
+$(BUILD)/bench/make_model: $(call objects,bench/make_model.c bench/vocabulary.c src/cli/bench_shape.c $(SHARED_SOURCES)) $(BUILD)/libtern.a
+	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(TERN_CFLAGS) $(ISA_CFLAGS) $(CFLAGS) -c -o $@ $<
