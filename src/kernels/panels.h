@@ -1,6 +1,7 @@
 /* Panels times several tokens. Stretches of a few panels are unpacked once to a code a byte and then met by all tokens,
  * a few at a time, with the sums in registers. An unpacked group is 16 rows x 4 columns, 64 bytes: byte 4r + j is row
- * r, column j, unless an instruction set wants them otherwise. */
+ * r, column j, unless an instruction set wants them otherwise. For a few tokens that does not pay: they meet tiles as
+ * they are stored, which are taken apart in registers. */
 #ifndef TERN_KERNELS_PANELS_H
 #define TERN_KERNELS_PANELS_H
 
@@ -14,6 +15,9 @@ enum {
 	GROUP_BYTES = 64,
 	UNPACKED_BYTES = 32768, /* codes unpacked at a time, at most: what any L1 cache holds most of */
 	PANELS_PER_STRETCH = 8, /* panels that meet a stretch of the activations while the caches have it */
+	PANELS_IN_TURN = 4,     /* memory delivers several streams faster than one */
+	PREFETCH = 2048,        /* bytes ahead: the hardware's own prefetching stops at pages */
+	FEW_STEP = 32,          /* tiles of a panel that a few tokens meet while the L1 cache has them: 2 KB */
 };
 
 /* How one kind of tile is unpacked. */
@@ -23,18 +27,20 @@ struct tile_format {
 	void (*unpack)(uint8_t *groups, const uint8_t *tile); /* one tile */
 };
 
-/* A stretch of n_panel panels, unpacked: n_group groups of panel p from groups + p * panel_stride on. */
-struct unpacked {
-	const uint8_t *groups;
+/* A stretch of n_panel panels: n_group groups of panel p from codes + p * panel_stride on. */
+struct stretch {
+	const uint8_t *codes;
 	size_t panel_stride, n_panel, n_group;
+	size_t n_place; /* codes in a byte: 1 when unpacked, 4 or 2 in tiles as they are stored */
+	size_t ahead;   /* of stored tiles: what memory should be asked for lies so many bytes further on */
 };
 
 /* sums[t * sums_stride + p * 16 + r] += the products of the panels and x[t * x_stride ...], for n_token tokens. */
-typedef void multiply_panels(int32_t *sums, size_t sums_stride, const struct unpacked *panels, const int8_t *x,
+typedef void multiply_panels(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                              size_t x_stride, size_t n_token);
 
 /* A multiply_panels for any number of tokens made of one for a constant number, at most token_tile, 6 or less. */
-INLINE void multiply_in_tiles(int32_t *sums, size_t sums_stride, const struct unpacked *panels, const int8_t *x,
+INLINE void multiply_in_tiles(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                               size_t x_stride, size_t n_token, size_t token_tile, multiply_panels *multiply_tile)
 {
 	for (; n_token >= token_tile; n_token -= token_tile) {
@@ -81,7 +87,7 @@ INLINE void dot_tokens(int32_t *sums, const uint8_t *panels, size_t panel_stride
 {
 	_Alignas(GROUP_BYTES) uint8_t groups[UNPACKED_BYTES];
 	size_t stretch_cols = format->n_tile * format->n_col;
-	struct unpacked unpacked = {groups, stretch_cols * TERN_PANEL_ROWS, 0, 0};
+	struct stretch unpacked = {.codes = groups, .panel_stride = stretch_cols * TERN_PANEL_ROWS, .n_place = 1};
 
 	memset(sums, 0, n_token * n_panel * TERN_PANEL_ROWS * sizeof *sums);
 	for (size_t first = 0; first < n_panel; first += PANELS_PER_STRETCH)
@@ -101,6 +107,34 @@ INLINE void dot_tokens(int32_t *sums, const uint8_t *panels, size_t panel_stride
 				         x_stride, n_token);
 			}
 		}
+}
+
+/* A tern_dot_panels for a few tokens, with a multiply() that takes tiles as they are stored too, of panel_tile panels.
+ * Where there are not that many it is given one in the place of all. */
+INLINE void dot_few_tokens(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                           size_t x_stride, size_t n_token, size_t n_col, size_t n_place, size_t panel_tile,
+                           multiply_panels *multiply)
+{
+	size_t tile_cols = n_place * GROUP_COLS, n_tile = n_col / tile_cols, sums_stride = n_panel * TERN_PANEL_ROWS;
+	struct stretch tiles = {.n_place = n_place};
+
+	memset(sums, 0, n_token * sums_stride * sizeof *sums);
+	for (size_t first = 0, end; first < n_panel; first = end) {
+		end = n_panel - first < PANELS_IN_TURN ? n_panel : first + PANELS_IN_TURN;
+		for (size_t i = 0; i < n_tile; i += FEW_STEP) {
+			tiles.n_group = (n_tile - i < FEW_STEP ? n_tile - i : FEW_STEP) * n_place;
+			tiles.ahead = (n_tile - i) * TERN_TILE_BYTES > PREFETCH
+			                      ? PREFETCH
+			                      : PREFETCH + (end - first - 1) * panel_stride;
+			for (size_t p = first; p < end; p += tiles.n_panel) {
+				tiles.n_panel = end - p < panel_tile ? 1 : panel_tile;
+				tiles.panel_stride = end - p < panel_tile ? 0 : panel_stride;
+				tiles.codes = panels + p * panel_stride + i * TERN_TILE_BYTES;
+				multiply(sums + p * TERN_PANEL_ROWS, sums_stride, &tiles, x + i * tile_cols, x_stride,
+				         n_token);
+			}
+		}
+	}
 }
 
 #endif

@@ -53,11 +53,11 @@ static inline int8x16_t load_pair(const int8_t *x, size_t x_stride, size_t token
 static inline void add_to(int32_t *sums, int32x4_t more) { vst1q_s32(sums, vaddq_s32(vld1q_s32(sums), more)); }
 
 /* n_token is a constant, at most TOKEN_TILE. */
-INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct unpacked *panel, const int8_t *x,
+INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x,
                           size_t x_stride, size_t n_token)
 {
 	const size_t n_pair = (n_token + 1) / 2;
-	const uint8_t *pairs = panel->groups;
+	const uint8_t *pairs = panel->codes;
 	int32x4_t sum[TOKEN_PAIRS][ROW_PAIRS];
 
 	UNROLL
@@ -93,7 +93,7 @@ INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct unpack
 	}
 }
 
-static void multiply(int32_t *sums, size_t sums_stride, const struct unpacked *panel, const int8_t *x, size_t x_stride,
+static void multiply(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x, size_t x_stride,
                      size_t n_token)
 {
 	multiply_in_tiles(sums, sums_stride, panel, x, x_stride, n_token, TOKEN_TILE, multiply_tile);

@@ -113,11 +113,11 @@ enum {
 };
 
 /* n_token is a constant, at most TOKEN_TILE. */
-INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct unpacked *panel, const int8_t *x,
+INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x,
                           size_t x_stride, size_t n_token)
 {
 	struct words words[TOKEN_TILE][QUARTERS];
-	const uint8_t *groups = panel->groups;
+	const uint8_t *groups = panel->codes;
 
 	for (size_t t = 0; t < n_token; t++)
 		for (size_t i = 0; i < QUARTERS; i++)
@@ -142,7 +142,7 @@ INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct unpack
 		}
 }
 
-static void multiply(int32_t *sums, size_t sums_stride, const struct unpacked *panel, const int8_t *x, size_t x_stride,
+static void multiply(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x, size_t x_stride,
                      size_t n_token)
 {
 	multiply_in_tiles(sums, sums_stride, panel, x, x_stride, n_token, TOKEN_TILE, multiply_tile);

@@ -13,7 +13,6 @@
 enum {
 	QUARTERS = 4, /* registers for 16 rows x 4 columns */
 	QUARTER_BYTES = 16,
-	PREFETCH = 2048, /* bytes ahead */
 };
 
 /* Codes of the 4 column groups in a ternary register, and of the 2 in a nibble register. */

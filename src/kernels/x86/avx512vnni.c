@@ -34,8 +34,7 @@ static inline __m512i load_tile(const uint8_t *tile) { return _mm512_loadu_si512
 /* ---- one token: the sums stay in registers for whole panels -------------------------------------------------- */
 
 enum {
-	PREFETCH = 2048,    /* bytes ahead: the hardware's own prefetching stops at pages */
-	PANELS_AT_ONCE = 4, /* memory delivers several streams faster than one */
+	PANELS_AT_ONCE = PANELS_IN_TURN,
 	MAX_PLACES = 4,
 };
 
@@ -103,6 +102,7 @@ INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride,
 enum {
 	PANEL_TILE = 4, /* panels and tokens at a time: 24 registers of sums, 4 of codes, 1 of activations */
 	TOKEN_TILE = 6,
+	FEW_TOKENS = 12,     /* up to which taking tiles apart in registers, twice, beats unpacking them */
 	PREFETCH_TOKENS = 8, /* a power of two: each is asked for in every line of 16 groups */
 	STRETCH_COLS = UNPACKED_BYTES / PANEL_TILE / TERN_PANEL_ROWS,
 };
@@ -123,12 +123,27 @@ static inline void unpack_nibble(uint8_t *groups, const uint8_t *tile)
 	_mm512_store_si512(groups + GROUP_BYTES, _mm512_and_si512(_mm512_srli_epi16(codes, 4), _mm512_set1_epi8(0x0f)));
 }
 
+/* Adds what multiplying has made, of the first n_panel panels. n_token is a constant. */
+INLINE void add_sums(int32_t *sums, size_t sums_stride, __m512i sum[TOKEN_TILE][PANEL_TILE], size_t n_panel,
+                     size_t n_token)
+{
+	UNROLL
+	for (size_t t = 0; t < n_token; t++) {
+		UNROLL
+		for (size_t p = 0; p < PANEL_TILE; p++) {
+			int32_t *to = sums + t * sums_stride + p * TERN_PANEL_ROWS;
+			if (p < n_panel)
+				_mm512_storeu_si512(to, _mm512_add_epi32(_mm512_loadu_si512(to), sum[t][p]));
+		}
+	}
+}
+
 /* n_token is a constant, at most TOKEN_TILE. */
-INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct unpacked *panels, const int8_t *x,
-                          size_t x_stride, size_t n_token)
+INLINE void multiply_unpacked(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                              size_t x_stride, size_t n_token)
 {
 	__m512i sum[TOKEN_TILE][PANEL_TILE];
-	const uint8_t *groups = panels->groups;
+	const uint8_t *groups = panels->codes;
 
 	for (size_t t = 0; t < n_token; t++)
 		for (size_t p = 0; p < PANEL_TILE; p++)
@@ -148,18 +163,71 @@ INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct unpack
 				sum[t][p] = add_products(sum[t][p], codes[p], activations);
 		}
 	}
-	UNROLL
-	for (size_t t = 0; t < n_token; t++) {
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+
+/* The codes of place s of a tile of n_place, lowest, with others above them. */
+INLINE __m512i place_of(__m512i tile, size_t s, size_t n_place)
+{
+	return s == 0         ? tile
+	       : n_place == 2 ? _mm512_srli_epi16(tile, 4)
+	       : s == 1       ? _mm512_srli_epi16(tile, 2)
+	       : s == 2       ? _mm512_srli_epi16(tile, 4)
+	                      : _mm512_srli_epi16(tile, 6);
+}
+
+/* The same with tiles that are taken apart in registers; n_place is a constant too. A tile is loaded anew for each
+ * place of its codes, which leaves more registers for sums. */
+INLINE void multiply_stored(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                            size_t x_stride, size_t n_token, size_t n_place)
+{
+	const __m512i mask = _mm512_set1_epi8(n_place == 4 ? 0x03 : 0x0f);
+	const uint8_t *tile = panels->codes;
+	__m512i sum[TOKEN_TILE][PANEL_TILE];
+
+	for (size_t t = 0; t < n_token; t++)
+		for (size_t p = 0; p < PANEL_TILE; p++)
+			sum[t][p] = _mm512_setzero_si512();
+	for (size_t g = 0; g < panels->n_group; g += n_place, tile += TERN_TILE_BYTES) {
 		UNROLL
-		for (size_t p = 0; p < PANEL_TILE; p++) {
-			int32_t *to = sums + t * sums_stride + p * TERN_PANEL_ROWS;
-			if (p < panels->n_panel)
-				_mm512_storeu_si512(to, _mm512_add_epi32(_mm512_loadu_si512(to), sum[t][p]));
+		for (size_t p = 0; p < PANEL_TILE; p++)
+			_mm_prefetch((const char *)tile + p * panels->panel_stride + panels->ahead, _MM_HINT_T0);
+		UNROLL
+		for (size_t s = 0; s < n_place; s++, x += GROUP_COLS) {
+			__m512i codes[PANEL_TILE];
+			UNROLL
+			for (size_t p = 0; p < PANEL_TILE; p++)
+				codes[p] = _mm512_and_si512(
+				        place_of(load_tile(tile + p * panels->panel_stride), s, n_place), mask);
+			UNROLL
+			for (size_t t = 0; t < n_token; t++) {
+				__m512i activations = broadcast4(x + t * x_stride);
+				UNROLL
+				for (size_t p = 0; p < PANEL_TILE; p++)
+					sum[t][p] = add_products(sum[t][p], codes[p], activations);
+			}
 		}
+	}
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+
+INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                          size_t x_stride, size_t n_token)
+{
+	switch (panels->n_place) {
+	case 4:
+		multiply_stored(sums, sums_stride, panels, x, x_stride, n_token, 4);
+		break;
+	case 2:
+		multiply_stored(sums, sums_stride, panels, x, x_stride, n_token, 2);
+		break;
+	default:
+		multiply_unpacked(sums, sums_stride, panels, x, x_stride, n_token);
+		break;
 	}
 }
 
-static void multiply(int32_t *sums, size_t sums_stride, const struct unpacked *panels, const int8_t *x, size_t x_stride,
+static void multiply(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x, size_t x_stride,
                      size_t n_token)
 {
 	multiply_in_tiles(sums, sums_stride, panels, x, x_stride, n_token, TOKEN_TILE, multiply_tile);
@@ -173,6 +241,9 @@ static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_strid
 
 	if (n_token == 1)
 		dot_token(sums, panels, panel_stride, n_panel, x, n_col, 4);
+	else if (n_token <= FEW_TOKENS)
+		dot_few_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, 4, PANEL_TILE,
+		               multiply);
 	else
 		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary, PANEL_TILE,
 		           multiply);
@@ -186,6 +257,9 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 
 	if (n_token == 1)
 		dot_token(sums, panels, panel_stride, n_panel, x, n_col, 2);
+	else if (n_token <= FEW_TOKENS)
+		dot_few_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, 2, PANEL_TILE,
+		               multiply);
 	else
 		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble, PANEL_TILE,
 		           multiply);

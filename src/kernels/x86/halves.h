@@ -13,8 +13,6 @@
 enum {
 	HALVES = 2,
 	HALF_BYTES = 32,
-	PREFETCH = 2048,    /* bytes ahead: the hardware's own prefetching stops at pages */
-	PANELS_IN_TURN = 4, /* memory delivers several streams faster than one */
 };
 
 /* Four activations, x[0..3], in each 32-bit lane. */
