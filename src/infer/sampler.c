@@ -3,16 +3,12 @@
 #include "infer/sampler.h"
 
 #include "base/memory.h"
+#include "infer/top.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct candidate {
-	float logit;
-	int32_t id;
-};
 
 struct tern_sampler {
 	struct tern_sampler_options options;
@@ -20,9 +16,9 @@ struct tern_sampler {
 	uint64_t random_state;
 	int32_t *recent; /* ring of the last repeat_last_n tokens */
 	size_t n_recent, next_recent;
-	bool *is_recent;              /* [n_vocab], while penalties are applied */
-	float *logits;                /* [n_vocab] after penalties */
-	struct candidate *candidates; /* [n_vocab] */
+	bool *is_recent;                /* [n_vocab]; false between calls */
+	float *logits;                  /* [n_vocab] after penalties */
+	struct tern_ranked *candidates; /* [n_vocab] */
 };
 
 struct tern_sampler_options tern_sampler_defaults(void)
@@ -102,6 +98,18 @@ void tern_sampler_accept(struct tern_sampler *s, int32_t id)
 	s->n_recent += s->n_recent < n;
 }
 
+/* Marks the recent tokens in is_recent, or removes the marks. Returns how many different ones there are. */
+static size_t mark_recent(struct tern_sampler *s, bool mark)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_recent; i++) {
+		n += s->is_recent[s->recent[i]] != mark;
+		s->is_recent[s->recent[i]] = mark;
+	}
+	return n;
+}
+
 /* Each recent token is made less likely once, however often it occurred. */
 static void penalize(struct tern_sampler *s)
 {
@@ -109,76 +117,52 @@ static void penalize(struct tern_sampler *s)
 
 	if (penalty == 1.0f)
 		return;
+	mark_recent(s, true);
 	for (size_t i = 0; i < s->n_recent; i++) {
 		int32_t id = s->recent[i];
-		if (!s->is_recent[id])
+		if (s->is_recent[id])
 			s->logits[id] = s->logits[id] > 0.0f ? s->logits[id] / penalty : s->logits[id] * penalty;
-		s->is_recent[id] = true;
+		s->is_recent[id] = false;
 	}
-	for (size_t i = 0; i < s->n_recent; i++)
-		s->is_recent[s->recent[i]] = false;
 }
 
-static bool is_better(struct candidate a, struct candidate b)
+/* A penalty above 1 lowers the recent tokens, whose places those behind them take; one below 1 may raise any. */
+size_t tern_sampler_n_top(struct tern_sampler *s)
 {
-	return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
-}
+	size_t k = s->options.temperature == 0.0f ? 1 : (size_t)s->options.top_k;
 
-static int by_rank(const void *a, const void *b)
-{
-	const struct candidate *x = a, *y = b;
-	return is_better(*x, *y) ? -1 : is_better(*y, *x);
-}
-
-/* Restores the heap whose worst candidate is at the root, from node i down. */
-static void sift_down(struct candidate *heap, size_t n, size_t i)
-{
-	for (;;) {
-		size_t child = 2 * i + 1;
-		if (child >= n)
-			return;
-		if (child + 1 < n && is_better(heap[child], heap[child + 1]))
-			child++;
-		if (is_better(heap[child], heap[i]))
-			return;
-		struct candidate swap = heap[i];
-		heap[i] = heap[child];
-		heap[child] = swap;
-		i = child;
+	if (k == 0 || s->options.repeat_penalty < 1.0f)
+		return 0;
+	if (s->options.repeat_penalty > 1.0f) {
+		k += mark_recent(s, true);
+		mark_recent(s, false);
 	}
+	return k;
 }
 
 /* The k best candidates, best first. */
 static size_t take_top_k(struct tern_sampler *s)
 {
 	size_t k = s->options.top_k ? (size_t)s->options.top_k : s->n_vocab;
-	struct candidate *heap = s->candidates;
+	struct tern_top top = {.heap = s->candidates, .k = k < s->n_vocab ? k : s->n_vocab};
 
-	k = k < s->n_vocab ? k : s->n_vocab;
-	for (size_t i = 0; i < k; i++)
-		heap[i] = (struct candidate){s->logits[i], (int32_t)i};
-	for (size_t i = k / 2; i-- > 0;)
-		sift_down(heap, k, i);
-	for (size_t i = k; i < s->n_vocab; i++)
-		if (s->logits[i] > heap[0].logit) { /* of equals the lower id, already in, stays */
-			heap[0] = (struct candidate){s->logits[i], (int32_t)i};
-			sift_down(heap, k, 0);
-		}
-	qsort(heap, k, sizeof *heap, by_rank);
-	return k;
+	for (size_t i = 0; i < s->n_vocab; i++)
+		tern_top_offer(&top, s->logits[i], (int32_t)i);
+	tern_top_sort(&top);
+	return top.n;
 }
 
 /* How many of the n best remain: enough to make up top_p of the probability, none below min_p of the best. */
 static size_t cut_improbable(const struct tern_sampler *s, size_t n)
 {
-	const struct candidate *c = s->candidates;
+	const struct tern_ranked *c = s->candidates;
 	double total = 0.0, sum = 0.0;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++)
-		total += (double)tern_exp(c[i].logit - c[0].logit);
+		total += (double)tern_exp(c[i].value - c[0].value);
 	while (kept < n) {
-		float p = tern_exp(c[kept].logit - c[0].logit);
+		float p = tern_exp(c[kept].value - c[0].value);
 		if (kept > 0 && (p < s->options.min_p || sum >= (double)s->options.top_p * total))
 			break;
 		sum += (double)p;
@@ -198,14 +182,14 @@ static double next_random(struct tern_sampler *s)
 
 static int32_t draw(struct tern_sampler *s, size_t n)
 {
-	const struct candidate *c = s->candidates;
+	const struct tern_ranked *c = s->candidates;
 	double total = 0.0;
 	size_t i = 0;
 
 	for (size_t j = 0; j < n; j++)
-		total += (double)tern_exp((c[j].logit - c[0].logit) / s->options.temperature);
+		total += (double)tern_exp((c[j].value - c[0].value) / s->options.temperature);
 	double left = next_random(s) * total;
-	while (i + 1 < n && (left -= (double)tern_exp((c[i].logit - c[0].logit) / s->options.temperature)) >= 0.0)
+	while (i + 1 < n && (left -= (double)tern_exp((c[i].value - c[0].value) / s->options.temperature)) >= 0.0)
 		i++;
 	return c[i].id;
 }
