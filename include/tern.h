@@ -175,15 +175,16 @@ enum tern_status tern_session_new(struct tern_session **session, const struct te
                                   const struct tern_session_options *options, struct tern_error *err);
 void tern_session_free(struct tern_session *session);
 
-/* Appends n_ids tokens to the context and computes them. If logits is NULL, only the last token's logits are
- * computed (see tern_session_logits); else logits receives [n_ids, n_vocab] floats, one row a token.
+/* Appends n_ids tokens to the context and computes them. logits receives [n_ids, n_vocab] floats, one row a token;
+ * with NULL no logits are computed until tern_session_logits() asks for the last token's.
  * TERN_ERR_CONTEXT, with nothing changed, if they do not fit. */
 enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
                                    struct tern_error *err);
 
 /* The logits after the last token fed: n_vocab floats, valid until the next call on the session. Zeros before the first
- * token. */
-const float *tern_session_logits(const struct tern_session *session);
+ * token, and after keep_going stopped a batch. Computed by the first call after a token, which reads the whole output
+ * head; tern_generate() reads no more of it than its sampler needs. */
+const float *tern_session_logits(struct tern_session *session);
 
 /* Tokens in the context, and how many fit. */
 int tern_session_n_past(const struct tern_session *session);

@@ -66,6 +66,8 @@ static void check_rewind(const int32_t *ids)
 	float *before = malloc(n_vocab * sizeof *before);
 
 	CHECK(tern_session_new(&session, model, &options, &err) == TERN_OK, "%s", err.message);
+	CHECK(tern_session_logits(session)[0] == 0 && tern_session_logits(session)[n_vocab - 1] == 0,
+	      "no zeros before the first token");
 	tern_session_feed(session, ids, 100, NULL, &err);
 	memcpy(before, tern_session_logits(session), n_vocab * sizeof *before);
 	tern_session_rewind(session, 40);
@@ -74,6 +76,9 @@ static void check_rewind(const int32_t *ids)
 	CHECK(memcmp(tern_session_logits(session), before, n_vocab * sizeof *before), "other tokens, same logits");
 	tern_session_rewind(session, 40);
 	tern_session_feed(session, ids + 40, 60, NULL, &err);
+	tern_session_rewind(session, 90);
+	CHECK(!memcmp(tern_session_logits(session), before, n_vocab * sizeof *before), "rewinding changed the logits");
+	tern_session_feed(session, ids + 90, 10, NULL, &err);
 	CHECK(!memcmp(tern_session_logits(session), before, n_vocab * sizeof *before), "rewinding changed the answer");
 	CHECK(tern_session_feed(session, ids, N_TOKENS - 99, NULL, &err) == TERN_ERR_CONTEXT,
 	      "overfull context accepted");
@@ -138,6 +143,7 @@ static void check_stopping(const int32_t *ids)
 		      err.message);
 		CHECK(result.finish == TERN_FINISH_INTERRUPTED && patience.n_asked == limits[i] + 1,
 		      "limit %d: finish %d after %d questions", limits[i], result.finish, patience.n_asked);
+		CHECK(tern_session_logits(session)[7] == 0, "limit %d: logits of what is forgotten", limits[i]);
 		int n_past = tern_session_n_past(session), n_keep = tern_session_rewind_to(session, ids, 100);
 		CHECK(n_past == result.n_prompt + result.n_generated - (result.n_generated > 0), "%d tokens of %d + %d",
 		      n_past, result.n_prompt, result.n_generated);

@@ -2,13 +2,15 @@
 #include "api/model.h"
 #include "api/stream.h"
 #include "base/clock.h"
-#include "infer/state.h"
+#include "infer/sampler.h"
+#include "infer/session.h"
 
 /* Says where it happened; the sampler cannot know. */
-static enum tern_status pick(struct tern_sampler *sampler, const struct tern_session *session, int32_t *id,
-                             struct tern_error *err)
+static enum tern_status pick(struct tern_sampler *sampler, struct tern_session *session,
+                             const struct tern_generate_options *options, int32_t *id, struct tern_error *err)
 {
-	enum tern_status status = tern_sampler_pick(sampler, session->logits, id, err);
+	size_t n_top = options->on_token ? 0 : tern_sampler_n_top(sampler); /* on_token gets all logits */
+	enum tern_status status = tern_sampler_pick(sampler, tern_session_top_logits(session, n_top), id, err);
 
 	if (status == TERN_ERR_FAILED)
 		return tern_fail(
@@ -76,7 +78,7 @@ static enum tern_status generate(struct tern_session *session, struct tern_sampl
 	int32_t id;
 
 	for (;;) {
-		if ((status = pick(sampler, session, &id, err)))
+		if ((status = pick(sampler, session, options, &id, err)))
 			return status;
 		tell_token(options, session, id);
 		if (tern_is_end(model, id) && !options->ignore_end) {

@@ -5,6 +5,7 @@
 #include "infer/embedding.h"
 #include "infer/forward.h"
 #include "infer/head.h"
+#include "infer/head_q8p.h"
 #include "infer/linear.h"
 
 #include <stdlib.h>
@@ -47,15 +48,16 @@ static bool alloc_scratch(struct tern_session *s)
 			return false;
 	}
 	s->logits = tern_alloc(h->n_vocab, sizeof *s->logits);
+	s->n_top_logits = h->n_vocab; /* zeros */
 	s->ids = tern_alloc_aligned(s->n_ctx, sizeof *s->ids);
-	bool complete = s->x && s->normed && s->q && s->k && s->v && s->attended && s->gate && s->up && s->rope_cos &&
-	                s->rope_sin && s->logits && s->ids;
+	bool complete = tern_q8p_init(&s->pruning, s->transformer) && s->x && s->normed && s->q && s->k && s->v &&
+	                s->attended && s->gate && s->up && s->rope_cos && s->rope_sin && s->logits && s->ids;
 	for (size_t i = 0; i < 3; i++) {
 		s->quantized[i].q = alloc_batch(s, widest, 1);
 		s->quantized[i].activations = alloc_batch(s, n_group, sizeof *s->quantized[i].activations);
 		complete = complete && s->quantized[i].q && s->quantized[i].activations;
 	}
-	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_head_scratch_bytes());
+	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_q8p_scratch_bytes());
 	bytes = largest(bytes, tern_embedding_scratch_bytes(h), 0);
 	s->worker_scratch_bytes = (bytes + 63) / 64 * 64;
 	s->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(s->pool), s->worker_scratch_bytes);
@@ -105,6 +107,7 @@ void tern_session_clear(struct tern_session *s)
 
 	tern_pool_free(s->pool);
 	tern_kv_free(&s->kv);
+	tern_q8p_clear(&s->pruning);
 	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
 		tern_free(blocks[i]);
 	for (size_t i = 0; i < 3; i++) {
@@ -112,6 +115,13 @@ void tern_session_clear(struct tern_session *s)
 		tern_free(s->quantized[i].activations);
 	}
 	memset(s, 0, sizeof *s);
+}
+
+/* Zeros, as before the first token. */
+static void forget_logits(struct tern_session *session)
+{
+	session->n_top_logits = session->transformer->hparams.n_vocab;
+	memset(session->logits, 0, session->n_top_logits * sizeof *session->logits);
 }
 
 enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
@@ -128,17 +138,19 @@ enum tern_status tern_session_feed(struct tern_session *session, const int32_t *
 	session->was_stopped = false;
 	while (n_ids) {
 		size_t n = n_ids < session->n_batch ? n_ids : session->n_batch;
-		if (!tern_forward(session, ids, n))
+		if (!tern_forward(session, ids, n)) {
+			forget_logits(session);
 			return TERN_OK;
+		}
 		if (logits) {
 			tern_head(session, 0, n, logits);
 			logits += n * n_vocab;
 		}
 		if (n == n_ids && logits)
 			memcpy(session->logits, logits - n_vocab, n_vocab * sizeof *logits);
-		else if (n == n_ids)
-			tern_head(session, n - 1, 1, session->logits);
 		memcpy(session->ids + session->n_past, ids, n * sizeof *ids);
+		session->last = n - 1;
+		session->n_top_logits = logits ? n_vocab : 0;
 		session->n_past += n;
 		ids += n;
 		n_ids -= n;
@@ -146,7 +158,18 @@ enum tern_status tern_session_feed(struct tern_session *session, const int32_t *
 	return TERN_OK;
 }
 
-const float *tern_session_logits(const struct tern_session *session) { return session->logits; }
+const float *tern_session_top_logits(struct tern_session *session, size_t n_top)
+{
+	size_t n_vocab = session->transformer->hparams.n_vocab;
+
+	if (n_top == 0 || n_top > n_vocab)
+		n_top = n_vocab;
+	if (session->n_top_logits < n_top)
+		session->n_top_logits = tern_head_top(session, session->last, n_top, session->logits);
+	return session->logits;
+}
+
+const float *tern_session_logits(struct tern_session *session) { return tern_session_top_logits(session, 0); }
 
 int tern_session_n_past(const struct tern_session *session) { return (int)session->n_past; }
 

@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "infer/kv.h"
+#include "infer/top.h"
 #include "kernels/kernels.h"
 #include "model/transformer.h"
 
@@ -17,6 +18,14 @@
 struct tern_quantized {
 	int8_t *q;                           /* [n_token, n_col] */
 	struct tern_activation *activations; /* [n_token, n_group] */
+};
+
+/* What finding the largest logits of a Q8P head takes besides; in head_q8p.c. */
+struct tern_pruning {
+	int32_t *high;            /* [n_panel * 16] sums over the high nibbles */
+	float *upper;             /* [n_panel] what no logit of the panel is expected to be above */
+	uint32_t *panels;         /* [n_panel] those whose low nibbles are read next */
+	struct tern_ranked *best; /* [n_panel] */
 };
 
 struct tern_session {
@@ -42,7 +51,15 @@ struct tern_session {
 	float *rope_cos, *rope_sin; /* [n_token, n_rot / 2] */
 	float *rope_cos_local, *rope_sin_local; /* the same of layers with rope_is_local, NULL if there are none */
 	struct tern_quantized quantized[3];     /* q, k and v may each need their own */
-	float *logits;                          /* [n_vocab] after the last token fed */
+
+	/* Logits of the last token fed, whose vector is x[last]; computed when asked for. */
+	size_t last;
+	float *logits;       /* [n_vocab] */
+	size_t n_top_logits; /* how many of the largest are exact; n_vocab: all; 0: not computed */
+	struct tern_pruning pruning;
+	/* Panels of the head, summed over all computations of these logits, and those read as a whole; the others'
+	 * low nibbles were left out. */
+	uint64_t n_head_panel, n_low_panel;
 
 	/* Scratch of each thread: worker w's part starts at worker_scratch + w * worker_scratch_bytes. */
 	uint8_t *worker_scratch;

@@ -1,0 +1,304 @@
+/* A logit is a row's sum over q x, with the int8 input x, times the row's scale and 1 / the input's. With the nibbles
+ * of q that sum is 16 (sum over h x) + (sum over l x) - 128 (sum over x): all in integers, and below 2^31 with at most
+ * 65,536 columns.
+ *
+ * Decoding wants the largest logits only. The high nibbles alone place a row's sum around
+ *
+ *     middle = 16 (sum over h x) + 7.5 (sum over x) - 128 (sum over x)
+ *
+ * from which it is (sum over (l - 7.5) x) away. The most that this can be is 7.5 |x|_1, but a bound as wide as that
+ * would rule out no row at all: with n columns it is some 0.8 sqrt(n) times 7.5 |x|_2, forty times with 2,560, and
+ * logits do not lie that far apart. It would take a row whose low nibbles follow the signs of the input in every
+ * column. Low nibbles are rounding residue: they know nothing of the input. Where each of 0 .. 15 is as likely as the
+ * others, the bits of l - 7.5 are fair coins of +-0.5, 1, 2 and 4, the sum has mean 0 and standard deviation s = 4.61
+ * |x|_2, and it exceeds t with a probability of at most exp(-t^2 / 2 s^2) (Hoeffding). So rows are held to
+ *
+ *     bound = BOUND_NORMS * 7.5 |x|_2      (or 7.5 |x|_1, where that is less: with few columns or a sparse input)
+ *
+ * which is 8.1 s: one row in 10^14 passes it, and matters only if it would be among the n_top largest. (Were the
+ * nibbles always 0 or 15, s were 7.5 |x|_2, and one row in 10^5 would.) A row that does pass it keeps its estimate, and
+ * the sampler chooses among the others, whose logits are exact: the same ones on every machine and with any number of
+ * threads, since nothing here depends on either. Scaling by a constant keeps the order of floats, so that a row within
+ * the bound in integers is within it as a logit, whatever the rounding.
+ *
+ * It is read in panels of 16 rows:
+ *
+ *     1. the high plane of all panels; a panel's upper = the largest logit that the bound allows its rows
+ *     2. the low plane of the panels with the largest upper; T = the n_top-th largest of their logits
+ *     3. the low plane of all other panels whose upper reaches T
+ *
+ * Where the input or a row's scale is not finite, neither are the row's estimate and its logit. */
+#include "infer/head_q8p.h"
+
+#include "base/memory.h"
+#include "model/layout.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	PANELS_PER_CHUNK = 16,
+	ROWS_PER_CHUNK = PANELS_PER_CHUNK * TERN_PANEL_ROWS,
+	TOKENS_PER_TILE = 16,
+
+	BOUND_NORMS = 5,
+	PANELS_PER_TOP = 3, /* panels read in step 2 for each of the n_top: the more, the nearer T is to the n_top-th */
+	MIN_PANELS = 4,
+	PANELS_PER_RUN = 4, /* of the listed panels, that a worker takes at once */
+
+	/* Smaller heads lie in a cache, and where the n_top are many of few panels, most are in question: one pass over
+	 * everything is quicker then. */
+	MIN_WEIGHTS = 1 << 20,
+	MIN_PANELS_PER_TOP = 32,
+};
+
+size_t tern_q8p_scratch_bytes(void) { return 2 * TOKENS_PER_TILE * ROWS_PER_CHUNK * sizeof(int32_t); /* both planes */ }
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+/* ---- all logits ----------------------------------------------------------------------------------------------- */
+
+struct logits_task {
+	struct tern_session *session;
+	size_t n_token;
+	float *logits;
+};
+
+/* Logits of n_row <= 16 rows. high and low: sums over the nibbles. */
+static void logits_of_rows(float *logits, const int32_t *high, const int32_t *low, const float *row_scales,
+                           size_t n_row, const struct tern_activation *x)
+{
+	float inverse = 1.0f / x->scale;
+
+	for (size_t r = 0; r < n_row; r++) {
+		int32_t sum = 16 * high[r] + low[r] - 128 * x->sum;
+		logits[r] = (float)sum * (row_scales[r] * inverse);
+	}
+}
+
+static void logits_tile(const struct logits_task *task, size_t chunk, size_t first_token, size_t n_token, int worker)
+{
+	const struct tern_session *session = task->session;
+	const struct tern_matrix *m = &session->transformer->head;
+	const struct tern_activation *activations = session->quantized[0].activations + first_token;
+	const int8_t *x = session->quantized[0].q + first_token * m->n_col;
+	size_t first_row = chunk * ROWS_PER_CHUNK, n_row = smaller(m->n_row - first_row, ROWS_PER_CHUNK);
+	size_t n_panel = tern_panel_count(n_row), panel_bytes = tern_q8p_panel_bytes(m->n_col);
+	const uint8_t *high_plane = m->data + chunk * PANELS_PER_CHUNK * panel_bytes;
+	const uint8_t *low_plane = high_plane + tern_panel_count(m->n_row) * panel_bytes;
+	int32_t *high = tern_worker_scratch(session, worker), *low = high + TOKENS_PER_TILE * ROWS_PER_CHUNK;
+
+	session->kernels->dot_nibble(high, high_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col);
+	session->kernels->dot_nibble(low, low_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col);
+	for (size_t t = 0; t < n_token; t++) {
+		size_t at = t * n_panel * TERN_PANEL_ROWS;
+		logits_of_rows(task->logits + (first_token + t) * m->n_row + first_row, high + at, low + at,
+		               m->row_scales + first_row, n_row, &activations[t]);
+	}
+}
+
+static void logits_chunk(void *context, size_t chunk, int worker)
+{
+	const struct logits_task *task = context;
+
+	for (size_t t = 0; t < task->n_token; t += TOKENS_PER_TILE)
+		logits_tile(task, chunk, t, smaller(task->n_token - t, TOKENS_PER_TILE), worker);
+}
+
+static void quantize(struct tern_session *session, size_t n_token)
+{
+	size_t n_embd = session->transformer->hparams.n_embd;
+
+	for (size_t i = 0; i < n_token; i++)
+		session->quantized[0].activations[i] = session->kernels->norm_quantize(
+		        session->quantized[0].q + i * n_embd, session->normed + i * n_embd, NULL, 1.0f, n_embd);
+}
+
+void tern_q8p_logits(struct tern_session *session, size_t n_token, float *logits)
+{
+	const struct tern_matrix *m = &session->transformer->head;
+	struct logits_task task = {session, n_token, logits};
+
+	quantize(session, n_token);
+	tern_session_run(session, logits_chunk, &task, (m->n_row + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK,
+	                 n_token * m->n_row * m->n_col);
+}
+
+/* ---- the largest ---------------------------------------------------------------------------------------------- */
+
+struct top_task {
+	struct tern_session *session;
+	float *logits;
+	struct tern_activation x;
+	int32_t bound;  /* of the distance between a row's sum and its middle */
+	size_t n_panel; /* in pruning->panels, for read_low_planes() */
+};
+
+/* Step 1 for one panel: estimates as its logits; returns its upper. n_row: 16, or fewer in the last panel. */
+static float estimate_panel(float *logits, const int32_t *high, const float *row_scales, size_t n_row,
+                            const struct top_task *task)
+{
+	float inverse = 1.0f / task->x.scale, factors[TERN_PANEL_ROWS] = {0};
+	float estimates[TERN_PANEL_ROWS], upper[TERN_PANEL_ROWS];
+	int32_t offset = 15 * task->x.sum / 2 - 128 * task->x.sum;
+
+	for (size_t r = 0; r < n_row; r++)
+		factors[r] = row_scales[r] * inverse;
+	for (size_t r = 0; r < TERN_PANEL_ROWS; r++) {
+		int32_t middle = 16 * high[r] + offset;
+		float above = (float)(middle + task->bound) * factors[r];
+		float below = (float)(middle - task->bound) * factors[r]; /* the larger one if the scale is negative */
+		estimates[r] = (float)middle * factors[r];
+		upper[r] = above > below ? above : below;
+	}
+	memcpy(logits, estimates, n_row * sizeof *logits);
+	for (size_t r = n_row; r < TERN_PANEL_ROWS; r++)
+		upper[r] = -INFINITY;
+	for (size_t step = TERN_PANEL_ROWS / 2; step > 0; step /= 2)
+		for (size_t r = 0; r < step; r++)
+			upper[r] = upper[r] > upper[r + step] ? upper[r] : upper[r + step];
+	return upper[0];
+}
+
+static void estimate_chunk(void *context, size_t chunk, int worker)
+{
+	const struct top_task *task = context;
+	const struct tern_session *session = task->session;
+	const struct tern_matrix *m = &session->transformer->head;
+	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), first = chunk * PANELS_PER_CHUNK;
+	size_t n_panel = smaller(tern_panel_count(m->n_row) - first, PANELS_PER_CHUNK);
+	int32_t *high = session->pruning.high + first * TERN_PANEL_ROWS;
+
+	(void)worker;
+	session->kernels->dot_nibble(high, m->data + first * panel_bytes, panel_bytes, n_panel, session->quantized[0].q,
+	                             m->n_col, 1, m->n_col);
+	for (size_t p = 0; p < n_panel; p++) {
+		size_t row = (first + p) * TERN_PANEL_ROWS;
+		session->pruning.upper[first + p] =
+		        estimate_panel(task->logits + row, high + p * TERN_PANEL_ROWS, m->row_scales + row,
+		                       smaller(m->n_row - row, TERN_PANEL_ROWS), task);
+	}
+}
+
+/* Exact logits for the rows of some listed panels. */
+static void read_low_chunk(void *context, size_t chunk, int worker)
+{
+	const struct top_task *task = context;
+	const struct tern_session *session = task->session;
+	const struct tern_matrix *m = &session->transformer->head;
+	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), begin = chunk * PANELS_PER_RUN;
+	size_t end = smaller(task->n_panel, begin + PANELS_PER_RUN);
+	const uint8_t *low_plane = m->data + tern_panel_count(m->n_row) * panel_bytes;
+	int32_t low[TERN_PANEL_ROWS];
+
+	(void)worker;
+	for (size_t i = begin; i < end; i++) {
+		size_t panel = session->pruning.panels[i], row = panel * TERN_PANEL_ROWS;
+		session->kernels->dot_nibble(low, low_plane + panel * panel_bytes, panel_bytes, 1,
+		                             session->quantized[0].q, m->n_col, 1, m->n_col);
+		logits_of_rows(task->logits + row, session->pruning.high + row, low, m->row_scales + row,
+		               smaller(m->n_row - row, TERN_PANEL_ROWS), &task->x);
+		session->pruning.upper[panel] = -INFINITY; /* not to be read again */
+	}
+}
+
+static void read_low_planes(struct top_task *task)
+{
+	struct tern_session *session = task->session;
+	size_t n_col = session->transformer->head.n_col, n = task->n_panel;
+
+	tern_session_run(session, read_low_chunk, task, (n + PANELS_PER_RUN - 1) / PANELS_PER_RUN,
+	                 n * TERN_PANEL_ROWS * n_col);
+	session->n_low_panel += n;
+}
+
+/* How far a row's sum is taken to be from its middle, rounded up; the 1 is for the half by which middle may be rounded.
+ * The norms' squares and sums are exact, so this is the same number everywhere. */
+static int32_t bound_of(const int8_t *x, size_t n)
+{
+	int64_t squares = 0, sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		squares += x[i] * x[i];
+		sum += x[i] < 0 ? -x[i] : x[i];
+	}
+	double likely = BOUND_NORMS * 7.5 * sqrt((double)squares), most = 7.5 * (double)sum;
+	return (int32_t)ceil(likely < most ? likely : most) + 1;
+}
+
+/* Step 2. Returns T. */
+static float read_best_panels(struct top_task *task, size_t n_top)
+{
+	struct tern_session *session = task->session;
+	struct tern_pruning *pruning = &session->pruning;
+	size_t n_row = session->transformer->head.n_row, n_panel = tern_panel_count(n_row);
+	struct tern_top panels = {.heap = pruning->best, .k = smaller(PANELS_PER_TOP * n_top + MIN_PANELS, n_panel)};
+	struct tern_top rows = {.heap = pruning->best, .k = n_top};
+
+	for (size_t p = 0; p < n_panel; p++)
+		tern_top_offer(&panels, pruning->upper[p], (int32_t)p);
+	task->n_panel = panels.n;
+	for (size_t i = 0; i < panels.n; i++)
+		pruning->panels[i] = (uint32_t)panels.heap[i].id;
+	read_low_planes(task);
+	for (size_t i = 0; i < task->n_panel; i++) {
+		size_t first = (size_t)pruning->panels[i] * TERN_PANEL_ROWS;
+		for (size_t row = first; row < smaller(first + TERN_PANEL_ROWS, n_row); row++)
+			tern_top_offer(&rows, task->logits[row], (int32_t)row);
+	}
+	return rows.n == n_top ? rows.heap[0].value : -INFINITY;
+}
+
+void tern_q8p_top_logits(struct tern_session *session, size_t n_top, float *logits)
+{
+	struct tern_pruning *pruning = &session->pruning;
+	const struct tern_matrix *m = &session->transformer->head;
+	size_t n_panel = tern_panel_count(m->n_row);
+	struct top_task task = {.session = session, .logits = logits};
+
+	quantize(session, 1);
+	task.x = session->quantized[0].activations[0];
+	task.bound = bound_of(session->quantized[0].q, m->n_col);
+	tern_session_run(session, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
+	                 m->n_row * m->n_col);
+	float threshold = read_best_panels(&task, n_top);
+	task.n_panel = 0;
+	for (size_t p = 0; p < n_panel; p++)
+		if (!(pruning->upper[p] < threshold)) /* so also if T is a NaN */
+			pruning->panels[task.n_panel++] = (uint32_t)p;
+	read_low_planes(&task);
+}
+
+/* ---- memory --------------------------------------------------------------------------------------------------- */
+
+static bool is_q8p(const struct tern_transformer *t) { return !t->head_is_ternary && t->head.type == GGUF_TENSOR_Q8P; }
+
+size_t tern_q8p_max_top(const struct tern_transformer *t)
+{
+	const struct tern_matrix *m = &t->head;
+
+	if (!is_q8p(t) || m->n_row * m->n_col < MIN_WEIGHTS)
+		return 0;
+	return tern_panel_count(m->n_row) / MIN_PANELS_PER_TOP;
+}
+
+bool tern_q8p_init(struct tern_pruning *pruning, const struct tern_transformer *transformer)
+{
+	size_t n_panel = tern_panel_count(transformer->head.n_row);
+
+	if (!is_q8p(transformer))
+		return true;
+	pruning->high = tern_alloc(n_panel * TERN_PANEL_ROWS, sizeof *pruning->high);
+	pruning->upper = tern_alloc(n_panel, sizeof *pruning->upper);
+	pruning->panels = tern_alloc(n_panel, sizeof *pruning->panels);
+	pruning->best = tern_alloc(n_panel, sizeof *pruning->best);
+	return pruning->high && pruning->upper && pruning->panels && pruning->best;
+}
+
+void tern_q8p_clear(struct tern_pruning *pruning)
+{
+	tern_free(pruning->high);
+	tern_free(pruning->upper);
+	tern_free(pruning->panels);
+	tern_free(pruning->best);
+}

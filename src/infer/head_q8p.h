@@ -1,0 +1,26 @@
+/* Output heads of type Q8P: int8 rows in two planes of nibbles (model/layout.h), q = 16 h + l - 128. */
+#ifndef TERN_INFER_HEAD_Q8P_H
+#define TERN_INFER_HEAD_Q8P_H
+
+#include "infer/state.h"
+
+/* Logits [n_token, n_vocab] of the vectors session->normed [n_token, n_embd]. */
+void tern_q8p_logits(struct tern_session *session, size_t n_token, float *logits);
+
+/* The n_top largest logits [n_vocab] of the first vector of session->normed, from fewer bytes: the high plane of all
+ * rows and the low plane of those which that leaves in question. There is a T not above the n_top-th largest logit: all
+ * logits from T on are the same bits as tern_q8p_logits() gives, and all others are estimates below T. head_q8p.c says
+ * how sure that is. n_top is at least 1 and at most the number of panels. */
+void tern_q8p_top_logits(struct tern_session *session, size_t n_top, float *logits);
+
+/* The largest n_top for which this is the quicker way; 0: none. */
+size_t tern_q8p_max_top(const struct tern_transformer *transformer);
+
+/* Memory for tern_q8p_top_logits(); nothing, and true, if the head is of another type. False: out of memory. */
+bool tern_q8p_init(struct tern_pruning *pruning, const struct tern_transformer *transformer);
+void tern_q8p_clear(struct tern_pruning *pruning);
+
+/* Bytes of scratch a worker needs. */
+size_t tern_q8p_scratch_bytes(void);
+
+#endif
