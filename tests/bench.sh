@@ -150,6 +150,7 @@ assert [(int(r["n_prompt"]), int(r["n_gen"]), int(r["n_depth"])) for r in rows] 
 for row in rows:
     assert row["backends"] == "CPU" and row["model_type"].endswith("T2R16"), row
     assert float(row["limit_pct"]) > 0 and float(row["bytes_per_token"]) > 0 and float(row["avg_ts"]) > 0, row
+    assert row["head_second_pass_pct"] in (None, ""), row  # a small head is read as a whole
     assert int(row["model_n_params"]) > 1e6 and int(row["n_threads"]) == 1, row
 PY
 	for format in csv json jsonl; do
@@ -182,6 +183,7 @@ check 'sweep: ASCII in a pipe' sh -c "! sed -n '/^build/,\$p' out | LC_ALL=C gre
 if [ -z "$RUN" ] && [ -z "${SAN-}" ]; then
 	run 0 'shape' --shape 0.7b -q -p 2 -n 1 -r 1 --no-warmup
 	rows 'shape' 'pp2 tg1'
+	check 'shape: the head' grep -q '^head: bitnet .*, tg1: [0-9.]* % of the rows are read as a whole to find the 40 best$' out
 	check 'shape: its size' grep -q '^| bitnet [0-9]*M T2R16 ' out
 fi
 refused 2 'unknown shape' "'5b' is not one of 0.7b, " --shape 5b

@@ -27,10 +27,12 @@ static const char notes[] =
         "several times; all combinations are measured.\n"
         "\n"
         "bytes/token is what has to be read at least: the weights, once per token generated or per\n"
-        "batch of a prompt, and the keys and values of the context. % of limit is the least time\n"
-        "that this machine allows over the time taken: for generation, reading those bytes; for a\n"
-        "prompt, its multiply-adds (or the reading, if that takes longer). Both limits are measured\n"
-        "by the same threads between the repetitions, and the median is shown.\n"
+        "batch of a prompt, and the keys and values of the context. Of an 8-bit output head that is\n"
+        "the high halves of all rows, and the low halves of those that can be among the 40 best\n"
+        "tokens, which the default sampler draws from; how many those are is measured. % of limit is\n"
+        "the least time that this machine allows over the time taken: for generation, reading those\n"
+        "bytes; for a prompt, its multiply-adds (or the reading, if that takes longer). Both limits\n"
+        "are measured by the same threads between the repetitions, and the median is shown.\n"
         "\n" BENCH_SHAPES_TEXT;
 
 static enum tern_status bench_main(int argc, char **argv);
@@ -146,6 +148,7 @@ static enum tern_status remember(struct bench *b, const struct bench_result *res
 	        .overhead_us = result->overhead_us,
 	        .bytes_per_token = result->bytes_per_token,
 	        .read_rate = result->read_rate,
+	        .head_second_pass_pct = result->head_second_pass_pct,
 	};
 	snprintf(b->points[b->n_points - 1].model, sizeof b->points->model, "%s", b->subject.type);
 	return TERN_OK;

@@ -54,8 +54,12 @@ enum tern_status bench_make_image(const char *name, int n_threads, uint8_t **ima
 
 /* ---- work per token: bench_work.c ---- */
 
-/* Bytes of weights and scales that one token, or one batch, needs read: all layers and the head. */
-uint64_t bench_weight_bytes(const struct tern_transformer *transformer);
+/* The largest logits that a generated token is drawn from by default, which the tests compute too. */
+size_t bench_n_top(void);
+/* Bytes of weights and scales that one token, or one batch, needs read in all layers; and that the logits of one token
+ * need from the head. second_pass: part (0 .. 1) of the rows whose low nibbles are read, if it is of type Q8P. */
+uint64_t bench_layer_bytes(const struct tern_transformer *transformer);
+uint64_t bench_head_bytes(const struct tern_transformer *transformer, double second_pass);
 /* Bytes of keys and values per position in the context. */
 uint64_t bench_kv_bytes(const struct tern_hparams *hparams);
 /* Multiply-adds of all projections for one token, and of the head. */
@@ -81,6 +85,7 @@ struct bench_result {
 	struct bench_sample *samples; /* [n_reps] */
 	double avg_ns, stddev_ns, avg_ts, stddev_ts;
 	double bytes_per_token;
+	double head_second_pass_pct;     /* of a Q8P head's rows, that are read as a whole; NaN: no such head */
 	double limit_pct;                /* of what the limits allow, the median of the repetitions */
 	bool has_overhead;               /* generation alone */
 	double overhead_us;              /* per token, beyond reading the weights */
@@ -158,9 +163,9 @@ struct bench_point {
 	struct bench_test test;
 	char model[32]; /* type of the subject, maybe cut */
 	bool has_overhead;
-	double avg_ts, overhead_us, bytes_per_token, read_rate;
+	double avg_ts, overhead_us, bytes_per_token, read_rate, head_second_pass_pct;
 };
-/* One line for every result of generation alone. */
+/* Two lines for every result of generation alone. */
 void bench_draw_overhead(struct text *to, const struct bench_point *points, size_t n_points);
 /* Bars of the speeds by threads, for every test by itself, with a mark where perfect scaling from the first of them
  * would end; in ASCII unless `unicode`. */

@@ -69,6 +69,7 @@ size_t bench_fields(struct bench_field fields[BENCH_MAX_FIELDS], const char *cpu
 	        real("overhead_us", result->has_overhead ? result->overhead_us : (double)NAN),
 	        real("read_bytes_per_second", result->read_rate),
 	        real("macs_per_second", result->multiply_rate > 0 ? result->multiply_rate : (double)NAN),
+	        real("head_second_pass_pct", result->head_second_pass_pct),
 	};
 	enum {
 		N = sizeof all / sizeof *all

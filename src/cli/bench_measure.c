@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "cli/bench.h"
 #include "console/signals.h"
+#include "infer/head_q8p.h"
 #include "infer/session.h"
 
 #include <math.h>
@@ -109,14 +110,16 @@ const char *bench_label(char out[BENCH_LABEL_SIZE], const struct bench_test *tes
 
 /* ---- running ---- */
 
+size_t bench_n_top(void) { return (size_t)tern_sampler_defaults().top_k; }
+
 static enum tern_status interrupted(struct tern_error *err)
 {
 	err->message[0] = '\0';
 	return err->status = TERN_ERR_FAILED;
 }
 
-/* Feeds n tokens, one batch or one token at a time. */
-static enum tern_status feed(struct bench_session *s, size_t n, size_t step, struct tern_error *err)
+/* Feeds n tokens, one batch or one token at a time; n_top > 0: with that many of the largest logits after each. */
+static enum tern_status feed(struct bench_session *s, size_t n, size_t step, size_t n_top, struct tern_error *err)
 {
 	enum tern_status status;
 
@@ -126,6 +129,8 @@ static enum tern_status feed(struct bench_session *s, size_t n, size_t step, str
 			return interrupted(err);
 		if ((status = tern_session_feed(&s->inner, s->ids + at, n_now, NULL, err)))
 			return status;
+		if (n_top)
+			tern_session_top_logits(&s->inner, n_top);
 	}
 	return TERN_OK;
 }
@@ -134,7 +139,7 @@ static enum tern_status feed(struct bench_session *s, size_t n, size_t step, str
 static enum tern_status prepare(struct bench_session *s, struct tern_error *err)
 {
 	tern_session_rewind(&s->inner, (int)s->n_depth);
-	return feed(s, s->n_depth - s->inner.n_past, s->inner.n_batch, err);
+	return feed(s, s->n_depth - s->inner.n_past, s->inner.n_batch, 0, err);
 }
 
 static enum tern_status run_once(struct bench_session *s, const struct bench_test *test, uint64_t *ns,
@@ -147,9 +152,9 @@ static enum tern_status run_once(struct bench_session *s, const struct bench_tes
 	if ((status = prepare(s, err)))
 		return status;
 	start = tern_clock_ns();
-	if (n_prompt && (status = feed(s, n_prompt, n_prompt, err)))
+	if (n_prompt && (status = feed(s, n_prompt, n_prompt, bench_n_top(), err)))
 		return status;
-	if ((status = feed(s, (size_t)test->n_gen, 1, err)))
+	if ((status = feed(s, (size_t)test->n_gen, 1, bench_n_top(), err)))
 		return status;
 	*ns = tern_clock_ns() - start;
 	*ns += *ns == 0;
@@ -199,21 +204,28 @@ struct work {
 	double prompt_bytes, prompt_macs, gen_bytes;
 };
 
-/* A batch reads all weights once; only the prompt's last token needs the head. A generated token reads all weights, and
+/* Part of the head's rows that were read as a whole, in the repetitions so far. */
+static double second_pass(const struct bench_session *s)
+{
+	return s->inner.n_head_panel ? (double)s->inner.n_low_panel / (double)s->inner.n_head_panel : 1;
+}
+
+/* A batch reads all layers once; only the prompt's last token needs the head. A generated token reads all of both, and
  * the keys and values of all positions up to its own. */
 static struct work work_of(const struct bench_session *s, const struct bench_test *test)
 {
 	const struct tern_transformer *t = s->subject->transformer;
-	double weights = (double)bench_weight_bytes(t), n_gen = test->n_gen, n_prompt = test->n_prompt;
+	double layers = (double)bench_layer_bytes(t), head = (double)bench_head_bytes(t, second_pass(s));
+	double n_gen = test->n_gen, n_prompt = test->n_prompt;
 	double batches = ceil(n_prompt / (double)s->inner.n_batch);
 	double positions = n_gen * (test->n_depth + n_prompt + (n_gen + 1) / 2);
 	struct work work = {0};
 
 	if (test->n_prompt) {
-		work.prompt_bytes = weights * batches;
+		work.prompt_bytes = layers * batches + head;
 		work.prompt_macs = n_prompt * (double)bench_layer_macs(t) + (double)bench_head_macs(t);
 	}
-	work.gen_bytes = weights * n_gen + positions * (double)bench_kv_bytes(&t->hparams);
+	work.gen_bytes = (layers + head) * n_gen + positions * (double)bench_kv_bytes(&t->hparams);
 	return work;
 }
 
@@ -234,6 +246,7 @@ static void summarise(const struct bench_session *s, struct bench_result *r, dou
 	struct work work = work_of(s, &r->test);
 	size_t n = (size_t)r->test.n_reps;
 	double n_token = r->test.n_prompt + r->test.n_gen;
+	bool is_pruned = tern_q8p_max_top(s->subject->transformer) > 0;
 
 	for (size_t i = 0; i < n; i++)
 		values[i] = (double)r->samples[i].ns;
@@ -251,6 +264,7 @@ static void summarise(const struct bench_session *s, struct bench_result *r, dou
 		values[i] = 100 * least_seconds(&work, &r->samples[i]) / ((double)r->samples[i].ns * 1e-9);
 	r->limit_pct = median(values, n);
 	r->bytes_per_token = (work.prompt_bytes + work.gen_bytes) / n_token;
+	r->head_second_pass_pct = is_pruned ? 100 * second_pass(s) : (double)NAN;
 	r->has_overhead = r->test.n_prompt == 0;
 	for (size_t i = 0; i < n; i++)
 		values[i] = ((double)r->samples[i].ns * 1e-9 - least_seconds(&work, &r->samples[i])) / n_token * 1e6;
@@ -277,6 +291,7 @@ static enum tern_status repeat(struct bench_session *s, struct bench_result *r,
 	enum tern_status status;
 	char step[64];
 
+	s->inner.n_head_panel = s->inner.n_low_panel = 0;
 	for (int i = 0; i < test->n_reps; i++) {
 		struct bench_sample *sample = &r->samples[i];
 		double reads_before = reads, macs_before = macs;

@@ -1,7 +1,8 @@
-/* What follows the table: overheads, and how speed grows with threads. */
+/* What follows the table: overheads, what the head took, and how speed grows with threads. */
 #include "cli/bench.h"
 #include "console/format.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -12,13 +13,19 @@ void bench_draw_overhead(struct text *to, const struct bench_point *points, size
 {
 	char label[BENCH_LABEL_SIZE], bytes[FORMAT_SIZE];
 
-	for (size_t i = 0; i < n_points; i++)
-		if (points[i].has_overhead)
-			text_printf(
-			        to, "overhead: %s, %s, %d thread%s: %.1f us per token beyond reading %s at %.1f GB/s\n",
-			        points[i].model, bench_label(label, &points[i].test), points[i].test.n_threads,
-			        points[i].test.n_threads == 1 ? "" : "s", points[i].overhead_us,
-			        format_bytes(bytes, (uint64_t)points[i].bytes_per_token), points[i].read_rate * 1e-9);
+	for (size_t i = 0; i < n_points; i++) {
+		const struct bench_point *point = &points[i];
+		if (!point->has_overhead)
+			continue;
+		bench_label(label, &point->test);
+		text_printf(to, "overhead: %s, %s, %d thread%s: %.1f us per token beyond reading %s at %.1f GB/s\n",
+		            point->model, label, point->test.n_threads, point->test.n_threads == 1 ? "" : "s",
+		            point->overhead_us, format_bytes(bytes, (uint64_t)point->bytes_per_token),
+		            point->read_rate * 1e-9);
+		if (!isnan(point->head_second_pass_pct))
+			text_printf(to, "head: %s, %s: %.2f %% of the rows are read as a whole to find the %zu best\n",
+			            point->model, label, point->head_second_pass_pct, bench_n_top());
+	}
 }
 
 /* The same test but for its threads. */

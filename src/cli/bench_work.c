@@ -16,21 +16,25 @@ static uint64_t linear_bytes(const struct tern_linear *linear)
 	return n;
 }
 
-static uint64_t matrix_bytes(const struct tern_matrix *m)
+uint64_t bench_head_bytes(const struct tern_transformer *t, double second_pass)
 {
+	const struct tern_matrix *m = &t->head;
 	const uint64_t dims[GGUF_MAX_DIMS] = {m->n_col, m->n_row, 1, 1};
-	uint64_t n = 0;
+	uint64_t n = 0, n_norm = t->hparams.n_embd * sizeof(float);
 
+	if (t->head_is_ternary)
+		return linear_bytes(&t->ternary_head) + n_norm;
 	tern_gguf_tensor_bytes(m->type, 2, dims, &n);
-	return n + (m->row_scales ? m->n_row * sizeof *m->row_scales : 0);
+	if (m->type == GGUF_TENSOR_Q8P) /* half of it are low nibbles */
+		n = n / 2 + (uint64_t)((double)(n / 2) * second_pass) + m->n_row * sizeof *m->row_scales;
+	return n + n_norm;
 }
 
-uint64_t bench_weight_bytes(const struct tern_transformer *t)
+uint64_t bench_layer_bytes(const struct tern_transformer *t)
 {
 	const struct tern_hparams *h = &t->hparams;
-	uint64_t n = t->head_is_ternary ? linear_bytes(&t->ternary_head) : matrix_bytes(&t->head);
+	uint64_t n = 0;
 
-	n += h->n_embd * sizeof(float);
 	for (size_t i = 0; i < h->n_layer; i++) {
 		const struct tern_layer *l = &t->layers[i];
 		const struct tern_linear *const linears[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
