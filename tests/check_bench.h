@@ -121,9 +121,19 @@ static void bench_attention_block(struct bench *b)
 {
 	const uint16_t *k = (const uint16_t *)(const void *)next_weights(b, 2 * b->n_token * b->n_col);
 	const uint16_t *v = (const uint16_t *)(const void *)next_weights(b, 2 * b->n_token * b->n_col);
-	float *max = b->out + b->n_row * b->n_col, *sum = max + b->n_row, *scores = sum + b->n_row;
+	float *max = b->out + b->n_row * b->n_col, *sum = max + b->n_row;
 
-	b->kernels->attention_block(b->out, max, sum, scores, b->floats, k, v, b->n_row, b->n_token, b->n_col, 0.088f);
+	b->kernels->attention_block(&(struct tern_attention_block){.n_query = b->n_row,
+	                                                           .head_dim = b->n_col,
+	                                                           .n_pos = b->n_token,
+	                                                           .scale = 0.088f,
+	                                                           .q = b->floats,
+	                                                           .k = k,
+	                                                           .v = v,
+	                                                           .out = b->out,
+	                                                           .max = max,
+	                                                           .sum = sum,
+	                                                           .scores = sum + b->n_row});
 }
 
 struct bench_row {

@@ -398,7 +398,7 @@ static int check_gelu_mul(const struct tern_kernels *kernels, int round)
 /* ---- attention ----------------------------------------------------------------------------------------------- */
 
 struct attention_case {
-	size_t n_query, n_pos, head_dim;
+	size_t n_query, n_skip, n_pos, head_dim;
 	float scale;
 	float *q;
 	uint16_t *k, *v;
@@ -408,19 +408,32 @@ struct attention_case {
 static int compare_attention(const struct tern_kernels *kernels, const struct attention_case *c)
 {
 	size_t value_stride = (c->head_dim + 15) / 16 * 16, n_out = c->n_query * value_stride;
-	float *out = place(&rooms[3], n_out, sizeof *out), *max = place(&rooms[4], c->n_query, sizeof *max);
-	float *sum = place(&rooms[5], c->n_query, sizeof *sum);
-	float *scores = place(&rooms[6], c->n_query * TERN_ATTENTION_BLOCK, sizeof *scores);
 	float *expected = malloc((n_out + c->n_query * (2 + TERN_ATTENTION_BLOCK)) * sizeof *expected);
-	float *expected_max, *expected_sum;
+	struct tern_attention_block block = {
+	        .n_query = c->n_query,
+	        .head_dim = c->head_dim,
+	        .n_skip = c->n_skip,
+	        .n_pos = c->n_pos,
+	        .scale = c->scale,
+	        .q = c->q,
+	        .k = c->k,
+	        .v = c->v,
+	        .next_k = below(2) ? c->k : NULL,
+	        .out = place(&rooms[3], n_out, sizeof(float)),
+	        .max = place(&rooms[4], c->n_query, sizeof(float)),
+	        .sum = place(&rooms[5], c->n_query, sizeof(float)),
+	        .scores = place(&rooms[6], c->n_query * TERN_ATTENTION_BLOCK, sizeof(float)),
+	};
+	float *out = block.out, *max = block.max, *sum = block.sum, *expected_max, *expected_sum;
 
 	if (!expected)
 		exit(1);
-	expected_max = expected + n_out;
-	expected_sum = expected_max + c->n_query;
-	kernels->attention_block(out, max, sum, scores, c->q, c->k, c->v, c->n_query, c->n_pos, c->head_dim, c->scale);
-	tern_kernels_portable.attention_block(expected, expected_max, expected_sum, expected_sum + c->n_query, c->q,
-	                                      c->k, c->v, c->n_query, c->n_pos, c->head_dim, c->scale);
+	kernels->attention_block(&block);
+	block.out = expected;
+	block.max = expected_max = expected + n_out;
+	block.sum = expected_sum = expected_max + c->n_query;
+	block.scores = expected_sum + c->n_query;
+	tern_kernels_portable.attention_block(&block);
 	int ok = same_floats("max", max, expected_max, c->n_query) &&
 	         same_floats("sum", sum, expected_sum, c->n_query) && same_floats("out", out, expected, n_out) &&
 	         rooms_intact(7);
@@ -470,6 +483,7 @@ static int check_attention_block(const struct tern_kernels *kernels, int round)
 	c.head_dim = below(2) ? 1 + below(40) : PICK(1, 8, 16, 32, 64, 80, 96, 128, 256);
 	if (round % 16 && c.n_pos * c.head_dim > 4096)
 		c.n_pos = 1 + 4096 / c.head_dim;
+	c.n_skip = below(2) ? 0 : below(c.n_pos < TERN_KEY_PANEL ? c.n_pos : TERN_KEY_PANEL);
 	c.scale = random_float(NORMAL);
 
 	size_t n_key = (c.n_pos + 15) / 16 * 16 * c.head_dim, value_stride = (c.head_dim + 15) / 16 * 16;
@@ -478,12 +492,13 @@ static int check_attention_block(const struct tern_kernels *kernels, int round)
 	c.v = place(&rooms[2], c.n_pos * value_stride, sizeof *c.v);
 	fill_halves(c.k, n_key, WITH_SPECIALS); /* anything, for the padding */
 	fill_halves(c.v, c.n_pos * value_stride, WITH_SPECIALS);
-	for (size_t j = 0; j < c.n_pos; j++) {
+	for (size_t j = c.n_skip; j < c.n_pos; j++) {
 		for (size_t d = 0; d < c.head_dim; d++)
 			fill_halves(&c.k[(j / 16 * c.head_dim + d) * 16 + j % 16], 1, below(8) ? NORMAL : fill);
 		fill_halves(&c.v[j * value_stride], c.head_dim, fill);
 	}
-	run_case("n_query %zu, n_pos %zu, head_dim %zu, %s", c.n_query, c.n_pos, c.head_dim, fill_names[fill]);
+	run_case("n_query %zu, positions %zu to %zu, head_dim %zu, %s", c.n_query, c.n_skip, c.n_pos, c.head_dim,
+	         fill_names[fill]);
 	return compare_attention(kernels, &c);
 }
 

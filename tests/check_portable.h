@@ -236,7 +236,17 @@ static void check_attention_math(float scale)
 	double exact_sum = 0.0, weight_error, range = 0.0;
 
 	make_attention(&m, scale);
-	portable->attention_block(out, &max, &sum, scores, m.q, m.k, m.v, 1, MATH_POS, MATH_DIM, scale);
+	portable->attention_block(&(struct tern_attention_block){.n_query = 1,
+	                                                         .head_dim = MATH_DIM,
+	                                                         .n_pos = MATH_POS,
+	                                                         .scale = scale,
+	                                                         .q = m.q,
+	                                                         .k = m.k,
+	                                                         .v = m.v,
+	                                                         .out = out,
+	                                                         .max = &max,
+	                                                         .sum = &sum,
+	                                                         .scores = scores});
 	for (size_t j = 0; j < MATH_POS; j++) {
 		exact_sum += exp(m.score[j] - m.max);
 		range = fmax(range, m.max - m.score[j]);

@@ -1,6 +1,7 @@
 #include "infer/attention.h"
 
 #include "base/exactmath.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <string.h>
@@ -93,25 +94,110 @@ void tern_attention_prepare(struct tern_session *session, const struct tern_laye
 
 /* ---- attention ---- */
 
-/* Scratch of one worker: results of one block, and the scores. */
-struct block_result {
-	float *out;       /* [n_query, value_stride] */
-	float *max, *sum; /* [n_query] */
-	float *scores;    /* [n_query, TERN_ATTENTION_BLOCK] */
+enum {
+	/* Queries of a task, if no token has more: their scratch and a block of keys and values stay in a core's cache.
+	 */
+	MAX_QUERIES = 32,
+	TASKS_PER_THREAD = 8, /* so that the last to end are waited for an eighth of the time at most */
+	/* Tokens times blocks whose results are kept at a time; more blocks are run in turns. */
+	KEPT_RESULTS = 128,
 };
+
+/* How the work is shared out. The cache is cut into blocks of positions, the same for every token; the partial
+ * softmaxes of a token are combined in the order of the blocks, so nobody can tell who computed which. A task is a
+ * group of tokens for one key/value head: it reads each block once for all their queries. Where that makes too few
+ * tasks for the threads, each is split into runs of blocks, and whoever ends last in a group combines their results. */
+struct attention_task {
+	struct tern_session *session;
+	size_t layer_index, window;
+	size_t n_token, n_query;    /* n_query: heads of a token that share one key/value head */
+	size_t group_size, n_group; /* in tokens */
+	bool is_split;
+	size_t first_block, end_block; /* of this turn */
+	size_t run_size, n_run;        /* in blocks */
+};
+
+/* Partial softmaxes of consecutive queries. */
+struct partial {
+	float *out;       /* [n, value_stride] */
+	float *max, *sum; /* [n] */
+};
+
+/* A group of tokens and a key/value head. */
+struct group {
+	size_t token, n_token, head_kv;
+	const float *q; /* [n_token * n_query, head_dim] */
+	float *scores;  /* [n_token * n_query, TERN_ATTENTION_BLOCK] */
+};
+
+/* ---- who sees what ---- */
+
+/* The first position that a token sees. */
+static size_t first_position(const struct attention_task *task, size_t token)
+{
+	size_t position = task->session->n_past + token;
+	return task->window && position >= task->window ? position - task->window + 1 : 0;
+}
+
+static size_t first_block(const struct attention_task *task, size_t token)
+{
+	return first_position(task, token) / TERN_ATTENTION_BLOCK;
+}
+
+static size_t end_block(const struct attention_task *task, size_t token)
+{
+	return (task->session->n_past + token) / TERN_ATTENTION_BLOCK + 1;
+}
+
+/* Positions first .. end - 1; end is 0 if there are none. */
+struct span {
+	size_t first, end;
+};
+
+/* What a token sees of a block. */
+static struct span visible(const struct attention_task *task, size_t token, size_t block)
+{
+	size_t first = block * TERN_ATTENTION_BLOCK, end = first + TERN_ATTENTION_BLOCK;
+	size_t own_first = first_position(task, token), own_end = task->session->n_past + token + 1;
+
+	first = first > own_first ? first : own_first;
+	end = end < own_end ? end : own_end;
+	return first < end ? (struct span){first, end} : (struct span){0};
+}
+
+/* ---- scratch ---- */
 
 static size_t heads_per_group(const struct tern_hparams *h) { return h->n_head / h->n_head_kv; }
 
-/* Floats for one query: two outputs (running and of the block), two maxima and sums, the scores. */
-static size_t floats_per_query(const struct tern_hparams *h)
+static size_t max_group_size(const struct tern_hparams *h)
 {
-	size_t value_stride = (h->head_dim + 15) / 16 * 16;
-	return 2 * value_stride + 4 + TERN_ATTENTION_BLOCK;
+	size_t n_query = heads_per_group(h);
+	return n_query < MAX_QUERIES ? MAX_QUERIES / n_query : 1;
 }
+
+static size_t value_stride(const struct tern_hparams *h) { return (h->head_dim + 15) / 16 * 16; }
 
 size_t tern_attention_scratch_bytes(const struct tern_hparams *h)
 {
-	return heads_per_group(h) * floats_per_query(h) * sizeof(float);
+	/* The query; two outputs (running and of the block), two maxima and sums; the scores. */
+	size_t n_float = h->head_dim + 2 * (value_stride(h) + 2) + TERN_ATTENTION_BLOCK;
+	return max_group_size(h) * heads_per_group(h) * n_float * sizeof(float);
+}
+
+/* The result of one query. */
+static size_t floats_per_result(const struct tern_hparams *h) { return value_stride(h) + 2; }
+
+bool tern_attention_init(struct tern_session *session)
+{
+	const struct tern_hparams *h = &session->transformer->hparams;
+	size_t n_float, n_counter;
+
+	if (!tern_mul_size(h->n_head * floats_per_result(h), KEPT_RESULTS, &n_float) ||
+	    !tern_mul_size(h->n_head_kv, KEPT_RESULTS, &n_counter))
+		return false;
+	session->attention_results = tern_alloc_aligned(n_float, sizeof *session->attention_results);
+	session->attention_pending = tern_alloc_aligned(n_counter, sizeof *session->attention_pending);
+	return session->attention_results && session->attention_pending;
 }
 
 static float *carve(float **scratch, size_t n)
@@ -121,66 +207,231 @@ static float *carve(float **scratch, size_t n)
 	return part;
 }
 
-/* Adds a block's partial softmax to the running one. Blocks come in order, so the result does not depend on who
- * computed them: both are brought to the common maximum and added. */
-static void combine(struct block_result *total, const struct block_result *block, size_t n_query, size_t value_stride)
+static struct partial carve_partial(float **scratch, size_t n, size_t stride)
 {
-	for (size_t i = 0; i < n_query; i++) {
-		float max = block->max[i] > total->max[i] ? block->max[i] : total->max[i];
-		float keep = tern_exp(total->max[i] - max), add = tern_exp(block->max[i] - max);
-		float *out = total->out + i * value_stride;
-		const float *more = block->out + i * value_stride;
+	float *out = carve(scratch, n * stride), *max = carve(scratch, n);
+	return (struct partial){out, max, carve(scratch, n)};
+}
 
-		total->max[i] = max;
-		total->sum[i] = total->sum[i] * keep + block->sum[i] * add;
-		for (size_t d = 0; d < value_stride; d++)
-			out[d] = out[d] * keep + more[d] * add;
+/* Kept results of a group: slot 0 for all blocks so far, slot 1 + b for block b of this turn. */
+static struct partial kept(const struct attention_task *task, const struct group *group, size_t slot)
+{
+	const struct tern_hparams *h = &task->session->transformer->hparams;
+	float *results = task->session->attention_results, *max = results + KEPT_RESULTS * h->n_head * value_stride(h);
+	size_t at = slot * task->n_token * h->n_head + (group->head_kv * task->n_token + group->token) * task->n_query;
+
+	return (struct partial){results + at * value_stride(h), max + at, max + KEPT_RESULTS * h->n_head + at};
+}
+
+/* ---- computing ---- */
+
+/* Adds a block's partial softmax to that of the blocks before it: both are brought to the common maximum. */
+static void combine(const struct partial *total, const struct partial *part, size_t query, size_t stride)
+{
+	float *out = total->out + query * stride, *max = &total->max[query], *sum = &total->sum[query];
+	const float *more = part->out + query * stride;
+	float common = part->max[query] > *max ? part->max[query] : *max;
+	float keep = tern_exp(*max - common), add = tern_exp(part->max[query] - common);
+
+	*max = common;
+	*sum = *sum * keep + part->sum[query] * add;
+	for (size_t d = 0; d < stride; d++)
+		out[d] = out[d] * keep + more[d] * add;
+}
+
+/* Puts a block's results, where there are some, to those of the blocks before it. */
+static void merge(const struct attention_task *task, const struct group *group, size_t block,
+                  const struct partial *total, const struct partial *part)
+{
+	size_t stride = task->session->kv.value_stride;
+
+	for (size_t i = 0; i < group->n_token * task->n_query; i++) {
+		size_t token = group->token + i / task->n_query;
+		if (block < first_block(task, token) || block >= end_block(task, token))
+			continue;
+		if (block > first_block(task, token)) {
+			combine(total, part, i, stride);
+			continue;
+		}
+		memcpy(total->out + i * stride, part->out + i * stride, stride * sizeof *total->out);
+		total->max[i] = part->max[i];
+		total->sum[i] = part->sum[i];
 	}
 }
 
-struct attention_task {
-	struct tern_session *session;
-	size_t layer_index;
-};
+/* The results of a block for all tokens of the group that see some of it; tokens that see the same are computed
+ * together. has_next: the next block follows. */
+static void attend_block(const struct attention_task *task, const struct group *group, size_t block, bool has_next,
+                         const struct partial *part)
+{
+	const struct tern_session *session = task->session;
+	const struct tern_kv *kv = &session->kv;
+	const uint16_t *keys = tern_kv_keys(kv, task->layer_index, group->head_kv);
+	const uint16_t *values = tern_kv_values(kv, task->layer_index, group->head_kv);
+	const void *next_k = has_next ? keys + (block + 1) * TERN_ATTENTION_BLOCK * kv->head_dim : NULL;
 
-/* One chunk: the queries of one token that share one key/value head. */
+	for (size_t t = 0, n; t < group->n_token; t += n) {
+		struct span span = visible(task, group->token + t, block), other;
+		size_t start = span.first / TERN_KEY_PANEL * TERN_KEY_PANEL, query = t * task->n_query;
+		for (n = 1; t + n < group->n_token; n++) {
+			other = visible(task, group->token + t + n, block);
+			if (other.first != span.first || other.end != span.end)
+				break;
+		}
+		if (!span.end)
+			continue;
+		session->kernels->attention_block(&(struct tern_attention_block){
+		        .n_query = n * task->n_query,
+		        .head_dim = kv->head_dim,
+		        .n_skip = span.first - start,
+		        .n_pos = span.end - start,
+		        .scale = 1.0f / sqrtf((float)kv->head_dim),
+		        .q = group->q + query * kv->head_dim,
+		        .k = keys + start * kv->head_dim,
+		        .v = values + start * kv->value_stride,
+		        .next_k = t + n == group->n_token ? next_k : NULL,
+		        .out = part->out + query * kv->value_stride,
+		        .max = part->max + query,
+		        .sum = part->sum + query,
+		        .scores = group->scores + query * TERN_ATTENTION_BLOCK,
+		});
+	}
+}
+
+/* Divides by the sums and puts the outputs where they belong. */
+static void finish(const struct attention_task *task, const struct group *group, const struct partial *total)
+{
+	const struct tern_hparams *h = &task->session->transformer->hparams;
+	size_t stride = task->session->kv.value_stride;
+
+	for (size_t i = 0; i < group->n_token * task->n_query; i++) {
+		size_t token = group->token + i / task->n_query;
+		size_t head = group->head_kv * task->n_query + i % task->n_query;
+		float *attended = task->session->attended + (token * h->n_head + head) * h->head_dim;
+		for (size_t d = 0; d < h->head_dim; d++)
+			attended[d] = total->out[i * stride + d] / total->sum[i];
+	}
+}
+
+static void attend_run(const struct attention_task *task, const struct group *group, size_t run)
+{
+	struct tern_session *session = task->session;
+	size_t end = task->first_block + (run + 1) * task->run_size;
+	struct partial total = kept(task, group, 0), part;
+	atomic_size_t *pending =
+	        &session->attention_pending[group->head_kv * task->n_group + group->token / task->group_size];
+
+	end = end < task->end_block ? end : task->end_block;
+	for (size_t block = task->first_block + run * task->run_size; block < end; block++) {
+		part = kept(task, group, 1 + block - task->first_block);
+		attend_block(task, group, block, block + 1 < end, &part);
+	}
+	if (atomic_fetch_sub_explicit(pending, 1, memory_order_acq_rel) > 1)
+		return;
+	for (size_t block = task->first_block; block < task->end_block; block++) {
+		part = kept(task, group, 1 + block - task->first_block);
+		merge(task, group, block, &total, &part);
+	}
+	if (task->end_block == end_block(task, task->n_token - 1))
+		finish(task, group, &total);
+}
+
+/* The queries of a group, one after the other: as they lie if it is one token. */
+static const float *gather_queries(const struct attention_task *task, const struct group *group, float *to)
+{
+	const struct tern_hparams *h = &task->session->transformer->hparams;
+	size_t n = task->n_query * h->head_dim, stride = h->n_head * h->head_dim;
+	const float *q = task->session->q + group->token * stride + group->head_kv * n;
+
+	for (size_t t = 0; t < group->n_token && group->n_token > 1; t++)
+		memcpy(to + t * n, q + t * stride, n * sizeof *to);
+	return group->n_token > 1 ? to : q;
+}
+
+/* Later tokens see more and come first. */
 static void attend(void *context, size_t chunk, int worker)
 {
 	const struct attention_task *task = context;
-	const struct tern_session *session = task->session;
-	const struct tern_hparams *h = &session->transformer->hparams;
-	const struct tern_kv *kv = &session->kv;
-	size_t token = chunk / h->n_head_kv, head = chunk % h->n_head_kv, n_query = heads_per_group(h);
-	size_t n_pos = session->n_past + token + 1, dim = h->head_dim;
-	size_t at = (token * h->n_head + head * n_query) * dim;
-	const uint16_t *keys = tern_kv_keys(kv, task->layer_index, head);
-	const uint16_t *values = tern_kv_values(kv, task->layer_index, head);
-	float scale = 1.0f / sqrtf((float)dim), *scratch = tern_worker_scratch(session, worker);
-	struct block_result total, block;
+	const struct tern_kv *kv = &task->session->kv;
+	float *scratch = tern_worker_scratch(task->session, worker);
+	size_t pair = chunk / task->n_run, first = (task->n_group - 1 - pair % task->n_group) * task->group_size;
+	size_t n_token = task->n_token - first < task->group_size ? task->n_token - first : task->group_size;
+	struct group group = {.token = first, .n_token = n_token, .head_kv = pair / task->n_group};
+	size_t n = n_token * task->n_query, end = end_block(task, first + n_token - 1);
+	struct partial total, part;
 
-	total = (struct block_result){carve(&scratch, n_query * kv->value_stride), carve(&scratch, n_query),
-	                              carve(&scratch, n_query), carve(&scratch, n_query * TERN_ATTENTION_BLOCK)};
-	block = (struct block_result){carve(&scratch, n_query * kv->value_stride), carve(&scratch, n_query),
-	                              carve(&scratch, n_query), total.scores};
-	for (size_t first = 0; first < n_pos; first += TERN_ATTENTION_BLOCK) {
-		size_t n = n_pos - first < TERN_ATTENTION_BLOCK ? n_pos - first : TERN_ATTENTION_BLOCK;
-		struct block_result *to = first ? &block : &total;
-		session->kernels->attention_block(to->out, to->max, to->sum, to->scores, session->q + at,
-		                                  keys + first * dim, values + first * kv->value_stride, n_query, n,
-		                                  dim, scale);
-		if (first)
-			combine(&total, &block, n_query, kv->value_stride);
+	group.q = gather_queries(task, &group, carve(&scratch, n * kv->head_dim));
+	group.scores = carve(&scratch, n * TERN_ATTENTION_BLOCK);
+	if (task->is_split) {
+		attend_run(task, &group, chunk % task->n_run);
+		return;
 	}
-	for (size_t i = 0; i < n_query; i++)
-		for (size_t d = 0; d < dim; d++)
-			session->attended[at + i * dim + d] = total.out[i * kv->value_stride + d] / total.sum[i];
+	total = carve_partial(&scratch, n, kv->value_stride);
+	part = carve_partial(&scratch, n, kv->value_stride);
+	for (size_t block = first_block(task, first); block < end; block++) {
+		attend_block(task, &group, block, block + 1 < end, &part);
+		merge(task, &group, block, &total, &part);
+	}
+	finish(task, &group, &total);
 }
 
-void tern_attention(struct tern_session *session, size_t layer_index, size_t n_token)
-{
-	const struct tern_hparams *h = &session->transformer->hparams;
-	struct attention_task task = {session, layer_index};
-	size_t n_pos = session->n_past + n_token;
+/* ---- sharing out ---- */
 
-	tern_session_run(session, attend, &task, n_token * h->n_head_kv, n_token * h->n_head * h->head_dim * n_pos * 4);
+static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
+
+/* Groups as large as there may be, if necessary split; smaller ones where that cannot be. */
+static void plan(struct attention_task *task)
+{
+	const struct tern_session *session = task->session;
+	size_t n_thread = (size_t)tern_pool_size(session->pool), n_head_kv = session->kv.n_head_kv;
+	size_t n_wanted = n_thread > 1 ? n_thread * TASKS_PER_THREAD : 1;
+	size_t n_block = end_block(task, task->n_token - 1) - first_block(task, 0);
+	size_t largest = max_group_size(&session->transformer->hparams);
+
+	task->group_size = task->n_token < largest ? task->n_token : largest;
+	task->is_split = n_head_kv * divide_up(task->n_token, task->group_size) < n_wanted && n_block > 1 &&
+	                 task->n_token <= KEPT_RESULTS / 4;
+	while (!task->is_split && task->group_size > 1 &&
+	       n_head_kv * divide_up(task->n_token, task->group_size) < n_wanted)
+		task->group_size = divide_up(task->group_size, 2);
+	task->n_group = divide_up(task->n_token, task->group_size);
+	task->n_run = 1;
+}
+
+/* One turn over the blocks from first_block to end_block. */
+static void run(struct attention_task *task, size_t n_block)
+{
+	struct tern_session *session = task->session;
+	const struct tern_kv *kv = &session->kv;
+	size_t n_pair = kv->n_head_kv * task->n_group;
+
+	if (task->is_split) {
+		size_t n_wanted = (size_t)tern_pool_size(session->pool) * TASKS_PER_THREAD;
+		task->n_run = divide_up(n_wanted, n_pair) < n_block ? divide_up(n_wanted, n_pair) : n_block;
+		task->run_size = divide_up(n_block, task->n_run);
+		task->n_run = divide_up(n_block, task->run_size);
+		for (size_t i = 0; i < n_pair; i++)
+			atomic_store_explicit(&session->attention_pending[i], task->n_run, memory_order_relaxed);
+	}
+	tern_session_run(session, attend, task, n_pair * task->n_run,
+	                 task->n_token * task->n_query * kv->n_head_kv * kv->head_dim * n_block * TERN_ATTENTION_BLOCK *
+	                         2);
+}
+
+void tern_attention(struct tern_session *session, const struct tern_layer *layer, size_t layer_index, size_t n_token)
+{
+	struct attention_task task = {.session = session,
+	                              .layer_index = layer_index,
+	                              .window = layer->window,
+	                              .n_token = n_token,
+	                              .n_query = heads_per_group(&session->transformer->hparams)};
+	size_t end = end_block(&task, n_token - 1), n_turn;
+
+	plan(&task);
+	n_turn = task.is_split ? KEPT_RESULTS / n_token - 1 : SIZE_MAX;
+	for (task.end_block = first_block(&task, 0); task.end_block < end;) {
+		task.first_block = task.end_block;
+		task.end_block = end - task.first_block < n_turn ? end : task.first_block + n_turn;
+		run(&task, task.end_block - task.first_block);
+	}
 }

@@ -108,7 +108,7 @@ static void attention_part(struct tern_session *session, const struct tern_layer
 	rms_norm(session, session->normed, session->x, layer->attn_norm, h->n_embd, n_token);
 	project_several(session, qkv, 3, layer->qkv_share_input, session->normed, n_token);
 	tern_attention_prepare(session, layer, index, n_token);
-	tern_attention(session, index, n_token);
+	tern_attention(session, layer, index, n_token);
 	if (layer->attn_sub_norm)
 		rms_norm(session, session->attended, session->attended, layer->attn_sub_norm, h->n_head * h->head_dim,
 		         n_token);

@@ -61,7 +61,7 @@ static bool alloc_scratch(struct tern_session *s)
 	bytes = largest(bytes, tern_embedding_scratch_bytes(h), 0);
 	s->worker_scratch_bytes = (bytes + 63) / 64 * 64;
 	s->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(s->pool), s->worker_scratch_bytes);
-	return complete && s->worker_scratch;
+	return tern_attention_init(s) && complete && s->worker_scratch;
 }
 
 enum tern_status tern_session_init(struct tern_session *session, const struct tern_transformer *transformer,
@@ -103,6 +103,8 @@ void tern_session_clear(struct tern_session *s)
 	                        s->rope_sin_local,
 	                        s->logits,
 	                        s->ids,
+	                        s->attention_results,
+	                        s->attention_pending,
 	                        s->worker_scratch};
 
 	tern_pool_free(s->pool);

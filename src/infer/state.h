@@ -9,6 +9,7 @@
 #include "kernels/kernels.h"
 #include "model/transformer.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <tern.h>
@@ -60,6 +61,10 @@ struct tern_session {
 	/* Panels of the head, summed over all computations of these logits, and those read as a whole; the others'
 	 * low nibbles were left out. */
 	uint64_t n_head_panel, n_low_panel;
+
+	/* Scratch of attention.c: results of blocks, and how many tasks are not done with theirs. */
+	float *attention_results;
+	atomic_size_t *attention_pending;
 
 	/* Scratch of each thread: worker w's part starts at worker_scratch + w * worker_scratch_bytes. */
 	uint8_t *worker_scratch;

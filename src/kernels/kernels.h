@@ -42,6 +42,29 @@ struct tern_activation {
 typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t n_col);
 
+/* Attention of n_query queries (heads that share one key/value head, of one token or of several) over one block of
+ * positions, n_skip .. n_pos - 1:
+ *
+ *     score[j] = (sum over d, in order, of q[d] * k[j][d]) * scale
+ *     max = maximum of the scores;  w[j] = exp(score[j] - max)
+ *     sum = the w[j] in 16 lanes (j mod 16) and a tree
+ *     out[d] = sum over j, in order, of w[j] * v[j][d]
+ */
+struct tern_attention_block {
+	size_t n_query, head_dim;
+	size_t n_skip, n_pos; /* n_skip < TERN_KEY_PANEL, n_skip < n_pos <= TERN_ATTENTION_BLOCK */
+	float scale;
+	const float *q;    /* [n_query, head_dim] */
+	const uint16_t *k; /* f16 [ceil(n_pos / 16), head_dim, 16]: position j in panel j / 16, lane j mod 16; positions
+	                    * outside n_skip .. n_pos - 1 may hold anything */
+	const uint16_t *v; /* f16 [n_pos, value_stride]; value_stride is head_dim rounded up to 16, the padding and
+	                    * positions below n_skip may hold anything */
+	const void *next_k; /* the keys that will be read next and may be asked for in advance, or NULL */
+	float *out;         /* [n_query, value_stride], zeros in the padding */
+	float *max, *sum;   /* [n_query] */
+	float *scores;      /* scratch, [n_query, TERN_ATTENTION_BLOCK] */
+};
+
 struct tern_kernels {
 	const char *name; /* what TERN_ISA calls it */
 
@@ -81,20 +104,8 @@ struct tern_kernels {
 	void (*relu2_mul)(float *gate, const float *up, size_t n);
 	void (*gelu_mul)(float *gate, const float *up, size_t n);
 
-	/* Attention of n_query queries (the heads that share one key/value head) over one block of n_pos positions
-	 * (1 .. TERN_ATTENTION_BLOCK):
-	 *
-	 *     score[j] = (sum over d, in order, of q[d] * k[j][d]) * scale
-	 *     max = maximum of the scores;  w[j] = exp(score[j] - max)
-	 *     sum = the w[j] in 16 lanes (j mod 16) and a tree
-	 *     out[d] = sum over j, in order, of w[j] * v[j][d]
-	 *
-	 * q: [n_query, head_dim]. k: f16 [ceil(n_pos / 16), head_dim, 16], position j in panel j / 16, lane j mod 16;
-	 * lanes past n_pos may hold anything. v: f16 [n_pos, value_stride]; value_stride is head_dim rounded up to
-	 * 16, the padding may hold anything. out: [n_query, value_stride], max and sum: [n_query].
-	 * scores is scratch, [n_query, TERN_ATTENTION_BLOCK]. */
-	void (*attention_block)(float *out, float *max, float *sum, float *scores, const float *q, const uint16_t *k,
-	                        const uint16_t *v, size_t n_query, size_t n_pos, size_t head_dim, float scale);
+	/* Attention of several queries over one block of positions; see struct tern_attention_block. */
+	void (*attention_block)(const struct tern_attention_block *block);
 };
 
 /* exp(x) as every kernel computes it: within 2 units in the last place of the true value for |x| < 87; 0 below

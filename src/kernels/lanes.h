@@ -269,25 +269,25 @@ static void gelu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up
 
 /* ---- attention --------------------------------------------------------------------------------------------- */
 
-/* What the queries of one call share. */
+/* Some queries of a block, and what they share. */
 struct attention {
-	const uint16_t *k; /* [ceil(n_pos / 16), head_dim, 16] */
-	const uint16_t *v; /* [n_pos, value_stride] */
-	size_t n_pos, head_dim, value_stride;
-	float scale;
+	const float *q;
+	float *out, *max, *sum, *scores;
+	const struct tern_attention_block *block;
+	size_t value_stride;
 };
 
 /* The scores of n_query queries at n_panel panels of 16 positions; n_query * n_panel <= LANE_GROUPS, constants. Asks
  * memory for the next keys, which may lie on another page, and for the values of these positions, which will be read in
  * columns. */
-INLINE void score_panels(float *scores, const float *q, const struct attention *a, size_t panel, size_t n_query,
-                         size_t n_panel)
+INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query, size_t n_panel)
 {
 	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
-	size_t panel_size = a->head_dim * LANES;
-	const uint16_t *k = a->k + panel * panel_size, *v = a->v + panel * panel_size;
+	size_t head_dim = a->block->head_dim, panel_size = head_dim * LANES;
+	const uint16_t *k = a->block->k + panel * panel_size, *v = a->block->v + panel * panel_size;
+	float *scores = a->scores + panel * LANES;
 
-	for (size_t d = 0; d < a->head_dim; d++) {
+	for (size_t d = 0; d < head_dim; d++) {
 		UNROLL
 		for (size_t p = 0; p < n_panel; p++) {
 			const uint16_t *keys = k + p * panel_size + d * LANES;
@@ -298,24 +298,26 @@ INLINE void score_panels(float *scores, const float *q, const struct attention *
 				vfloat key = LOAD_F16(keys + l * VECTOR_LANES);
 				UNROLL
 				for (size_t i = 0; i < n_query; i++)
-					sum[p * n_query + i][l] += key * q[i * a->head_dim + d];
+					sum[p * n_query + i][l] += key * a->q[i * head_dim + d];
 			}
 		}
 	}
-	scores += panel * LANES;
 	for (size_t p = 0; p < n_panel; p++)
 		for (size_t i = 0; i < n_query; i++)
 			for (size_t l = 0; l < VECTORS; l++)
 				store(scores + i * TERN_ATTENTION_BLOCK + p * LANES + l * VECTOR_LANES,
-				      sum[p * n_query + i][l] * a->scale);
+				      sum[p * n_query + i][l] * a->block->scale);
 }
 
-/* Turns n_pos scores into weights exp(score - max) in place; those of the last group past n_pos become 0. */
-INLINE void softmax_weights(float *scores, size_t n_pos, float *max, float *sum)
+/* Turns the scores of positions n_skip .. n_pos - 1 into weights exp(score - max) in place; those of the other
+ * positions of their groups become 0. */
+INLINE void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *max, float *sum)
 {
-	vfloat largest = splat(scores[0]), weights[VECTORS] = {0}; /* scores[0] may be a NaN and then has to win */
+	vfloat largest = splat(scores[n_skip]), weights[VECTORS] = {0}; /* a NaN there has to win */
 	size_t n_padded = (n_pos + LANES - 1) / LANES * LANES;
 
+	for (size_t j = 0; j < n_skip; j++)
+		scores[j] = -INFINITY;
 	for (size_t j = n_pos; j < n_padded; j++)
 		scores[j] = -INFINITY;
 	for (size_t j = 0; j < n_padded; j += VECTOR_LANES) {
@@ -326,7 +328,7 @@ INLINE void softmax_weights(float *scores, size_t n_pos, float *max, float *sum)
 	for (size_t l = 1; l < VECTOR_LANES; l++)
 		*max = largest[l] > *max ? largest[l] : *max;
 	if (*max == 0.0f) { /* of zeros the first one counts, which is to say its sign */
-		size_t first = 0;
+		size_t first = n_skip;
 		while (scores[first] != 0.0f)
 			first++;
 		*max = scores[first];
@@ -340,21 +342,24 @@ INLINE void softmax_weights(float *scores, size_t n_pos, float *max, float *sum)
 	*sum = tree_sum(weights);
 }
 
-/* n_group groups of 16 values, weighted for n_query queries; n_query * n_group <= LANE_GROUPS, constants. */
-INLINE void weigh_values(float *out, const float *weights, const uint16_t *values, size_t n_query, size_t n_group,
-                         size_t n_pos, size_t value_stride)
+/* n_group groups of 16 values from group `first` on, weighted for n_query queries; n_query * n_group <= LANE_GROUPS,
+ * constants. */
+INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_group)
 {
 	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
+	size_t value_stride = a->value_stride;
+	float *out = a->out + first * LANES;
 
-	for (size_t j = 0; j < n_pos; j++) {
+	for (size_t j = a->block->n_skip; j < a->block->n_pos; j++) {
+		const uint16_t *values = a->block->v + j * value_stride + first * LANES;
 		UNROLL
 		for (size_t g = 0; g < n_group; g++) {
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++) {
-				vfloat value = LOAD_F16(values + j * value_stride + g * LANES + v * VECTOR_LANES);
+				vfloat value = LOAD_F16(values + g * LANES + v * VECTOR_LANES);
 				UNROLL
 				for (size_t i = 0; i < n_query; i++)
-					sum[g * n_query + i][v] += value * weights[i * TERN_ATTENTION_BLOCK + j];
+					sum[g * n_query + i][v] += value * a->scores[i * TERN_ATTENTION_BLOCK + j];
 			}
 		}
 	}
@@ -365,52 +370,52 @@ INLINE void weigh_values(float *out, const float *weights, const uint16_t *value
 }
 
 /* Attention of n_query queries, a constant of at most 4: keys and values are loaded and widened once for all. */
-INLINE void attend(float *out, float *max, float *sum, float *scores, const float *q, const struct attention *a,
-                   size_t n_query)
+INLINE void attend(const struct attention *a, size_t n_query)
 {
 	const size_t step = LANE_GROUPS / n_query;
-	size_t n_panel = (a->n_pos + LANES - 1) / LANES, n_group = a->value_stride / LANES, p = 0, g = 0;
+	const struct tern_attention_block *b = a->block;
+	size_t n_panel = (b->n_pos + LANES - 1) / LANES, n_group = a->value_stride / LANES, p = 0, g = 0;
 
 	for (; p + step <= n_panel; p += step)
-		score_panels(scores, q, a, p, n_query, step);
+		score_panels(a, p, n_query, step);
 	for (; p < n_panel; p++)
-		score_panels(scores, q, a, p, n_query, 1);
+		score_panels(a, p, n_query, 1);
 	for (size_t i = 0; i < n_query; i++)
-		softmax_weights(scores + i * TERN_ATTENTION_BLOCK, a->n_pos, &max[i], &sum[i]);
+		softmax_weights(a->scores + i * TERN_ATTENTION_BLOCK, b->n_skip, b->n_pos, &a->max[i], &a->sum[i]);
 	for (; g + step <= n_group; g += step)
-		weigh_values(out + g * LANES, scores, a->v + g * LANES, n_query, step, a->n_pos, a->value_stride);
+		weigh_values(a, g, n_query, step);
 	for (; g < n_group; g++)
-		weigh_values(out + g * LANES, scores, a->v + g * LANES, n_query, 1, a->n_pos, a->value_stride);
+		weigh_values(a, g, n_query, 1);
 	for (size_t i = 0; i < n_query; i++)
-		memset(out + i * a->value_stride + a->head_dim, 0, (a->value_stride - a->head_dim) * sizeof *out);
+		memset(a->out + i * a->value_stride + b->head_dim, 0, (a->value_stride - b->head_dim) * sizeof *a->out);
 }
 
-static void attention_block(float *out, float *max, float *sum, float *scores, const float *q, const uint16_t *k,
-                            const uint16_t *v, size_t n_query, size_t n_pos, size_t head_dim, float scale)
+static void attention_block(const struct tern_attention_block *block)
 {
-	struct attention a = {k, v, n_pos, head_dim, (head_dim + LANES - 1) / LANES * LANES, scale};
+	size_t value_stride = (block->head_dim + LANES - 1) / LANES * LANES;
 
-	for (size_t n; n_query > 0; n_query -= n) {
-		n = n_query < 4 ? n_query : 4;
-		switch (n) {
+	for (size_t i = 0; i < block->n_query; i += 4) {
+		struct attention a = {block->q + i * block->head_dim,
+		                      block->out + i * value_stride,
+		                      block->max + i,
+		                      block->sum + i,
+		                      block->scores + i * TERN_ATTENTION_BLOCK,
+		                      block,
+		                      value_stride};
+		switch (block->n_query - i) {
 		case 1:
-			attend(out, max, sum, scores, q, &a, 1);
+			attend(&a, 1);
 			break;
 		case 2:
-			attend(out, max, sum, scores, q, &a, 2);
+			attend(&a, 2);
 			break;
 		case 3:
-			attend(out, max, sum, scores, q, &a, 3);
+			attend(&a, 3);
 			break;
 		default:
-			attend(out, max, sum, scores, q, &a, 4);
+			attend(&a, 4);
 			break;
 		}
-		out += n * a.value_stride;
-		max += n;
-		sum += n;
-		scores += n * TERN_ATTENTION_BLOCK;
-		q += n * head_dim;
 	}
 }
 

@@ -177,39 +177,40 @@ static void gelu_mul(float *gate, const float *up, size_t n)
 	}
 }
 
-/* Turns scores into weights exp(score - max) in place. */
-static void softmax_weights(float *scores, size_t n_pos, float *max, float *sum)
+/* Turns the scores of positions n_skip .. n_pos - 1 into weights exp(score - max) in place. */
+static void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *max, float *sum)
 {
 	float lanes[LANES] = {0};
 
-	*max = scores[0];
-	for (size_t j = 1; j < n_pos; j++)
+	*max = scores[n_skip];
+	for (size_t j = n_skip + 1; j < n_pos; j++)
 		*max = scores[j] > *max ? scores[j] : *max;
-	for (size_t j = 0; j < n_pos; j++) {
+	for (size_t j = n_skip; j < n_pos; j++) {
 		scores[j] = tern_exp(scores[j] - *max);
 		lanes[j % LANES] += scores[j];
 	}
 	*sum = tree_sum(lanes);
 }
 
-static void attention_block(float *out, float *max, float *sum, float *scores, const float *q, const uint16_t *k,
-                            const uint16_t *v, size_t n_query, size_t n_pos, size_t head_dim, float scale)
+static void attention_block(const struct tern_attention_block *b)
 {
-	size_t value_stride = (head_dim + LANES - 1) / LANES * LANES;
+	size_t dim = b->head_dim, value_stride = (dim + LANES - 1) / LANES * LANES;
 
-	for (size_t i = 0; i < n_query; i++, q += head_dim, out += value_stride, scores += TERN_ATTENTION_BLOCK) {
-		for (size_t j = 0; j < n_pos; j++) {
-			const uint16_t *key = k + j / TERN_KEY_PANEL * head_dim * TERN_KEY_PANEL + j % TERN_KEY_PANEL;
+	for (size_t i = 0; i < b->n_query; i++) {
+		const float *q = b->q + i * dim;
+		float *out = b->out + i * value_stride, *scores = b->scores + i * TERN_ATTENTION_BLOCK;
+		for (size_t j = b->n_skip; j < b->n_pos; j++) {
+			const uint16_t *key = b->k + j / TERN_KEY_PANEL * dim * TERN_KEY_PANEL + j % TERN_KEY_PANEL;
 			float score = 0.0f;
-			for (size_t d = 0; d < head_dim; d++)
+			for (size_t d = 0; d < dim; d++)
 				score += q[d] * tern_f32_from_f16(key[d * TERN_KEY_PANEL]);
-			scores[j] = score * scale;
+			scores[j] = score * b->scale;
 		}
-		softmax_weights(scores, n_pos, &max[i], &sum[i]);
+		softmax_weights(scores, b->n_skip, b->n_pos, &b->max[i], &b->sum[i]);
 		memset(out, 0, value_stride * sizeof *out);
-		for (size_t j = 0; j < n_pos; j++)
-			for (size_t d = 0; d < head_dim; d++)
-				out[d] += scores[j] * tern_f32_from_f16(v[j * value_stride + d]);
+		for (size_t j = b->n_skip; j < b->n_pos; j++)
+			for (size_t d = 0; d < dim; d++)
+				out[d] += scores[j] * tern_f32_from_f16(b->v[j * value_stride + d]);
 	}
 }
 
