@@ -22,7 +22,7 @@ const struct option generation_options[] = {
          .max = INT_MAX,
          .initial = "-1",
          .help = "tokens at most; -1: until the text ends or the context is full",
-         .aliases = "n-predict"},
+         .aliases = "n-predict num-predict max-tokens"},
         {.name = "ctx",
          .letter = 'c',
          .kind = OPTION_INT,
@@ -158,27 +158,33 @@ static enum tern_status unknown_chat_format(const struct command *command, const
 	return status;
 }
 
+enum tern_status generation_find_fault(const struct generation_options *options, struct tern_error *err)
+{
+	if (options->n_predict == 0)
+		return tern_fail(err, TERN_ERR_USAGE, "predict: 0 tokens would be no answer");
+	for (size_t i = 0; i < options->stops.n_items; i++)
+		if (!options->stops.items[i][0])
+			return tern_fail(err, TERN_ERR_USAGE, "stop: the text is empty");
+	if (options->raw && options->chat_format)
+		return tern_fail(err, TERN_ERR_USAGE, "template is a chat format, which raw leaves out");
+	if (options->raw && options->system)
+		return tern_fail(err, TERN_ERR_USAGE, "system is part of the chat format, which raw leaves out");
+	return TERN_OK;
+}
+
 enum tern_status generation_check(const struct command *command, const struct generation_options *options)
 {
 	const char *system = options->system;
+	struct tern_error err;
 
 	/* -s is the seed in llama.cpp. */
 	if (system && *system && !system[strspn(system, "0123456789")])
 		return usage_error(command,
 		                   "-s is the system text, and '%.20s' is only a number; the seed is --seed %.20s",
 		                   system, system);
-	if (options->n_predict == 0)
-		return usage_error(command, "--predict: 0 tokens would be no answer");
-	for (size_t i = 0; i < options->stops.n_items; i++)
-		if (!options->stops.items[i][0])
-			return usage_error(command, "--stop: the text is empty");
 	if (options->chat_format && !tern_chat_format_is_known(options->chat_format))
 		return unknown_chat_format(command, options->chat_format);
-	if (options->raw && options->chat_format)
-		return usage_error(command, "--template is a chat format, which --raw leaves out");
-	if (options->raw && system)
-		return usage_error(command, "--system is part of the chat format, which --raw leaves out");
-	return TERN_OK;
+	return generation_find_fault(options, &err) ? usage_error(command, "--%s", err.message) : TERN_OK;
 }
 
 enum tern_status generation_open_session(struct tern_session **session, const struct generation_options *options,

@@ -27,7 +27,9 @@ extern const struct option generation_options[];
 /* Settings of the sampler; the seed is random unless given. */
 struct tern_sampler_options generation_sampler(const struct generation_options *options);
 
-/* Refuses combinations that make no sense; the error was reported. */
+/* TERN_ERR_USAGE for values that make no sense, alone or together. */
+enum tern_status generation_find_fault(const struct generation_options *options, struct tern_error *err);
+/* The same for a command line; the error was reported. */
 enum tern_status generation_check(const struct command *command, const struct generation_options *options);
 
 /* Opens the session that the options ask for. Prints nothing; may run in any thread. */

@@ -42,16 +42,39 @@ enum tern_status usage_error(const struct command *command, const char *format, 
 	return TERN_ERR_USAGE;
 }
 
+/* Whether the first n bytes are the same name; a '_' typed stands for '-'. */
+static bool is_same_name(const char *name, const char *typed, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (name[i] != (typed[i] == '_' ? '-' : typed[i]))
+			return false;
+	return true;
+}
+
 /* Whether the space-separated list holds the name. */
 static bool is_in_list(const char *list, const char *name, size_t n_name)
 {
 	for (const char *at = list; at && *at; at += strspn(at, " ")) {
 		size_t length = strcspn(at, " ");
-		if (length == n_name && memcmp(at, name, length) == 0)
+		if (length == n_name && is_same_name(at, name, length))
 			return true;
 		at += length;
 	}
 	return false;
+}
+
+static bool has_name(const struct option *option, const char *name, size_t n_name)
+{
+	return (strlen(option->name) == n_name && is_same_name(option->name, name, n_name)) ||
+	       is_in_list(option->aliases, name, n_name);
+}
+
+const struct option *option_find(const struct option *options, const char *name, size_t n_name)
+{
+	for (const struct option *option = options; option->name; option++)
+		if (has_name(option, name, n_name))
+			return option;
+	return NULL;
 }
 
 /* Finds an option by its long name (n_name > 0 bytes) or, if name is NULL, by its letter. */
@@ -61,11 +84,7 @@ static bool find_option(const struct parser *p, const char *name, size_t n_name,
 
 	for (const struct option_group *group = p->command->groups; group->options; group++) {
 		for (const struct option *option = group->options; option->name; option++, index++) {
-			bool same =
-			        name ? (strlen(option->name) == n_name && memcmp(option->name, name, n_name) == 0) ||
-			                        is_in_list(option->aliases, name, n_name)
-			             : option->letter == letter;
-			if (same) {
+			if (name ? has_name(option, name, n_name) : option->letter == letter) {
 				*found = (struct found){option, p->values + group->offset + option->offset, index};
 				return true;
 			}
@@ -143,8 +162,7 @@ static bool append_item(struct option_list *list, const char *text)
 	return true;
 }
 
-/* Puts the value into its field; false if it is not one. */
-static bool set_value(const struct option *option, void *field, const char *text)
+bool option_set(const struct option *option, void *field, const char *text)
 {
 	switch (option->kind) {
 	case OPTION_INT:
@@ -241,7 +259,7 @@ static bool apply(struct parser *p, const struct found *found, const char *value
 		return fail(p, usage_error(p->command, "--%s is given twice", option->name));
 	if (takes_value(option) && !get_value(p, option, &value))
 		return false;
-	if (!set_value(option, found->field, value))
+	if (!option_set(option, found->field, value))
 		return fail(p, bad_value(p, option, value));
 	return true;
 }
@@ -343,7 +361,7 @@ static void set_defaults(const struct parser *p)
 			any.min = INT_MIN;
 			any.max = INT_MAX;
 			if (any.initial)
-				set_value(&any, p->values + group->offset + option->offset, any.initial);
+				option_set(&any, p->values + group->offset + option->offset, any.initial);
 		}
 }
 

@@ -85,6 +85,14 @@ void options_free(const struct command *command, void *values, struct operands *
 enum tern_status usage_error(const struct command *command, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 
+/* The option of a list that has this name or alias, or NULL. A '_' in it counts as '-', as settings are written in
+ * JSON. */
+const struct option *option_find(const struct option *options, const char *name, size_t n_name);
+
+/* Puts a value, as typed, into the option's field; a list keeps the pointer, and options_free() frees the list. False
+ * if the text is not a value of the option's kind and range. OPTION_FLAG takes any text and becomes true. */
+bool option_set(const struct option *option, void *field, const char *text);
+
 /* Parses a whole number within min..max that is all of `text`. */
 bool parse_int(const char *text, int min, int max, int *value);
 

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void json_free(struct json *json)
@@ -143,14 +144,14 @@ struct json_value json_find(struct json_value object, const char *key)
 	return found;
 }
 
-void json_position(const struct json *json, size_t offset, size_t *line, size_t *column)
+const char *json_place(char out[JSON_PLACE_SIZE], const struct json *json, size_t offset)
 {
-	size_t line_start = 0, at = 0;
+	size_t line = 1, line_start = 0;
 
 	/* Strings are skipped: they hold no raw line end, but a decoded one. */
-	for (*line = 1; at < offset; at++)
+	for (size_t at = 0; at < offset; at++)
 		if (json->text[at] == '\n') {
-			++*line;
+			line++;
 			line_start = at + 1;
 		} else if (json->text[at] == '"') {
 			const char *end = memchr(json->text + at, JSON_STRING_END, offset - at);
@@ -158,5 +159,9 @@ void json_position(const struct json *json, size_t offset, size_t *line, size_t 
 				break;
 			at = (size_t)(end - json->text);
 		}
-	*column = offset - line_start + 1;
+	if (json->is_line)
+		snprintf(out, JSON_PLACE_SIZE, "column %zu", offset - line_start + 1);
+	else
+		snprintf(out, JSON_PLACE_SIZE, "line %zu, column %zu", line, offset - line_start + 1);
+	return out;
 }

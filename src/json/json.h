@@ -36,6 +36,7 @@ struct json_index {
 /* A parsed text. Zero-initialised is empty. */
 struct json {
 	const char *source; /* begins every message; the caller's */
+	bool is_line;       /* of many: messages tell the column alone */
 	char *text;
 	size_t n_bytes;
 	uint32_t *words;
@@ -91,7 +92,11 @@ bool json_string_is(struct json_value value, const char *text); /* false for wha
 uint32_t json_skip(const struct json *json, uint32_t at);
 /* The slot of the key that is spelled like these bytes, or the free one where it belongs. */
 uint32_t json_index_slot(const struct json *json, const struct json_index *index, const char *bytes, size_t length);
-/* Line and column (in bytes), from 1, of an offset into the text. */
-void json_position(const struct json *json, size_t offset, size_t *line, size_t *column);
+/* Where an offset into the text is, for messages: "line 3, column 18", counted from 1, columns in bytes. Returns out.
+ */
+enum {
+	JSON_PLACE_SIZE = 64
+};
+const char *json_place(char out[JSON_PLACE_SIZE], const struct json *json, size_t offset);
 
 #endif

@@ -26,10 +26,10 @@ struct parser {
 
 static enum tern_status fail_at(struct parser *p, size_t offset, const char *what)
 {
-	size_t line, column;
+	char place[JSON_PLACE_SIZE];
 
-	json_position(p->json, offset, &line, &column);
-	return tern_fail(p->err, TERN_ERR_FILE, "%s: line %zu, column %zu: %s", p->json->source, line, column, what);
+	return tern_fail(p->err, TERN_ERR_FILE, "%s: %s: %s", p->json->source, json_place(place, p->json, offset),
+	                 what);
 }
 
 /* "expected EXPECTED, found ..." at the next byte. */
@@ -417,6 +417,7 @@ enum tern_status json_parse(struct json *json, const char *source, char *text, s
 
 	memset(json, 0, sizeof *json);
 	json->source = source;
+	json->is_line = flags & JSON_IS_LINE;
 	json->text = text;
 	json->n_bytes = n_bytes;
 	json->key = tern_hash_new_key(json);

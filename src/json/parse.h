@@ -15,6 +15,7 @@ enum {
 /* Flags of json_parse(). */
 enum {
 	JSON_REFUSE_DUPLICATES = 1, /* a key twice in one object is an error; else the last one counts */
+	JSON_IS_LINE = 2, /* the text is a line of JSON Lines, named by the source: messages tell the column */
 };
 
 /* Parses n_bytes of text that a NUL follows (text[n_bytes] == 0, as tern_read_all() leaves it). Takes the text over

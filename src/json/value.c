@@ -40,19 +40,17 @@ static const char *path_to(struct json_value value, char *out, size_t size)
 
 enum tern_status json_fail(struct json_value value, struct tern_error *err, const char *format, ...)
 {
-	char path[400], what[512];
-	size_t line, column;
+	char path[400], what[512], place[JSON_PLACE_SIZE];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(what, sizeof what, format, args);
 	va_end(args);
-	json_position(value.json, value.json->words[value.at], &line, &column);
+	json_place(place, value.json, value.json->words[value.at]);
 	if (value.at == 0)
-		return tern_fail(err, TERN_ERR_FILE, "%s: line %zu, column %zu: %s", value.json->source, line, column,
-		                 what);
-	return tern_fail(err, TERN_ERR_FILE, "%s: key '%s' (line %zu, column %zu): %s", value.json->source,
-	                 path_to(value, path, sizeof path), line, column, what);
+		return tern_fail(err, TERN_ERR_FILE, "%s: %s: %s", value.json->source, place, what);
+	return tern_fail(err, TERN_ERR_FILE, "%s: key '%s' (%s): %s", value.json->source,
+	                 path_to(value, path, sizeof path), place, what);
 }
 
 enum tern_status json_fail_missing(struct json_value object, const char *key, const char *expected,
