@@ -468,6 +468,20 @@ static enum tern_status bind_all(struct binder *b)
 	return check_all_used(b);
 }
 
+/* Parts of a split model, as llama.cpp makes them, are put together by tern-convert. */
+static enum tern_status check_whole(const struct gguf *gguf, struct tern_error *err)
+{
+	uint32_t n_parts = 1;
+	enum tern_status status = tern_gguf_get_u32(gguf, "split.count", &n_parts, NULL, err);
+
+	if (!status && n_parts > 1)
+		status = tern_fail(err, TERN_ERR_FILE,
+		                   "%s: key 'split.count': one of %u parts of a model; put them together with: "
+		                   "tern-convert --merge %s -o OUT.gguf",
+		                   gguf->path, n_parts, gguf->path);
+	return status;
+}
+
 enum tern_status tern_transformer_load(struct tern_transformer *transformer, const struct gguf *gguf,
                                        const struct tern_model_options *options, const struct tern_file *file,
                                        struct tern_error *err)
@@ -476,7 +490,7 @@ enum tern_status tern_transformer_load(struct tern_transformer *transformer, con
 	enum tern_status status;
 
 	memset(transformer, 0, sizeof *transformer);
-	if (!(status = tern_arch_find(gguf, &binder.arch, err)) &&
+	if (!(status = check_whole(gguf, err)) && !(status = tern_arch_find(gguf, &binder.arch, err)) &&
 	    !(status = tern_hparams_load(&transformer->hparams, gguf, err)) &&
 	    !(status = tern_rope_load(&transformer->hparams, gguf, err)) &&
 	    !(status = tern_repacker_init(&binder.repacker, gguf, options, file, err)))

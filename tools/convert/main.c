@@ -1,4 +1,5 @@
-/* tern-convert: a checkpoint as Hugging Face lays it out, made into a GGUF file that tern runs. */
+/* tern-convert: a checkpoint as Hugging Face lays it out, or a GGUF file of another engine, made into a GGUF file for
+ * tern; and the other way. */
 #include "console/format.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -6,6 +7,7 @@
 #include "console/signals.h"
 #include "console/term.h"
 #include "convert/convert.h"
+#include "convert/gguf_convert.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -19,8 +21,10 @@ enum precision {
 
 struct values {
 	const char *output;
-	bool force, dry_run, vocab_only, quiet;
+	bool force, dry_run, vocab_only, merge, quiet;
 	int head, embd; /* enum precision */
+	int target;     /* enum gguf_target */
+	int i2s_layout; /* enum tern_i2s_layout */
 	int n_threads;
 };
 
@@ -43,6 +47,25 @@ static const struct option output_options[] = {
          .kind = OPTION_FLAG,
          .offset = FIELD(vocab_only),
          .help = "write the tokenizer alone; weights and config.json may be missing"},
+        {0},
+};
+
+static const struct option gguf_options[] = {
+        {.name = "to",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(target),
+         .argument = "t2r16|tq2_0|i2_s",
+         .help = "type of the ternary matrices: tern's own, or that of llama.cpp (tq2_0) or bitnet.cpp (i2_s); what "
+                 "is exported must have no norms in front of its projections"},
+        {.name = "merge",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(merge),
+         .help = "put the parts of a split model into one file and change nothing else"},
+        {.name = "i2s-layout",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(i2s_layout),
+         .argument = "128|64|rows4",
+         .help = "how I2_S matrices of the input are laid out: 128 in all published files, 64 in some made on ARM"},
         {0},
 };
 
@@ -84,17 +107,22 @@ static const struct option other_options[] = {
 
 static const struct option_group groups[] = {
         {"Output:", output_options, 0},
+        {"From GGUF files:", gguf_options, 0},
         {"Precision:", precision_options, 0},
         {"Other:", other_options, 0},
         {0},
 };
 
 static const struct command command = {
-        .usage = "tern-convert DIRECTORY -o OUT.gguf [OPTION...]",
-        .summary = "Make a GGUF file from a ternary checkpoint (config.json, *.safetensors, tokenizer)",
+        .usage = "tern-convert DIRECTORY|FILE.gguf -o OUT.gguf [OPTION...]",
+        .summary = "Make a GGUF file for tern from a ternary checkpoint (config.json, *.safetensors, tokenizer), "
+                   "or from a GGUF file of another engine",
         .examples = "  tern-convert models/tern-tiny -o tern-tiny.gguf\n"
                     "  tern-convert --dry-run ~/.cache/huggingface/hub/models--X--Y/snapshots/REVISION\n"
-                    "  tern-convert DIRECTORY -o exact.gguf --head keep --embd keep\n",
+                    "  tern-convert DIRECTORY -o exact.gguf --head keep --embd keep\n"
+                    "  tern-convert ggml-model-i2_s.gguf -o model.gguf\n"
+                    "  tern-convert model.gguf --to tq2_0 -o for-llama.cpp.gguf\n"
+                    "  tern-convert --merge model-00001-of-00003.gguf -o model.gguf\n",
         .notes = "Reads Llama, Qwen 2, Qwen 3 and BitNet decoders with ternary weights: packed, as\n"
                  "master weights, or as floats that are ternary.\n"
                  "\n"
@@ -208,34 +236,44 @@ static void print_summary(FILE *to, const struct convert_summary *s, const char 
 		        format_bytes(in, s->n_bytes_in), format_bytes(out, s->n_bytes_out), s->seconds);
 }
 
-/* ---- */
+/* ---- usage ---- */
+
+/* A checkpoint is a directory; everything else is taken for a GGUF file, which says so itself if it is none. */
+static bool is_gguf(const char *input)
+{
+	struct stat st;
+	size_t n = strlen(input);
+
+	if (stat(input, &st) == 0)
+		return S_ISREG(st.st_mode);
+	return n >= 5 && strcmp(input + n - 5, ".gguf") == 0;
+}
 
 static enum tern_status check_usage(const struct values *values, const struct operands *operands)
 {
-	struct stat st;
-	size_t n;
+	bool gguf_only = values->merge || values->target != GGUF_TARGET_T2R16 || values->i2s_layout != TERN_I2S_128;
 
 	if (operands->n_items == 0)
-		return usage_error(&command, "a checkpoint directory is needed");
+		return usage_error(&command, "a checkpoint directory or a GGUF file is needed");
 	if (operands->n_items > 1)
-		return usage_error(&command, "'%.64s' is one operand too many; expected one directory",
+		return usage_error(&command, "'%.64s' is one operand too many; expected one directory or file",
 		                   operands->items[1]);
-	n = strlen(operands->items[0]);
-	if (n >= 5 && strcmp(operands->items[0] + n - 5, ".gguf") == 0 &&
-	    !(stat(operands->items[0], &st) == 0 && S_ISDIR(st.st_mode))) {
-		report("%s: converting GGUF files is not supported yet; tern runs T2R16 files made from checkpoint "
-		       "directories",
-		       operands->items[0]);
-		return TERN_ERR_FILE;
-	}
 	if (!values->output && !values->dry_run)
 		return usage_error(&command, "-o OUT.gguf is needed");
 	if (values->output && (strcmp(values->output, "-") == 0 || !*values->output))
 		return usage_error(&command, "-o needs the name of a file; a model cannot go to standard output");
+	if (gguf_only && !is_gguf(operands->items[0]))
+		return usage_error(&command, "--to, --merge and --i2s-layout are for GGUF files; make one first");
+	if (values->merge && values->target != GGUF_TARGET_T2R16)
+		return usage_error(&command, "--merge changes nothing, --to does: one after the other");
+	if (values->vocab_only && is_gguf(operands->items[0]))
+		return usage_error(&command, "--vocab-only is for checkpoint directories");
 	return TERN_OK;
 }
 
-static enum tern_status run(const struct values *values, const char *input)
+/* ---- a checkpoint ---- */
+
+static enum tern_status run_checkpoint(const struct values *values, const char *input)
 {
 	struct progress progress;
 	struct convert_summary summary;
@@ -264,6 +302,54 @@ static enum tern_status run(const struct values *values, const char *input)
 	return TERN_OK;
 }
 
+/* ---- a GGUF file ---- */
+
+static void print_gguf_summary(FILE *to, const struct gguf_convert_summary *s, const struct values *values)
+{
+	static const char *const types[] = {"T2R16", "TQ2_0", "I2_S"};
+	char in[FORMAT_SIZE], out[FORMAT_SIZE];
+
+	if (s->n_parts > 1)
+		fprintf(to, "  parts       %zu\n", s->n_parts);
+	if (!values->merge)
+		fprintf(to, "  matrices    %zu to %s; %zu of embedding and head to int8\n", s->n_ternary,
+		        types[values->target], s->n_dense);
+	fprintf(to, "  %s%s in, %s out, %zu tensors, %.1f s\n", values->dry_run ? "would be    " : "size        ",
+	        format_bytes(in, s->n_bytes_in), format_bytes(out, s->n_bytes_out), s->n_tensors, s->seconds);
+}
+
+static enum tern_status run_gguf(const struct values *values, const char *input)
+{
+	struct progress progress;
+	struct gguf_convert_summary summary;
+	struct tern_error err;
+	struct gguf_convert_options options = {.input = input,
+	                                       .output = values->dry_run ? NULL : values->output,
+	                                       .force = values->force,
+	                                       .dry_run = values->dry_run,
+	                                       .target = values->merge ? GGUF_TARGET_SAME
+	                                                               : (enum gguf_target)values->target,
+	                                       .keep_embedding = values->embd == PRECISION_KEEP,
+	                                       .keep_head = values->head == PRECISION_KEEP,
+	                                       .i2s_layout = (enum tern_i2s_layout)values->i2s_layout,
+	                                       .n_threads = values->n_threads,
+	                                       .reporter = {&progress, on_warning, on_progress, on_temp_file}};
+	enum tern_status status;
+
+	signals_watch_map(input);
+	progress_start(&progress, "converting");
+	status = gguf_convert(&options, &summary, &err);
+	progress_end(&progress);
+	if (status)
+		return report_error(&err);
+	if (!values->quiet) {
+		if (options.output)
+			note("%s -> %s", input, options.output);
+		print_gguf_summary(stderr, &summary, values);
+	}
+	return TERN_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct values values;
@@ -278,7 +364,8 @@ int main(int argc, char **argv)
 	term_configure(TERM_COLOR_AUTO, values.quiet);
 	status = check_usage(&values, &operands);
 	if (!status)
-		status = run(&values, operands.items[0]);
+		status = is_gguf(operands.items[0]) ? run_gguf(&values, operands.items[0])
+		                                    : run_checkpoint(&values, operands.items[0]);
 	options_free(&command, &values, &operands);
 	return (int)output_finish(status);
 }

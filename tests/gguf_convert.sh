@@ -1,0 +1,105 @@
+#!/bin/sh
+# tern-convert with GGUF files as input: to other engines' types and back, parts of split models, and what is refused.
+# The variables are those of cli.sh. Needs python3 for its material and says so where it is missing.
+TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} MODEL=${MODEL:-build/models/tern-tiny.gguf}
+tests=$PWD/tests checkpoint=$PWD/models/tern-tiny
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
+TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") MODEL=$(absolute "$MODEL")
+
+command -v python3 >/dev/null || {
+	echo 'gguf_convert.sh: skipped, no python3'
+	exit 0
+}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-gguf.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$dir" || exit 1
+
+passed=0 failed=0
+# check NAME COMMAND...: the command succeeds
+check() {
+	name=$1
+	shift
+	if "$@" >check.log 2>&1; then passed=$((passed + 1)); else
+		failed=$((failed + 1))
+		printf 'gguf_convert.sh: %s\n    %s\n    %s\n' "$name" "$*" "$(head -c 500 check.log)"
+	fi
+}
+# shellcheck disable=SC2086 # RUN is a command with arguments
+tern() { $RUN "$TERN" "$@"; }
+# shellcheck disable=SC2086
+convert() { $RUN "$TERN_CONVERT" -q "$@"; }
+# refused STATUS NAME PATTERN ARG...: tern-convert fails with the status and one line that has the pattern; no output
+refused() {
+	status=$1 name=$2 pattern=$3
+	shift 3
+	convert "$@" >out 2>err
+	got=$?
+	check "$name: status $status, got $got" test $got -eq "$status"
+	check "$name: one line" test "$(wc -l <err)" -eq 1
+	check "$name: says why" grep -q -- "$pattern" err
+	check "$name: nothing left" test ! -e bad.gguf
+}
+greedy() { tern run -m "$1" --raw --temp 0 -n 40 'Once upon a time there was' </dev/null; }
+
+python3 "$tests/strip_norms.py" "$checkpoint" plain
+check 'a model without extra norms' convert plain -o plain.gguf --embd keep --head keep
+greedy plain.gguf >plain.text
+
+# ---- to other engines and back ----
+check 'to I2_S' convert plain.gguf --to i2_s -o i2_s.gguf
+check 'I2_S and back: the same file' convert i2_s.gguf -o back.gguf --embd keep --head keep
+check 'I2_S and back: the same file' tern info --diff plain.gguf back.gguf
+greedy i2_s.gguf >text
+check 'I2_S: the same text' cmp text plain.text
+check 'to TQ2_0' convert plain.gguf --to tq2_0 -o tq2_0.gguf
+greedy tq2_0.gguf >text
+check 'TQ2_0: the same text' cmp text plain.text
+convert tq2_0.gguf -o back.gguf --force --embd keep --head keep
+tern info --diff plain.gguf back.gguf >diff
+check 'TQ2_0 and back: nothing but scales, rounded' test "$(grep -c '^~ tensor .*scale.*: 1 of 1 values differ' diff)" -eq 42
+check 'TQ2_0 and back: nothing but scales, rounded' test "$(wc -l <diff)" -eq 43
+check 'twice: the same bytes' convert tq2_0.gguf -o again.gguf -t 1 --embd keep --head keep
+check 'twice: the same bytes' cmp back.gguf again.gguf
+convert plain -o int8.gguf
+convert int8.gguf --to tq2_0 -o q8_0.gguf
+tern info q8_0.gguf >info
+check 'an int8 head leaves as Q8_0' grep -q 'Q8_0  *1 tensor' info
+greedy int8.gguf >int8.text
+greedy q8_0.gguf >text
+check 'Q8_0: the same text' cmp text int8.text
+convert tq2_0.gguf -o q8p.gguf
+tern info q8p.gguf >info
+check 'by default the embedding becomes int8' grep -q 'Q8P  *1 tensor' info
+check 'dry run' convert --dry-run tq2_0.gguf
+
+# ---- parts ----
+python3 "$tests/split_gguf.py" "$MODEL" model 3
+check 'merge' convert --merge model-00001-of-00003.gguf -o merged.gguf
+check 'merge: the same model' tern info --diff "$MODEL" merged.gguf
+check 'merge, by another part' convert --merge model-00002-of-00003.gguf -o merged2.gguf
+check 'merge, by another part: the same file' cmp merged.gguf merged2.gguf
+tern run -m model-00001-of-00003.gguf hi >out 2>err </dev/null
+check 'a part is not a model' test $? -eq 3
+check 'a part is not a model: what to do' grep -q -- '--merge' err
+refused 2 'onto a part' 'is the input' --merge model-00001-of-00003.gguf -o model-00002-of-00003.gguf --force
+mv model-00003-of-00003.gguf away
+refused 3 'a part is missing' 'model-00003-of-00003.gguf: No such file' --merge model-00001-of-00003.gguf -o bad.gguf
+cp model-00002-of-00003.gguf model-00003-of-00003.gguf
+refused 3 'a part twice' 'says it is part 2 of 3' --merge model-00001-of-00003.gguf -o bad.gguf
+cp model-00001-of-00003.gguf renamed.gguf
+refused 3 'a part by another name' '-00001-of-00003.gguf' --merge renamed.gguf -o bad.gguf
+
+# ---- refused ----
+refused 3 'extra norms' 'no other engine knows' "$MODEL" --to tq2_0 -o bad.gguf
+refused 2 'exists' 'exists already' plain.gguf -o tq2_0.gguf
+refused 2 'itself' 'is the input' plain.gguf -o plain.gguf --force
+refused 2 'a directory' 'for GGUF files' plain --to i2_s -o bad.gguf
+refused 2 'merge and change' '--merge' --merge --to i2_s plain.gguf -o bad.gguf
+refused 3 'no GGUF file' 'bad magic\|not a GGUF' "$checkpoint/config.json" -o bad.gguf
+refused 3 'not there' 'No such file' none.gguf -o bad.gguf
+head -c 500000 i2_s.gguf >cut.gguf
+refused 3 'cut' "tensor '" cut.gguf -o bad.gguf
+
+echo "gguf_convert.sh: $passed passed, $failed failed"
+[ $failed -eq 0 ]
