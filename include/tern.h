@@ -208,6 +208,21 @@ int tern_default_threads(void);
  * one that is unknown or that this CPU lacks; opening a model fails in the same way. */
 const char *tern_isa_name(struct tern_error *err);
 
+/* ---- embeddings ------------------------------------------------------------------------------------------ */
+
+/* Whose vectors make the vector of a text. */
+enum tern_pooling {
+	TERN_POOLING_MODEL, /* as the file says; the last token's if it says nothing */
+	TERN_POOLING_LAST,
+	TERN_POOLING_MEAN,
+	TERN_POOLING_FIRST,
+};
+
+/* The vector of a text: the last layer's output after the output norm, pooled and scaled to length 1, into
+ * embedding [n_embd]. What was in the context is forgotten; the n_ids tokens (more than 0) are in it afterwards. */
+enum tern_status tern_session_embed(struct tern_session *session, const int32_t *ids, size_t n_ids,
+                                    enum tern_pooling pooling, float *embedding, struct tern_error *err);
+
 /* ---- sampling -------------------------------------------------------------------------------------------- */
 
 struct tern_sampler;

@@ -381,6 +381,22 @@ refused 2 'negative id' '-1' tokenize -m "$MODEL" --decode -- -1
 refused 2 'no id' 'abc' tokenize -m "$MODEL" --decode abc
 refused 2 'ids and text at once' 'decode' tokenize -m "$MODEL" --decode --ids 1
 
+# ---- embed ----
+printf 'a cat\na kitten\n\nthe capital of France' >texts
+run 0 'embed' embed -m "$MODEL" -f texts
+check 'embed: a line for a line' test "$(grep -c '^{"index": [0-3], "tokens": [0-9]*, "embedding": \[' out)" -eq 4
+tern embed -m "$MODEL" -o f32 <texts >vectors
+check 'embed: floats' test "$(wc -c <vectors)" -eq $((4 * 4 * 256))
+tr '\n' '\0' <texts | tern embed -m "$MODEL" -0 -o f32 >vectors0
+check 'embed: NULs' cmp vectors vectors0
+tern embed -m "$MODEL" -o f32 -t 1 'a cat' 'a kitten' '' 'the capital of France' >vectors1 </dev/null
+check 'embed: words' cmp vectors vectors1
+run 0 'embed --similarity' embed -m "$MODEL" --similarity 'a cat' 'a cat' 'Who are you?'
+check 'embed --similarity' grep -q '^   1  1.000  1.000  [-0].*  a cat$' out
+run 0 'embed, no lines' embed -m "$MODEL"
+check 'embed, no lines' test ! -s out
+refused 4 'embed, a long text' 'text 1: .* do not fit' embed -m "$MODEL" "$(seq 2000)" hi
+
 # ---- info ----
 
 run 0 'info' info "$MODEL"

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const commands[] = {&command_run,  &command_info,   &command_tokenize, &command_bench,
-                                          &command_eval, &command_logits, &command_help,     NULL};
+const struct command *const commands[] = {&command_run,    &command_info, &command_tokenize,
+                                          &command_bench,  &command_eval, &command_embed,
+                                          &command_logits, &command_help, NULL};
 
 static const char introduction[] = "tern runs ternary (1.58-bit) language models on ordinary CPUs.\n"
                                    "\n"

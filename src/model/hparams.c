@@ -297,6 +297,25 @@ static enum tern_status check_attention_scale(const struct tern_hparams *h, cons
 	return status;
 }
 
+/* Which tokens make an embedding. microsoft/BitNet's converter writes "mean" where the checkpoint's pooling file is
+ * missing, though all its embedding models, the only ones with norms in front of projections, take the last token. */
+static enum tern_status load_pooling(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+{
+	enum {
+		GGUF_POOLING_MEAN = 1,
+		GGUF_POOLING_CLS,
+		GGUF_POOLING_LAST
+	};
+	size_t pooling = GGUF_POOLING_LAST;
+	enum tern_status status = get_size(gguf, "pooling_type", &pooling, false, 0, GGUF_POOLING_LAST, err);
+
+	h->pooling = pooling == GGUF_POOLING_CLS ? TERN_POOLING_FIRST : TERN_POOLING_LAST;
+	if (pooling == GGUF_POOLING_MEAN && h->linear_norm == TERN_LINEAR_NORM_NONE &&
+	    !tern_gguf_find_tensor(gguf, "blk.0.attn_q_norm_in.weight"))
+		h->pooling = TERN_POOLING_MEAN;
+	return status;
+}
+
 enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
 {
 	const struct tern_arch *arch = NULL;
@@ -324,5 +343,6 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 		return status;
 	if (h->n_rot % 2)
 		return fail_key(gguf, "rope.dimension_count", err, "expected an even number, got %zu", h->n_rot);
-	return load_tern_keys(h, gguf, arch, err);
+	status = load_tern_keys(h, gguf, arch, err);
+	return status ? status : load_pooling(h, gguf, err);
 }

@@ -5,6 +5,8 @@
 
 #include "model/gguf.h"
 
+#include <tern.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +21,8 @@ struct tern_hparams {
 	size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx_train;
 	size_t n_ctx_max; /* tokens beyond which results would be wrong; 0: no such limit */
 	float rms_eps;
-	float embedding_scale; /* of what is looked up: sqrt(n_embd) in Gemma, else 1 */
+	float embedding_scale;     /* of what is looked up: sqrt(n_embd) in Gemma, else 1 */
+	enum tern_pooling pooling; /* of embedding models; never TERN_POOLING_MODEL */
 	enum tern_ffn_activation ffn_activation;
 
 	/* RoPE: pair i of a head turns by position * rope_freq[i] radians; cosine and sine are multiplied by
