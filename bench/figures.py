@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""The figures of bench/RESULTS.md: every configuration below once per round, so that what else the machine does meets
+all of them; medians over the rounds, and their range.
+
+    bench/figures.py [--rounds 5] [--threads 2] [--tern ./tern] [--only WORD]
+
+Prints Markdown. The machine should do nothing else meanwhile.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# What is measured, the arguments of `tern bench` ({t}: threads), and the kernels, or None for the best of this CPU.
+CONFIGURATIONS = [
+    ("generating, empty context", "--shape 2b -t {t} -p 0 -n 128", None),
+    ("generating at depth 4096", "--shape 2b -t {t} -p 0 -n 32 -d 4096", None),
+    ("generating at depth 4096, --kv q8", "--shape 2b -t {t} -p 0 -n 32 -d 4096 --kv q8", None),
+    ("generating, empty context, AVX2", "--shape 2b -t {t} -p 0 -n 64", "avx2"),
+    ("prompt of 512", "--shape 2b -t {t} -p 512 -n 0", None),
+    ("prompt of 512, one thread", "--shape 2b -t 1 -p 512 -n 0", None),
+    ("prompt of 512 at depth 4096", "--shape 2b -t {t} -p 512 -n 0 -d 4096", None),
+    ("prompt of 512, AVX-VNNI", "--shape 2b -t {t} -p 512 -n 0", "avxvnni"),
+    ("prompt of 512, AVX2", "--shape 2b -t {t} -p 512 -n 0", "avx2"),
+    ("prompt of 512, scales per 128 columns", "--shape 2b --group 128 -t {t} -p 512 -n 0", None),
+    ("generating, scales per 128 columns", "--shape 2b --group 128 -t {t} -p 0 -n 128", None),
+    ("shipped model, generating, one thread", "-t 1 -p 0 -n 128", None),
+]
+
+
+def usable(tern, isa):
+    done = subprocess.run([tern, "bench", "-t", "1", "-p", "1", "-n", "0", "-r", "1", "--no-warmup", "-q"],
+                          env={**os.environ, "TERN_ISA": isa}, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def measure(tern, arguments, isa):
+    environment = dict(os.environ)
+    if isa:
+        environment["TERN_ISA"] = isa
+    done = subprocess.run([tern, "bench", *arguments.split(), "-r", "1", "-o", "json", "-q"], env=environment,
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"tern bench {arguments}: {done.stderr.strip()}")
+    return json.loads(done.stdout)[0]
+
+
+def spread(values, form):
+    values = sorted(values)
+    return f"{form % statistics.median(values)} ({form % values[0]} to {form % values[-1]})"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tern", default=os.path.join(HERE, "..", "tern"))
+    parser.add_argument("--only", default="", help="configurations whose name has this word in it")
+    options = parser.parse_args()
+    chosen = [(name, arguments.format(t=options.threads), isa) for name, arguments, isa in CONFIGURATIONS
+              if options.only in name and (not isa or usable(options.tern, isa))]
+    rows = {name: [] for name, _, _ in chosen}
+
+    for number in range(options.rounds):
+        for name, arguments, isa in chosen:
+            rows[name].append(measure(options.tern, arguments, isa))
+            print(f"round {number + 1}: {name}: {rows[name][-1]['avg_ts']:.2f} t/s", file=sys.stderr)
+    print("| what | command | t/s | % of limit | MiB per token | overhead, µs per token |")
+    print("|---|---|---:|---:|---:|---:|")
+    for name, arguments, isa in chosen:
+        overheads = [row["overhead_us"] for row in rows[name] if row["overhead_us"] is not None]
+        command = (f"TERN_ISA={isa} " if isa else "") + "tern bench " + arguments
+        print(f"| {name} | `{command}` | {spread([r['avg_ts'] for r in rows[name]], '%.2f')} "
+              f"| {spread([r['limit_pct'] for r in rows[name]], '%.1f')} "
+              f"| {statistics.median(r['bytes_per_token'] for r in rows[name]) / 2**20:.1f} "
+              f"| {statistics.median(overheads):.1f} |" if overheads else
+              f"| {name} | `{command}` | {spread([r['avg_ts'] for r in rows[name]], '%.2f')} "
+              f"| {spread([r['limit_pct'] for r in rows[name]], '%.1f')} "
+              f"| {statistics.median(r['bytes_per_token'] for r in rows[name]) / 2**20:.1f} | |")
+    pairs = [("two threads over one, prompt of 512", "prompt of 512", "prompt of 512, one thread"),
+             ("scales per 128 columns over one scale, prompt", "prompt of 512, scales per 128 columns", "prompt of 512"),
+             ("scales per 128 columns over one scale, generating", "generating, scales per 128 columns",
+              "generating, empty context")]
+    print()
+    for label, numerator, denominator in pairs:
+        if rows.get(numerator) and rows.get(denominator):
+            ratios = [a["avg_ts"] / b["avg_ts"] for a, b in zip(rows[numerator], rows[denominator])]
+            print(f"* {label}: {spread(ratios, '%.3f')}")
+
+
+if __name__ == "__main__":
+    main()
