@@ -6,7 +6,8 @@
  *
  *     VECTOR_LANES    floats in a register: 4, 8 or 16
  *     LANE_GROUPS     groups of 16 lanes (of 16 / VECTOR_LANES registers each) that attention keeps as sums: as many
- *                     as leave room in the register file for a group of operands; 4 or a multiple
+ *                     as leave room in the register file for a group of operands; 4 or a multiple; with 16 it takes
+ *                     8 queries at a time, else 4
  *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
  *     LOAD_BF16(h)    the same of bfloat16
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
@@ -275,6 +276,7 @@ struct attention {
 	float *out, *max, *sum, *scores;
 	const struct tern_attention_block *block;
 	size_t value_stride;
+	const uint16_t *next; /* asked for while values are read */
 };
 
 /* The scores of n_query queries at n_panel panels of 16 positions; n_query * n_panel <= LANE_GROUPS, constants. Asks
@@ -342,18 +344,25 @@ INLINE void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *m
 	*sum = tree_sum(weights);
 }
 
+/* The order in which 0 .. TERN_ATTENTION_BLOCK - 1 are asked for in advance: from four places in turn, since memory
+ * delivers from several pages at a time faster than from one. */
+INLINE size_t next_j(size_t j) { return j % 4 * (TERN_ATTENTION_BLOCK / 4) + j / 4; }
+
 /* n_group groups of 16 values from group `first` on, weighted for n_query queries; n_query * n_group <= LANE_GROUPS,
- * constants. */
+ * constants. Asks memory for as many of the keys that come next. */
 INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_group)
 {
 	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
 	size_t value_stride = a->value_stride;
+	const uint16_t *next = a->next + first * LANES * a->block->n_pos;
 	float *out = a->out + first * LANES;
 
 	for (size_t j = a->block->n_skip; j < a->block->n_pos; j++) {
 		const uint16_t *values = a->block->v + j * value_stride + first * LANES;
 		UNROLL
 		for (size_t g = 0; g < n_group; g++) {
+			if (g % 2 == 0)
+				__builtin_prefetch(next + (g * a->block->n_pos + next_j(j) * 2) * LANES);
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++) {
 				vfloat value = LOAD_F16(values + g * LANES + v * VECTOR_LANES);
@@ -369,10 +378,10 @@ INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query
 				store(out + i * value_stride + g * LANES + v * VECTOR_LANES, sum[g * n_query + i][v]);
 }
 
-/* Attention of n_query queries, a constant of at most 4: keys and values are loaded and widened once for all. */
+/* Attention of n_query queries, a constant: keys and values are loaded and widened once for all. */
 INLINE void attend(const struct attention *a, size_t n_query)
 {
-	const size_t step = LANE_GROUPS / n_query;
+	const size_t step = LANE_GROUPS / n_query < 8 ? LANE_GROUPS / n_query : 8; /* panels, groups of values */
 	const struct tern_attention_block *b = a->block;
 	size_t n_panel = (b->n_pos + LANES - 1) / LANES, n_group = a->value_stride / LANES, p = 0, g = 0;
 
@@ -394,28 +403,32 @@ static void attention_block(const struct tern_attention_block *block)
 {
 	size_t value_stride = (block->head_dim + LANES - 1) / LANES * LANES;
 
-	for (size_t i = 0; i < block->n_query; i += 4) {
+	for (size_t i = 0, n; i < block->n_query; i += n) {
 		struct attention a = {block->q + i * block->head_dim,
 		                      block->out + i * value_stride,
 		                      block->max + i,
 		                      block->sum + i,
 		                      block->scores + i * TERN_ATTENTION_BLOCK,
 		                      block,
-		                      value_stride};
-		switch (block->n_query - i) {
-		case 1:
-			attend(&a, 1);
-			break;
-		case 2:
-			attend(&a, 2);
-			break;
-		case 3:
-			attend(&a, 3);
-			break;
-		default:
-			attend(&a, 4);
-			break;
+		                      value_stride,
+		                      block->next_k ? block->next_k : block->k};
+		size_t n_left = block->n_query - i;
+#if LANE_GROUPS >= 16
+		if (n_left >= 8) {
+			n = 8;
+			attend(&a, 8);
+			continue;
 		}
+#endif
+		n = n_left < 4 ? n_left : 4;
+		if (n == 4)
+			attend(&a, 4);
+		else if (n == 3)
+			attend(&a, 3);
+		else if (n == 2)
+			attend(&a, 2);
+		else
+			attend(&a, 1);
 	}
 }
 
