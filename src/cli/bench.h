@@ -42,7 +42,8 @@ enum tern_status bench_subject_make(struct bench_subject *subject, const char *n
 void bench_subject_close(struct bench_subject *subject);
 
 /* A GGUF file of random weights in memory: the caller frees *image with tern_free(). `path` is what its messages call
- * it. TERN_ERR_USAGE if there is no such shape. Not quick: shows its progress. */
+ * it. TERN_ERR_USAGE if there is no such shape. "NAME:N" has
+ * scales for groups of N columns. Not quick: shows its progress. */
 enum tern_status bench_make_image(const char *name, int n_threads, uint8_t **image, size_t *n_bytes,
                                   struct tern_error *err);
 /* For the help text: the shapes of bench_shape.c and what they are. */

@@ -106,7 +106,9 @@ const struct option bench_source_options[] = {
          .kind = OPTION_LIST,
          .offset = FIELD(shapes),
          .argument = "NAME",
-         .help = "random weights of that shape (below) instead of a file: nothing to download"},
+         .help = "random weights of that shape (below) instead of a file: nothing to download; NAME:128 with a scale "
+                 "for "
+                 "every 128 columns, as weight-only models have"},
         {.name = "no-mmap", .offset = FIELD(no_mmap), .help = "read the file into memory instead of mapping it"},
         {.name = "mlock", .offset = FIELD(mlock), .help = "keep the weights in memory, never on swap"},
         {.name = NULL},

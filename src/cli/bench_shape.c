@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/bench.h"
+#include "console/options.h"
 #include "console/progress.h"
 #include "console/text.h"
 #include "model/layout.h"
@@ -32,6 +33,7 @@ static const struct shape {
 
 enum {
 	ALIGNMENT = 64,
+	MAX_GROUP = 4096,
 	CONTEXT = 131072, /* none of the shapes is made to limit what may be measured */
 	PIECE = 1 << 20,  /* bytes a thread makes at a time */
 };
@@ -42,12 +44,13 @@ enum {
 struct planned {
 	uint64_t offset, n_bytes; /* from the start of the data */
 	bool is_constant;
-	float value;     /* of all its numbers, if it is constant */
-	bool is_ternary; /* else any bytes will do */
+	uint32_t pattern; /* of all its bytes, if it is constant */
+	bool is_ternary;  /* else any bytes will do */
 };
 
 struct plan {
 	const struct shape *shape;
+	uint32_t group;    /* columns with a scale of their own; 0: one for each matrix */
 	struct text infos; /* the part of the header that lists the tensors */
 	struct planned *tensors;
 	size_t n_tensors, capacity;
@@ -64,13 +67,12 @@ static void put_string(struct text *to, const char *string)
 	text_append(to, string, strlen(string));
 }
 
-/* A tensor of n_row rows, or of one dimension if n_row is 0. */
-static void add(struct plan *plan, const char *name, uint32_t type, uint64_t n_col, uint64_t n_row, struct planned what)
+static void add_dims(struct plan *plan, const char *name, uint32_t type, int n_dims, const uint64_t dims[GGUF_MAX_DIMS],
+                     struct planned what)
 {
-	uint64_t dims[GGUF_MAX_DIMS] = {n_col, n_row ? n_row : 1, 1, 1};
 	void *tensors = plan->tensors;
 
-	if (!tern_gguf_tensor_bytes(type, n_row ? 2 : 1, dims, &what.n_bytes) ||
+	if (!tern_gguf_tensor_bytes(type, n_dims, dims, &what.n_bytes) ||
 	    !tern_grow(&tensors, &plan->capacity, plan->n_tensors + 1, sizeof *plan->tensors)) {
 		plan->failed = true;
 		return;
@@ -81,17 +83,35 @@ static void add(struct plan *plan, const char *name, uint32_t type, uint64_t n_c
 	plan->n_data += (what.n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 
 	put_string(&plan->infos, name);
-	put_u32(&plan->infos, n_row ? 2 : 1);
-	put_u64(&plan->infos, n_col);
-	if (n_row)
-		put_u64(&plan->infos, n_row);
+	put_u32(&plan->infos, (uint32_t)n_dims);
+	for (int i = 0; i < n_dims; i++)
+		put_u64(&plan->infos, dims[i]);
 	put_u32(&plan->infos, type);
 	put_u64(&plan->infos, what.offset);
 }
 
+/* A tensor of n_row rows, or of one dimension if n_row is 0. */
+static void add(struct plan *plan, const char *name, uint32_t type, uint64_t n_col, uint64_t n_row, struct planned what)
+{
+	uint64_t dims[GGUF_MAX_DIMS] = {n_col, n_row ? n_row : 1, 1, 1};
+
+	add_dims(plan, name, type, n_row ? 2 : 1, dims, what);
+}
+
 static void add_floats(struct plan *plan, const char *name, uint64_t n, float value)
 {
-	add(plan, name, GGUF_TENSOR_F32, n, 0, (struct planned){.is_constant = true, .value = value});
+	add(plan, name, GGUF_TENSOR_F32, n, 0,
+	    (struct planned){.is_constant = true, .pattern = tern_bits_from_f32(value)});
+}
+
+/* The same half float for all groups of columns of a matrix: [16, groups, panels]. */
+static void add_group_scales(struct plan *plan, const char *name, uint64_t n_col, uint64_t n_row, float value)
+{
+	uint64_t dims[GGUF_MAX_DIMS] = {TERN_PANEL_ROWS, n_col / plan->group, tern_panel_count((size_t)n_row), 1};
+	uint16_t half = tern_f16_from_f32(value);
+
+	add_dims(plan, name, GGUF_TENSOR_F16, 3, dims,
+	         (struct planned){.is_constant = true, .pattern = (uint32_t)half << 16 | half});
 }
 
 /* A norm's weights in a layer. */
@@ -111,7 +131,10 @@ static void add_linear(struct plan *plan, uint32_t layer, const char *what, uint
 	snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)layer, what);
 	add(plan, name, GGUF_TENSOR_T2R16, n_col, n_row, (struct planned){.is_ternary = true});
 	snprintf(name, sizeof name, "blk.%u.%s.scale", (unsigned)layer, what);
-	add_floats(plan, name, 1, 1.0f / sqrtf(0.5f * (float)n_col));
+	if (plan->group)
+		add_group_scales(plan, name, n_col, n_row, 1.0f / sqrtf(0.5f * (float)n_col));
+	else
+		add_floats(plan, name, 1, 1.0f / sqrtf(0.5f * (float)n_col));
 }
 
 static void add_matrix(struct plan *plan, const char *stem)
@@ -183,12 +206,13 @@ static void write_header(struct text *to, const struct plan *plan)
 	enum {
 		N_SIZES = sizeof sizes / sizeof *sizes,
 		N_OTHERS = 4,
+		N_GROUP = 2,
 	};
 
 	text_append(to, "GGUF", 4);
 	put_u32(to, 3);
 	put_u64(to, plan->n_tensors);
-	put_u64(to, N_SIZES + N_OTHERS);
+	put_u64(to, N_SIZES + N_OTHERS + (plan->group ? N_GROUP : 0));
 	put_string(to, "general.architecture");
 	put_u32(to, GGUF_STRING);
 	put_string(to, s->arch);
@@ -199,6 +223,14 @@ static void write_header(struct text *to, const struct plan *plan)
 	put_u32(to, tern_bits_from_f32(1e-5f));
 	put_key(to, s, "rope.freq_base", GGUF_F32);
 	put_u32(to, tern_bits_from_f32(500000.0f));
+	if (plan->group) {
+		put_string(to, "tern.activation");
+		put_u32(to, GGUF_STRING);
+		put_string(to, "per_group");
+		put_string(to, "tern.activation_group");
+		put_u32(to, GGUF_U32);
+		put_u32(to, plan->group);
+	}
 	for (size_t i = 0; i < N_SIZES; i++) {
 		put_key(to, s, sizes[i].suffix, GGUF_U32);
 		put_u32(to, sizes[i].value);
@@ -229,14 +261,12 @@ struct fill {
 /* Bytes begin .. end - 1 of the data, multiples of 8, which lie in one tensor. */
 static void fill_stretch(uint8_t *data, const struct planned *tensor, uint64_t begin, uint64_t end)
 {
-	uint32_t constant = tern_bits_from_f32(tensor->value);
-
 	for (uint64_t at = begin; at < end; at += 8) {
 		uint64_t bits = random_bits(at / 8);
 		if (tensor->is_ternary) /* of 0, 1, 2, 3, the 3 becomes 1, a zero weight */
 			bits &= ~(bits & bits << 1 & 0xaaaaaaaaaaaaaaaau);
 		if (tensor->is_constant)
-			bits = (uint64_t)constant << 32 | constant;
+			bits = (uint64_t)tensor->pattern << 32 | tensor->pattern;
 		memcpy(data + at, &bits, sizeof bits);
 	}
 }
@@ -280,11 +310,23 @@ static enum tern_status fill_data(const struct plan *plan, uint8_t *data, int n_
 
 /* ---- both -------------------------------------------------------------------------------------------------- */
 
-static const struct shape *find_shape(const char *name)
+/* "2b", or "2b:128" for a scale every 128 columns. */
+static const struct shape *find_shape(const char *name, uint32_t *group)
 {
-	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-		if (!strcmp(shapes[i].name, name))
-			return &shapes[i];
+	size_t n = strcspn(name, ":");
+	int number = 0;
+
+	if (name[n] && (!parse_int(name + n + 1, 16, MAX_GROUP, &number) || number % 16))
+		return NULL;
+	*group = (uint32_t)number;
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		const struct shape *s = &shapes[i];
+		if (strlen(s->name) != n || memcmp(s->name, name, n) != 0)
+			continue;
+		bool fits = !number ||
+		            (s->n_embd % *group == 0 && s->n_ff % *group == 0 && s->n_head * s->head_dim % *group == 0);
+		return fits ? s : NULL;
+	}
 	return NULL;
 }
 
@@ -295,8 +337,9 @@ static enum tern_status no_such_shape(const char *name, struct tern_error *err)
 
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
 		text_printf(&names, "%s%s", i ? ", " : "", shapes[i].name);
-	tern_fail(err, TERN_ERR_USAGE, "--shape: '%s' is not one of %s", tern_quote(quoted, name, strlen(name)),
-	          names.failed ? "those --help lists" : names.bytes);
+	tern_fail(err, TERN_ERR_USAGE,
+	          "--shape: '%s' is not one of %s, nor that with :N, a size of groups of columns that it has",
+	          tern_quote(quoted, name, strlen(name)), names.failed ? "those --help lists" : names.bytes);
 	text_free(&names);
 	return TERN_ERR_USAGE;
 }
@@ -318,12 +361,12 @@ static enum tern_status allocate(const char *name, size_t n_header, uint64_t n_d
 enum tern_status bench_make_image(const char *name, int n_threads, uint8_t **image, size_t *n_bytes,
                                   struct tern_error *err)
 {
-	struct plan plan = {.shape = find_shape(name)};
+	struct plan plan = {0};
 	struct text header = {0};
 	enum tern_status status;
 
 	*image = NULL;
-	if (!plan.shape)
+	if (!(plan.shape = find_shape(name, &plan.group)))
 		return no_such_shape(name, err);
 	plan_tensors(&plan);
 	write_header(&header, &plan);

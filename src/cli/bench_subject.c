@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "bitnet-b1.58 2.4B T2R16" */
-static char *describe(const struct gguf *gguf, uint64_t n_params)
+/* "bitnet-b1.58 2.4B T2R16", "qwen3 1.7B T2R16 g128" where columns have scales in groups */
+static char *describe(const struct gguf *gguf, const struct tern_transformer *transformer)
 {
+	uint64_t n_params = transformer->n_params;
+	size_t group = transformer->layers[0].q.scale_group;
 	struct gguf_string arch = {"?", 1};
 	struct text type = {0};
 	double millions = (double)n_params * 1e-6;
@@ -22,6 +24,8 @@ static char *describe(const struct gguf *gguf, uint64_t n_params)
 	else
 		text_printf(&type, " %.*fM", millions < 9.95, millions);
 	text_printf(&type, " T2R16");
+	if (group)
+		text_printf(&type, " g%zu", group);
 	return type.failed ? NULL : type.bytes;
 }
 
@@ -42,7 +46,7 @@ static enum tern_status describe_weights(struct bench_subject *subject, const st
 		subject->n_bytes += tensor->n_bytes;
 	}
 	subject->n_weight_bytes = (size_t)(end - subject->weights);
-	if (!(subject->type = describe(gguf, subject->n_params))) {
+	if (!(subject->type = describe(gguf, transformer))) {
 		report("out of memory");
 		return TERN_ERR_FAILED;
 	}
