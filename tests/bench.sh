@@ -185,8 +185,11 @@ if [ -z "$RUN" ] && [ -z "${SAN-}" ]; then
 	rows 'shape' 'pp2 tg1'
 	check 'shape: the head' grep -q '^head: bitnet .*, tg1: [0-9.]* % of the rows are read as a whole to find the 40 best$' out
 	check 'shape: its size' grep -q '^| bitnet [0-9]*M T2R16 ' out
+	run 0 'shape with scales of groups' --shape 0.7b:128 -q -p 2 -n 0 -r 1 --no-warmup
+	check 'shape with scales of groups: says so' grep -q '^| bitnet [0-9]*M T2R16 g128 ' out
 fi
 refused 2 'unknown shape' "'5b' is not one of 0.7b, " --shape 5b
+refused 2 'groups that are no shape of it' "'3b:128' is not one of 0.7b, " --shape 3b:128
 
 # ---- errors ----
 
