@@ -71,32 +71,39 @@ static enum tern_status read_to_end(int fd, const char *name, struct text *text)
 	return text->failed ? out_of_memory() : TERN_OK;
 }
 
-enum tern_status input_read_stdin(struct text *text)
+enum tern_status input_open(const char *path, int *fd)
 {
-	if (term_stdin_is_closed())
+	*fd = -1;
+	if (strcmp(path, "-") == 0) {
+		if (term_stdin_is_closed())
+			return TERN_OK;
+		explain_waiting(*fd = STDIN_FILENO);
 		return TERN_OK;
-	explain_waiting(STDIN_FILENO);
-	return read_to_end(STDIN_FILENO, "standard input", text);
+	}
+	do
+		*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	while (*fd < 0 && errno == EINTR);
+	if (*fd >= 0)
+		return TERN_OK;
+	report("%s: %s", path, strerror(errno));
+	return TERN_ERR_FILE;
 }
 
 static enum tern_status read_file(const char *path, struct text *text)
 {
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
 	enum tern_status status;
 	int fd;
 
-	if (strcmp(path, "-") == 0)
-		return input_read_stdin(text);
-	do
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	while (fd < 0 && errno == EINTR);
-	if (fd < 0) {
-		report("%s: %s", path, strerror(errno));
-		return TERN_ERR_FILE;
-	}
-	status = read_to_end(fd, path, text);
-	close(fd);
+	if ((status = input_open(path, &fd)) || fd < 0)
+		return status;
+	status = read_to_end(fd, name, text);
+	if (fd != STDIN_FILENO)
+		close(fd);
 	return status;
 }
+
+enum tern_status input_read_stdin(struct text *text) { return read_file("-", text); }
 
 enum tern_status input_read(const struct command *command, const struct input_options *options,
                             const struct operands *operands, struct text *text, bool *found)

@@ -24,6 +24,10 @@ extern const struct option input_options[];
 enum tern_status input_read(const struct command *command, const struct input_options *options,
                             const struct operands *operands, struct text *text, bool *found);
 
+/* Opens a file to read; "-" is standard input, where *fd is -1 if it is closed, and which a terminal is told to be
+ * waited for. Errors were reported. */
+enum tern_status input_open(const char *path, int *fd);
+
 /* Appends all of standard input. On a terminal that waits for text, says so. Errors were reported. */
 enum tern_status input_read_stdin(struct text *text);
 

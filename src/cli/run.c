@@ -1,21 +1,22 @@
-/* tern run: one answer, or one continuation, on standard output. */
-#include "base/error.h"
+/* tern run: answers on standard output, then exits. */
 #include "base/memory.h"
+#include "cli/answer.h"
+#include "cli/batch.h"
 #include "cli/commands.h"
 #include "cli/generation.h"
 #include "cli/input.h"
+#include "cli/probs.h"
+#include "cli/prompt.h"
 #include "console/output.h"
-#include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
-#include "json/write.h"
 
-#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
 struct output_options {
 	bool echo, json, jsonl;
+	const char *batch;
 };
 
 struct run_options {
@@ -23,6 +24,7 @@ struct run_options {
 	struct generation_options generation;
 	struct input_options input;
 	struct output_options output;
+	struct probs_options probs;
 };
 
 #define FIELD(name) offsetof(struct output_options, name)
@@ -36,6 +38,12 @@ static const struct option output_options[] = {
         {.name = "jsonl",
          .offset = FIELD(jsonl),
          .help = "print a line {\"text\": ...} for every piece, then the object without text"},
+        {.name = "batch",
+         .kind = OPTION_TEXT,
+         .offset = FIELD(batch),
+         .argument = "FILE",
+         .help = "answer requests, a JSON object a line in FILE (-: standard input), with a JSON object a line",
+         .once = true},
         {.name = NULL},
 };
 
@@ -43,6 +51,7 @@ static const struct option_group groups[] = {
         {"Prompt:", input_options, offsetof(struct run_options, input)},
         GENERATION_GROUP(struct run_options, generation),
         {"Output:", output_options, offsetof(struct run_options, output)},
+        PROBS_GROUP(struct run_options, probs),
         COMMON_MODEL_GROUP(struct run_options, common),
         COMMON_COMPUTING_GROUP(struct run_options, common),
         COMMON_MESSAGE_GROUP(struct run_options, common),
@@ -59,10 +68,22 @@ const struct command command_run = {
                     "  tern run -m model.gguf -n 200 --temp 0 \"What is the capital of France?\"\n"
                     "  tern run \"Summarise this text.\" < text.txt\n"
                     "  tern run --raw -p \"Once upon a time\" --stop \"The end\"\n"
-                    "  tern run --json \"Hello\" | python3 -m json.tool\n",
+                    "  tern run --json \"Hello\" | python3 -m json.tool\n"
+                    "  tern run --batch requests.jsonl > results.jsonl\n",
         .notes = "Text on standard input is the prompt or, if there is one, the document that the\n"
                  "prompt is about: the document comes first, then a blank line, then the prompt.\n"
                  "The model's chat format is used if it has one, unless --raw is given.\n"
+                 "\n"
+                 "A request of --batch has a prompt, or messages: an array of {role, content} with\n"
+                 "role system, user or assistant. It may have an id, which its result has too, a\n"
+                 "system text, and the options of generation and probabilities by their long names\n"
+                 "with _ for -, such as top_k; those of the command line apply to requests that do\n"
+                 "not say. Results come in order, each as soon as it is done: the object of --json,\n"
+                 "and how many tokens of the prompt were kept from the request before. A request\n"
+                 "that fails gives {\"error\": {line, status, message}}, and the rest is still done;\n"
+                 "the exit status is then 1.\n"
+                 "\n"
+                 "Probabilities are the model's, before temperature and the other settings.\n"
                  "\n"
                  "Exit status: 0 done, 1 failed, 2 wrong usage, 3 bad input file, 4 does not fit\n"
                  "the context, 130 interrupted.\n",
@@ -77,17 +98,10 @@ struct run {
 	struct operands operands;
 	struct opened opened;
 	struct tern_session *session;
-	struct tern_sampler *sampler;
-	struct tern_sampler_options sampling;
-	struct text prompt;
+	struct text text; /* what was given as the prompt, and the document */
 	bool have_prompt; /* without what may be on standard input */
 	bool is_chat;
-	int32_t *all_ids; /* as allocated */
-	int32_t *ids;     /* the prompt's tokens, in all_ids */
-	size_t n_ids;
-	struct progress progress;
-	struct text answer; /* for --json */
-	char last_byte;     /* of the output so far */
+	struct prompt_ids prompt;
 };
 
 /* ---- the prompt ---- */
@@ -102,7 +116,7 @@ static void strip_newlines(struct text *text)
 static enum tern_status read_prompt(struct run *run)
 {
 	enum tern_status status =
-	        input_read(&command_run, &run->options.input, &run->operands, &run->prompt, &run->have_prompt);
+	        input_read(&command_run, &run->options.input, &run->operands, &run->text, &run->have_prompt);
 
 	if (status == TERN_OK && !run->have_prompt && !input_stdin_is_piped())
 		return usage_error(&command_run, "no prompt: give it as words, with -p or -f, or on standard input");
@@ -123,17 +137,17 @@ static enum tern_status read_document(struct run *run)
 	if (document.n_bytes > 0) {
 		if (run->have_prompt)
 			text_append(&document, "\n\n", 2);
-		text_append(&document, run->prompt.bytes, run->prompt.n_bytes);
-		text_free(&run->prompt);
-		run->prompt = document;
+		text_append(&document, run->text.bytes, run->text.n_bytes);
+		text_free(&run->text);
+		run->text = document;
 	} else {
 		text_free(&document);
 	}
-	if (status == TERN_OK && run->prompt.failed) {
+	if (status == TERN_OK && run->text.failed) {
 		report("out of memory");
 		status = TERN_ERR_FAILED;
 	}
-	if (status == TERN_OK && run->prompt.n_bytes == 0)
+	if (status == TERN_OK && run->text.n_bytes == 0)
 		status = usage_error(&command_run, "the prompt is empty");
 	return status;
 }
@@ -141,213 +155,69 @@ static enum tern_status read_document(struct run *run)
 /* Decides between the model's chat format and plain continuation. */
 static enum tern_status choose_format(struct run *run)
 {
-	const char *format = run->opened.info.chat_format;
+	const struct generation_options *generation = &run->options.generation;
+	struct tern_error err;
 
-	run->is_chat = format && *format && !run->options.generation.raw;
-	if (run->is_chat || run->options.generation.raw)
-		return TERN_OK;
-	if (format) {
-		report("%s: its chat format is not one tern knows; --template chooses one, --raw continues the text "
-		       "as it is",
-		       run->opened.path);
-		return TERN_ERR_FILE;
-	}
-	if (run->options.generation.system)
+	if (prompt_choose_format(&run->opened, generation->raw, &run->is_chat, &err))
+		return report_error(&err);
+	if (generation->system && !run->is_chat)
 		return usage_error(&command_run, "--system: the model has no chat format to put it in");
 	return TERN_OK;
 }
 
 static enum tern_status tokenize_prompt(struct run *run, struct tern_error *err)
 {
-	const struct tern_model *model = run->opened.model;
 	struct tern_message messages[] = {
 	        {.role = "system", .content = run->options.generation.system},
-	        {.role = "user", .content = run->prompt.bytes, .n_bytes = run->prompt.n_bytes},
+	        {.role = "user", .content = run->text.bytes, .n_bytes = run->text.n_bytes},
 	};
-	bool has_system = run->options.generation.system != NULL;
-	enum tern_status status;
+	bool has_system = messages[0].content != NULL;
 
 	if (run->is_chat)
-		status = tern_chat_tokenize(model, messages + !has_system, 1 + (size_t)has_system, TERN_CHAT_GENERATE,
-		                            &run->all_ids, &run->n_ids, err);
-	else
-		status = tern_tokenize(model, run->prompt.bytes, run->prompt.n_bytes,
-		                       TERN_TOKENIZE_BOS | TERN_TOKENIZE_SPECIAL, &run->all_ids, &run->n_ids, err);
-	run->ids = run->all_ids;
-	/* Who writes the beginning of the text out, as many formats are documented, does not want it twice. */
-	if (!status && !run->is_chat && run->n_ids >= 2 && run->ids[0] == run->ids[1] &&
-	    run->ids[0] == tern_bos(model)) {
-		run->ids++;
-		run->n_ids--;
-	}
-	return status;
-}
-
-/* Nothing is ever cut silently: says what would have to be different. */
-static enum tern_status check_fit(const struct run *run)
-{
-	size_t n_ctx = (size_t)tern_session_n_ctx(run->session), n_model = (size_t)run->opened.info.n_ctx_train;
-
-	if (run->n_ids <= n_ctx)
-		return TERN_OK;
-	if (run->n_ids <= n_model)
-		report("prompt is %zu tokens, context is %zu (model allows %zu): use -c %zu", run->n_ids, n_ctx,
-		       n_model, n_model);
-	else
-		report("prompt is %zu tokens, context is %zu (model allows %zu)", run->n_ids, n_ctx, n_model);
-	return TERN_ERR_CONTEXT;
+		return prompt_from_messages(run->opened.model, messages + !has_system, 1 + (size_t)has_system,
+		                            &run->prompt, err);
+	return prompt_from_text(run->opened.model, run->text.bytes, run->text.n_bytes, &run->prompt, err);
 }
 
 /* ---- the answer ---- */
 
-static void put_answer(struct run *run, const char *text, size_t n_bytes)
-{
-	struct json_writer json = {0};
-
-	if (n_bytes == 0)
-		return;
-	run->last_byte = text[n_bytes - 1];
-	if (run->options.output.jsonl) {
-		json_write_begin_object(&json);
-		json_write_key(&json, "text");
-		json_write_bytes(&json, text, n_bytes);
-		json_write_end_object(&json);
-		output_write("\n", 1);
-	} else if (run->options.output.json) {
-		text_append(&run->answer, text, n_bytes);
-	} else {
-		output_text(text, n_bytes);
-	}
-}
-
-static bool on_text(void *user, const char *text, size_t n_bytes)
-{
-	struct run *run = user;
-
-	progress_end(&run->progress);
-	signals_catch_interrupt();
-	put_answer(run, text, n_bytes);
-	return output_flush() && !signals_interrupted() && !run->answer.failed;
-}
-
-static bool on_prompt(void *user, size_t n_done, size_t n_total)
-{
-	struct run *run = user;
-
-	progress_update(&run->progress, n_done, n_total);
-	return true;
-}
-
-static const char *finish_name(enum tern_finish finish)
-{
-	static const char *const names[] = {
-	        [TERN_FINISH_STOP] = "stop",
-	        [TERN_FINISH_STOP_STRING] = "stop_string",
-	        [TERN_FINISH_LENGTH] = "length",
-	        [TERN_FINISH_CONTEXT] = "context",
-	        [TERN_FINISH_INTERRUPTED] = "interrupted",
-	};
-	return names[finish];
-}
-
-/* The object of --json and --jsonl; err: what ended the work early, or NULL. */
-static void put_json(const struct run *run, const struct tern_generate_result *result, const struct tern_error *err)
-{
-	struct json_writer json = {0};
-
-	json_write_begin_object(&json);
-	if (run->options.output.json) {
-		json_write_key(&json, "text");
-		json_write_bytes(&json, run->answer.bytes ? run->answer.bytes : "", run->answer.n_bytes);
-	}
-	json_write_key(&json, "finish_reason");
-	json_write_string(&json, err ? "error" : finish_name(result->finish));
-	if (err) {
-		json_write_key(&json, "error");
-		json_write_string(&json, err->message);
-	}
-	json_write_key(&json, "prompt_tokens");
-	json_write_int(&json, result->n_prompt);
-	json_write_key(&json, "generated_tokens");
-	json_write_int(&json, result->n_generated);
-	json_write_key(&json, "seed");
-	json_write_uint(&json, run->sampling.seed);
-	json_write_key(&json, "prompt_ms");
-	json_write_real(&json, round(result->prompt_seconds * 1e6) * 1e-3, 9);
-	json_write_key(&json, "generate_ms");
-	json_write_real(&json, round(result->generate_seconds * 1e6) * 1e-3, 9);
-	json_write_key(&json, "model");
-	json_write_string(&json, run->opened.path);
-	json_write_end_object(&json);
-	output_write("\n", 1);
-}
-
-static void note_speed(const struct run *run, const struct tern_generate_result *result)
-{
-	struct text line = {0};
-
-	generation_describe(&line, result);
-	text_printf(&line, " · seed %llu", (unsigned long long)run->sampling.seed);
-	if (!line.failed)
-		note("%s", line.bytes);
-	text_free(&line);
-}
-
-static enum tern_status put_echo(struct run *run, struct tern_error *err)
+static enum tern_status put_echo(struct run *run, struct answer *answer, struct tern_error *err)
 {
 	char *text = NULL;
 	size_t n_bytes = 0;
-	enum tern_status status = TERN_OK;
-
-	if (run->options.generation.show_special)
-		status = tern_detokenize(run->opened.model, run->ids, run->n_ids, true, &text, &n_bytes, err);
-	if (status)
-		return status;
-	if (text) {
-		put_answer(run, text, n_bytes);
-	} else {
-		put_answer(run, run->prompt.bytes, run->prompt.n_bytes);
-		if (run->is_chat)
-			put_answer(run, "\n\n", 2);
-	}
-	tern_free(text);
-	return TERN_OK;
-}
-
-/* Generates and tells how it went; what came before an error stays printed. */
-static enum tern_status generate(struct run *run, struct tern_error *err)
-{
-	const struct generation_options *generation = &run->options.generation;
-	struct tern_generate_options settings = {
-	        .n_predict = generation->n_predict < 0 ? 0 : generation->n_predict,
-	        .stops = generation->stops.items,
-	        .n_stops = generation->stops.n_items,
-	        .ignore_end = generation->ignore_eos,
-	        .show_special = generation->show_special,
-	        .on_text = on_text,
-	        .on_prompt = on_prompt,
-	        .user = run,
-	};
-	struct tern_generate_result result = {0};
 	enum tern_status status;
 
-	if (run->options.output.echo && (status = put_echo(run, err)))
-		return status;
-	output_flush();
-	progress_start(&run->progress, "reading the prompt");
-	signals_clean_on_death(NULL);
-	status = tern_generate(run->session, run->sampler, run->ids, run->n_ids, &settings, &result, err);
-	progress_end(&run->progress);
+	if (!run->options.generation.show_special) {
+		answer_echo(answer, run->text.bytes, run->text.n_bytes);
+		if (run->is_chat)
+			answer_echo(answer, "\n\n", 2);
+		return TERN_OK;
+	}
+	status = tern_detokenize(run->opened.model, run->prompt.ids, run->prompt.n_ids, true, &text, &n_bytes, err);
+	if (status == TERN_OK)
+		answer_echo(answer, text, n_bytes);
+	tern_free(text);
+	return status;
+}
 
-	if (status == TERN_OK && run->answer.failed)
-		status = tern_fail_memory(err, run->answer.n_bytes);
-	if (run->options.output.json || run->options.output.jsonl)
-		put_json(run, &result, status ? err : NULL);
-	else if (run->last_byte != '\n')
-		output_write("\n", 1);
-	output_flush();
-	if (run->options.common.verbose)
-		note_speed(run, &result);
+static enum tern_status answer(struct run *run, struct tern_error *err)
+{
+	const struct output_options *output = &run->options.output;
+	struct answer answer = {.opened = &run->opened,
+	                        .session = run->session,
+	                        .settings = &run->options.generation,
+	                        .form = output->json    ? ANSWER_JSON
+	                                : output->jsonl ? ANSWER_JSONL
+	                                                : ANSWER_TEXT,
+	                        .verbose = run->options.common.verbose,
+	                        .probs = {.options = run->options.probs}};
+	enum tern_status status = TERN_OK;
+
+	if (output->echo)
+		status = put_echo(run, &answer, err);
+	if (status == TERN_OK)
+		status = answer_generate(&answer, &run->prompt, err);
+	answer_free(&answer);
 	return status;
 }
 
@@ -355,20 +225,53 @@ static enum tern_status generate(struct run *run, struct tern_error *err)
 
 static enum tern_status open_session(struct run *run, struct tern_error *err)
 {
-	struct generation_options *generation = &run->options.generation;
-	enum tern_status status;
+	const struct generation_options *generation = &run->options.generation;
+	const char *format = run->opened.info.chat_format;
 	int n_threads;
+	enum tern_status status;
 
 	common_threads(&run->options.common, &n_threads);
-	if ((status = generation_open_session(&run->session, generation, &run->opened, n_threads, err)) ||
-	    (run->is_chat && (status = generation_add_stops(generation, run->opened.model, err))))
-		return status;
-	run->sampling = generation_sampler(generation);
-	if ((status = tern_sampler_new(&run->sampler, run->opened.model, &run->sampling, err)))
+	if ((status = generation_open_session(&run->session, generation, &run->opened, n_threads, err)))
 		return status;
 	generation_tell_session(run->session, &run->options.common, &run->opened,
-	                        run->is_chat ? run->opened.info.chat_format : NULL);
+	                        format && *format && !generation->raw ? format : NULL);
 	return TERN_OK;
+}
+
+static enum tern_status check_options(const struct run *run)
+{
+	const struct output_options *output = &run->options.output;
+	const struct input_options *input = &run->options.input;
+
+	if (output->json && output->jsonl)
+		return usage_error(&command_run, "--json and --jsonl exclude each other");
+	if (output->batch && (output->json || output->jsonl || output->echo))
+		return usage_error(&command_run,
+		                   "--batch has its own form, a JSON object a line; leave out --json, --jsonl, --echo");
+	if (output->batch && (input->prompt || input->file || run->operands.n_items > 0))
+		return usage_error(&command_run, "--batch: the prompts are in its file; give no other");
+	if (run->options.probs.show &&
+	    !probs_can_show(&run->options.probs, output->json || output->jsonl || output->batch))
+		warn("--show-probs: there is no colour here; --alternatives or --json show probabilities without");
+	return generation_check(&command_run, &run->options.generation);
+}
+
+static enum tern_status work_on_batch(struct run *run)
+{
+	struct batch_options options = {.file = run->options.output.batch,
+	                                .settings = &run->options.generation,
+	                                .probs = &run->options.probs,
+	                                .verbose = run->options.common.verbose};
+	struct tern_error err;
+	enum tern_status status;
+
+	if ((status = common_open_weights(&run->opened, &run->options.common)))
+		return status;
+	if (run->options.generation.system && (status = choose_format(run)))
+		return status;
+	if (open_session(run, &err))
+		return report_error(&err);
+	return batch_run(&options, &run->opened, run->session);
 }
 
 /* Everything after the command line is parsed. Errors of the library are reported here, others where they arise. */
@@ -377,19 +280,19 @@ static enum tern_status work(struct run *run)
 	struct tern_error err = {0};
 	enum tern_status status;
 
-	if ((status = generation_check(&command_run, &run->options.generation)))
+	if ((status = check_options(run)))
 		return status;
-	if (run->options.output.json && run->options.output.jsonl)
-		return usage_error(&command_run, "--json and --jsonl exclude each other");
 	run->options.common.chat_format = run->options.generation.chat_format;
+	if (run->options.output.batch)
+		return work_on_batch(run);
 	if ((status = read_prompt(run)) || (status = common_open_weights(&run->opened, &run->options.common)) ||
 	    (status = choose_format(run)) || (status = read_document(run)))
 		return status;
-	if ((status = tokenize_prompt(run, &err)) || (status = open_session(run, &err)))
-		return report_error(&err);
-	if ((status = check_fit(run)))
-		return status;
-	if ((status = generate(run, &err)))
+	if ((status = tokenize_prompt(run, &err)) || (status = open_session(run, &err)) ||
+	    (status = prompt_check_fit(&run->prompt, (size_t)tern_session_n_ctx(run->session), &run->opened.info,
+	                               &err)) ||
+	    (run->is_chat && (status = generation_add_stops(&run->options.generation, run->opened.model, &err))) ||
+	    (status = answer(run, &err)))
 		return report_error(&err);
 	return TERN_OK;
 }
@@ -404,12 +307,10 @@ static enum tern_status run_main(int argc, char **argv)
 	common_apply(&run.options.common, &run.operands);
 	status = work(&run);
 
-	tern_sampler_free(run.sampler);
 	tern_session_free(run.session);
 	common_close(&run.opened);
-	tern_free(run.all_ids);
-	text_free(&run.prompt);
-	text_free(&run.answer);
+	prompt_free(&run.prompt);
+	text_free(&run.text);
 	options_free(&command_run, &run.options, &run.operands);
 	status = output_finish(status);
 	if (signals_interrupted())

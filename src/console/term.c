@@ -67,7 +67,11 @@ int term_columns(void)
 
 const char *term_style(int fd, enum term_style style)
 {
-	static const char *const sequences[] = {"\033[0m", "\033[1m", "\033[2m"};
+	static const char *const sequences[] = {
+	        [TERM_PLAIN] = "\033[0m", [TERM_BOLD] = "\033[1m",     [TERM_DIM] = "\033[2m",
+	        [TERM_RED] = "\033[31m",  [TERM_MAGENTA] = "\033[35m", [TERM_YELLOW] = "\033[33m",
+	        [TERM_CYAN] = "\033[36m", [TERM_GREEN] = "\033[32m",
+	};
 	const char *no_color = getenv("NO_COLOR");
 	bool wanted = term.is_terminal[fd] && !term.is_dumb && !(no_color && *no_color);
 

@@ -14,7 +14,12 @@ enum term_color {
 enum term_style {
 	TERM_PLAIN,
 	TERM_BOLD,
-	TERM_DIM
+	TERM_DIM,
+	TERM_RED,
+	TERM_MAGENTA,
+	TERM_YELLOW,
+	TERM_CYAN,
+	TERM_GREEN
 };
 
 /* Called first of all. A stream that the parent closed is opened on /dev/null the wrong way round, so that using it

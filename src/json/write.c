@@ -130,6 +130,12 @@ void json_write_bool(struct json_writer *json, bool value)
 	put_text(json, value ? "true" : "false");
 }
 
+void json_write_scalar(struct json_writer *json, const char *text, size_t n_bytes)
+{
+	begin_value(json);
+	put(json, text, n_bytes);
+}
+
 void json_write_null(struct json_writer *json)
 {
 	begin_value(json);

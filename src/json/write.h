@@ -31,6 +31,8 @@ void json_write_uint(struct json_writer *json, uint64_t value);
 /* With 6 to n_digits significant digits; NaN and infinities, which JSON lacks, become null. */
 void json_write_real(struct json_writer *json, double value, int n_digits);
 void json_write_bool(struct json_writer *json, bool value);
+/* A number, true, false or null as it stands in a JSON text. */
+void json_write_scalar(struct json_writer *json, const char *text, size_t n_bytes);
 void json_write_null(struct json_writer *json);
 
 #endif

@@ -1,0 +1,65 @@
+#include "cli/prompt.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+enum tern_status prompt_choose_format(const struct opened *opened, bool raw, bool *is_chat, struct tern_error *err)
+{
+	const char *format = opened->info.chat_format;
+
+	*is_chat = format && *format && !raw;
+	if (format && !*format && !raw)
+		return tern_fail(
+		        err, TERN_ERR_FILE,
+		        "%s: its chat format is not one tern knows; --template chooses one, --raw continues the "
+		        "text as it is",
+		        opened->path);
+	return TERN_OK;
+}
+
+enum tern_status prompt_from_messages(const struct tern_model *model, const struct tern_message *messages,
+                                      size_t n_messages, struct prompt_ids *prompt, struct tern_error *err)
+{
+	enum tern_status status = tern_chat_tokenize(model, messages, n_messages, TERN_CHAT_GENERATE, &prompt->block,
+	                                             &prompt->n_ids, err);
+
+	prompt->ids = prompt->block;
+	return status;
+}
+
+enum tern_status prompt_from_text(const struct tern_model *model, const char *text, size_t n_bytes,
+                                  struct prompt_ids *prompt, struct tern_error *err)
+{
+	enum tern_status status = tern_tokenize(model, text, n_bytes, TERN_TOKENIZE_BOS | TERN_TOKENIZE_SPECIAL,
+	                                        &prompt->block, &prompt->n_ids, err);
+
+	prompt->ids = prompt->block;
+	/* Who writes the beginning of the text out, as many formats are documented, does not want it twice. */
+	if (!status && prompt->n_ids >= 2 && prompt->ids[0] == prompt->ids[1] && prompt->ids[0] == tern_bos(model)) {
+		prompt->ids++;
+		prompt->n_ids--;
+	}
+	return status;
+}
+
+enum tern_status prompt_check_fit(const struct prompt_ids *prompt, size_t n_ctx, const struct tern_model_info *info,
+                                  struct tern_error *err)
+{
+	size_t n_model = (size_t)info->n_ctx_train;
+
+	if (prompt->n_ids <= n_ctx)
+		return TERN_OK;
+	if (prompt->n_ids <= n_model)
+		return tern_fail(err, TERN_ERR_CONTEXT,
+		                 "prompt is %zu tokens, context is %zu (model allows %zu): use -c %zu", prompt->n_ids,
+		                 n_ctx, n_model, n_model);
+	return tern_fail(err, TERN_ERR_CONTEXT, "prompt is %zu tokens, context is %zu (model allows %zu)",
+	                 prompt->n_ids, n_ctx, n_model);
+}
+
+void prompt_free(struct prompt_ids *prompt)
+{
+	tern_free(prompt->block);
+	memset(prompt, 0, sizeof *prompt);
+}
