@@ -79,7 +79,7 @@ check 'help: on standard output' grep -q 'tern run' out
 run 2 'no command'
 check 'no command: help on standard error' grep -q 'tern run' err
 check 'no command: nothing on standard output' test ! -s out
-for command in run info tokenize eval logits; do
+for command in chat run info tokenize eval logits; do
 	run 0 "$command --help" "$command" --help
 	cp out help
 	check "$command --help: examples" grep -q '^Examples:' help

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #if defined(__linux__)
@@ -153,3 +154,24 @@ int tern_threads_of_machine(const char *root)
 }
 
 int tern_default_threads(void) { return tern_threads_of_machine(""); }
+
+uint64_t tern_resident_memory(void)
+{
+#if defined(__linux__)
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long long n_pages = 0;
+	bool is_read = file && fscanf(file, "%*u %llu", &n_pages) == 1;
+
+	if (file)
+		fclose(file);
+	return is_read ? n_pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+#else
+	struct rusage usage;
+	uint64_t unit = 1024;
+
+#if defined(__APPLE__)
+	unit = 1;
+#endif
+	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * unit : 0;
+#endif
+}

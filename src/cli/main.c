@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const commands[] = {&command_run,    &command_info, &command_tokenize,
-                                          &command_bench,  &command_eval, &command_embed,
-                                          &command_logits, &command_help, NULL};
+const struct command *const commands[] = {&command_chat,  &command_run,  &command_info,  &command_tokenize,
+                                          &command_bench, &command_eval, &command_embed, &command_logits,
+                                          &command_help,  NULL};
 
 static const char introduction[] = "tern runs ternary (1.58-bit) language models on ordinary CPUs.\n"
                                    "\n"
+                                   "  tern chat\n"
                                    "  tern run \"Tell me a story about a fox.\"\n"
                                    "  tern run -m model.gguf \"Summarise this text.\" < text.txt\n"
                                    "  tern info model.gguf\n"

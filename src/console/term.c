@@ -48,6 +48,8 @@ void term_configure(enum term_color color, bool quiet)
 	term.quiet = quiet;
 }
 
+bool term_is_quiet(void) { return term.quiet; }
+
 bool term_is_terminal(int fd) { return term.is_terminal[fd]; }
 
 bool term_stdin_is_closed(void) { return term.stdin_is_closed; }

@@ -32,6 +32,7 @@ const char *term_program(void);
 
 /* What the options say: colour, and whether warnings are wanted. */
 void term_configure(enum term_color color, bool quiet);
+bool term_is_quiet(void);
 
 bool term_is_terminal(int fd);
 /* True if standard input was closed by the parent: there is nothing to read and that is no error. */

@@ -1,0 +1,105 @@
+/* The commands of a chat that tell about the model, the context and the speed. */
+#include "base/machine.h"
+#include "base/memory.h"
+#include "cli/chat.h"
+#include "cli/chat_screen.h"
+#include "console/format.h"
+
+#include <string.h>
+
+void chat_show(struct chat *chat, const char *argument)
+{
+	const struct tern_model_info *info = &chat->loader.opened.info;
+	const struct chat_values *values = &chat->values;
+	char count[FORMAT_SIZE], bytes[FORMAT_SIZE];
+	struct text text = {0};
+
+	(void)argument;
+	if (chat_need_model(chat))
+		return;
+	text_printf(&text, "model        %s\nfile         %s\n", *info->name ? info->name : "(no name)",
+	            chat->loader.opened.path);
+	text_printf(&text, "parameters   %s, %s\n", format_count(count, info->n_params),
+	            format_bytes(bytes, info->n_weight_bytes));
+	text_printf(&text,
+	            "shape        %s: %d layers, width %d, feed-forward %d, %d heads sharing %d of keys and values\n",
+	            info->arch, info->n_layer, info->n_embd, info->n_ff, info->n_head, info->n_head_kv);
+	text_printf(&text, "vocabulary   %d tokens\n", info->n_vocab);
+	text_printf(&text, "context      %d tokens (the model allows %d)\n", tern_session_n_ctx(chat->loader.session),
+	            info->n_ctx_train);
+	text_printf(&text, "chat format  %s%s\n", info->chat_format,
+	            values->generation.chat_format ? " (chosen with --template)" : "");
+	text_printf(&text, "system text  %s\n",
+	            !chat->takes_system ? "the model knows none"
+	            : chat->talk.system ? chat->talk.system
+	                                : "none");
+	text_printf(&text, "computing    %d threads, kernels %s\n", tern_session_n_threads(chat->loader.session),
+	            tern_isa_name(NULL));
+	screen_say(&text);
+}
+
+static double rate(long n, double seconds) { return seconds > 0 ? (double)n / seconds : 0; }
+
+static void put_speed(struct text *text, const char *label, const struct chat_speed *speed)
+{
+	text_printf(text, "%s\n  read       %ld tokens", label, speed->n_prompt);
+	if (speed->n_prompt > 0)
+		text_printf(text, ", %.1f t/s", rate(speed->n_prompt, speed->prompt_seconds));
+	text_printf(text, "; %ld more were in the context\n  generated  %ld tokens", speed->n_kept, speed->n_generated);
+	if (speed->n_generated > 0)
+		text_printf(text, ", %.1f t/s", rate(speed->n_generated, speed->generate_seconds));
+	text_append(text, "\n", 1);
+}
+
+void chat_stats(struct chat *chat, const char *argument)
+{
+	uint64_t n_resident = tern_resident_memory();
+	char bytes[FORMAT_SIZE];
+	struct text text = {0};
+
+	(void)argument;
+	if (chat->total.n_prompt > 0) {
+		put_speed(&text, "last answer", &chat->last);
+		put_speed(&text, "all answers", &chat->total);
+	} else {
+		text_printf(&text, "no answer yet\n");
+	}
+	if (chat->is_loaded)
+		text_printf(&text, "context      %d of %d tokens\n", tern_session_n_past(chat->loader.session),
+		            tern_session_n_ctx(chat->loader.session));
+	if (n_resident > 0)
+		text_printf(&text, "memory       %s, the used part of the model included\n",
+		            format_bytes(bytes, n_resident));
+	screen_say(&text);
+}
+
+void chat_context(struct chat *chat, const char *argument)
+{
+	const struct conversation *talk = &chat->talk;
+	struct conversation_ids ids;
+	struct tern_error err;
+	struct text text = {0};
+	size_t n_ctx, n_inside = talk->n_messages - talk->n_outside;
+
+	(void)argument;
+	if (chat_need_model(chat))
+		return;
+	n_ctx = (size_t)tern_session_n_ctx(chat->loader.session);
+	if (talk->n_messages == 0 && !talk->system) {
+		text_printf(&text, "0 of %zu tokens, nothing has been said yet\n", n_ctx);
+		screen_say(&text);
+		return;
+	}
+	if (conversation_tokenize(talk, chat->loader.opened.model, 0, &ids, &err)) {
+		chat_failed(chat, &err);
+		return;
+	}
+	text_printf(&text, "%zu of %zu tokens (%.0f %%): ", ids.n_ids, n_ctx, 100 * (double)ids.n_ids / (double)n_ctx);
+	text_printf(&text, "%s%zu message%s", talk->system && !talk->omits_system ? "the system text and " : "",
+	            n_inside, n_inside == 1 ? "" : "s");
+	if (talk->n_outside > 0)
+		text_printf(&text, "; %zu older ones have left", talk->n_outside);
+	text_append(&text, "\n", 1);
+	screen_say(&text);
+	tern_free(ids.ids);
+}

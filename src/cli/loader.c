@@ -1,0 +1,102 @@
+#include "cli/loader.h"
+#include "base/error.h"
+#include "console/term.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *load(void *context)
+{
+	struct loader *loader = context;
+	struct opened *opened = &loader->opened;
+
+	loader->status = common_open_found(opened, loader->settings, &loader->err);
+	if (!loader->status && opened->info.n_layer > 0)
+		loader->status = generation_open_session(&loader->session, loader->generation, opened,
+		                                         loader->settings.n_threads, &loader->err);
+	/* The pipe is empty, so this neither blocks nor fails. */
+	while (write(loader->pipe[1], "", 1) < 0 && errno == EINTR)
+		continue;
+	return NULL;
+}
+
+/* Signals are for the thread that has the terminal. */
+static int start_thread(struct loader *loader)
+{
+	sigset_t all, before;
+	int failure;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failure = pthread_create(&loader->thread, NULL, load, loader);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return failure;
+}
+
+enum tern_status loader_start(struct loader *loader, const struct common_options *common,
+                              const struct generation_options *generation)
+{
+	enum tern_status status;
+
+	memset(loader, 0, sizeof *loader);
+	loader->generation = generation;
+	if ((status = common_find(&loader->opened, common, &loader->settings)))
+		return status;
+	if (pipe(loader->pipe) != 0) {
+		tern_fail(&loader->err, TERN_ERR_FAILED, "cannot make a pipe: %s", strerror(errno));
+		return report_error(&loader->err);
+	}
+	for (int i = 0; i < 2; i++)
+		fcntl(loader->pipe[i], F_SETFD, FD_CLOEXEC);
+	if (start_thread(loader) != 0)
+		load(loader); /* no more threads: then it is done here and now */
+	else
+		loader->is_running = true;
+	return TERN_OK;
+}
+
+int loader_fd(const struct loader *loader) { return loader->pipe[0]; }
+
+bool loader_wait(const struct loader *loader, int timeout_ms)
+{
+	struct pollfd done = {.fd = loader->pipe[0], .events = POLLIN};
+
+	return poll(&done, 1, timeout_ms) == 1;
+}
+
+enum tern_status loader_finish(struct loader *loader, struct tern_error *err)
+{
+	char byte;
+
+	if (loader->is_running)
+		pthread_join(loader->thread, NULL);
+	loader->is_running = false;
+	/* Whoever waits for the pipe is not to be woken again. */
+	while (loader_wait(loader, 0) && read(loader->pipe[0], &byte, 1) < 0 && errno == EINTR)
+		continue;
+	if (loader->status)
+		*err = loader->err;
+	return loader->status;
+}
+
+bool loader_free(struct loader *loader)
+{
+	struct tern_error err;
+
+	if (loader->is_running && !loader_wait(loader, 0))
+		return false;
+	if (loader->is_running)
+		loader_finish(loader, &err);
+	tern_session_free(loader->session);
+	common_close(&loader->opened);
+	if (loader->pipe[0] > 0) {
+		close(loader->pipe[0]);
+		close(loader->pipe[1]);
+	}
+	memset(loader, 0, sizeof *loader);
+	return true;
+}
