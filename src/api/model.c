@@ -66,7 +66,7 @@ static enum tern_status load(struct tern_model *model, const struct tern_model_o
 	if (model->has_weights &&
 	    (status = tern_transformer_load(&model->transformer, &model->gguf, options, &model->file, err)))
 		return status;
-	if ((status = tern_model_load_text(model, options->chat_format, err)))
+	if ((status = tern_model_load_text(model, options, err)))
 		return status;
 	return options->lock ? lock_weights(model, err) : TERN_OK;
 }

@@ -24,8 +24,8 @@ struct tern_model {
 	bool *is_end;                                   /* [n_pieces] tokens that end a text or a turn */
 };
 
-/* Fills tokenizer, chat_format and what ends texts from the metadata. The chat format is the one called chat_format
- * unless that is NULL. In vocab.c. */
-enum tern_status tern_model_load_text(struct tern_model *model, const char *chat_format, struct tern_error *err);
+/* Fills tokenizer, chat_format and what ends texts from the metadata and the options. In vocab.c. */
+enum tern_status tern_model_load_text(struct tern_model *model, const struct tern_model_options *options,
+                                      struct tern_error *err);
 
 #endif

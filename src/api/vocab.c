@@ -33,7 +33,7 @@ static enum tern_status read_pieces(const struct reading *r, const char *key, st
 	if (status || !pair)
 		return status;
 	*n = (size_t)pair->n_items;
-	if (!(*pieces = tern_alloc(*n, sizeof **pieces)))
+	if (!(*pieces = tern_alloc_huge(*n, sizeof **pieces)))
 		return tern_fail_memory(err, *n * sizeof **pieces);
 	const uint8_t *cursor = pair->value;
 	for (size_t i = 0; i < *n; i++) {
@@ -294,9 +294,11 @@ static void add_chat_ends(struct tern_model *model)
 	}
 }
 
-enum tern_status tern_model_load_text(struct tern_model *model, const char *chat_format, struct tern_error *err)
+enum tern_status tern_model_load_text(struct tern_model *model, const struct tern_model_options *options,
+                                      struct tern_error *err)
 {
-	struct reading r = {.model = model};
+	int n_threads = options->n_threads ? options->n_threads : tern_default_threads();
+	struct reading r = {.model = model, .vocab.n_threads = n_threads};
 	enum tern_status status = read_vocab(&r, err);
 
 	if (!status)
@@ -305,7 +307,7 @@ enum tern_status tern_model_load_text(struct tern_model *model, const char *chat
 		status = find_end_tokens(model, &r, err);
 	model->bos_id = r.vocab.add_bos ? r.vocab.bos_id : -1;
 	if (!status)
-		status = find_chat_format(model, &r, chat_format, err);
+		status = find_chat_format(model, &r, options->chat_format, err);
 	if (!status)
 		add_chat_ends(model);
 	tern_free(r.pieces);

@@ -1,6 +1,6 @@
 /* Files: opening (mapped or read), reading to the end, and writing so that a finished file appears all at once.
  * Every system call is repeated when a signal interrupts it and goes on after a short count. */
-#if defined(__linux__)
+#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE /* madvise */
 #endif
 #if defined(__APPLE__)
@@ -148,7 +148,7 @@ static enum tern_status open_regular(const char *path, int *fd, size_t *size, st
 /* Reads exactly `size` bytes of fd into new aligned memory. */
 static enum tern_status read_sized(int fd, const char *path, size_t size, const uint8_t **data, struct tern_error *err)
 {
-	uint8_t *bytes = tern_alloc_aligned(size, 1);
+	uint8_t *bytes = tern_alloc_huge(size, 1);
 	size_t n = 0;
 	ssize_t got = 1;
 

@@ -1,6 +1,11 @@
+#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE /* madvise */
+#endif
+
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #ifdef TERN_FAIL_ALLOC
 #include <stdatomic.h>
@@ -22,17 +27,37 @@ void *tern_alloc(size_t n_items, size_t item_size)
 	return calloc(n_items ? n_items : 1, item_size ? item_size : 1);
 }
 
+/* Not zeroed, NULL on failure. alignment: a power of two, at least 64; the size is rounded up to whole cache lines. */
+static void *alloc_at(size_t alignment, size_t n_items, size_t item_size, size_t *n_bytes)
+{
+	void *block;
+
+	if (injected_failure() || !tern_mul_size(n_items, item_size, n_bytes) || !tern_add_size(*n_bytes, 63, n_bytes))
+		return NULL;
+	*n_bytes = *n_bytes < 64 ? 64 : *n_bytes & ~(size_t)63;
+	return posix_memalign(&block, alignment, *n_bytes) == 0 ? block : NULL;
+}
+
 void *tern_alloc_aligned(size_t n_items, size_t item_size)
 {
 	size_t n_bytes;
-	void *block;
+	return alloc_at(64, n_items, item_size, &n_bytes);
+}
 
-	if (injected_failure() || !tern_mul_size(n_items, item_size, &n_bytes) || !tern_add_size(n_bytes, 63, &n_bytes))
-		return NULL;
-	n_bytes = n_bytes < 64 ? 64 : n_bytes & ~(size_t)63;
-	if (posix_memalign(&block, 64, n_bytes) != 0)
-		return NULL;
-	return block;
+void *tern_alloc_huge(size_t n_items, size_t item_size)
+{
+#if defined(MADV_HUGEPAGE)
+	const size_t huge = (size_t)2 << 20; /* of x86-64, and of AArch64 with pages of 4 KiB */
+	size_t n_bytes;
+
+	if (tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= huge) {
+		void *block = alloc_at(huge, n_items, item_size, &n_bytes);
+		if (block)
+			(void)madvise(block, n_bytes, MADV_HUGEPAGE); /* no error: then they are small */
+		return block;
+	}
+#endif
+	return tern_alloc_aligned(n_items, item_size);
 }
 
 void *tern_realloc(void *block, size_t n_items, size_t item_size)

@@ -15,6 +15,10 @@ void *tern_alloc(size_t n_items, size_t item_size);
  * the pages of a large block cost nothing until they are used. The size is rounded up to whole cache lines. */
 void *tern_alloc_aligned(size_t n_items, size_t item_size);
 
+/* Like tern_alloc_aligned(), for blocks all of which will be used: large ones are made of huge pages where the system
+ * grants them, which take fewer faults to touch and fewer walks of page tables to read. */
+void *tern_alloc_huge(size_t n_items, size_t item_size);
+
 /* Resizes like realloc(); on failure the old block stays. New bytes are not zeroed. */
 void *tern_realloc(void *block, size_t n_items, size_t item_size);
 

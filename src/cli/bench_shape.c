@@ -354,7 +354,7 @@ static enum tern_status allocate(const char *name, size_t n_header, uint64_t n_d
 	if (needed > available || needed > SIZE_MAX)
 		return tern_fail(err, TERN_ERR_FAILED, "--shape %s needs %llu MiB of memory, %llu MiB are available",
 		                 name, (unsigned long long)(needed >> 20), (unsigned long long)(available >> 20));
-	*image = tern_alloc_aligned((size_t)needed, 1);
+	*image = tern_alloc_huge((size_t)needed, 1);
 	return *image ? TERN_OK : tern_fail_memory(err, (size_t)needed);
 }
 

@@ -396,7 +396,7 @@ static enum tern_status repack_ternary(struct job *job, size_t x_group, struct t
 	if (status)
 		return status;
 	n_scale = job->group ? job->n_panel * TERN_PANEL_ROWS * (job->n_col / job->group) : 0;
-	out->panels = job->panels = tern_alloc_aligned(job->n_panel, panel_bytes);
+	out->panels = job->panels = tern_alloc_huge(job->n_panel, panel_bytes);
 	if (n_scale)
 		out->group_scales = job->group_scales = tern_alloc_aligned(n_scale, sizeof *out->group_scales);
 	if (!out->panels || (n_scale && !out->group_scales))
@@ -470,7 +470,7 @@ static enum tern_status repack_q8p(struct job *job)
 	struct tern_repacker *r = job->repacker;
 	size_t plane_bytes = job->n_panel * tern_q8p_panel_bytes(job->n_col);
 
-	job->planes = tern_alloc_aligned(2, plane_bytes);
+	job->planes = tern_alloc_huge(2, plane_bytes);
 	job->row_scales = tern_alloc(job->n_row, sizeof *job->row_scales);
 	if (!job->planes || !job->row_scales)
 		return tern_fail_memory(r->err, 2 * plane_bytes);

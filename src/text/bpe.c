@@ -2,7 +2,6 @@
 #include "text/bpe.h"
 
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "text/merge.h"
 #include "text/normalize.h"
 
@@ -20,21 +19,25 @@ static int byte_of(uint32_t code_point)
 	return code_point == 0x143 ? 0xad : -1;
 }
 
+/* The byte that the two bytes of a character from U+0080 to U+07FF stand for, or -1. */
+static int byte_of_two(unsigned char lead, unsigned char next)
+{
+	bool is_two = lead >= 0xc2 && lead <= 0xdf && (next & 0xc0) == 0x80;
+	return is_two ? byte_of((lead & 0x1fu) << 6 | (next & 0x3fu)) : -1;
+}
+
+/* The alphabet has characters of one and two bytes. */
 bool tern_bpe_decode(const char *bytes, size_t length, char *out, size_t *n_out)
 {
+	const unsigned char *in = (const unsigned char *)bytes, *end = in + length;
 	char *to = out;
 
-	for (size_t i = 0; i < length;) {
-		uint32_t code_point = (unsigned char)bytes[i];
-		size_t n = 1;
-		if (code_point >= 0x80 &&
-		    tern_utf8_decode(bytes + i, length - i, &code_point, &n) != TERN_UTF8_CHARACTER)
-			return false;
-		int byte = byte_of(code_point);
+	while (in < end) {
+		int byte = in[0] >= '!' && in[0] <= '~' ? in[0] : end - in > 1 ? byte_of_two(in[0], in[1]) : -1;
 		if (byte < 0)
 			return false;
+		in += in[0] < 0x80 ? 1 : 2;
 		*to++ = (char)byte;
-		i += n;
 	}
 	*n_out = (size_t)(to - out);
 	return true;

@@ -36,7 +36,9 @@ bool tern_piece_table_init(struct piece_table *table, const struct tern_piece *p
 	table->pieces = pieces;
 	table->bits = table_bits(n);
 	table->hash = tern_hash_new_key(table);
-	table->slots = tern_alloc((size_t)1 << table->bits, sizeof *table->slots);
+	table->slots = tern_alloc_huge((size_t)1 << table->bits, sizeof *table->slots);
+	if (table->slots)
+		memset(table->slots, 0, sizeof *table->slots << table->bits);
 	return table->slots != NULL;
 }
 
@@ -85,7 +87,7 @@ bool tern_merge_table_init(struct merge_table *table, size_t n)
 	size_t size = (size_t)1 << table->bits;
 
 	table->hash = tern_hash_new_key(table);
-	table->slots = tern_alloc_aligned(size, sizeof *table->slots);
+	table->slots = tern_alloc_huge(size, sizeof *table->slots);
 	if (!table->slots)
 		return false;
 	for (size_t i = 0; i < size; i++)

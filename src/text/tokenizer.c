@@ -175,7 +175,7 @@ static enum tern_status add_pieces(const struct builder *b)
 			return status;
 		n_bytes += 2 * vocab->pieces[id].length; /* 2 * MAX_PIECES * MAX_PIECE_LENGTH bytes at most */
 	}
-	t->text = tern_alloc_aligned(n_bytes, 1);
+	t->text = tern_alloc_huge(n_bytes, 1);
 	t->specials.specials = tern_alloc(vocab->n_pieces, sizeof *t->specials.specials);
 	if (!t->text || !t->specials.specials || !tern_piece_table_init(&t->table, t->pieces, vocab->n_pieces))
 		return tern_fail_memory(b->err, n_bytes + vocab->n_pieces * sizeof *t->specials.specials);

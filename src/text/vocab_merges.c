@@ -2,6 +2,7 @@
 #include "text/vocab_merges.h"
 
 #include "base/memory.h"
+#include "base/threads.h"
 #include "text/bpe.h"
 #include "text/spm.h"
 
@@ -25,17 +26,24 @@ static bool decode_side(const struct builder *b, const char *bytes, size_t lengt
 	return true;
 }
 
-/* Merges go into the table a batch at a time, a step at a time, so that the look-ups of a batch, which nearly always
- * miss the caches, wait for memory together: that is most of the time it takes to open a large vocabulary. */
+/* Making the table of merges is most of the time it takes to open a large vocabulary. Tokens are looked up a batch at a
+ * time, a step at a time, so that the look-ups of a batch, which nearly always miss the caches, wait for memory
+ * together; and by several threads, a chunk of merges each. */
 enum {
-	MERGE_BATCH = 16
+	MERGE_BATCH = 16,
+	MERGE_CHUNK = 1 << 13, /* some tenths of a millisecond; fewer merges are not worth waking a thread for */
+	MAX_THREADS = 16,
+};
+
+/* The tokens of a merge; one below 0 if the merge is to be skipped. */
+struct merge_ids {
+	int32_t left, right, joined;
 };
 
 struct pending_merge {
 	size_t split; /* where in the merge's spelling the space is */
 	char *text;   /* of both sides, one after the other */
 	size_t n_left, n_right;
-	int32_t left, right, joined;
 };
 
 static enum tern_status decode_merge(const struct builder *b, size_t rank, struct pending_merge *pending)
@@ -72,7 +80,8 @@ static int32_t find_joined(const struct tern_tokenizer *t, int32_t before, const
 
 /* A merge of tokens that ordinary text is not made of, control tokens say, is skipped: text must not become one.
  * Whether it is that, or names no tokens at all. */
-static enum tern_status check_skipped(const struct builder *b, size_t rank, const struct pending_merge *pending)
+static enum tern_status check_skipped(const struct builder *b, size_t rank, const struct pending_merge *pending,
+                                      const struct merge_ids *ids)
 {
 	const struct special_table *specials = &b->tokenizer->specials;
 	const struct tern_piece *merge = &b->vocab->merges[rank];
@@ -84,67 +93,126 @@ static enum tern_status check_skipped(const struct builder *b, size_t rank, cons
 		memcpy(pending->text, merge->bytes, n_left);
 		memcpy(pending->text + n_left, merge->bytes + n_left + 1, n_right);
 	}
-	if ((pending->left < 0 && !tern_special_find(specials, pending->text, n_left)) ||
-	    (pending->right < 0 && !tern_special_find(specials, pending->text + n_left, n_right)))
+	if ((ids->left < 0 && !tern_special_find(specials, pending->text, n_left)) ||
+	    (ids->right < 0 && !tern_special_find(specials, pending->text + n_left, n_right)))
 		return bad_merge(b, rank, "it names no tokens");
-	if (pending->joined < 0 && !tern_special_find(specials, pending->text, n_left + n_right))
+	if (ids->joined < 0 && !tern_special_find(specials, pending->text, n_left + n_right))
 		return bad_merge(b, rank, "what it makes is no token");
 	return TERN_OK;
 }
 
-static enum tern_status find_merge(const struct builder *b, size_t rank, int32_t joined_before,
-                                   struct pending_merge *pending)
+/* Finds the tokens of merges first .. first + n - 1, n <= MERGE_BATCH. text: room for all of their spellings. */
+static enum tern_status find_batch(const struct builder *b, size_t first, size_t n, int32_t joined_before, char *text,
+                                   struct merge_ids *ids)
 {
 	const struct tern_tokenizer *t = b->tokenizer;
+	struct pending_merge batch[MERGE_BATCH];
+	enum tern_status status = TERN_OK;
 
-	pending->left = tern_piece_table_find(&t->table, pending->text, pending->n_left);
-	pending->right = tern_piece_table_find(&t->table, pending->text + pending->n_left, pending->n_right);
-	pending->joined = find_joined(t, joined_before, pending->text, pending->n_left + pending->n_right);
-	if (pending->left < 0 || pending->right < 0 || pending->joined < 0)
-		return check_skipped(b, rank, pending);
-	tern_merge_table_prefetch(&t->merges, pending->left, pending->right);
+	for (size_t i = 0; i < n && !status; i++) {
+		batch[i].text = text;
+		text += b->vocab->merges[first + i].length;
+		status = decode_merge(b, first + i, &batch[i]);
+	}
+	for (size_t i = 0; i < n && !status; i++) {
+		const struct pending_merge *m = &batch[i];
+		ids[i].left = tern_piece_table_find(&t->table, m->text, m->n_left);
+		ids[i].right = tern_piece_table_find(&t->table, m->text + m->n_left, m->n_right);
+		ids[i].joined = joined_before = find_joined(t, joined_before, m->text, m->n_left + m->n_right);
+		if (ids[i].left < 0 || ids[i].right < 0 || ids[i].joined < 0)
+			status = check_skipped(b, first + i, m, &ids[i]);
+	}
+	return status;
+}
+
+/* The same for a chunk, in any order of chunks. */
+static enum tern_status find_chunk(const struct builder *b, size_t chunk, char *text, struct merge_ids *ids)
+{
+	size_t first = chunk * MERGE_CHUNK, left = b->vocab->n_merges - first,
+	       end = first + (left < MERGE_CHUNK ? left : MERGE_CHUNK);
+	enum tern_status status = TERN_OK;
+
+	for (size_t i = first; i < end && !status; i += MERGE_BATCH)
+		status = find_batch(b, i, end - i < MERGE_BATCH ? end - i : MERGE_BATCH,
+		                    i > first ? ids[i - 1].joined : 0, text, ids + i);
+	return status;
+}
+
+/* Work of the threads: the tokens of all merges. */
+struct find_task {
+	struct builder silent; /* without an error to write to: whoever is first does it again and tells */
+	char *texts;           /* text_size bytes for each thread */
+	size_t text_size;
+	struct merge_ids *ids; /* [n_merges] */
+	bool *has_failed;      /* [n_chunk] */
+};
+
+static void run_chunk(void *context, size_t chunk, int worker)
+{
+	const struct find_task *task = context;
+	char *text = task->texts + (size_t)worker * task->text_size;
+
+	task->has_failed[chunk] = find_chunk(&task->silent, chunk, text, task->ids) != TERN_OK;
+}
+
+static enum tern_status find_all(const struct builder *b, struct find_task *task, struct tern_pool *pool)
+{
+	size_t n_chunk = (b->vocab->n_merges + MERGE_CHUNK - 1) / MERGE_CHUNK;
+
+	task->silent = *b;
+	task->silent.err = NULL;
+	task->ids = tern_alloc_huge(b->vocab->n_merges, sizeof *task->ids);
+	task->has_failed = tern_alloc(n_chunk, sizeof *task->has_failed);
+	task->texts = tern_alloc_aligned((size_t)tern_pool_size(pool), task->text_size);
+	if (!task->ids || !task->has_failed || !task->texts)
+		return tern_fail_memory(b->err, b->vocab->n_merges * sizeof *task->ids + task->text_size);
+	tern_pool_run(pool, run_chunk, task, n_chunk);
+	for (size_t chunk = 0; chunk < n_chunk; chunk++)
+		if (task->has_failed[chunk])
+			return find_chunk(b, chunk, task->texts, task->ids);
 	return TERN_OK;
 }
 
-static enum tern_status add_batch(const struct builder *b, size_t first, size_t n, struct pending_merge *batch)
+static bool add_all(const struct builder *b, const struct merge_ids *ids)
 {
-	enum tern_status status = TERN_OK;
-	int32_t joined = first > 0 ? batch[MERGE_BATCH - 1].joined : 0;
+	struct merge_table *table = &b->tokenizer->merges;
+	size_t n = b->vocab->n_merges;
 
-	for (size_t i = 0; i < n && !status; i++)
-		status = decode_merge(b, first + i, &batch[i]);
-	for (size_t i = 0; i < n && !status; i++) {
-		status = find_merge(b, first + i, joined, &batch[i]);
-		joined = batch[i].joined;
+	if (!tern_merge_table_init(table, n))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (i + MERGE_BATCH < n)
+			tern_merge_table_prefetch(table, ids[i + MERGE_BATCH].left, ids[i + MERGE_BATCH].right);
+		if (ids[i].left >= 0 && ids[i].right >= 0 && ids[i].joined >= 0)
+			tern_merge_table_add(table, ids[i].left, ids[i].right, (uint32_t)i, ids[i].joined);
 	}
-	for (size_t i = 0; i < n && !status; i++)
-		if (batch[i].left >= 0 && batch[i].right >= 0 && batch[i].joined >= 0)
-			tern_merge_table_add(&b->tokenizer->merges, batch[i].left, batch[i].right,
-			                     (uint32_t)(first + i), batch[i].joined);
-	return status;
+	return true;
 }
 
 enum tern_status tern_add_merges(const struct builder *b)
 {
 	const struct tern_vocab *vocab = b->vocab;
-	struct pending_merge batch[MERGE_BATCH];
-	enum tern_status status = TERN_OK;
-	size_t longest = 1;
+	size_t n_chunk = vocab->n_merges / MERGE_CHUNK + 1,
+	       n_threads = vocab->n_threads > 1 ? (size_t)vocab->n_threads : 1;
+	struct find_task task = {.text_size = 1};
+	struct tern_pool *pool = NULL;
+	enum tern_status status;
 
 	for (size_t i = 0; i < vocab->n_merges; i++)
-		if (vocab->merges[i].length > longest)
-			longest = vocab->merges[i].length;
-	if (longest > 2 * MAX_PIECE_LENGTH + 1)
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: vocabulary: a merge of %zu bytes", b->source, longest);
-	char *text = tern_alloc_aligned(MERGE_BATCH * longest, 1);
-	if (!text || !tern_merge_table_init(&b->tokenizer->merges, vocab->n_merges)) {
-		tern_free(text);
-		return tern_fail_memory(b->err, longest + vocab->n_merges * sizeof *b->tokenizer->merges.slots);
-	}
-	for (size_t i = 0; i < MERGE_BATCH; i++)
-		batch[i].text = text + i * longest;
-	for (size_t i = 0; i < vocab->n_merges && !status; i += MERGE_BATCH)
-		status = add_batch(b, i, vocab->n_merges - i < MERGE_BATCH ? vocab->n_merges - i : MERGE_BATCH, batch);
-	tern_free(text);
+		if (vocab->merges[i].length > task.text_size)
+			task.text_size = vocab->merges[i].length;
+	if (task.text_size > 2 * MAX_PIECE_LENGTH + 1)
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: vocabulary: a merge of %zu bytes", b->source,
+		                 task.text_size);
+	task.text_size *= MERGE_BATCH;
+	n_threads = n_threads < MAX_THREADS ? n_threads : MAX_THREADS;
+	n_threads = n_threads < n_chunk ? n_threads : n_chunk;
+	if (!(status = tern_pool_new(&pool, (int)n_threads, b->err)) && !(status = find_all(b, &task, pool)) &&
+	    !add_all(b, task.ids))
+		status = tern_fail_memory(b->err, vocab->n_merges * sizeof *b->tokenizer->merges.slots);
+	tern_pool_free(pool);
+	tern_free(task.texts);
+	tern_free(task.has_failed);
+	tern_free(task.ids);
 	return status;
 }

@@ -52,6 +52,7 @@ struct tern_vocab {
 	int32_t bos_id, eos_id, unk_id;  /* -1 = none */
 	bool add_bos, add_eos;
 	bool add_space_prefix; /* SPM: a space before the text, and before what follows a special token */
+	int n_threads;         /* to make the tokenizer with; 0 = 1 */
 };
 
 #endif
