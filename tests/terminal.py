@@ -71,12 +71,17 @@ class Terminal:
 
     def send(self, keys):
         """Types a string (as UTF-8) or bytes; long ones as fast as the program takes them."""
-        rest = keys.encode() if isinstance(keys, str) else keys
+        rest = memoryview(keys.encode() if isinstance(keys, str) else keys)
+        os.set_blocking(self.master, False)
         while rest:
-            self._read(0)
-            _, writable, _ = select.select([], [self.master], [], 0.05)
+            readable, writable, _ = select.select([self.master], [self.master], [])
+            if readable:
+                self._read(0)
             if writable:
-                rest = rest[os.write(self.master, rest[:1024]):]
+                try:
+                    rest = rest[os.write(self.master, rest[:1 << 16]):]
+                except BlockingIOError:
+                    time.sleep(0.001)
 
     def paste(self, text):
         self.send(b"\x1b[200~" + (text.encode() if isinstance(text, str) else text) + b"\x1b[201~")
@@ -241,8 +246,11 @@ def _be_shell(argv, environment, cwd, slave, events, orders):
             continue
         os.tcsetpgrp(slave, child)
         os.killpg(child, signal.SIGCONT)
-    os.write(events, b"ended %d\n" % status)
-    os.read(orders, 1)
+    try:
+        os.write(events, b"ended %d\n" % status)
+        os.read(orders, 1)
+    except BrokenPipeError:  # the test did not wait for the end
+        pass
 
 
 def main(tests):

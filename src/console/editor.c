@@ -70,7 +70,7 @@ void editor_finish(struct editor *editor, enum editor_event event)
 	editor->is_done = true;
 }
 
-static void draw(struct editor *editor)
+void editor_draw(struct editor *editor)
 {
 	const struct line *line = &editor->line;
 	struct frame_source source = {
@@ -122,6 +122,8 @@ static bool read_keys(struct editor *editor)
 
 static void react_to_signals(struct editor *editor)
 {
+	if (editor->is_done)
+		return;
 	if (tty_was_resumed()) {
 		screen_forget(&editor->screen);
 		editor->needs_drawing = true;
@@ -165,7 +167,6 @@ static bool wait_for_keys(struct editor *editor)
 			editor_finish(editor, EDITOR_END);
 		return false;
 	case WAIT_SIGNAL:
-		react_to_signals(editor);
 		return false;
 	case WAIT_WAKE:
 		editor_finish(editor, EDITOR_WAKE);
@@ -175,7 +176,7 @@ static bool wait_for_keys(struct editor *editor)
 	}
 	/* Nothing more is there for now: the moment to draw. */
 	if (editor->needs_drawing && tern_clock_ns() >= editor->draw_due_ns)
-		draw(editor);
+		editor_draw(editor);
 	uint64_t waited_ns = tern_clock_ns() - editor->input_ns;
 	if (!editor->keys.in_paste)
 		return waited_ns >= (uint64_t)KEY_MS * NS_PER_MS;
@@ -199,6 +200,7 @@ static void run(struct editor *editor)
 			editor_key(editor, &key);
 			is_timed_out = false;
 		}
+		react_to_signals(editor);
 		if (!editor->is_done)
 			is_timed_out = wait_for_keys(editor);
 	}
@@ -237,7 +239,7 @@ static void leave(struct editor *editor)
 	default:
 		break;
 	}
-	draw(editor);
+	editor_draw(editor);
 	bool is_interrupt = editor->event == EDITOR_INTERRUPT || editor->event == EDITOR_INTERRUPT_CLEARED;
 	screen_leave(&editor->screen, is_interrupt ? "^C" : "");
 }
@@ -257,7 +259,7 @@ static enum editor_event edit(struct editor *editor, const char *initial, struct
 	screen_forget(&editor->screen);
 	editor->is_done = editor->keeps_text = false;
 	editor->draw_due_ns = 0;
-	draw(editor);
+	editor_draw(editor);
 	run(editor);
 	leave(editor);
 	if (editor->event == EDITOR_TEXT || editor->event == EDITOR_BLOCK || editor->event == EDITOR_EXTERNAL)

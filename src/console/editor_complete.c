@@ -49,6 +49,7 @@ static void apply(struct editor *editor, const struct completions *completions)
 		if (n_common > 0 && first[n_common - 1] != '/')
 			editor_insert(editor, " ", 1);
 	} else if (n_common < editor->line.cursor - start || !replace(editor, start, first, n_common)) {
+		editor_draw(editor);
 		screen_list(&editor->screen, first, completions->n_words);
 	}
 }

@@ -46,6 +46,7 @@ static void edit_elsewhere(struct editor *editor) { editor_finish(editor, EDITOR
 
 static void stop(struct editor *editor)
 {
+	editor_draw(editor);
 	screen_leave(&editor->screen, "");
 	tty_stop();
 }
@@ -238,15 +239,8 @@ void editor_end_paste(struct editor *editor)
 	editor->needs_drawing = true;
 }
 
-void editor_key(struct editor *editor, const struct key *key)
+static void act(struct editor *editor, const struct key *key)
 {
-	if (key->code == KEY_PASTE) {
-		text_append(&editor->paste, key->bytes, key->n_bytes);
-		return;
-	}
-	editor->needs_drawing = true;
-	if (editor->search.is_active && search_key(editor, key))
-		return;
 	void (*action)(struct editor *) = action_of(key->code);
 	line_begin_key(&editor->line, is_kill(action), action == move_up || action == move_down);
 	if (key->code == KEY_TEXT)
@@ -255,4 +249,16 @@ void editor_key(struct editor *editor, const struct key *key)
 		editor_end_paste(editor);
 	else if (action)
 		action(editor);
+}
+
+void editor_key(struct editor *editor, const struct key *key)
+{
+	if (key->code == KEY_PASTE) {
+		text_append(&editor->paste, key->bytes, key->n_bytes);
+		return;
+	}
+	bool is_done = editor->search.is_active && search_key(editor, key);
+	if (!is_done)
+		act(editor, key);
+	editor->needs_drawing = true;
 }

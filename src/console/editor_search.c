@@ -109,6 +109,7 @@ bool search_key(struct editor *editor, const struct key *key)
 	case 0x7f:
 	case CTRL('h'):
 		search->query.n_bytes = grapheme_previous(search->query.bytes, search->query.n_bytes);
+		search->at = newest + 1;
 		look(editor, newest, true, false);
 		break;
 	case CTRL('r'):

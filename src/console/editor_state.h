@@ -47,6 +47,9 @@ struct editor {
 /* Ends editor_read() with this event. */
 void editor_finish(struct editor *editor, enum editor_event event);
 
+/* Brings the screen up to date: before something else is written to it, too. */
+void editor_draw(struct editor *editor);
+
 /* Does what a key means. */
 void editor_key(struct editor *editor, const struct key *key);
 /* Puts bytes into the line at the cursor. */

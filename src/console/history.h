@@ -11,19 +11,20 @@
 
 enum {
 	HISTORY_MAX_ENTRIES = 1000,
-	HISTORY_MAX_ENTRY = 64 << 10, /* bytes; longer messages are not kept */
-	HISTORY_MAX_FILE = 8 << 20,   /* bytes; of a longer file the end is read */
+	HISTORY_SLACK = 250,          /* as many more may be in the file before it is written anew */
+	HISTORY_MAX_ENTRY = 16 << 10, /* bytes; longer messages are not kept */
+	HISTORY_MAX_FILE = 64 << 20,  /* bytes; what is longer, or holds a NUL, is no history and left alone */
 };
 
 struct history;
 
-/* Reads the file that the environment names. With path NULL nothing is read or written; NULL is returned only when
- * memory runs out, and is fine for all functions here: nothing is kept then. */
+/* Reads the file, which is created if there is none; a symbolic link is not followed. With path NULL nothing is read
+ * or written. NULL is returned when memory runs out, and is fine for all functions here: nothing is kept then. */
 struct history *history_open(const char *path);
 void history_close(struct history *history);
 
-/* The path that the environment asks for, to be freed with tern_free(); NULL if none is to be kept, or (after a
- * warning) if there is no place for it. Missing directories are made. */
+/* The path that the environment asks for, to be freed with tern_free(); NULL if none is to be kept, or, after a
+ * warning, if there is no place for it. Missing directories are made. */
 char *history_default_path(void);
 
 /* How many there are, and the i-th, 0 being the oldest; it stays valid until the next history_add(). */

@@ -199,7 +199,7 @@ static bool next_csi(struct keys *keys, bool is_timed_out, struct key *key)
 }
 
 /* ESC and a character is that character with Alt. */
-static bool next_alt(struct keys *keys, struct key *key)
+static bool next_alt(struct keys *keys, bool is_timed_out, struct key *key)
 {
 	const char *bytes = keys->buffer + keys->begin;
 	size_t length;
@@ -207,7 +207,9 @@ static bool next_alt(struct keys *keys, struct key *key)
 
 	if ((unsigned char)bytes[1] < 0x80)
 		return take(keys, key, KEY_ALT | bytes[1], 2);
-	tern_utf8_decode(bytes + 1, keys->end - keys->begin - 1, &code_point, &length);
+	if (tern_utf8_decode(bytes + 1, keys->end - keys->begin - 1, &code_point, &length) == TERN_UTF8_INCOMPLETE &&
+	    !is_timed_out)
+		return false;
 	return take(keys, key, KEY_UNKNOWN, 1 + length);
 }
 
@@ -226,7 +228,7 @@ static bool next_escape(struct keys *keys, bool is_timed_out, struct key *key)
 		return take(keys, key, letter_key(bytes[2]), 3);
 	}
 	if (bytes[1] != ESCAPE)
-		return next_alt(keys, key);
+		return next_alt(keys, is_timed_out, key);
 	/* A second ESC begins a sequence that Alt goes with (rxvt), or another key. */
 	if (n_bytes == 2 && !is_timed_out)
 		return false;

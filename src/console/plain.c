@@ -114,8 +114,10 @@ static enum editor_event end(struct plain *plain, struct text *text)
 {
 	if (plain->input.failed)
 		return EDITOR_FAILED;
-	if (plain->message.n_bytes > 0) /* a block or a continued line that nothing follows */
+	if (plain->message.n_bytes > 0) { /* a block or a continued line, and the line break that nothing follows */
+		plain->message.n_bytes--;
 		return finish(plain, text, MESSAGE_WHOLE);
+	}
 	if (plain->is_terminal)
 		write_all(plain->out, "\n", 1);
 	return EDITOR_END;

@@ -1,6 +1,5 @@
 #include "console/tty.h"
 #include "console/signals.h"
-#include "console/wait.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,10 +7,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-	STOP_MS = 20
+	STOP_MS = 20 /* how often to look whether the program goes on */
 };
 
 /* Everything is set before the handlers that read it are installed, but for the flags. */
@@ -153,6 +153,7 @@ enum tty_mode tty_mode(void) { return (enum tty_mode)tty.mode; }
 
 void tty_stop(void)
 {
+	const struct timespec pause = {.tv_nsec = STOP_MS * 1000000};
 	struct sigaction action;
 
 	if (!tty.is_started || sigaction(SIGTSTP, NULL, &action) != 0 || action.sa_handler != on_stop)
@@ -161,7 +162,7 @@ void tty_stop(void)
 	kill(0, SIGTSTP);
 	/* Another thread may be the one that gets the signal, a moment later. */
 	while (!tty.was_resumed)
-		wait_for(-1, -1, STOP_MS);
+		nanosleep(&pause, NULL);
 }
 
 static bool take(volatile sig_atomic_t *flag)
