@@ -306,10 +306,10 @@ def test_death():
         t.wait("talking")
         t.signal(signal.SIGTERM)
         assert t.finish() == -signal.SIGTERM and t.is_restored(), "while it talks"
-    with start() as t:
-        t.send("crash\r")
-        t.finish()
-        assert t.is_restored(), "a crash"
+    if not os.environ.get("SAN"):  # a sanitizer ends the program its own way
+        with start() as t:
+            t.send("crash\r")
+            assert t.finish() == -signal.SIGSEGV and t.is_restored(), "a crash"
     with start() as t:
         t.hang_up()
         t.finish()

@@ -114,7 +114,8 @@ class Terminal:
         holds = (lambda: condition in self.text()) if isinstance(condition, str) else condition
         until = time.monotonic() + seconds
         while not holds():
-            if time.monotonic() > until:
+            is_over = self.status is not None and not self._read(QUIET)
+            if (is_over and not holds()) or time.monotonic() > until:
                 raise AssertionError(f"waited in vain for {what or repr(condition)}; cursor {self.cursor()}, screen:\n"
                                      + "\n".join("|" + row for row in self.lines()))
             self._read(0.05)

@@ -151,9 +151,10 @@ const char *history_entry(const struct history *history, size_t i, size_t *n_byt
 
 static bool is_last(const struct history *history, const char *bytes, size_t n_bytes)
 {
-	const struct text *last = &history->entries[history->n_entries - 1];
+	size_t n_last;
+	const char *last = history->n_entries > 0 ? history_entry(history, history->n_entries - 1, &n_last) : NULL;
 
-	return history->n_entries > 0 && last->n_bytes == n_bytes && memcmp(last->bytes, bytes, n_bytes) == 0;
+	return last && n_last == n_bytes && memcmp(last, bytes, n_bytes) == 0;
 }
 
 void history_add(struct history *history, const char *bytes, size_t n_bytes)

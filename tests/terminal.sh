@@ -1,0 +1,10 @@
+#!/bin/sh
+# The programs on a pseudo-terminal, the screen read as a person sees it: tests/editor.py and others. They need the
+# terminal emulator pyte (Debian: python3-pyte), which the first python3 of the PATH may lack while the system's has it.
+set -eu
+for python in python3 /usr/bin/python3; do
+	if "$python" -c 'import pyte' 2>/dev/null; then
+		exec "$python" tests/editor.py
+	fi
+done
+echo "terminal: skipped, there is no python3 with pyte (Debian's package python3-pyte)"
