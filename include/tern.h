@@ -164,10 +164,17 @@ bool tern_chat_format_is_known(const char *name);
 
 struct tern_session;
 
+/* How keys and values of the context are kept. */
+enum tern_kv_type {
+	TERN_KV_F16,
+	TERN_KV_Q8, /* 8 bits and a scale for each key and value: half the memory, and nearly the same results */
+};
+
 struct tern_session_options {
 	int n_ctx;     /* tokens of context; 0 = the least of 4096 and the model's; -1 = the model's */
 	int n_threads; /* 0 = tern_default_threads() */
 	int n_batch;   /* tokens computed together when a prompt is read; 0 = 256; no effect on results */
+	enum tern_kv_type kv;
 };
 
 /* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory. */

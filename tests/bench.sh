@@ -108,6 +108,11 @@ check 'threads outside, depths inside' test "$(awk -F'|' '/±/ { gsub(/ /, "", $
 	'1:tg1 1:tg1@d3 2:tg1 2:tg1@d3 '
 run 0 'the model as operand, warm-up, repetitions' "$MODEL" -q -p 3 -n 2 -r 3 -t 1
 rows 'the model as operand' 'pp3 tg2'
+quick 0 'the context in 8 bits' -p 4 -n 0 --kv q8
+check 'the context in 8 bits: columns' grep -q '| *q8 | *q8 |' out
+quick 0 'the context in 8 bits' -p 4 -n 0 --kv q8 -o jsonl
+check 'the context in 8 bits: a field' grep -q '"type_k": *"q8".*"type_v": *"q8"' out
+refused 2 'another kind of context' 'kv' -m "$MODEL" --kv q4
 check 'TERN_THREADS' sh -c "TERN_THREADS=1 $RUN '$TERN' bench -m '$MODEL' -q -r 1 -p 1 -n 0 | grep -q '| *1 | *pp1 |'"
 
 # ---- formats ----

@@ -7,6 +7,7 @@
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,24 +118,28 @@ static void bench_gelu_mul(struct bench *b)
 }
 
 /* n_row queries, n_col values a head, n_token positions. */
-static void bench_attention_block(struct bench *b)
+static void bench_attention(struct bench *b, bool is_q8)
 {
-	const uint16_t *k = (const uint16_t *)(const void *)next_weights(b, 2 * b->n_token * b->n_col);
-	const uint16_t *v = (const uint16_t *)(const void *)next_weights(b, 2 * b->n_token * b->n_col);
+	size_t n_byte = (is_q8 ? 1 : 2) * b->n_token * b->n_col;
 	float *max = b->out + b->n_row * b->n_col, *sum = max + b->n_row;
+	struct tern_attention_block block = {.n_query = b->n_row,
+	                                     .head_dim = b->n_col,
+	                                     .n_pos = b->n_token,
+	                                     .scale = 0.088f,
+	                                     .q = b->floats,
+	                                     .k = next_weights(b, n_byte),
+	                                     .v = next_weights(b, n_byte),
+	                                     .out = b->out,
+	                                     .max = max,
+	                                     .sum = sum,
+	                                     .scores = sum + b->n_row};
 
-	b->kernels->attention_block(&(struct tern_attention_block){.n_query = b->n_row,
-	                                                           .head_dim = b->n_col,
-	                                                           .n_pos = b->n_token,
-	                                                           .scale = 0.088f,
-	                                                           .q = b->floats,
-	                                                           .k = k,
-	                                                           .v = v,
-	                                                           .out = b->out,
-	                                                           .max = max,
-	                                                           .sum = sum,
-	                                                           .scores = sum + b->n_row});
+	block.k_scales = block.v_scales = is_q8 ? b->more_floats : NULL;
+	(is_q8 ? b->kernels->attention_block_q8 : b->kernels->attention_block)(&block);
 }
+
+static void bench_attention_block(struct bench *b) { bench_attention(b, false); }
+static void bench_attention_block_q8(struct bench *b) { bench_attention(b, true); }
 
 struct bench_row {
 	const char *name;
@@ -170,6 +175,9 @@ static const struct bench_row bench_rows[] = {
         {CALL(attention_block), 1, 128, TERN_ATTENTION_BLOCK, 0, 2},
         {CALL(attention_block), 4, 128, TERN_ATTENTION_BLOCK, 0, 2},
         {CALL(attention_block), 7, 128, TERN_ATTENTION_BLOCK, 0, 2},
+        {CALL(attention_block), 32, 128, TERN_ATTENTION_BLOCK, 0, 2},
+        {CALL(attention_block_q8), 4, 128, TERN_ATTENTION_BLOCK, 0, 2},
+        {CALL(attention_block_q8), 32, 128, TERN_ATTENTION_BLOCK, 0, 2},
 };
 
 enum {
@@ -247,7 +255,7 @@ static void bench_tables(const char *isa)
 			const struct bench_row *row = &bench_rows[i];
 			const char *unit = row->n_byte > 0 ? "GB/s" : "GMAC/s";
 			double portable_speed = bench_row_speed(&bench, row, &tern_kernels_portable);
-			printf("%-15s %5zu x %5zu x %3zu %8.2f %-6s portable", row->name, row->n_row, row->n_col,
+			printf("%-18s %5zu x %5zu x %3zu %8.2f %-6s portable", row->name, row->n_row, row->n_col,
 			       row->n_token, portable_speed, unit);
 			for (const struct tern_kernels *const *built = tern_kernels_built() + 1; *built; built++) {
 				if (!tern_kernels_usable(*built) || (isa && strcmp(isa, (*built)->name)))

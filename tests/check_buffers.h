@@ -18,7 +18,7 @@ enum {
 	ROOM_SIZE = 4 << 20,
 	POISON_SIZE = 256,
 	POISON = 0xa5,
-	N_ROOM = 8,
+	N_ROOM = 9,
 };
 
 /* A room is taken once and used for one buffer after the other. */

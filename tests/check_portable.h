@@ -236,17 +236,18 @@ static void check_attention_math(float scale)
 	double exact_sum = 0.0, weight_error, range = 0.0;
 
 	make_attention(&m, scale);
-	portable->attention_block(&(struct tern_attention_block){.n_query = 1,
-	                                                         .head_dim = MATH_DIM,
-	                                                         .n_pos = MATH_POS,
-	                                                         .scale = scale,
-	                                                         .q = m.q,
-	                                                         .k = m.k,
-	                                                         .v = m.v,
-	                                                         .out = out,
-	                                                         .max = &max,
-	                                                         .sum = &sum,
-	                                                         .scores = scores});
+	struct tern_attention_block block = {.n_query = 1,
+	                                     .head_dim = MATH_DIM,
+	                                     .n_pos = MATH_POS,
+	                                     .scale = scale,
+	                                     .q = m.q,
+	                                     .k = m.k,
+	                                     .v = m.v,
+	                                     .out = out,
+	                                     .max = &max,
+	                                     .sum = &sum,
+	                                     .scores = scores};
+	portable->attention_block(&block);
 	for (size_t j = 0; j < MATH_POS; j++) {
 		exact_sum += exp(m.score[j] - m.max);
 		range = fmax(range, m.max - m.score[j]);
@@ -268,6 +269,55 @@ static void check_attention_math(float scale)
 	}
 	for (size_t d = MATH_DIM; d < MATH_STRIDE; d++)
 		CHECK(out[d] == 0.0f, "attention: padding %zu is %a", d, (double)out[d]);
+}
+
+/* Integers times powers of two are exact as half floats, too: both kernels have to give the same. */
+static void check_attention_q8(void)
+{
+	enum {
+		N_KEY = MATH_PANELS * MATH_DIM * 16,
+		N_VALUE = MATH_POS * MATH_STRIDE
+	};
+	struct attention_math m = {.score_error = 0.0};
+	int8_t k[N_KEY], v[N_VALUE];
+	float k_scales[MATH_PANELS * 16], v_scales[MATH_PANELS * 16], max, sum, scores[TERN_ATTENTION_BLOCK];
+	float out[MATH_STRIDE], expected[MATH_STRIDE];
+	struct tern_attention_block block = {.n_query = 1,
+	                                     .head_dim = MATH_DIM,
+	                                     .n_pos = MATH_POS,
+	                                     .n_skip = 5,
+	                                     .scale = 0.158113883f,
+	                                     .q = m.q,
+	                                     .k = m.k,
+	                                     .v = m.v,
+	                                     .out = expected,
+	                                     .max = &max,
+	                                     .sum = &sum,
+	                                     .scores = scores};
+
+	make_attention(&m, 1.0f);
+	for (size_t j = 0; j < MATH_PANELS * 16; j++) {
+		k_scales[j] = j % 2 ? 0x1p-6f : 0x1p-8f;
+		v_scales[j] = j % 3 ? 0x1p-7f : 0x1p-5f;
+	}
+	for (size_t i = 0; i < N_KEY; i++) {
+		k[i] = (int8_t)test_random();
+		m.k[i] = tern_f16_from_f32((float)k[i] * k_scales[i / 16 / MATH_DIM * 16 + i % 16]);
+	}
+	for (size_t i = 0; i < N_VALUE; i++) {
+		v[i] = (int8_t)test_random();
+		m.v[i] = tern_f16_from_f32((float)v[i] * v_scales[i / MATH_STRIDE]);
+	}
+	portable->attention_block(&block);
+	block.k = k;
+	block.v = v;
+	block.k_scales = k_scales;
+	block.v_scales = v_scales;
+	block.out = out;
+	portable->attention_block_q8(&block);
+	for (size_t d = 0; d < MATH_STRIDE; d++)
+		CHECK(tern_bits_from_f32(out[d]) == tern_bits_from_f32(expected[d]),
+		      "attention of int8: out[%zu] is %a, that of halves %a", d, (double)out[d], (double)expected[d]);
 }
 
 /* ---- packed matrices -------------------------------------------------------------------------------------------- */
@@ -361,6 +411,7 @@ static void check_portable(void)
 	check_sums(6913);
 	for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
 		check_attention_math(scales[i]);
+	check_attention_q8();
 	check_ternary_layout();
 	check_int8_layout();
 }

@@ -474,6 +474,9 @@ cp out ppl
 run 0 'eval: threads' perplexity -m "$MODEL" -f story -c 128 -t 2 -q
 check 'eval: same on any number of threads' same out ppl
 check 'eval -q' test ! -s err
+run 0 'eval: the context in 8 bits' eval -m "$MODEL" -f story -c 128 -q --kv q8
+check 'eval: 8 bits are others' sh -c '! cmp -s out ppl'
+check 'eval: 8 bits are near' sh -c "cat ppl out | awk '{ p[NR] = \$5 } END { exit !(p[2] > 0.98 * p[1] && p[2] < 1.02 * p[1]) }'"
 input=story
 run 0 'eval: standard input' eval -m "$MODEL" -c 128
 input=/dev/null

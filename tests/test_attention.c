@@ -1,6 +1,7 @@
 /* infer/attention.h against plain softmax in double precision: head sizes that are no multiple of 16, shared key/value
  * heads, both RoPE pairings, rotation of a part of the head, QK-norm, sliding windows, several blocks of positions; and
- * the same bits with every instruction set, any number of threads and any split into batches. */
+ * the same bits with every instruction set, any number of threads and any split into batches. With both kinds of
+ * cache. */
 #include "base/bytes.h"
 #include "infer/attention.h"
 #include "infer/session.h"
@@ -25,9 +26,9 @@ struct shape {
 
 static float q[N_CTX][MAX_WIDTH], k[N_CTX][MAX_WIDTH], v[N_CTX][MAX_WIDTH], norms[2][MAX_DIM];
 
-/* Results of the first run, [N_CTX, n_head * head_dim], for those that follow; and prepared keys. */
+/* Results of the first run, [N_CTX, n_head * head_dim], for those that follow; and what it put into the cache. */
 static float first_run[N_CTX][MAX_WIDTH];
-static double keys[N_CTX][MAX_WIDTH];
+static double keys[N_CTX][MAX_WIDTH], values[N_CTX][MAX_WIDTH];
 
 static float random_float(void) { return (float)((int64_t)(test_random() % 20001) - 10000) * 2e-4f; }
 
@@ -50,17 +51,48 @@ static void prepare(double *out, const float *head, const float *norm, size_t po
 	}
 }
 
-static double half(double x) { return (double)tern_f32_from_f16(tern_f16_from_f32((float)x)); }
-
-static void prepare_keys(const struct tern_layer *layer, const struct tern_hparams *h)
+static double cached(const void *elements, size_t i, const float *scale)
 {
-	for (size_t j = 0; j < N_CTX; j++)
-		for (size_t head = 0; head < h->n_head_kv; head++) {
-			double *key = &keys[j][head * h->head_dim];
-			prepare(key, &k[j][head * h->head_dim], layer->k_norm, j, h);
-			for (size_t d = 0; d < h->head_dim; d++)
-				key[d] = half(key[d]);
+	return scale ? (double)*scale * ((const int8_t *)elements)[i]
+	             : (double)tern_f32_from_f16(((const uint16_t *)elements)[i]);
+}
+
+/* What is cached for a vector has to be as near to it as the cache's kind allows. */
+static void check_cached(const double *got, const double *exact, size_t n, bool is_q8, const char *what)
+{
+	double largest = 0;
+
+	for (size_t d = 0; d < n; d++)
+		largest = fmax(largest, fabs(exact[d]));
+	for (size_t d = 0; d < n; d++) {
+		double step = is_q8 ? largest / 127 : fabs(exact[d]) / 1024 + 0x1p-24;
+		CHECK(fabs(got[d] - exact[d]) <= 0.5 * step + 1e-6, "%s: %g was cached as %g", what, exact[d], got[d]);
+	}
+}
+
+/* Reads the cache at a position, and checks it. */
+static void read_cache(const struct tern_session *session, const struct tern_layer *layer, size_t position)
+{
+	const struct tern_hparams *h = &session->transformer->hparams;
+	bool is_q8 = session->kv.type == TERN_KV_Q8;
+	size_t dim = h->head_dim, lane = position % TERN_KEY_PANEL;
+	double exact[MAX_DIM];
+
+	for (size_t head = 0; head < h->n_head_kv; head++) {
+		struct tern_attention_block block;
+		double *key = &keys[position][head * dim], *value = &values[position][head * dim];
+		tern_kv_locate(&session->kv, LAYER, head, position - lane, &block);
+		for (size_t d = 0; d < dim; d++) {
+			key[d] = cached(block.k, d * TERN_KEY_PANEL + lane, is_q8 ? &block.k_scales[lane] : NULL);
+			value[d] = cached(block.v, lane * session->kv.value_stride + d,
+			                  is_q8 ? &block.v_scales[lane] : NULL);
 		}
+		prepare(exact, &k[position][head * dim], layer->k_norm, position, h);
+		check_cached(key, exact, dim, is_q8, "key");
+		for (size_t d = 0; d < dim; d++)
+			exact[d] = (double)v[position][head * dim + d];
+		check_cached(value, exact, dim, is_q8, "value");
+	}
 }
 
 /* One query head's result at a position. */
@@ -82,7 +114,7 @@ static void attend(double *out, const struct tern_layer *layer, const struct ter
 	memset(out, 0, dim * sizeof *out);
 	for (size_t j = first; j <= position; j++)
 		for (size_t d = 0; d < dim; d++)
-			out[d] += weights[j] / sum * half((double)v[j][kv_head * dim + d]);
+			out[d] += weights[j] / sum * values[j][kv_head * dim + d];
 }
 
 /* Attention for the next n tokens. */
@@ -108,6 +140,8 @@ static void check_batch(const struct tern_session *session, const struct tern_la
 	size_t dim = h->head_dim;
 	double expected[MAX_DIM], worst = 0;
 
+	for (size_t t = 0; t < n; t++)
+		read_cache(session, layer, session->n_past + t);
 	for (size_t t = 0; t<n; t += n> 20 ? 13 : 1)
 		for (size_t head = 0; head < h->n_head; head++) {
 			attend(expected, layer, h, session->n_past + t, head);
@@ -119,13 +153,13 @@ static void check_batch(const struct tern_session *session, const struct tern_la
 				      head);
 			}
 		}
-	/* A key may be rounded to the other half float than here: 2^-10 of one term of one score of few. */
-	CHECK(worst < 5e-4, "%zu/%zu heads of %zu, %zu rotate, positions %zu to %zu: off by %g", h->n_head,
+	CHECK(worst < 1e-5, "%zu/%zu heads of %zu, %zu rotate, positions %zu to %zu: off by %g", h->n_head,
 	      h->n_head_kv, dim, h->n_rot, session->n_past, session->n_past + n, worst);
 }
 
 /* One way to compute the same: the context in batches of n_batch, its last n_single tokens one by one. */
 struct way {
+	enum tern_kv_type kv;
 	const char *isa;
 	int n_threads;
 	size_t n_batch, n_single;
@@ -135,7 +169,8 @@ struct way {
 static void run_way(const struct tern_transformer *t, const struct tern_layer *layer, const struct way *way,
                     bool is_first)
 {
-	struct tern_session_options options = {.n_ctx = N_CTX, .n_threads = way->n_threads, .n_batch = N_CTX};
+	struct tern_session_options options = {
+	        .n_ctx = N_CTX, .n_threads = way->n_threads, .n_batch = N_CTX, .kv = way->kv};
 	size_t width = t->hparams.n_head * t->hparams.head_dim;
 	struct tern_session session;
 	struct tern_error err;
@@ -156,24 +191,25 @@ static void run_way(const struct tern_transformer *t, const struct tern_layer *l
 			if (is_first)
 				memcpy(first_run[session.n_past + i], got, width * sizeof *got);
 			CHECK(!memcmp(first_run[session.n_past + i], got, width * sizeof *got),
-			      "%zu/%zu heads of %zu, %s, %d threads, batches of %zu: other bits at position %zu",
-			      t->hparams.n_head, t->hparams.n_head_kv, t->hparams.head_dim, way->isa, way->n_threads, n,
-			      session.n_past + i);
+			      "%zu/%zu heads of %zu, kv %d, %s, %d threads, batches of %zu: other bits at position %zu",
+			      t->hparams.n_head, t->hparams.n_head_kv, t->hparams.head_dim, (int)way->kv, way->isa,
+			      way->n_threads, n, session.n_past + i);
 		}
 	}
 	tern_session_clear(&session);
 }
 
 /* Every way, and for small shapes every instruction set. */
-static void run_ways(const struct tern_transformer *t, const struct tern_layer *layer, const char *best)
+static void run_ways(const struct tern_transformer *t, const struct tern_layer *layer, enum tern_kv_type kv,
+                     const char *best)
 {
-	const struct way ways[] = {{best, 2, 253, 3}, {best, 1, N_CTX, 0}, {best, 3, 70, 40}};
+	const struct way ways[] = {{kv, best, 2, 253, 3}, {kv, best, 1, N_CTX, 0}, {kv, best, 3, 70, 40}};
 
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
 		run_way(t, layer, &ways[i], i == 0);
 	for (const struct tern_kernels *const *built = tern_kernels_built(); *built; built++)
 		if (tern_kernels_usable(*built) && t->hparams.n_head * t->hparams.head_dim <= 40)
-			run_way(t, layer, &(struct way){(*built)->name, 2, 300, 2}, false);
+			run_way(t, layer, &(struct way){kv, (*built)->name, 2, 300, 2}, false);
 }
 
 static void check_shape(const struct shape *s, const char *best)
@@ -202,8 +238,8 @@ static void check_shape(const struct shape *s, const char *best)
 			k[i][j] = random_float();
 			v[i][j] = random_float();
 		}
-	prepare_keys(&layer, &t.hparams);
-	run_ways(&t, &layer, best);
+	run_ways(&t, &layer, TERN_KV_F16, best);
+	run_ways(&t, &layer, TERN_KV_Q8, best);
 }
 
 int main(void)

@@ -88,6 +88,8 @@ static void check_rewind(const int32_t *ids)
 	CHECK(tern_session_feed(session, negative, 1, NULL, &err) == TERN_ERR_USAGE, "negative token accepted");
 	tern_session_free(session);
 	free(before);
+	options.kv = (enum tern_kv_type)2;
+	CHECK(tern_session_new(&session, model, &options, &err) == TERN_ERR_USAGE, "an unknown kind of cache accepted");
 }
 
 /* The context after another text that begins alike. */

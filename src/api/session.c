@@ -38,6 +38,9 @@ static enum tern_status choose(struct tern_session_options *chosen, const struct
 	if (chosen->n_threads < 1 || chosen->n_threads > MAX_THREADS)
 		return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", MAX_THREADS,
 		                 chosen->n_threads);
+	if (chosen->kv != TERN_KV_F16 && chosen->kv != TERN_KV_Q8)
+		return tern_fail(err, TERN_ERR_USAGE, "kv: expected TERN_KV_F16 or TERN_KV_Q8, got %d",
+		                 (int)chosen->kv);
 	if (chosen->n_batch < 1)
 		return tern_fail(err, TERN_ERR_USAGE, "batch: expected at least 1 token, got %d", chosen->n_batch);
 	return TERN_OK;

@@ -225,8 +225,8 @@ static enum tern_status run_session(struct bench *b, struct bench_test test)
 {
 	struct bench_session *session;
 	struct tern_error err = {0};
-	enum tern_status status = bench_session_open(&session, &b->subject, test.n_threads, test.n_batch, test.n_depth,
-	                                             test.n_depth + longest_test(b), &err);
+	enum tern_status status =
+	        bench_session_open(&session, &b->subject, &test, test.n_depth + longest_test(b), &err);
 
 	if (status)
 		return report_error(&err);
@@ -246,7 +246,7 @@ static enum tern_status run_session(struct bench *b, struct bench_test test)
 static enum tern_status run_subject(struct bench *b)
 {
 	enum tern_status status = TERN_OK;
-	struct bench_test test = {0};
+	struct bench_test test = {.kv = (enum tern_kv_type)b->options.own.kv};
 
 	for (size_t i = 0; i < b->plan.batches.n_items; i++)
 		for (size_t k = 0; k < b->plan.threads.n_items; k++)

@@ -61,8 +61,6 @@ size_t bench_n_top(void);
  * need from the head. second_pass: part (0 .. 1) of the rows whose low nibbles are read, if it is of type Q8P. */
 uint64_t bench_layer_bytes(const struct tern_transformer *transformer);
 uint64_t bench_head_bytes(const struct tern_transformer *transformer, double second_pass);
-/* Bytes of keys and values per position in the context. */
-uint64_t bench_kv_bytes(const struct tern_hparams *hparams);
 /* Multiply-adds of all projections for one token, and of the head. */
 uint64_t bench_layer_macs(const struct tern_transformer *transformer);
 uint64_t bench_head_macs(const struct tern_transformer *transformer);
@@ -71,6 +69,7 @@ uint64_t bench_head_macs(const struct tern_transformer *transformer);
 
 struct bench_test {
 	int n_prompt, n_gen, n_depth, n_batch, n_threads, n_reps;
+	enum tern_kv_type kv;
 };
 
 struct bench_sample {
@@ -97,8 +96,9 @@ struct bench_result {
 /* A session for tests that agree in threads, batch and depth; its context holds n_depth tokens between tests. */
 struct bench_session;
 
-enum tern_status bench_session_open(struct bench_session **session, const struct bench_subject *subject, int n_threads,
-                                    int n_batch, int n_depth, int n_ctx, struct tern_error *err);
+/* Of the test, threads, batch, depth and kv count. */
+enum tern_status bench_session_open(struct bench_session **session, const struct bench_subject *subject,
+                                    const struct bench_test *test, int n_ctx, struct tern_error *err);
 void bench_session_close(struct bench_session *session);
 int bench_session_threads(const struct bench_session *session);
 
@@ -114,6 +114,9 @@ void bench_session_limits(const struct bench_session *session, struct bench_limi
 enum tern_status bench_session_run(struct bench_session *session, const struct bench_test *test, bool warm_up,
                                    void (*progress)(void *user, const char *step), void *user,
                                    struct bench_result *result, struct tern_error *err);
+
+/* "f16" or "q8" */
+const char *bench_kv_name(enum tern_kv_type kv);
 
 /* "pp512 @ d4096" */
 enum {

@@ -28,6 +28,7 @@ size_t bench_fields(struct bench_field fields[BENCH_MAX_FIELDS], const char *cpu
                     const struct bench_result *result)
 {
 	const struct bench_test *test = &result->test;
+	const char *kv = bench_kv_name(test->kv);
 	/* Options of llama-bench that tern does not have appear with the values that say so. */
 	const struct bench_field all[] = {
 	        text("build_commit", TERN_VERSION),
@@ -45,8 +46,8 @@ size_t bench_fields(struct bench_field fields[BENCH_MAX_FIELDS], const char *cpu
 	        text("cpu_mask", "0x0"),
 	        yes("cpu_strict", false),
 	        number("poll", 50),
-	        text("type_k", "f16"),
-	        text("type_v", "f16"),
+	        text("type_k", kv),
+	        text("type_v", kv),
 	        number("n_gpu_layers", 0),
 	        text("split_mode", "layer"),
 	        number("main_gpu", 0),

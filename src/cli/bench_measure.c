@@ -39,10 +39,11 @@ static void fill_ids(struct bench_session *s)
 		s->ids[0] = s->subject->bos;
 }
 
-enum tern_status bench_session_open(struct bench_session **out, const struct bench_subject *subject, int n_threads,
-                                    int n_batch, int n_depth, int n_ctx, struct tern_error *err)
+enum tern_status bench_session_open(struct bench_session **out, const struct bench_subject *subject,
+                                    const struct bench_test *test, int n_ctx, struct tern_error *err)
 {
-	struct tern_session_options options = {.n_ctx = n_ctx, .n_threads = n_threads, .n_batch = n_batch};
+	struct tern_session_options options = {
+	        .n_ctx = n_ctx, .n_threads = test->n_threads, .n_batch = test->n_batch, .kv = test->kv};
 	struct bench_session *s = tern_alloc(1, sizeof *s);
 	enum tern_status status;
 
@@ -55,7 +56,7 @@ enum tern_status bench_session_open(struct bench_session **out, const struct ben
 	}
 	s->subject = subject;
 	s->limits = tern_limits_of(s->inner.kernels);
-	s->n_depth = (size_t)n_depth;
+	s->n_depth = (size_t)test->n_depth;
 	s->n_stream = tern_choose_streams(s->inner.pool, s->limits, subject->weights, subject->n_weight_bytes);
 	if (!(s->ids = tern_alloc((size_t)n_ctx, sizeof *s->ids))) {
 		bench_session_close(s);
@@ -93,6 +94,8 @@ void bench_session_limits(const struct bench_session *s, struct bench_limits *li
 	*limits = (struct bench_limits){s->inner.kernels->name, s->limits->instruction, read_rate(s, FIRST_PROBE_NS),
 	                                multiply_rate(s, FIRST_PROBE_NS)};
 }
+
+const char *bench_kv_name(enum tern_kv_type kv) { return kv == TERN_KV_Q8 ? "q8" : "f16"; }
 
 const char *bench_label(char out[BENCH_LABEL_SIZE], const struct bench_test *test)
 {
@@ -225,7 +228,7 @@ static struct work work_of(const struct bench_session *s, const struct bench_tes
 		work.prompt_bytes = layers * batches + head;
 		work.prompt_macs = n_prompt * (double)bench_layer_macs(t) + (double)bench_head_macs(t);
 	}
-	work.gen_bytes = (layers + head) * n_gen + positions * (double)bench_kv_bytes(&t->hparams);
+	work.gen_bytes = (layers + head) * n_gen + positions * (double)tern_kv_position_bytes(&t->hparams, test->kv);
 	return work;
 }
 

@@ -10,6 +10,7 @@
 
 struct bench_own_options {
 	struct option_list prompts, gens, both, depths, batches, threads, reps;
+	int kv;                 /* enum tern_kv_type */
 	int output, output_err; /* enum bench_format; output_err may be one more: none */
 	float delay;            /* seconds */
 	bool no_warmup, progress, sweep;

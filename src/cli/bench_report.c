@@ -148,7 +148,7 @@ struct column {
 };
 
 enum {
-	MAX_COLUMNS = 10
+	MAX_COLUMNS = 12
 };
 
 /* Characters, for a text of UTF-8. */
@@ -202,6 +202,10 @@ static void put_md(struct text *to, const struct bench_printer *printer, const s
 	COLUMN("threads", 7, false, "%d", result->test.n_threads);
 	if (printer->show_batch) {
 		COLUMN("n_batch", 7, false, "%d", result->test.n_batch);
+	}
+	if (result->test.kv != TERN_KV_F16) {
+		COLUMN("type_k", 6, false, "%s", bench_kv_name(result->test.kv));
+		COLUMN("type_v", 6, false, "%s", bench_kv_name(result->test.kv));
 	}
 	COLUMN("test", 15, false, "%s", bench_label(label, &result->test));
 	COLUMN("t/s", 20, false, "%.2f ± %.2f", result->avg_ts, result->stddev_ts);

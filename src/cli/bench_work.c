@@ -47,13 +47,6 @@ uint64_t bench_layer_bytes(const struct tern_transformer *t)
 	return n;
 }
 
-uint64_t bench_kv_bytes(const struct tern_hparams *h)
-{
-	size_t value_stride = (h->head_dim + 15) / 16 * 16;
-
-	return (uint64_t)h->n_layer * h->n_head_kv * (h->head_dim + value_stride) * sizeof(uint16_t);
-}
-
 static uint64_t linear_macs(const struct tern_linear *linear) { return (uint64_t)linear->n_row * linear->n_col; }
 
 uint64_t bench_layer_macs(const struct tern_transformer *t)

@@ -40,6 +40,12 @@ const struct option common_computing_options[] = {
          .min = 1,
          .max = MAX_THREADS,
          .help = "threads; default $TERN_THREADS, else the fast physical cores"},
+        {.name = "kv",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(kv),
+         .argument = COMMON_KV_TYPES,
+         .initial = "f16",
+         .help = "how the context's keys and values are kept; q8: half the memory, nearly the same results"},
         {.name = "no-mmap", .offset = FIELD(no_mmap), .help = "read the file into memory instead of mapping it"},
         {.name = "mlock", .offset = FIELD(mlock), .help = "keep the weights in memory, never on swap"},
         {.name = NULL},
@@ -92,7 +98,7 @@ enum tern_status common_find(struct opened *opened, const struct common_options 
 {
 	enum tern_status status;
 
-	memset(opened, 0, sizeof *opened);
+	*opened = (struct opened){.kv = (enum tern_kv_type)options->kv};
 	*settings = (struct tern_model_options){.no_mmap = options->no_mmap,
 	                                        .lock = options->mlock,
 	                                        .chat_format = options->chat_format,

@@ -13,6 +13,7 @@ struct common_options {
 	int i2s_layout;    /* enum tern_i2s_layout */
 	bool no_mmap, mlock;
 	int n_threads; /* 0 if not given: see common_threads() */
+	int kv;        /* enum tern_kv_type */
 	bool quiet, verbose;
 	int color; /* enum term_color */
 	/* Not an option of these groups: set by commands that let the user choose, before the model is opened. */
@@ -20,6 +21,9 @@ struct common_options {
 };
 
 extern const struct option common_model_options[], common_computing_options[], common_message_options[];
+
+/* The words for enum tern_kv_type. */
+#define COMMON_KV_TYPES "f16|q8"
 
 /* The groups as rows of a command's table; `field` is the struct common_options in the command's values. */
 #define COMMON_MODEL_GROUP(values, field)                               \
@@ -43,6 +47,7 @@ void common_apply(struct common_options *options, struct operands *operands);
 struct opened {
 	struct tern_model *model;
 	char *path;
+	enum tern_kv_type kv; /* for its sessions */
 	struct tern_model_info info;
 	struct tern_error not_locked; /* why --mlock had no effect; status TERN_OK if it had or was not asked for */
 	uint64_t open_ns;

@@ -194,7 +194,8 @@ enum tern_status generation_open_session(struct tern_session **session, const st
 	struct tern_session_options settings = {.n_ctx = n_ctx < 0    ? 0
 	                                                 : n_ctx == 0 ? -1
 	                                                              : n_ctx,
-	                                        .n_threads = n_threads};
+	                                        .n_threads = n_threads,
+	                                        .kv = opened->kv};
 
 	return tern_session_new(session, opened->model, &settings, err);
 }

@@ -124,7 +124,9 @@ static enum tern_status compute(struct logits *l, size_t n_batch, struct tern_er
 static enum tern_status prepare(struct logits *l, size_t *n_batch, struct tern_error *err)
 {
 	size_t n_vocab = (size_t)l->opened.info.n_vocab, n_fitting = MAX_BUFFERED / n_vocab;
-	struct tern_session_options settings = {.n_ctx = (int)l->n_ids, .n_batch = l->options.own.n_batch};
+	struct tern_session_options settings = {.n_ctx = (int)l->n_ids,
+	                                        .n_batch = l->options.own.n_batch,
+	                                        .kv = (enum tern_kv_type)l->options.common.kv};
 	enum tern_status status;
 
 	/* A batch that was asked for is kept to; else as many rows as a reasonable buffer holds. */

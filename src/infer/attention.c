@@ -71,15 +71,14 @@ static void prepare_token(void *context, size_t token, int worker)
 	const struct tern_hparams *h = &session->transformer->hparams;
 	size_t dim = h->head_dim;
 
-	(void)worker;
 	for (size_t head = 0; head < h->n_head; head++)
 		prepare_head(session, session->q + (token * h->n_head + head) * dim, task->layer->q_norm,
 		             task->layer->rope_is_local, token);
 	for (size_t head = 0; head < h->n_head_kv; head++) {
 		size_t at = (token * h->n_head_kv + head) * dim;
 		prepare_head(session, session->k + at, task->layer->k_norm, task->layer->rope_is_local, token);
-		tern_kv_store(&session->kv, task->layer_index, head, session->n_past + token, session->k + at,
-		              session->v + at);
+		tern_kv_store(&session->kv, session->kernels, task->layer_index, head, session->n_past + token,
+		              session->k + at, session->v + at, tern_worker_scratch(session, worker));
 	}
 }
 
@@ -266,10 +265,10 @@ static void attend_block(const struct attention_task *task, const struct group *
 {
 	const struct tern_session *session = task->session;
 	const struct tern_kv *kv = &session->kv;
-	const uint16_t *keys = tern_kv_keys(kv, task->layer_index, group->head_kv);
-	const uint16_t *values = tern_kv_values(kv, task->layer_index, group->head_kv);
-	const void *next_k = has_next ? keys + (block + 1) * TERN_ATTENTION_BLOCK * kv->head_dim : NULL;
+	struct tern_attention_block next = {0};
 
+	if (has_next)
+		tern_kv_locate(kv, task->layer_index, group->head_kv, (block + 1) * TERN_ATTENTION_BLOCK, &next);
 	for (size_t t = 0, n; t < group->n_token; t += n) {
 		struct span span = visible(task, group->token + t, block), other;
 		size_t start = span.first / TERN_KEY_PANEL * TERN_KEY_PANEL, query = t * task->n_query;
@@ -280,21 +279,24 @@ static void attend_block(const struct attention_task *task, const struct group *
 		}
 		if (!span.end)
 			continue;
-		session->kernels->attention_block(&(struct tern_attention_block){
+		struct tern_attention_block call = {
 		        .n_query = n * task->n_query,
 		        .head_dim = kv->head_dim,
 		        .n_skip = span.first - start,
 		        .n_pos = span.end - start,
 		        .scale = 1.0f / sqrtf((float)kv->head_dim),
 		        .q = group->q + query * kv->head_dim,
-		        .k = keys + start * kv->head_dim,
-		        .v = values + start * kv->value_stride,
-		        .next_k = t + n == group->n_token ? next_k : NULL,
+		        .next_k = t + n == group->n_token ? next.k : NULL,
 		        .out = part->out + query * kv->value_stride,
 		        .max = part->max + query,
 		        .sum = part->sum + query,
 		        .scores = group->scores + query * TERN_ATTENTION_BLOCK,
-		});
+		};
+		tern_kv_locate(kv, task->layer_index, group->head_kv, start, &call);
+		if (kv->type == TERN_KV_Q8)
+			session->kernels->attention_block_q8(&call);
+		else
+			session->kernels->attention_block(&call);
 	}
 }
 

@@ -75,7 +75,7 @@ enum tern_status tern_session_init(struct tern_session *session, const struct te
 	session->n_batch = (size_t)(options->n_batch < options->n_ctx ? options->n_batch : options->n_ctx);
 	if (!(session->kernels = tern_kernels_select(err)))
 		return TERN_ERR_USAGE;
-	if ((status = tern_kv_init(&session->kv, &transformer->hparams, session->n_ctx, err)) ||
+	if ((status = tern_kv_init(&session->kv, &transformer->hparams, options->kv, session->n_ctx, err)) ||
 	    (status = tern_pool_new(&session->pool, options->n_threads, err))) {
 		tern_session_clear(session);
 		return status;

@@ -49,20 +49,26 @@ typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_
  *     max = maximum of the scores;  w[j] = exp(score[j] - max)
  *     sum = the w[j] in 16 lanes (j mod 16) and a tree
  *     out[d] = sum over j, in order, of w[j] * v[j][d]
- */
+ *
+ * with keys and values of f16, or, with scales, of int8; then
+ *
+ *     score[j] = ((sum over d, in order, of q[d] * k[j][d]) * k_scales[j]) * scale
+ *     out[d] = sum over j, in order, of (w[j] * v_scales[j]) * v[j][d]
+ *
+ * Arrays over positions have ceil(n_pos / 16) * 16 items but for v, which has n_pos rows; those outside n_skip ..
+ * n_pos - 1 may hold anything. */
 struct tern_attention_block {
 	size_t n_query, head_dim;
 	size_t n_skip, n_pos; /* n_skip < TERN_KEY_PANEL, n_skip < n_pos <= TERN_ATTENTION_BLOCK */
 	float scale;
-	const float *q;    /* [n_query, head_dim] */
-	const uint16_t *k; /* f16 [ceil(n_pos / 16), head_dim, 16]: position j in panel j / 16, lane j mod 16; positions
-	                    * outside n_skip .. n_pos - 1 may hold anything */
-	const uint16_t *v; /* f16 [n_pos, value_stride]; value_stride is head_dim rounded up to 16, the padding and
-	                    * positions below n_skip may hold anything */
-	const void *next_k; /* the keys that will be read next and may be asked for in advance, or NULL */
-	float *out;         /* [n_query, value_stride], zeros in the padding */
-	float *max, *sum;   /* [n_query] */
-	float *scores;      /* scratch, [n_query, TERN_ATTENTION_BLOCK] */
+	const float *q; /* [n_query, head_dim] */
+	const void *k;  /* [ceil(n_pos / 16), head_dim, 16]: position j in panel j / 16, lane j mod 16 */
+	const void *v;  /* [n_pos, head_dim rounded up to 16], the padding may hold anything */
+	const float *k_scales, *v_scales; /* of each position; NULL where k and v are f16 */
+	const void *next_k;               /* the keys that will be read next and may be asked for in advance, or NULL */
+	float *out;                       /* [n_query, head_dim rounded up to 16], zeros in the padding */
+	float *max, *sum;                 /* [n_query] */
+	float *scores;                    /* scratch, [n_query, TERN_ATTENTION_BLOCK] */
 };
 
 struct tern_kernels {
@@ -104,8 +110,10 @@ struct tern_kernels {
 	void (*relu2_mul)(float *gate, const float *up, size_t n);
 	void (*gelu_mul)(float *gate, const float *up, size_t n);
 
-	/* Attention of several queries over one block of positions; see struct tern_attention_block. */
+	/* Attention of several queries over one block of positions, of f16 or of int8 with scales; see struct
+	 * tern_attention_block. */
 	void (*attention_block)(const struct tern_attention_block *block);
+	void (*attention_block_q8)(const struct tern_attention_block *block);
 };
 
 /* exp(x) as every kernel computes it: within 2 units in the last place of the true value for |x| < 87; 0 below

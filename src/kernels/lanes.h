@@ -10,6 +10,7 @@
  *                     8 queries at a time, else 4
  *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
  *     LOAD_BF16(h)    the same of bfloat16
+ *     LOAD_I8(q)      VECTOR_LANES int8 from const int8_t *q, any alignment, as vfloat
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
  * and gets the float members of struct tern_kernels as static functions of the same names. */
@@ -21,6 +22,7 @@
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -276,28 +278,39 @@ struct attention {
 	float *out, *max, *sum, *scores;
 	const struct tern_attention_block *block;
 	size_t value_stride;
-	const uint16_t *next; /* asked for while values are read */
+	const void *next; /* asked for while values are read */
 };
+
+/* Where element i is, and the register of elements from there on; is_q8 is a constant. */
+INLINE const void *element_at(const void *elements, size_t i, bool is_q8)
+{
+	return is_q8 ? (const void *)((const int8_t *)elements + i) : (const void *)((const uint16_t *)elements + i);
+}
+
+INLINE vfloat load_elements(const void *elements, size_t i, bool is_q8)
+{
+	return is_q8 ? LOAD_I8((const int8_t *)elements + i) : LOAD_F16((const uint16_t *)elements + i);
+}
 
 /* The scores of n_query queries at n_panel panels of 16 positions; n_query * n_panel <= LANE_GROUPS, constants. Asks
  * memory for the next keys, which may lie on another page, and for the values of these positions, which will be read in
  * columns. */
-INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query, size_t n_panel)
+INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query, size_t n_panel, bool is_q8)
 {
 	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
-	size_t head_dim = a->block->head_dim, panel_size = head_dim * LANES;
-	const uint16_t *k = a->block->k + panel * panel_size, *v = a->block->v + panel * panel_size;
-	float *scores = a->scores + panel * LANES;
+	const struct tern_attention_block *b = a->block;
+	size_t head_dim = b->head_dim, panel_size = head_dim * LANES;
+	const void *k = element_at(b->k, panel * panel_size, is_q8), *v = element_at(b->v, panel * panel_size, is_q8);
 
 	for (size_t d = 0; d < head_dim; d++) {
 		UNROLL
 		for (size_t p = 0; p < n_panel; p++) {
-			const uint16_t *keys = k + p * panel_size + d * LANES;
-			__builtin_prefetch(keys + n_panel * panel_size);
-			__builtin_prefetch(v + p * panel_size + d * LANES);
+			size_t at = p * panel_size + d * LANES;
+			__builtin_prefetch(element_at(k, at + n_panel * panel_size, is_q8));
+			__builtin_prefetch(element_at(v, at, is_q8));
 			UNROLL
 			for (size_t l = 0; l < VECTORS; l++) {
-				vfloat key = LOAD_F16(keys + l * VECTOR_LANES);
+				vfloat key = load_elements(k, at + l * VECTOR_LANES, is_q8);
 				UNROLL
 				for (size_t i = 0; i < n_query; i++)
 					sum[p * n_query + i][l] += key * a->q[i * head_dim + d];
@@ -306,9 +319,12 @@ INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query
 	}
 	for (size_t p = 0; p < n_panel; p++)
 		for (size_t i = 0; i < n_query; i++)
-			for (size_t l = 0; l < VECTORS; l++)
-				store(scores + i * TERN_ATTENTION_BLOCK + p * LANES + l * VECTOR_LANES,
-				      sum[p * n_query + i][l] * a->block->scale);
+			for (size_t l = 0; l < VECTORS; l++) {
+				size_t j = (panel + p) * LANES + l * VECTOR_LANES;
+				vfloat score = sum[p * n_query + i][l];
+				score = is_q8 ? score * load(b->k_scales + j) : score;
+				store(a->scores + i * TERN_ATTENTION_BLOCK + j, score * b->scale);
+			}
 }
 
 /* Turns the scores of positions n_skip .. n_pos - 1 into weights exp(score - max) in place; those of the other
@@ -350,22 +366,22 @@ INLINE size_t next_j(size_t j) { return j % 4 * (TERN_ATTENTION_BLOCK / 4) + j /
 
 /* n_group groups of 16 values from group `first` on, weighted for n_query queries; n_query * n_group <= LANE_GROUPS,
  * constants. Asks memory for as many of the keys that come next. */
-INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_group)
+INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_group, bool is_q8)
 {
 	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
-	size_t value_stride = a->value_stride;
-	const uint16_t *next = a->next + first * LANES * a->block->n_pos;
+	size_t value_stride = a->value_stride, n_pos = a->block->n_pos;
+	const void *next = element_at(a->next, first * LANES * n_pos, is_q8);
 	float *out = a->out + first * LANES;
 
-	for (size_t j = a->block->n_skip; j < a->block->n_pos; j++) {
-		const uint16_t *values = a->block->v + j * value_stride + first * LANES;
+	for (size_t j = a->block->n_skip; j < n_pos; j++) {
+		const void *values = element_at(a->block->v, j * value_stride + first * LANES, is_q8);
 		UNROLL
 		for (size_t g = 0; g < n_group; g++) {
 			if (g % 2 == 0)
-				__builtin_prefetch(next + (g * a->block->n_pos + next_j(j) * 2) * LANES);
+				__builtin_prefetch(element_at(next, (g * n_pos + next_j(j) * 2) * LANES, is_q8));
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++) {
-				vfloat value = LOAD_F16(values + g * LANES + v * VECTOR_LANES);
+				vfloat value = load_elements(values, g * LANES + v * VECTOR_LANES, is_q8);
 				UNROLL
 				for (size_t i = 0; i < n_query; i++)
 					sum[g * n_query + i][v] += value * a->scores[i * TERN_ATTENTION_BLOCK + j];
@@ -378,32 +394,43 @@ INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query
 				store(out + i * value_stride + g * LANES + v * VECTOR_LANES, sum[g * n_query + i][v]);
 }
 
+INLINE void scale_weights(float *weights, const float *scales, size_t n_padded)
+{
+	for (size_t j = 0; j < n_padded; j += VECTOR_LANES)
+		store(weights + j, load(weights + j) * load(scales + j));
+}
+
 /* Attention of n_query queries, a constant: keys and values are loaded and widened once for all. */
-INLINE void attend(const struct attention *a, size_t n_query)
+INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 {
 	const size_t step = LANE_GROUPS / n_query < 8 ? LANE_GROUPS / n_query : 8; /* panels, groups of values */
 	const struct tern_attention_block *b = a->block;
 	size_t n_panel = (b->n_pos + LANES - 1) / LANES, n_group = a->value_stride / LANES, p = 0, g = 0;
 
 	for (; p + step <= n_panel; p += step)
-		score_panels(a, p, n_query, step);
+		score_panels(a, p, n_query, step, is_q8);
 	for (; p < n_panel; p++)
-		score_panels(a, p, n_query, 1);
-	for (size_t i = 0; i < n_query; i++)
-		softmax_weights(a->scores + i * TERN_ATTENTION_BLOCK, b->n_skip, b->n_pos, &a->max[i], &a->sum[i]);
+		score_panels(a, p, n_query, 1, is_q8);
+	for (size_t i = 0; i < n_query; i++) {
+		float *scores = a->scores + i * TERN_ATTENTION_BLOCK;
+		softmax_weights(scores, b->n_skip, b->n_pos, &a->max[i], &a->sum[i]);
+		if (is_q8)
+			scale_weights(scores, b->v_scales, n_panel * LANES);
+	}
 	for (; g + step <= n_group; g += step)
-		weigh_values(a, g, n_query, step);
+		weigh_values(a, g, n_query, step, is_q8);
 	for (; g < n_group; g++)
-		weigh_values(a, g, n_query, 1);
+		weigh_values(a, g, n_query, 1, is_q8);
 	for (size_t i = 0; i < n_query; i++)
 		memset(a->out + i * a->value_stride + b->head_dim, 0, (a->value_stride - b->head_dim) * sizeof *a->out);
 }
 
-static void attention_block(const struct tern_attention_block *block)
+INLINE void attend_all(const struct tern_attention_block *block, bool is_q8)
 {
 	size_t value_stride = (block->head_dim + LANES - 1) / LANES * LANES;
 
 	for (size_t i = 0, n; i < block->n_query; i += n) {
+		size_t n_left = block->n_query - i;
 		struct attention a = {block->q + i * block->head_dim,
 		                      block->out + i * value_stride,
 		                      block->max + i,
@@ -412,30 +439,32 @@ static void attention_block(const struct tern_attention_block *block)
 		                      block,
 		                      value_stride,
 		                      block->next_k ? block->next_k : block->k};
-		size_t n_left = block->n_query - i;
 #if LANE_GROUPS >= 16
 		if (n_left >= 8) {
 			n = 8;
-			attend(&a, 8);
+			attend(&a, 8, is_q8);
 			continue;
 		}
 #endif
 		n = n_left < 4 ? n_left : 4;
 		if (n == 4)
-			attend(&a, 4);
+			attend(&a, 4, is_q8);
 		else if (n == 3)
-			attend(&a, 3);
+			attend(&a, 3, is_q8);
 		else if (n == 2)
-			attend(&a, 2);
+			attend(&a, 2, is_q8);
 		else
-			attend(&a, 1);
+			attend(&a, 1, is_q8);
 	}
 }
+
+static void attention_block(const struct tern_attention_block *block) { attend_all(block, false); }
+static void attention_block_q8(const struct tern_attention_block *block) { attend_all(block, true); }
 
 /* The slots that these functions fill, for a table's initializer. */
 #define LANES_SLOTS                                                                                                   \
 	.sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, .dot_f32 = dot_f32,       \
 	.dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .silu_mul = silu_mul, .relu2_mul = relu2_mul, .gelu_mul = gelu_mul, \
-	.attention_block = attention_block
+	.attention_block = attention_block, .attention_block_q8 = attention_block_q8
 
 #endif

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -192,27 +193,45 @@ static void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *m
 	*sum = tree_sum(lanes);
 }
 
-static void attention_block(const struct tern_attention_block *b)
+static float element(const void *elements, size_t i, bool is_q8)
 {
-	size_t dim = b->head_dim, value_stride = (dim + LANES - 1) / LANES * LANES;
+	return is_q8 ? (float)((const int8_t *)elements)[i] : tern_f32_from_f16(((const uint16_t *)elements)[i]);
+}
+
+/* One query's weights and their sum. */
+static void weigh_positions(const struct tern_attention_block *b, size_t query, bool is_q8)
+{
+	float *scores = b->scores + query * TERN_ATTENTION_BLOCK;
+
+	for (size_t j = b->n_skip; j < b->n_pos; j++) {
+		size_t key = j / TERN_KEY_PANEL * b->head_dim * TERN_KEY_PANEL + j % TERN_KEY_PANEL;
+		float score = 0.0f;
+		for (size_t d = 0; d < b->head_dim; d++)
+			score += b->q[query * b->head_dim + d] * element(b->k, key + d * TERN_KEY_PANEL, is_q8);
+		scores[j] = is_q8 ? (score * b->k_scales[j]) * b->scale : score * b->scale;
+	}
+	softmax_weights(scores, b->n_skip, b->n_pos, &b->max[query], &b->sum[query]);
+}
+
+static void attention(const struct tern_attention_block *b, bool is_q8)
+{
+	size_t value_stride = (b->head_dim + LANES - 1) / LANES * LANES;
 
 	for (size_t i = 0; i < b->n_query; i++) {
-		const float *q = b->q + i * dim;
-		float *out = b->out + i * value_stride, *scores = b->scores + i * TERN_ATTENTION_BLOCK;
-		for (size_t j = b->n_skip; j < b->n_pos; j++) {
-			const uint16_t *key = b->k + j / TERN_KEY_PANEL * dim * TERN_KEY_PANEL + j % TERN_KEY_PANEL;
-			float score = 0.0f;
-			for (size_t d = 0; d < dim; d++)
-				score += q[d] * tern_f32_from_f16(key[d * TERN_KEY_PANEL]);
-			scores[j] = score * b->scale;
-		}
-		softmax_weights(scores, b->n_skip, b->n_pos, &b->max[i], &b->sum[i]);
+		const float *weights = b->scores + i * TERN_ATTENTION_BLOCK;
+		float *out = b->out + i * value_stride;
+		weigh_positions(b, i, is_q8);
 		memset(out, 0, value_stride * sizeof *out);
-		for (size_t j = b->n_skip; j < b->n_pos; j++)
-			for (size_t d = 0; d < dim; d++)
-				out[d] += scores[j] * tern_f32_from_f16(b->v[j * value_stride + d]);
+		for (size_t j = b->n_skip; j < b->n_pos; j++) {
+			float weight = is_q8 ? weights[j] * b->v_scales[j] : weights[j];
+			for (size_t d = 0; d < b->head_dim; d++)
+				out[d] += weight * element(b->v, j * value_stride + d, is_q8);
+		}
 	}
 }
+
+static void attention_block(const struct tern_attention_block *block) { attention(block, false); }
+static void attention_block_q8(const struct tern_attention_block *block) { attention(block, true); }
 
 const struct tern_kernels tern_kernels_portable = {
         .name = "portable",
@@ -228,4 +247,5 @@ const struct tern_kernels tern_kernels_portable = {
         .relu2_mul = relu2_mul,
         .gelu_mul = gelu_mul,
         .attention_block = attention_block,
+        .attention_block_q8 = attention_block_q8,
 };

@@ -57,7 +57,15 @@ static inline void unpack_nibble(uint8_t *groups, const uint8_t *tile)
 #define LANE_GROUPS    4
 #define LOAD_F16(h)    ((vfloat)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h))))
 #define LOAD_BF16(h)   ((vfloat)vshlq_n_u32(vmovl_u16(vld1_u16(h)), 16))
+#define LOAD_I8(q)     load_i8(q)
 #define STORE_I8(q, i) store_i8(q, (uint32x4_t)(i))
+
+static inline float32x4_t load_i8(const int8_t *q)
+{
+	uint32_t bytes;
+	memcpy(&bytes, q, sizeof bytes);
+	return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(bytes))))));
+}
 
 static inline void store_i8(int8_t *q, uint32x4_t integers)
 {

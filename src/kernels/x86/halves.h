@@ -87,6 +87,7 @@ static inline void unpack_nibble(uint8_t *groups, const uint8_t *tile)
 #define LANE_GROUPS    4
 #define LOAD_F16(h)    ((vfloat)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(h))))
 #define LOAD_BF16(h)   ((vfloat)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(h))), 16))
+#define LOAD_I8(q)     ((vfloat)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(q)))))
 #define STORE_I8(q, i) store_i8(q, (__m256i)(i))
 
 static inline void store_i8(int8_t *q, __m256i integers)
