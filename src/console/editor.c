@@ -64,31 +64,6 @@ void editor_close(struct editor *editor)
 
 bool editor_is_interactive(const struct editor *editor) { return editor->is_interactive; }
 
-void editor_finish(struct editor *editor, enum editor_event event)
-{
-	editor->event = event;
-	editor->is_done = true;
-}
-
-void editor_draw(struct editor *editor)
-{
-	const struct line *line = &editor->line;
-	struct frame_source source = {
-	        .prompt = editor->search.is_active ? editor->search.prompt.bytes : editor->prompt,
-	        .more_prompt = editor->more_prompt,
-	        .bytes = line->bytes,
-	        .n_bytes = line->n_bytes,
-	        .cursor = line->cursor,
-	};
-	uint64_t begin_ns = tern_clock_ns(), end_ns;
-
-	screen_draw(&editor->screen, &source);
-	end_ns = tern_clock_ns();
-	/* A very long text takes its time to draw: most of the time is kept for the keys. */
-	editor->draw_due_ns = end_ns + 4 * (end_ns - begin_ns);
-	editor->needs_drawing = false;
-}
-
 /* What was typed before the first editor_read() went through a terminal that made newlines of Enter. */
 static void note_cooked_input(struct editor *editor)
 {
