@@ -97,6 +97,17 @@ static enum tern_status write_model(struct gguf_writer *writer, const struct ggu
 	return status;
 }
 
+static enum tern_status create(struct gguf_writer **writer, const struct values *values, struct tern_error *err)
+{
+	enum tern_status status;
+
+	signals_hold();
+	if (!(status = tern_gguf_create(writer, values->output, values->force, err)))
+		signals_clean_on_death(tern_gguf_writer_temp_path(*writer));
+	signals_release();
+	return status;
+}
+
 static enum tern_status make(const struct values *values, struct tern_error *err)
 {
 	struct gguf gguf = {0};
@@ -107,8 +118,7 @@ static enum tern_status make(const struct values *values, struct tern_error *err
 
 	if (!(status = bench_make_image(values->shape, tern_default_threads(), &image, &n_bytes, err)) &&
 	    !(status = tern_gguf_parse(&gguf, values->shape, image, n_bytes, err)) &&
-	    !(status = tern_gguf_create(&writer, values->output, values->force, err))) {
-		signals_clean_on_death(tern_gguf_writer_temp_path(writer));
+	    !(status = create(&writer, values, err))) {
 		status = write_model(writer, &gguf, values->vocab, err);
 		if (status)
 			tern_gguf_abort(writer);

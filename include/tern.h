@@ -118,6 +118,10 @@ enum {
 enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
                                int32_t **ids, size_t *n_ids, struct tern_error *err);
 
+/* A lower bound on the tokens that a text of n_bytes makes, whatever it says: what cannot fit a context can be refused
+ * without being tokenized. 0 if the vocabulary allows no bound. */
+size_t tern_least_tokens(const struct tern_model *model, size_t n_bytes);
+
 /* Token ids to the bytes they stand for, NUL-terminated (the NUL is not counted). Special tokens are spelled out
  * if `special`, else left out. The caller frees *text. */
 enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *ids, size_t n_ids, bool special,
@@ -313,6 +317,7 @@ struct tern_generate_result {
 };
 
 /* Reads the prompt (n_ids > 0 tokens, appended to the session's context) and generates until one of the reasons above.
+ * The sampler has to be of the session's model.
  * result may be NULL; it is filled also when an error ends the work, with what was done. */
 enum tern_status tern_generate(struct tern_session *session, struct tern_sampler *sampler, const int32_t *ids,
                                size_t n_ids, const struct tern_generate_options *options,

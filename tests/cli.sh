@@ -320,6 +320,8 @@ check 'greedy needs no seed' same cold colder
 
 # ---- run: the context ----
 
+head -c 3000000 /dev/zero | tr '\0' '\n' >newlines
+refused 4 'far too many newlines' 'prompt is at least [0-9]* tokens, context is ' run --raw -m "$MODEL" -f newlines
 refused 4 'prompt too long' 'prompt is .* tokens, context is 4 .*use -c' run -m "$MODEL" -c 4 'Who are you, and why?'
 i=0
 while [ $i -lt 2000 ]; do

@@ -3,6 +3,8 @@
 #include "test.h"
 #include "tiny_model.h"
 
+#include "infer/sampler.h"
+
 #include <math.h>
 #include <tern.h>
 
@@ -107,6 +109,24 @@ static void check_callbacks(const struct tern_model *model)
 	tern_session_free(session);
 }
 
+/* A sampler of another model would read past the logits. */
+static void check_foreign_sampler(const struct tern_model *model)
+{
+	const struct tern_session_options small = {.n_ctx = 32, .n_threads = 1};
+	const int32_t prompt[] = {1, 5, 3};
+	struct tern_session *session = NULL;
+	struct tern_sampler *sampler = NULL;
+
+	CHECK(!tern_session_new(&session, model, &small, &err) && !tern_sampler_create(&sampler, 100000, NULL, &err),
+	      "%s", err.message);
+	CHECK(tern_generate(session, sampler, prompt, 3, NULL, NULL, &err) == TERN_ERR_USAGE &&
+	              strstr(err.message, "100000"),
+	      "%s", err.message);
+	CHECK(tern_session_n_past(session) == 0, "%d tokens were read", tern_session_n_past(session));
+	tern_sampler_free(sampler);
+	tern_session_free(session);
+}
+
 int main(void)
 {
 	struct tern_model *model = NULL;
@@ -117,6 +137,7 @@ int main(void)
 	              !tern_model_open(&model, scratch_path("model.gguf"), NULL, &err),
 	      "%s", err.message);
 	check_callbacks(model);
+	check_foreign_sampler(model);
 	tern_model_close(model);
 	scratch_end();
 	return test_summary();

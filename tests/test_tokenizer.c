@@ -374,6 +374,8 @@ int main(void)
 	static int32_t ranks[200][3];
 	struct tern_tokenizer *tokenizer = tern_tiny_tokenizer();
 
+	CHECK(tern_tokenizer_least_ids(tokenizer, 1 << 20) > 1 << 14, "%zu",
+	      tern_tokenizer_least_ids(tokenizer, 1 << 20));
 	check_golden(tokenizer);
 	check_round_trips(tokenizer);
 	check_specials(tokenizer);

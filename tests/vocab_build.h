@@ -140,6 +140,8 @@ static inline size_t check_round_trip(const struct tern_tokenizer *tokenizer, co
 	size_t n = 0;
 
 	CHECK(tern_tokenizer_encode(tokenizer, text, n_bytes, flags, &ids, &err) == TERN_OK, "%s", err.message);
+	CHECK(tern_tokenizer_least_ids(tokenizer, n_bytes) <= ids.n_ids, "%zu bytes '%.60s': %zu ids, at least %zu",
+	      n_bytes, text, ids.n_ids, tern_tokenizer_least_ids(tokenizer, n_bytes));
 	for (size_t i = 0; i < ids.n_ids; i++)
 		n += tern_tokenizer_piece(tokenizer, ids.ids[i]).length;
 	char *decoded = malloc(n + 1);

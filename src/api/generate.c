@@ -143,6 +143,11 @@ enum tern_status tern_generate(struct tern_session *session, struct tern_sampler
 	*result = (struct tern_generate_result){.finish = TERN_FINISH_STOP};
 	if (!n_ids)
 		return tern_fail(err, TERN_ERR_USAGE, "the prompt is empty");
+	size_t n_vocab = session->transformer->hparams.n_vocab, n_sampled = tern_sampler_n_vocab(sampler);
+	if (n_sampled != n_vocab)
+		return tern_fail(err, TERN_ERR_USAGE,
+		                 "the sampler is of a model with %zu tokens, the session's has %zu", n_sampled,
+		                 n_vocab);
 	session->keep_going = options->keep_going;
 	session->keep_going_user = options->user;
 	status = run(session, sampler, ids, n_ids, options, result, err);

@@ -49,6 +49,11 @@ const char *tern_chat_format_name(size_t index)
 
 bool tern_chat_format_is_known(const char *name) { return tern_chat_by_name(name) != TERN_CHAT_NONE; }
 
+size_t tern_least_tokens(const struct tern_model *model, size_t n_bytes)
+{
+	return tern_tokenizer_least_ids(model->tokenizer, n_bytes);
+}
+
 /* The part of a token's bytes that belongs to the text. follows_whole: the token is the first, or comes after one that
  * was found in the text whole; there a tokenizer may have put a space that is not part of the text. */
 static struct tern_piece text_of(const struct tern_tokenizer *tokenizer, int32_t id, bool special, bool follows_whole)

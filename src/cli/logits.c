@@ -148,9 +148,12 @@ static enum tern_status write_file(struct logits *l, struct tern_error *err)
 
 	if (status || l->to_stdout)
 		return status ? status : compute(l, n_batch, err);
-	if ((status = tern_outfile_open(&l->file, l->options.own.out, true, err)))
+	signals_hold();
+	if (!(status = tern_outfile_open(&l->file, l->options.own.out, true, err)))
+		signals_clean_on_death(l->file.temp_path);
+	signals_release();
+	if (status)
 		return status;
-	signals_clean_on_death(l->file.temp_path);
 	status = compute(l, n_batch, err);
 	if (status == TERN_OK)
 		status = tern_outfile_commit(&l->file, err);

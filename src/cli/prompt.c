@@ -43,19 +43,30 @@ enum tern_status prompt_from_text(const struct tern_model *model, const char *te
 	return status;
 }
 
-enum tern_status prompt_check_fit(const struct prompt_ids *prompt, size_t n_ctx, const struct tern_model_info *info,
+static enum tern_status check_fit(const char *at_least, size_t n_ids, size_t n_ctx, const struct tern_model_info *info,
                                   struct tern_error *err)
 {
 	size_t n_model = (size_t)info->n_ctx_train;
 
-	if (prompt->n_ids <= n_ctx)
+	if (n_ids <= n_ctx)
 		return TERN_OK;
-	if (prompt->n_ids <= n_model)
+	if (n_ids <= n_model)
 		return tern_fail(err, TERN_ERR_CONTEXT,
-		                 "prompt is %zu tokens, context is %zu (model allows %zu): use -c %zu", prompt->n_ids,
-		                 n_ctx, n_model, n_model);
-	return tern_fail(err, TERN_ERR_CONTEXT, "prompt is %zu tokens, context is %zu (model allows %zu)",
-	                 prompt->n_ids, n_ctx, n_model);
+		                 "prompt is %s%zu tokens, context is %zu (model allows %zu): use -c %zu", at_least,
+		                 n_ids, n_ctx, n_model, n_model);
+	return tern_fail(err, TERN_ERR_CONTEXT, "prompt is %s%zu tokens, context is %zu (model allows %zu)", at_least,
+	                 n_ids, n_ctx, n_model);
+}
+
+enum tern_status prompt_check_fit(const struct prompt_ids *prompt, size_t n_ctx, const struct tern_model_info *info,
+                                  struct tern_error *err)
+{
+	return check_fit("", prompt->n_ids, n_ctx, info, err);
+}
+
+enum tern_status prompt_check_bytes(size_t n_bytes, size_t n_ctx, const struct opened *opened, struct tern_error *err)
+{
+	return check_fit("at least ", tern_least_tokens(opened->model, n_bytes), n_ctx, &opened->info, err);
 }
 
 void prompt_free(struct prompt_ids *prompt)

@@ -31,6 +31,9 @@ enum tern_status prompt_from_text(const struct tern_model *model, const char *te
 enum tern_status prompt_check_fit(const struct prompt_ids *prompt, size_t n_ctx, const struct tern_model_info *info,
                                   struct tern_error *err);
 
+/* The same for n_bytes of text that are not tokenized yet, if they are far too many: that need not take seconds. */
+enum tern_status prompt_check_bytes(size_t n_bytes, size_t n_ctx, const struct opened *opened, struct tern_error *err);
+
 void prompt_free(struct prompt_ids *prompt);
 
 #endif

@@ -238,6 +238,18 @@ static enum tern_status open_session(struct run *run, struct tern_error *err)
 	return TERN_OK;
 }
 
+/* The prompt's tokens, if they fit the session. */
+static enum tern_status take_prompt(struct run *run, struct tern_error *err)
+{
+	size_t n_ctx = (size_t)tern_session_n_ctx(run->session);
+	enum tern_status status;
+
+	if ((status = prompt_check_bytes(run->text.n_bytes, n_ctx, &run->opened, err)) ||
+	    (status = tokenize_prompt(run, err)))
+		return status;
+	return prompt_check_fit(&run->prompt, n_ctx, &run->opened.info, err);
+}
+
 static enum tern_status check_options(const struct run *run)
 {
 	const struct output_options *output = &run->options.output;
@@ -288,9 +300,7 @@ static enum tern_status work(struct run *run)
 	if ((status = read_prompt(run)) || (status = common_open_weights(&run->opened, &run->options.common)) ||
 	    (status = choose_format(run)) || (status = read_document(run)))
 		return status;
-	if ((status = tokenize_prompt(run, &err)) || (status = open_session(run, &err)) ||
-	    (status = prompt_check_fit(&run->prompt, (size_t)tern_session_n_ctx(run->session), &run->opened.info,
-	                               &err)) ||
+	if ((status = open_session(run, &err)) || (status = take_prompt(run, &err)) ||
 	    (run->is_chat && (status = generation_add_stops(&run->options.generation, run->opened.model, &err))) ||
 	    (status = answer(run, &err)))
 		return report_error(&err);

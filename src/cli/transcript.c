@@ -166,11 +166,14 @@ static void put_plain(struct text *text, const struct tern_message *message)
 static enum tern_status write_file(const struct text *text, const char *path, bool overwrite, struct tern_error *err)
 {
 	struct tern_outfile out;
-	enum tern_status status = tern_outfile_open(&out, path, overwrite, err);
+	enum tern_status status;
 
+	signals_hold();
+	if (!(status = tern_outfile_open(&out, path, overwrite, err)))
+		signals_clean_on_death(out.temp_path);
+	signals_release();
 	if (status)
 		return status;
-	signals_clean_on_death(out.temp_path);
 	if ((status = tern_outfile_write(&out, text->bytes, text->n_bytes, err)))
 		tern_outfile_abort(&out);
 	else

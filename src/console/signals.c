@@ -172,12 +172,26 @@ void signals_restore_on_death(void (*restore)(void))
 		set_if_default(deadly[i]);
 }
 
+/* Signals that end the program from outside. */
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+static sigset_t mask_before_hold;
+
+void signals_hold(void)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+		sigaddset(&held, ending[i]);
+	pthread_sigmask(SIG_BLOCK, &held, &mask_before_hold);
+}
+
+void signals_release(void) { pthread_sigmask(SIG_SETMASK, &mask_before_hold, NULL); }
+
 void signals_clean_on_death(const char *path)
 {
-	static const int deadly[] = {SIGINT, SIGTERM, SIGHUP};
-
 	file_to_remove = path;
-	for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
-		if (deadly[i] != SIGINT || !interrupt_is_caught)
-			set_death_handler(deadly[i], on_death, (int)SA_RESETHAND);
+	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+		if (ending[i] != SIGINT || !interrupt_is_caught)
+			set_death_handler(ending[i], on_death, (int)SA_RESETHAND);
 }

@@ -28,6 +28,11 @@ void signals_wake(void);
 /* From now on every signal that ends the program calls restore() first, which has to be async-signal-safe. */
 void signals_restore_on_death(void (*restore)(void));
 
+/* INT, TERM and HUP wait from the one to the other: for what must not end half done, as creating a file and
+ * telling signals_clean_on_death() of it. They do not nest. */
+void signals_hold(void);
+void signals_release(void);
+
 /* From now on INT, TERM and HUP erase a progress bar and remove this file (NULL: none) before they end the program.
  * The string must stay where it is. */
 void signals_clean_on_death(const char *path);

@@ -126,6 +126,8 @@ static void penalize(struct tern_sampler *s)
 	}
 }
 
+size_t tern_sampler_n_vocab(const struct tern_sampler *sampler) { return sampler->n_vocab; }
+
 /* A penalty above 1 lowers the recent tokens, whose places those behind them take; one below 1 may raise any. */
 size_t tern_sampler_n_top(struct tern_sampler *s)
 {

@@ -11,6 +11,9 @@
 enum tern_status tern_sampler_create(struct tern_sampler **sampler, size_t n_vocab,
                                      const struct tern_sampler_options *options, struct tern_error *err);
 
+/* How many logits it picks from. */
+size_t tern_sampler_n_vocab(const struct tern_sampler *sampler);
+
 /* How many of the largest logits the next tern_sampler_pick() decides by: the others need only be lower than these, in
  * the same place. 0: by all. */
 size_t tern_sampler_n_top(struct tern_sampler *sampler);

@@ -19,6 +19,7 @@ struct tern_tokenizer {
 	struct special_table specials; /* all that are not normal, by their spelling */
 	struct merge_table merges;
 	int32_t byte_ids[256]; /* the token of a single byte, or -1 */
+	size_t max_length;     /* bytes of text in the longest token */
 	int32_t bos_id, eos_id, unk_id;
 	bool add_bos, add_eos;
 

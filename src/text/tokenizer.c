@@ -199,6 +199,16 @@ static enum tern_status add_pieces(const struct builder *b)
 	return tern_special_table_init(&t->specials) ? TERN_OK : tern_fail_memory(b->err, vocab->n_pieces * 32);
 }
 
+static void set_max_length(struct tern_tokenizer *t)
+{
+	for (size_t id = 0; id < t->n_pieces; id++)
+		if (t->pieces[id].length > t->max_length)
+			t->max_length = t->pieces[id].length;
+	for (size_t i = 0; i < t->specials.n_specials; i++)
+		if (t->specials.specials[i].length > t->max_length)
+			t->max_length = t->specials.specials[i].length;
+}
+
 static void set_byte_ids(struct tern_tokenizer *t)
 {
 	for (int byte = 0; byte < 256; byte++)
@@ -230,6 +240,7 @@ static enum tern_status build(const struct builder *b)
 	if ((status = add_pieces(b)) || (status = tern_add_merges(b)))
 		return status;
 	set_byte_ids(t);
+	set_max_length(t);
 	return t->kind == TERN_VOCAB_SPM ? tern_spm_init(t, b->vocab, b->source, b->err) : TERN_OK;
 }
 
@@ -312,6 +323,18 @@ int32_t tern_tokenizer_find(const struct tern_tokenizer *tokenizer, const char *
 		id = tern_piece_table_find(&tokenizer->table, text, length);
 	tern_free(text);
 	return id;
+}
+
+size_t tern_tokenizer_least_ids(const struct tern_tokenizer *tokenizer, size_t n_bytes)
+{
+	/* Composed, UTF-8 keeps at least a third of its bytes (UAX #15, maximum expansion factors). */
+	size_t shrinks = tokenizer->pre && tokenizer->pre->nfc ? 3 : 1;
+
+	/* Else text of any length may be dropped, or become one unknown token. */
+	for (int byte = 0; byte < 256; byte++)
+		if (tokenizer->byte_ids[byte] < 0)
+			return 0;
+	return n_bytes / shrinks / tokenizer->max_length;
 }
 
 size_t tern_tokenizer_n_pieces(const struct tern_tokenizer *tokenizer) { return tokenizer->n_pieces; }

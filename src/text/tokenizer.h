@@ -40,6 +40,9 @@ struct tern_span {
 	bool special;
 };
 
+/* A lower bound on the ids that any n_bytes of text are encoded to. 0 where no bound is known. */
+size_t tern_tokenizer_least_ids(const struct tern_tokenizer *tokenizer, size_t n_bytes);
+
 /* Like tern_tokenizer_encode() without BOS and EOS, for a text made of spans: control tokens are recognised where
  * the spans allow, and never across the end of such a span; all else is tokenized as if there were no spans.
  * The spans' lengths add up to the length of the text. */

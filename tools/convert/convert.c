@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/threads.h"
+#include "console/signals.h"
 #include "convert/vocab_put.h"
 #include "convert/vocab_read.h"
 #include "text/pretokenize.h"
@@ -45,12 +46,14 @@ static enum tern_status create(struct conversion *c)
 
 	if (c->options->dry_run)
 		return TERN_OK;
-	if ((status = check_output(c)) ||
-	    (status = tern_gguf_create(&c->writer, c->options->output, c->options->force, c->err)))
+	if ((status = check_output(c)))
 		return status;
-	if (reporter->on_temp_file)
+	signals_hold();
+	status = tern_gguf_create(&c->writer, c->options->output, c->options->force, c->err);
+	if (!status && reporter->on_temp_file)
 		reporter->on_temp_file(reporter->user, tern_gguf_writer_temp_path(c->writer));
-	return TERN_OK;
+	signals_release();
+	return status;
 }
 
 /* Ends the output one way or the other; the temporary file is gone afterwards. */

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "console/signals.h"
 #include "convert/encode.h"
 #include "convert/gguf_plan.h"
 #include "convert/gguf_source.h"
@@ -273,12 +274,14 @@ static enum tern_status create(struct rewriting *r)
 
 	if (r->options->dry_run)
 		return TERN_OK;
-	if ((status = check_output(r)) ||
-	    (status = tern_gguf_create(&r->writer, r->options->output, r->options->force, r->err)))
+	if ((status = check_output(r)))
 		return status;
-	if (reporter->on_temp_file)
+	signals_hold();
+	status = tern_gguf_create(&r->writer, r->options->output, r->options->force, r->err);
+	if (!status && reporter->on_temp_file)
 		reporter->on_temp_file(reporter->user, tern_gguf_writer_temp_path(r->writer));
-	return TERN_OK;
+	signals_release();
+	return status;
 }
 
 static enum tern_status write_output(struct rewriting *r)
