@@ -259,6 +259,63 @@ static int check_dot_nibble(const struct tern_kernels *kernels, int round)
 	return check_dot(kernels->dot_nibble, tern_kernels_portable.dot_nibble, round, 2 * TERN_TILE_BYTES);
 }
 
+/* Scales for a matrix of n_step steps of columns; `whole` is one for all. */
+static void make_groups(struct tern_groups *g, size_t n_panel, size_t n_token, size_t n_step)
+{
+	bool is_whole = below(4) == 0;
+
+	g->steps_per_scale = 1 + below(3);
+	g->steps_per_x = 1 + below(3);
+	g->scales_stride = (n_step + g->steps_per_scale - 1) / g->steps_per_scale * TERN_PANEL_ROWS;
+	g->x_stride = (n_step + g->steps_per_x - 1) / g->steps_per_x + below(3);
+	g->whole = 0.37f;
+	uint16_t *scales = place(&rooms[3], n_panel * g->scales_stride, sizeof *scales);
+	float *x_inverse = place(&rooms[4], n_token * g->x_stride, sizeof *x_inverse);
+	for (size_t i = 0; i < n_panel * g->scales_stride; i++)
+		scales[i] = (uint16_t)below(0x7c00);
+	for (size_t i = 0; i < n_token * g->x_stride; i++)
+		x_inverse[i] = (float)(1 + below(1000)) * 1e-3f;
+	g->scales = is_whole ? NULL : scales;
+	g->x_inverse = x_inverse;
+}
+
+/* The sums of the activations, of every step that has an entry of its own. */
+static void sum_steps(struct tern_activation *sums, const struct tern_groups *g, const int8_t *x, size_t x_stride,
+                      size_t n_token, size_t n_col)
+{
+	for (size_t t = 0; t < n_token; t++)
+		for (size_t c = 0; c < n_col; c++)
+			sums[t * g->x_stride + c / g->n_col / g->steps_per_x].sum += x[t * x_stride + c];
+}
+
+static int check_dot_groups(const struct tern_kernels *kernels, int round)
+{
+	struct tern_groups g = {.n_col = 16 * (1 + below(round % 2 ? 8 : 20))};
+	size_t n_panel = 1 + below(11), n_token = round % 4 ? 1 + below(32) : 1, n_col = 16 * (1 + below(40));
+	size_t panel_stride = n_col / 16 * TERN_TILE_BYTES + (below(2) ? 0 : below(100));
+	size_t x_stride = n_col + (below(2) ? 0 : below(100)), n_y = n_token * n_panel * TERN_PANEL_ROWS;
+	float *y = place(&rooms[0], n_y, sizeof *y), *expected = malloc(n_y * sizeof *expected);
+	uint8_t *panels = place(&rooms[1], (n_panel - 1) * panel_stride + n_col * 4, 1);
+	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
+
+	make_groups(&g, n_panel, n_token, (n_col + g.n_col - 1) / g.n_col);
+	struct tern_activation *sums = calloc(n_token * g.x_stride, sizeof *sums);
+	if (!expected || !sums)
+		exit(1);
+	fill_bytes(panels, rooms[1].size, round % 3 ? 0 : 1);
+	fill_activations(x, rooms[2].size, round % 5 ? 0 : 1);
+	sum_steps(sums, &g, x, x_stride, n_token, n_col);
+	g.x = sums;
+	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, steps of %zu, %zu a scale, %zu an x",
+	         n_panel, panel_stride, n_token, x_stride, n_col, g.n_col, g.steps_per_scale, g.steps_per_x);
+	kernels->dot_groups(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
+	tern_kernels_portable.dot_groups(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
+	int ok = same_floats("y", y, expected, n_y) && rooms_intact(5);
+	free(expected);
+	free(sums);
+	return ok;
+}
+
 /* ---- dot products and sums ----------------------------------------------------------------------------------- */
 
 static int check_sum_squares(const struct tern_kernels *kernels, int round)
@@ -546,19 +603,13 @@ struct slot {
 
 #define SLOT(name) #name, offsetof(struct tern_kernels, name), check_##name
 static const struct slot slots[] = {
-        {SLOT(dot_ternary), 200},
-        {SLOT(dot_nibble), 200},
-        {SLOT(sum_squares), 200},
-        {SLOT(rms_scale), 200},
-        {SLOT(norm_quantize), 400},
-        {SLOT(dot_f32), 200},
-        {SLOT(dot_f16), 200},
-        {SLOT(dot_bf16), 200},
-        {SLOT(silu_mul), 400},
-        {SLOT(relu2_mul), 200},
-        {SLOT(gelu_mul), 400},
-        {SLOT(attention_block), 400},
-        {SLOT(attention_block_q8), 300},
+        {SLOT(dot_ternary), 200},     {SLOT(dot_nibble), 200},
+        {SLOT(dot_groups), 300},      {SLOT(sum_squares), 200},
+        {SLOT(rms_scale), 200},       {SLOT(norm_quantize), 400},
+        {SLOT(dot_f32), 200},         {SLOT(dot_f16), 200},
+        {SLOT(dot_bf16), 200},        {SLOT(silu_mul), 400},
+        {SLOT(relu2_mul), 200},       {SLOT(gelu_mul), 400},
+        {SLOT(attention_block), 400}, {SLOT(attention_block_q8), 300},
 };
 enum {
 	N_SLOT = sizeof slots / sizeof *slots,

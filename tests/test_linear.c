@@ -36,7 +36,8 @@ static uint16_t scales[MAX_ROW * MAX_COL / 16];
 static float gain[MAX_COL], bias[MAX_ROW], input[MAX_TOKEN * MAX_COL], old[MAX_TOKEN * MAX_ROW];
 static int8_t q[MAX_TOKEN * MAX_COL];
 static struct tern_activation activations[MAX_TOKEN * MAX_COL / 16];
-static struct tern_quantized quantized = {q, activations};
+static float inverses[MAX_TOKEN * MAX_COL / 16];
+static struct tern_quantized quantized = {q, activations, inverses};
 
 static float random_float(void) { return (float)((int64_t)(test_random() % 20001) - 10000) * 1e-4f; }
 

@@ -9,13 +9,11 @@
 enum {
 	PANELS_PER_CHUNK = 8, /* what a thread takes at a time: 128 rows */
 	TILE_ROWS = PANELS_PER_CHUNK * TERN_PANEL_ROWS,
-	TOKENS_PER_TILE = 128,      /* tokens per kernel call, for which it unpacks weights once: 64 KB of sums */
-	GROUP_TOKENS_PER_TILE = 32, /* with scales per group: 32 KB of sums and results stay in the L1 cache */
-	STORE_AHEAD = 2,            /* tokens whose place in the output is asked for before its turn */
+	TOKENS_PER_TILE = 128, /* tokens per kernel call, for which it unpacks weights once: 64 KB of sums */
+	STORE_AHEAD = 2,       /* tokens whose place in the output is asked for before its turn */
 	MAX_PROJECTIONS = 3,
 };
-_Static_assert((sizeof(int32_t) + sizeof(float)) * GROUP_TOKENS_PER_TILE <= sizeof(int32_t) * TOKENS_PER_TILE,
-               "the scratch is enough for either kind of tile");
+_Static_assert(sizeof(int32_t) == sizeof(float), "the scratch takes sums or results");
 
 size_t tern_linear_scratch_bytes(void) { return TOKENS_PER_TILE * TILE_ROWS * sizeof(int32_t); }
 
@@ -44,7 +42,8 @@ static void quantize_token(void *context, size_t token, int worker)
 	size_t n_col = linear->n_col, group = activation_group(task->session, n_col);
 	const float *x = task->input + token * n_col;
 	int8_t *q = task->out->q + token * n_col;
-	struct tern_activation *activations = task->out->activations + token * group_count(n_col, group);
+	size_t n_group = group_count(n_col, group);
+	struct tern_activation *activations = task->out->activations + token * n_group;
 	float inv_rms = linear->has_norm ? tern_inv_rms(kernels, x, n_col, linear->norm_eps) : 1.0f;
 
 	(void)worker;
@@ -53,6 +52,8 @@ static void quantize_token(void *context, size_t token, int worker)
 		*activations++ = kernels->norm_quantize(q + c, x + c, linear->norm_gain ? linear->norm_gain + c : NULL,
 		                                        inv_rms, n);
 	}
+	for (size_t g = 0; (n_group > 1 || linear->scale_group) && g < n_group; g++)
+		task->out->inverses[token * n_group + g] = 1.0f / task->out->activations[token * n_group + g].scale;
 }
 
 void tern_quantize_input(struct tern_session *session, struct tern_quantized *out, const struct tern_linear *linear,
@@ -118,71 +119,39 @@ static void project_whole(const struct tern_session *session, const struct tern_
 	}
 }
 
-/* Half floats that are finite and not negative (the loader has checked): their bits, moved into place, are a float
- * that lacks the difference of the two biases in its exponent. Exact, subnormal ones included. */
-static void widen_scales(float *out, const uint16_t *halves, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		out[i] = tern_f32_from_bits((uint32_t)halves[i] << 13) * 0x1p112f;
-}
-
-/* Scales of a tile's rows for the group of columns that contains col. */
-static void load_scales(float scales[TILE_ROWS], const struct tern_linear *linear, const struct tile *tile, size_t col)
-{
-	if (!linear->scale_group) {
-		for (size_t r = 0; r < tile->n_panel * TERN_PANEL_ROWS; r++)
-			scales[r] = linear->scale;
-		return;
-	}
-	size_t n_group = linear->n_col / linear->scale_group, group = col / linear->scale_group;
-	for (size_t p = 0; p < tile->n_panel; p++) {
-		size_t panel = tile->first_row / TERN_PANEL_ROWS + p;
-		widen_scales(scales + p * TERN_PANEL_ROWS,
-		             linear->group_scales + (panel * n_group + group) * TERN_PANEL_ROWS, TERN_PANEL_ROWS);
-	}
-}
-
-static int32_t sum_of(const int8_t *q, size_t n)
-{
-	int32_t sum = 0;
-	for (size_t i = 0; i < n; i++)
-		sum += q[i];
-	return sum;
-}
-
-/* Scales per group of columns, of the matrix, of the activations, or of both. The groups' contributions are added in
- * order: y += (sums - sum of q) * (scale * (1 / activation scale)). y: scratch, as large as sums. */
+/* Scales per group of columns, of the matrix, of the activations, or of both: the smaller groups are the steps in which
+ * columns are added up. y: scratch. */
 static void project_groups(const struct tern_session *session, const struct tern_projection *projection,
-                           const struct tile *tile, int32_t *sums, float *y)
+                           const struct tile *tile, float *y)
 {
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, x_group = activation_group(session, n_col),
 	       n_x_group = group_count(n_col, x_group);
-	size_t step = linear->scale_group && linear->scale_group < x_group ? linear->scale_group : x_group;
-	size_t panel_bytes = tern_t2r16_panel_bytes(n_col), width = tile->n_panel * TERN_PANEL_ROWS;
-	const uint8_t *panels = linear->panels + tile->first_row / TERN_PANEL_ROWS * panel_bytes;
-	const int8_t *q = projection->input->q + tile->first_token * n_col;
-	const struct tern_activation *activations = projection->input->activations + tile->first_token * n_x_group;
-	float scales[TILE_ROWS];
+	size_t w_group = linear->scale_group ? linear->scale_group : n_col,
+	       step = w_group < x_group ? w_group : x_group;
+	size_t panel = tile->first_row / TERN_PANEL_ROWS, panel_bytes = tern_t2r16_panel_bytes(n_col);
+	size_t width = tile->n_panel * TERN_PANEL_ROWS, scales_stride = n_col / w_group * TERN_PANEL_ROWS;
+	const struct tern_quantized *input = projection->input;
+	const struct tern_groups groups = {
+	        .n_col = step,
+	        .scales = linear->scale_group ? linear->group_scales + panel * scales_stride : NULL,
+	        .scales_stride = scales_stride,
+	        .steps_per_scale = group_count(w_group, step),
+	        .whole = linear->scale,
+	        .x = input->activations + tile->first_token * n_x_group,
+	        .x_inverse = input->inverses + tile->first_token * n_x_group,
+	        .x_stride = n_x_group,
+	        .steps_per_x = group_count(x_group, step),
+	};
 
-	memset(y, 0, tile->n_token * width * sizeof *y);
-	for (size_t c = 0; c < n_col; c += step) {
-		size_t n = n_col - c < step ? n_col - c : step;
-		session->kernels->dot_ternary(sums, panels + tern_t2r16_panel_bytes(c), panel_bytes, tile->n_panel,
-		                              q + c, n_col, tile->n_token, n);
-		load_scales(scales, linear, tile, c);
-		for (size_t t = 0; t < tile->n_token; t++) {
-			struct tern_activation activation = activations[t * n_x_group + c / x_group];
-			float inverse = 1.0f / activation.scale;
-			/* The stored sum may cover more columns than this step. */
-			int32_t sum = step < x_group ? sum_of(q + t * n_col + c, n) : activation.sum;
-			for (size_t r = 0; r < width; r++)
-				y[t * width + r] += (float)(sums[t * width + r] - sum) * (scales[r] * inverse);
-		}
-	}
-	for (size_t t = 0; t < tile->n_token; t++)
+	session->kernels->dot_groups(y, linear->panels + panel * panel_bytes, panel_bytes, tile->n_panel,
+	                             input->q + tile->first_token * n_col, n_col, tile->n_token, n_col, &groups);
+	for (size_t t = 0; t < tile->n_token; t++) {
+		if (t + STORE_AHEAD < tile->n_token)
+			prefetch_output(projection, tile, tile->first_token + t + STORE_AHEAD);
 		for (size_t r = 0; r < tile->n_row; r++)
 			store(projection, tile->first_row + r, tile->first_token + t, y[t * width + r]);
+	}
 }
 
 static void project_chunk(void *context, size_t chunk, int worker)
@@ -197,19 +166,17 @@ static void project_chunk(void *context, size_t chunk, int worker)
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(task->session, linear->n_col) < linear->n_col;
 	struct tile tile = {.first_row = (chunk - task->first_chunk[i]) * TILE_ROWS};
-	size_t n_token = in_groups ? GROUP_TOKENS_PER_TILE : TOKENS_PER_TILE;
-	int32_t *sums = tern_worker_scratch(task->session, worker);
+	void *scratch = tern_worker_scratch(task->session, worker);
 
 	tile.n_row = linear->n_row - tile.first_row < TILE_ROWS ? linear->n_row - tile.first_row : TILE_ROWS;
 	tile.n_panel = tern_panel_count(tile.n_row);
 	for (tile.first_token = 0; tile.first_token < task->n_token; tile.first_token += tile.n_token) {
 		tile.n_token = task->n_token - tile.first_token;
-		tile.n_token = tile.n_token < n_token ? tile.n_token : n_token;
+		tile.n_token = tile.n_token < TOKENS_PER_TILE ? tile.n_token : TOKENS_PER_TILE;
 		if (in_groups)
-			project_groups(task->session, projection, &tile, sums,
-			               (float *)(sums + GROUP_TOKENS_PER_TILE * TILE_ROWS));
+			project_groups(task->session, projection, &tile, scratch);
 		else
-			project_whole(task->session, projection, &tile, sums);
+			project_whole(task->session, projection, &tile, scratch);
 	}
 }
 

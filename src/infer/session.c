@@ -55,7 +55,8 @@ static bool alloc_scratch(struct tern_session *s)
 	for (size_t i = 0; i < 3; i++) {
 		s->quantized[i].q = alloc_batch(s, widest, 1);
 		s->quantized[i].activations = alloc_batch(s, n_group, sizeof *s->quantized[i].activations);
-		complete = complete && s->quantized[i].q && s->quantized[i].activations;
+		s->quantized[i].inverses = alloc_batch(s, n_group, sizeof *s->quantized[i].inverses);
+		complete = complete && s->quantized[i].q && s->quantized[i].activations && s->quantized[i].inverses;
 	}
 	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_q8p_scratch_bytes());
 	bytes = largest(bytes, tern_embedding_scratch_bytes(h), 0);
@@ -115,6 +116,7 @@ void tern_session_clear(struct tern_session *s)
 	for (size_t i = 0; i < 3; i++) {
 		tern_free(s->quantized[i].q);
 		tern_free(s->quantized[i].activations);
+		tern_free(s->quantized[i].inverses);
 	}
 	memset(s, 0, sizeof *s);
 }

@@ -19,6 +19,7 @@
 struct tern_quantized {
 	int8_t *q;                           /* [n_token, n_col] */
 	struct tern_activation *activations; /* [n_token, n_group] */
+	float *inverses;                     /* [n_token, n_group] 1 / scale, where anything has scales of groups */
 };
 
 /* What finding the largest logits of a Q8P head takes besides; in head_q8p.c. */

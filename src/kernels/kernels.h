@@ -71,6 +71,22 @@ struct tern_attention_block {
 	float *scores;                    /* scratch, [n_query, TERN_ATTENTION_BLOCK] */
 };
 
+/* Scales for dot_groups(). Columns are added up as integers in steps of n_col, a multiple of 16, the last step taking
+ * what is left; several steps may share a scale. */
+struct tern_groups {
+	size_t n_col;
+	/* Of the weights: half floats, finite and not negative. Those of panel p's 16 rows in step s start at
+	 * scales + p * scales_stride + s / steps_per_scale * 16. NULL: `whole` for all. */
+	const uint16_t *scales;
+	size_t scales_stride, steps_per_scale;
+	float whole;
+	/* Of the activations: entry s / steps_per_x of token t, from x and x_inverse + t * x_stride on. x_inverse is
+	 * 1 / x.scale. */
+	const struct tern_activation *x;
+	const float *x_inverse;
+	size_t x_stride, steps_per_x;
+};
+
 struct tern_kernels {
 	const char *name; /* what TERN_ISA calls it */
 
@@ -86,6 +102,14 @@ struct tern_kernels {
 	/* Nibble planes (Q8P). A tile holds 16 rows x 8 columns; byte 4r + j holds column j in its low and column
 	 * 4 + j in its high nibble. Codes are 0..15. */
 	tern_dot_panels *dot_nibble;
+
+	/* Ternary panels as for dot_ternary, with scales for groups of columns:
+	 *
+	 *     y[t * n_panel * 16 + p * 16 + r] = the sum over the steps, in order, from 0 on, of
+	 *             (float)(sum of (code - 1) * x over the step's columns) * (weight scale * x_inverse)
+	 */
+	void (*dot_groups)(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+	                   size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups);
 
 	/* Sum of x[i]^2 in 16 lanes (i mod 16), added up as a tree: lane i + lane i+8, then +4, +2, +1. */
 	float (*sum_squares)(const float *x, size_t n);

@@ -83,6 +83,15 @@ INLINE vfloat exp_lanes(vfloat x)
 	return (vfloat)((vint)(p * (vfloat)power) & ~vanishes);
 }
 
+/* What dot_groups() scales the sums of a step and some tokens with, and adds them to. */
+struct scaled {
+	float *y; /* of the first token and panel */
+	size_t y_stride;
+	const float *inverses;            /* [n_token] */
+	const int32_t *corrections;       /* [n_token] what the codes' +1 adds */
+	const vfloat (*weights)[VECTORS]; /* [n_panel] */
+};
+
 /* ---- sums in 16 lanes -------------------------------------------------------------------------------------- */
 
 /* Adds up 16 lanes as the fixed tree: whole registers first, then the lanes of the one that is left. */

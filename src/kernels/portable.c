@@ -92,6 +92,38 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 	}
 }
 
+/* Adds a step's part to the 16 results of a panel for one token. */
+static void add_step(float y[TERN_PANEL_ROWS], const int32_t sums[TERN_PANEL_ROWS], int32_t x_sum,
+                     const uint16_t *scales, float whole, float inverse)
+{
+	for (size_t r = 0; r < TERN_PANEL_ROWS; r++) {
+		float scale = scales ? tern_f32_from_f16(scales[r]) : whole;
+		y[r] += (float)(sums[r] - x_sum) * (scale * inverse);
+	}
+}
+
+static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *g)
+{
+	memset(y, 0, n_token * n_panel * TERN_PANEL_ROWS * sizeof *y);
+	for (size_t t = 0; t < n_token; t++, x += x_stride)
+		for (size_t p = 0; p < n_panel; p++, y += TERN_PANEL_ROWS)
+			for (size_t c = 0; c < n_col; c += g->n_col) {
+				size_t n = n_col - c < g->n_col ? n_col - c : g->n_col, step = c / g->n_col;
+				const uint8_t *tile =
+				        panels + p * panel_stride + c / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES;
+				const uint16_t *scales =
+				        g->scales ? g->scales + p * g->scales_stride + step / g->steps_per_scale * 16
+				                  : NULL;
+				int32_t sums[TERN_PANEL_ROWS], x_sum = 0;
+				for (size_t i = c; i < c + n; i++)
+					x_sum += x[i];
+				dot_ternary(sums, tile, panel_stride, 1, x + c, x_stride, 1, n);
+				add_step(y, sums, x_sum, scales, g->whole,
+				         g->x_inverse[t * g->x_stride + step / g->steps_per_x]);
+			}
+}
+
 static float sum_squares(const float *x, size_t n)
 {
 	float lanes[LANES] = {0};
@@ -237,6 +269,7 @@ const struct tern_kernels tern_kernels_portable = {
         .name = "portable",
         .dot_ternary = dot_ternary,
         .dot_nibble = dot_nibble,
+        .dot_groups = dot_groups,
         .sum_squares = sum_squares,
         .rms_scale = rms_scale,
         .norm_quantize = norm_quantize,

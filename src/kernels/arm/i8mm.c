@@ -99,17 +99,18 @@ static void multiply(int32_t *sums, size_t sums_stride, const struct stretch *pa
 	multiply_in_tiles(sums, sums_stride, panel, x, x_stride, n_token, TOKEN_TILE, multiply_tile);
 }
 
+static const struct tile_format ternary_format = {TERN_TERNARY_TILE_COLS, STRETCH_COLS / TERN_TERNARY_TILE_COLS,
+                                                  unpack_ternary_pairs};
+
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                         size_t x_stride, size_t n_token, size_t n_col)
 {
-	static const struct tile_format ternary = {TERN_TERNARY_TILE_COLS, STRETCH_COLS / TERN_TERNARY_TILE_COLS,
-	                                           unpack_ternary_pairs};
-
 	if (n_token == 1)
 		for (size_t p = 0; p < n_panel; p++)
 			ternary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col);
 	else
-		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary, 1, multiply);
+		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format, 1,
+		           multiply);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -127,10 +128,15 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 
 #include "kernels/lanes.h"
 
+#define PANELS_MULTIPLIED 1
+
+#include "kernels/groups.h"
+
 const struct tern_kernels tern_kernels_i8mm = {
         .name = "i8mm",
         .dot_ternary = dot_ternary,
         .dot_nibble = dot_nibble,
+        .dot_groups = dot_groups,
         LANES_SLOTS,
 };
 

@@ -92,11 +92,10 @@ enum {
 	TOKEN_TILE = 6, /* tokens at a time: 12 registers of sums, 2 of codes, 1 of activations, 1 of products */
 };
 
-/* n_token is a constant, at most TOKEN_TILE. */
-INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x,
-                          size_t x_stride, size_t n_token)
+/* The products of unpacked codes, 16 bits wide. n_token is a constant, at most TOKEN_TILE. */
+INLINE void multiply_words(__m256i words[TOKEN_TILE][HALVES], const struct stretch *panel, const int8_t *x,
+                           size_t x_stride, size_t n_token)
 {
-	__m256i words[TOKEN_TILE][HALVES];
 	const uint8_t *groups = panel->codes;
 
 	for (size_t t = 0; t < n_token; t++)
@@ -114,6 +113,15 @@ INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct stretc
 			}
 		}
 	}
+}
+
+/* n_token is a constant, at most TOKEN_TILE. */
+INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x,
+                          size_t x_stride, size_t n_token)
+{
+	__m256i words[TOKEN_TILE][HALVES];
+
+	multiply_words(words, panel, x, x_stride, n_token);
 	for (size_t t = 0; t < n_token; t++)
 		for (size_t h = 0; h < HALVES; h++) {
 			__m256i *sum = (__m256i *)(sums + t * sums_stride + 8 * h);
@@ -128,17 +136,18 @@ static void multiply(int32_t *sums, size_t sums_stride, const struct stretch *pa
 	multiply_in_tiles(sums, sums_stride, panel, x, x_stride, n_token, TOKEN_TILE, multiply_tile);
 }
 
+/* 4 products a tile with m = 3: 40 of 42 */
+static const struct tile_format ternary_format = {TERN_TERNARY_TILE_COLS, 10, unpack_ternary};
+
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                         size_t x_stride, size_t n_token, size_t n_col)
 {
-	/* 4 products a tile with m = 3: 40 of 42 */
-	static const struct tile_format ternary = {TERN_TERNARY_TILE_COLS, 10, unpack_ternary};
-
 	if (n_token == 1)
 		dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, TERNARY_STEP,
 		          add_ternary, 2);
 	else
-		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary, 1, multiply);
+		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format, 1,
+		           multiply);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -156,10 +165,45 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 
 #include "kernels/lanes.h"
 
+#define PANELS_MULTIPLIED 1
+#define MULTIPLY_SCALED
+#define TOKEN_SUMS
+
+/* One step of n_token tokens, a constant, whose sums become floats without leaving the registers. */
+INLINE void multiply_scaled_tile(const struct scaled *s, const struct stretch *panel, const int8_t *x, size_t x_stride,
+                                 size_t token, size_t n_token)
+{
+	__m256i words[TOKEN_TILE][HALVES];
+
+	multiply_words(words, panel, x + token * x_stride, x_stride, n_token);
+	UNROLL
+	for (size_t t = 0; t < n_token; t++) {
+		__m256i correction = _mm256_set1_epi32(s->corrections[token + t]);
+		vfloat inverse = splat(s->inverses[token + t]);
+		float *y = s->y + (token + t) * s->y_stride;
+		UNROLL
+		for (size_t h = 0; h < HALVES; h++) {
+			__m256i wide = _mm256_madd_epi16(words[t][h], _mm256_set1_epi16(1));
+			vfloat sum = __builtin_convertvector((vint)_mm256_sub_epi32(wide, correction), vfloat);
+			store(y + h * VECTOR_LANES, load(y + h * VECTOR_LANES) + sum * (s->weights[0][h] * inverse));
+		}
+	}
+}
+
+static void token_sums(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t ahead)
+{
+	token_sums_of(sums, panels, panel_stride, n_panel, x, n_col / TERN_TERNARY_TILE_COLS, TERN_TERNARY_TILE_COLS,
+	              TERNARY_STEP, add_ternary, 2, ahead);
+}
+
+#include "kernels/groups.h"
+
 const struct tern_kernels tern_kernels_avx2 = {
         .name = "avx2",
         .dot_ternary = dot_ternary,
         .dot_nibble = dot_nibble,
+        .dot_groups = dot_groups,
         LANES_SLOTS,
 };
 

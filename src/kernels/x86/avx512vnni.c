@@ -63,11 +63,24 @@ INLINE void add_tiles(__m512i sum[PANELS_AT_ONCE][MAX_PLACES], const uint8_t *ti
 	}
 }
 
+/* Stores the sums of all places, each shifted to its value. */
+INLINE void store_places(int32_t *sums, __m512i sum[PANELS_AT_ONCE][MAX_PLACES], size_t n_panel, size_t n_place)
+{
+	const size_t bits = 8 / n_place;
+
+	for (size_t p = 0; p < n_panel; p++) {
+		for (size_t s = 1; s < n_place; s++)
+			sum[p][0] = _mm512_add_epi32(sum[p][0],
+			                             _mm512_sra_epi32(sum[p][s], _mm_cvtsi32_si128((int)(s * bits))));
+		_mm512_storeu_si512(sums + p * TERN_PANEL_ROWS, sum[p][0]);
+	}
+}
+
 INLINE void dot_panels(int32_t *sums, const uint8_t *tile, size_t panel_stride, const int8_t *x, size_t n_col,
                        size_t n_panel, size_t n_place)
 {
 	__m512i sum[PANELS_AT_ONCE][MAX_PLACES];
-	size_t bits = 8 / n_place, n_tile = n_col / (n_place * GROUP_COLS), n_last = PREFETCH / TERN_TILE_BYTES;
+	size_t n_tile = n_col / (n_place * GROUP_COLS), n_last = PREFETCH / TERN_TILE_BYTES;
 
 	for (size_t p = 0; p < n_panel; p++)
 		for (size_t s = 0; s < n_place; s++)
@@ -77,12 +90,20 @@ INLINE void dot_panels(int32_t *sums, const uint8_t *tile, size_t panel_stride, 
 	tile += (n_tile - n_last) * TERN_TILE_BYTES;
 	x += (n_tile - n_last) * n_place * GROUP_COLS;
 	add_tiles(sum, tile, panel_stride, x, n_last, PREFETCH + (n_panel - 1) * panel_stride, n_panel, n_place);
-	for (size_t p = 0; p < n_panel; p++) {
-		for (size_t s = 1; s < n_place; s++)
-			sum[p][0] = _mm512_add_epi32(sum[p][0],
-			                             _mm512_sra_epi32(sum[p][s], _mm_cvtsi32_si128((int)(s * bits))));
-		_mm512_storeu_si512(sums + p * TERN_PANEL_ROWS, sum[p][0]);
-	}
+	store_places(sums, sum, n_panel, n_place);
+}
+
+/* The sums of a few tiles, of a constant number of panels. */
+INLINE void token_sums_of(int32_t *sums, const uint8_t *tile, size_t panel_stride, const int8_t *x, size_t n_col,
+                          size_t ahead, size_t n_panel)
+{
+	__m512i sum[PANELS_AT_ONCE][MAX_PLACES];
+
+	for (size_t p = 0; p < n_panel; p++)
+		for (size_t s = 0; s < MAX_PLACES; s++)
+			sum[p][s] = _mm512_setzero_si512();
+	add_tiles(sum, tile, panel_stride, x, n_col / TERN_TERNARY_TILE_COLS, ahead, n_panel, MAX_PLACES);
+	store_places(sums, sum, n_panel, MAX_PLACES);
 }
 
 INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -138,16 +159,12 @@ INLINE void add_sums(int32_t *sums, size_t sums_stride, __m512i sum[TOKEN_TILE][
 	}
 }
 
-/* n_token is a constant, at most TOKEN_TILE. */
-INLINE void multiply_unpacked(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                              size_t x_stride, size_t n_token)
+/* Adds the products of unpacked codes to sums in registers. n_token is a constant, at most TOKEN_TILE. */
+INLINE void add_unpacked(__m512i sum[TOKEN_TILE][PANEL_TILE], const struct stretch *panels, const int8_t *x,
+                         size_t x_stride, size_t n_token)
 {
-	__m512i sum[TOKEN_TILE][PANEL_TILE];
 	const uint8_t *groups = panels->codes;
 
-	for (size_t t = 0; t < n_token; t++)
-		for (size_t p = 0; p < PANEL_TILE; p++)
-			sum[t][p] = _mm512_setzero_si512();
 	for (size_t g = 0; g < panels->n_group; g++, groups += GROUP_BYTES, x += GROUP_COLS) {
 		__m512i codes[PANEL_TILE];
 		/* The next tokens' activations, one token after the other: they may come from far away. */
@@ -163,6 +180,18 @@ INLINE void multiply_unpacked(int32_t *sums, size_t sums_stride, const struct st
 				sum[t][p] = add_products(sum[t][p], codes[p], activations);
 		}
 	}
+}
+
+/* n_token is a constant, at most TOKEN_TILE. */
+INLINE void multiply_unpacked(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                              size_t x_stride, size_t n_token)
+{
+	__m512i sum[TOKEN_TILE][PANEL_TILE];
+
+	for (size_t t = 0; t < n_token; t++)
+		for (size_t p = 0; p < PANEL_TILE; p++)
+			sum[t][p] = _mm512_setzero_si512();
+	add_unpacked(sum, panels, x, x_stride, n_token);
 	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
 }
 
@@ -233,20 +262,20 @@ static void multiply(int32_t *sums, size_t sums_stride, const struct stretch *pa
 	multiply_in_tiles(sums, sums_stride, panels, x, x_stride, n_token, TOKEN_TILE, multiply_tile);
 }
 
+static const struct tile_format ternary_format = {TERN_TERNARY_TILE_COLS, STRETCH_COLS / TERN_TERNARY_TILE_COLS,
+                                                  unpack_ternary};
+
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                         size_t x_stride, size_t n_token, size_t n_col)
 {
-	static const struct tile_format ternary = {TERN_TERNARY_TILE_COLS, STRETCH_COLS / TERN_TERNARY_TILE_COLS,
-	                                           unpack_ternary};
-
 	if (n_token == 1)
 		dot_token(sums, panels, panel_stride, n_panel, x, n_col, 4);
 	else if (n_token <= FEW_TOKENS)
 		dot_few_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, 4, PANEL_TILE,
 		               multiply);
 	else
-		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary, PANEL_TILE,
-		           multiply);
+		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format,
+		           PANEL_TILE, multiply);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -276,10 +305,55 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 
 #include "kernels/lanes.h"
 
+#define PANELS_MULTIPLIED PANEL_TILE
+#define MULTIPLY_SCALED
+#define TOKEN_SUMS
+
+static void token_sums(int32_t *sums, const uint8_t *tile, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t ahead)
+{
+	if (n_panel == PANELS_AT_ONCE)
+		token_sums_of(sums, tile, panel_stride, x, n_col, ahead, PANELS_AT_ONCE);
+	else
+		for (size_t p = 0; p < n_panel; p++)
+			token_sums_of(sums + p * TERN_PANEL_ROWS, tile + p * panel_stride, panel_stride, x, n_col,
+			              ahead, 1);
+}
+
+/* One step of n_token tokens, a constant, whose sums become floats without leaving the registers. */
+INLINE void multiply_scaled_tile(const struct scaled *s, const struct stretch *panels, const int8_t *x, size_t x_stride,
+                                 size_t token, size_t n_token)
+{
+	__m512i sum[TOKEN_TILE][PANEL_TILE];
+
+	UNROLL
+	for (size_t t = 0; t < n_token; t++) {
+		__m512i first = _mm512_set1_epi32(-s->corrections[token + t]);
+		UNROLL
+		for (size_t p = 0; p < PANEL_TILE; p++)
+			sum[t][p] = first;
+	}
+	add_unpacked(sum, panels, x + token * x_stride, x_stride, n_token);
+	UNROLL
+	for (size_t t = 0; t < n_token; t++) {
+		vfloat inverse = splat(s->inverses[token + t]);
+		float *y = s->y + (token + t) * s->y_stride;
+		UNROLL
+		for (size_t p = 0; p < PANEL_TILE; p++)
+			if (p < panels->n_panel)
+				store(y + p * LANES,
+				      load(y + p * LANES) + __builtin_convertvector((vint)sum[t][p], vfloat) *
+				                                    (s->weights[p][0] * inverse));
+	}
+}
+
+#include "kernels/groups.h"
+
 const struct tern_kernels tern_kernels_avx512vnni = {
         .name = "avx512vnni",
         .dot_ternary = dot_ternary,
         .dot_nibble = dot_nibble,
+        .dot_groups = dot_groups,
         LANES_SLOTS,
 };
 

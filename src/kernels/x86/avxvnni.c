@@ -150,19 +150,20 @@ static void multiply(int32_t *sums, size_t sums_stride, const struct stretch *pa
 	multiply_in_tiles(sums, sums_stride, panel, x, x_stride, n_token, TOKEN_TILE, multiply_tile);
 }
 
+static const struct tile_format ternary_format = {TERN_TERNARY_TILE_COLS, STRETCH_COLS / TERN_TERNARY_TILE_COLS,
+                                                  unpack_ternary};
+
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                         size_t x_stride, size_t n_token, size_t n_col)
 {
-	static const struct tile_format ternary = {TERN_TERNARY_TILE_COLS, STRETCH_COLS / TERN_TERNARY_TILE_COLS,
-	                                           unpack_ternary};
-
 	if (n_token == 1)
 		dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, STEP_TILES,
 		          add_ternary, 0);
 	else if (n_token <= FEW_TOKENS)
 		dot_few_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, 4, 1, multiply);
 	else
-		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary, 1, multiply);
+		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format, 1,
+		           multiply);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -182,10 +183,23 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 
 #include "kernels/lanes.h"
 
+#define PANELS_MULTIPLIED 1
+#define TOKEN_SUMS
+
+static void token_sums(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t ahead)
+{
+	token_sums_of(sums, panels, panel_stride, n_panel, x, n_col / TERN_TERNARY_TILE_COLS, TERN_TERNARY_TILE_COLS,
+	              STEP_TILES, add_ternary, 0, ahead);
+}
+
+#include "kernels/groups.h"
+
 const struct tern_kernels tern_kernels_avxvnni = {
         .name = "avxvnni",
         .dot_ternary = dot_ternary,
         .dot_nibble = dot_nibble,
+        .dot_groups = dot_groups,
         LANES_SLOTS,
 };
 

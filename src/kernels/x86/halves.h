@@ -47,6 +47,21 @@ INLINE void dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride
 			                    _mm256_srai_epi32(sum[p][h], shift));
 }
 
+/* The sums of n_panel panels, a few tiles of each, shifted right by shift. */
+INLINE void token_sums_of(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                          size_t n_tile, size_t tile_cols, size_t step, add_tiles *add, int shift, size_t ahead)
+{
+	for (size_t p = 0; p < n_panel; p++) {
+		__m256i sum[HALVES] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+		for (size_t i = 0; i < n_tile; i += step)
+			add(sum, panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * tile_cols,
+			    n_tile - i < step ? n_tile - i : step, ahead);
+		for (size_t h = 0; h < HALVES; h++)
+			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * h),
+			                    _mm256_srai_epi32(sum[h], shift));
+	}
+}
+
 /* A tern_dot_panels for one token. */
 INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                       size_t n_col, size_t tile_cols, size_t step, add_tiles *add, int shift)
