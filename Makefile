@@ -3,7 +3,7 @@
 # make test       every test (SAN=address,undefined or SAN=thread: under sanitizers; CC=clang)
 # make test-arm   the same tests for AArch64 under qemu
 # make bench      times every kernel of this CPU, next to the speed of plain reads
-# make install    PREFIX=/usr/local, DESTDIR for packagers
+# make install    PREFIX=/usr/local, DESTDIR for packagers; with manual pages and shell completions
 # make fuzz       the parsers under libFuzzer, a minute each
 # make format     clang-format over all sources
 
@@ -60,7 +60,11 @@ TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/programs/*.c))
 
 MODEL := $(BUILD)/models/tern-tiny.gguf
 
-all: $(BUILD)/libtern.a $(BUILD)/tern $(BUILD)/tern-convert $(MODEL)
+# What the programs print about themselves, from the tables that drive them.
+MANUALS     := $(BUILD)/tern.1 $(BUILD)/tern-convert.1
+COMPLETIONS := $(foreach shell,bash zsh fish,$(BUILD)/completions/tern.$(shell) $(BUILD)/completions/tern-convert.$(shell))
+
+all: $(BUILD)/libtern.a $(BUILD)/tern $(BUILD)/tern-convert $(MODEL) $(MANUALS) $(COMPLETIONS)
 ifeq ($(SAN)$(RUN),)
 	@for f in tern tern-convert; do cmp -s $(BUILD)/$$f $$f || cp $(BUILD)/$$f $$f; done
 	@mkdir -p build/models && { cmp -s $(MODEL) build/models/tern-tiny.gguf || cp $(MODEL) build/models/; }
@@ -79,6 +83,20 @@ $(BUILD)/tern-convert: $(call objects,$(CONVERT_SOURCES) $(SHARED_SOURCES)) $(BU
 $(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
 	@mkdir -p $(@D)
 	$(RUN) $(BUILD)/tern-convert models/tern-tiny -o $@ --force --quiet
+
+$(BUILD)/tern.1: $(BUILD)/tern
+	$(RUN) $< help --man >$@.new && mv $@.new $@
+
+$(BUILD)/tern-convert.1: $(BUILD)/tern-convert
+	$(RUN) $< --man >$@.new && mv $@.new $@
+
+$(BUILD)/completions/tern.%: $(BUILD)/tern
+	@mkdir -p $(@D)
+	$(RUN) $< completion $* >$@.new && mv $@.new $@
+
+$(BUILD)/completions/tern-convert.%: $(BUILD)/tern-convert
+	@mkdir -p $(@D)
+	$(RUN) $< --completion $* >$@.new && mv $@.new $@
 
 # Test programs also see the inside of the library and of the converter.
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
@@ -116,18 +134,27 @@ fuzz:
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) build/fuzz/libtern.a
 	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ -lm
 
+SHARE := $(DESTDIR)$(PREFIX)/share
+INSTALLED_TEXTS = $(foreach p,tern tern-convert,$(SHARE)/man/man1/$(p).1 $(SHARE)/bash-completion/completions/$(p) \
+	$(SHARE)/zsh/site-functions/_$(p) $(SHARE)/fish/vendor_completions.d/$(p).fish)
+
 install: all
-	umask 022; mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
-		$(DESTDIR)$(PREFIX)/share/tern/models
+	umask 022; mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include $(SHARE)/tern/models \
+		$(sort $(dir $(INSTALLED_TEXTS)))
 	install -m 755 $(BUILD)/tern $(BUILD)/tern-convert $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/libtern.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/tern.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(MODEL) $(DESTDIR)$(PREFIX)/share/tern/models/
+	install -m 644 $(MODEL) $(SHARE)/tern/models/
+	install -m 644 $(MANUALS) $(SHARE)/man/man1/
+	for p in tern tern-convert; do \
+		install -m 644 $(BUILD)/completions/$$p.bash $(SHARE)/bash-completion/completions/$$p && \
+		install -m 644 $(BUILD)/completions/$$p.zsh $(SHARE)/zsh/site-functions/_$$p && \
+		install -m 644 $(BUILD)/completions/$$p.fish $(SHARE)/fish/vendor_completions.d/ || exit 1; done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/tern $(DESTDIR)$(PREFIX)/bin/tern-convert $(DESTDIR)$(PREFIX)/lib/libtern.a \
-		$(DESTDIR)$(PREFIX)/include/tern.h $(DESTDIR)$(PREFIX)/share/tern/models/tern-tiny.gguf
-	rmdir $(DESTDIR)$(PREFIX)/share/tern/models $(DESTDIR)$(PREFIX)/share/tern 2>/dev/null || true
+		$(DESTDIR)$(PREFIX)/include/tern.h $(SHARE)/tern/models/tern-tiny.gguf $(INSTALLED_TEXTS)
+	rmdir $(SHARE)/tern/models $(SHARE)/tern 2>/dev/null || true
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -23,6 +23,12 @@ check $? "symbols without the prefix tern_: $strange"
 MAKEFLAGS='' make -s install PREFIX="$root/usr" CC="$compiler" SAN="$SAN" RUN="$RUN" BUILD="$BUILD" >"$root/log" 2>&1
 check $? "make install: $(cat "$root/log")"
 
+for text in man/man1/tern.1 man/man1/tern-convert.1 bash-completion/completions/tern zsh/site-functions/_tern \
+	fish/vendor_completions.d/tern-convert.fish; do
+	[ -s "$root/usr/share/$text" ]
+	check $? "installed share/$text"
+done
+
 printf '#include <tern.h>\nint main(void) { return 0; }\n' >"$root/alone.c"
 $compiler -std=c11 -Wall -Wextra -Werror -I"$root/usr/include" -c "$root/alone.c" -o "$root/alone.o"
 check $? "tern.h alone"

@@ -2,12 +2,12 @@
 #ifndef TERN_CLI_COMMANDS_H
 #define TERN_CLI_COMMANDS_H
 
-#include "console/options.h"
+#include "console/program.h"
 
 extern const struct command command_chat, command_run, command_info, command_tokenize, command_bench, command_eval,
-        command_logits, command_embed, command_help;
+        command_logits, command_embed, command_completion, command_help;
 
-/* All of them, in the order the help lists them; ends with NULL. */
-extern const struct command *const commands[];
+/* All of them, in the order the help lists them, and what else the manual says. */
+extern const struct program tern_program;
 
 #endif

@@ -42,7 +42,7 @@ const struct option generation_options[] = {
         {.name = "template",
          .kind = OPTION_TEXT,
          .offset = FIELD(chat_format),
-         .argument = "NAME",
+         .argument = "FORMAT",
          .help = "the chat format, instead of what the model's file says: llama-3, chatml, qwen3, ...",
          .aliases = "chat-template"},
         {.name = "raw", .offset = FIELD(raw), .help = "continue the text as it is, without the model's chat format"},

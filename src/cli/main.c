@@ -9,10 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const commands[] = {&command_chat,  &command_run,  &command_info,  &command_tokenize,
-                                          &command_bench, &command_eval, &command_embed, &command_logits,
-                                          &command_help,  NULL};
-
 static const char introduction[] = "tern runs ternary (1.58-bit) language models on ordinary CPUs.\n"
                                    "\n"
                                    "  tern chat\n"
@@ -25,7 +21,7 @@ static const char introduction[] = "tern runs ternary (1.58-bit) language models
 static void print_overview(FILE *to)
 {
 	fprintf(to, "%s", introduction);
-	for (const struct command *const *c = commands; *c; c++)
+	for (const struct command *const *c = tern_program.commands; *c; c++)
 		fprintf(to, "  %-10s %s%s%s%s\n", (*c)->name, (*c)->summary, (*c)->alias ? " (also: " : "",
 		        (*c)->alias ? (*c)->alias : "", (*c)->alias ? ")" : "");
 	fprintf(to, "\n'tern COMMAND --help' tells about a command; 'tern --version' the version.\n");
@@ -33,7 +29,7 @@ static void print_overview(FILE *to)
 
 static const struct command *find_command(const char *name)
 {
-	for (const struct command *const *c = commands; *c; c++)
+	for (const struct command *const *c = tern_program.commands; *c; c++)
 		if (strcmp((*c)->name, name) == 0 || ((*c)->alias && strcmp((*c)->alias, name) == 0))
 			return *c;
 	return NULL;
@@ -44,7 +40,7 @@ static enum tern_status unknown_command(const char *name)
 	struct suggestion suggestion;
 
 	suggest_start(&suggestion, name, strlen(name));
-	for (const struct command *const *c = commands; *c; c++) {
+	for (const struct command *const *c = tern_program.commands; *c; c++) {
 		suggest_offer(&suggestion, (*c)->name, strlen((*c)->name));
 		if ((*c)->alias)
 			suggest_offer(&suggestion, (*c)->alias, strlen((*c)->alias));
@@ -68,6 +64,10 @@ static enum tern_status run_help(int argc, char **argv)
 		print_overview(stdout);
 		return output_finish(TERN_OK);
 	}
+	if (strcmp(argv[1], "--man") == 0) {
+		manual_print(&tern_program);
+		return output_finish(TERN_OK);
+	}
 	command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
@@ -81,6 +81,8 @@ static enum tern_status run_help(int argc, char **argv)
 const struct command command_help = {
         .name = "help",
         .summary = "Tell about a command",
+        .usage = "tern help [COMMAND]",
+        .notes = "tern help --man prints the source of this page.\n",
         .run = run_help,
 };
 

@@ -6,9 +6,11 @@
 #include "base/memory.h"
 #include "cli/catalogue.h"
 #include "cli/models.h"
+#include "console/output.h"
 #include "console/term.h"
 #include "console/text.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +27,7 @@ void models_start(const char *argv0) { program_name = argv0; }
 
 /* A search under way: the name, the folders looked in so far, and the file once it is found. */
 struct search {
-	const char *name;
+	const char *name; /* NULL: print the names of all models instead */
 	struct text looked_in, path;
 	bool found, out_of_memory;
 };
@@ -42,12 +44,36 @@ static bool is_file(const char *path)
 	return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
+/* Prints what the folder holds that ends in .gguf, without that. */
+static void print_names_in(const char *path)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder))) {
+		size_t length = strlen(entry->d_name);
+		if (length <= 5 || strcmp(entry->d_name + length - 5, ".gguf") != 0)
+			continue;
+		output_line_part(entry->d_name, length - 5);
+		output_write("\n", 1);
+	}
+	if (folder)
+		closedir(folder);
+}
+
 static void look_in(struct search *search, const char *folder, size_t n_folder, const char *below)
 {
 	static const char *const endings[] = {"", ".gguf"};
 
 	if (search->found || search->out_of_memory || n_folder == 0)
 		return;
+	if (!search->name) {
+		text_free(&search->path);
+		text_printf(&search->path, "%.*s%s", (int)n_folder, folder, below);
+		if (!search->path.failed)
+			print_names_in(search->path.bytes);
+		return;
+	}
 	for (size_t i = 0; i < 2 && !search->found; i++) {
 		text_free(&search->path);
 		text_printf(&search->path, "%.*s%s/%s%s", (int)n_folder, folder, below, search->name, endings[i]);
@@ -174,4 +200,12 @@ enum tern_status models_find(const char *name, char **path)
 	text_free(&search.path);
 	text_free(&search.looked_in);
 	return status;
+}
+
+void models_print_names(void)
+{
+	struct search search = {.name = NULL};
+
+	look_everywhere(&search);
+	text_free(&search.path);
 }

@@ -16,4 +16,7 @@ void models_start(const char *argv0);
  * TERN_OK: the caller frees *path with tern_free(). Else the error was reported, with every folder looked in. */
 enum tern_status models_find(const char *name, char **path);
 
+/* Prints the names, without .gguf, of the models in the folders that models_find() looks in, one a line. */
+void models_print_names(void);
+
 #endif

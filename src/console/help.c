@@ -60,9 +60,24 @@ static bool has_default(const struct option *option)
 	return option->initial && is_number && atof(option->initial) >= option->min;
 }
 
-static void print_option(const struct option *option)
+void help_describe(struct text *text, const struct option *option)
 {
 	char range[RANGE_SIZE];
+
+	text_printf(text, "%s", option->help);
+	help_range(range, option);
+	if (option->kind == OPTION_CHOICE && option->initial)
+		text_printf(text, " (default %s)", option->initial);
+	else if (option->kind == OPTION_CHOICE)
+		text_printf(text, " (default %.*s)", (int)strcspn(option->argument, "|"), option->argument);
+	else if (has_default(option))
+		text_printf(text, " (default %s, %s)", option->initial, range);
+	else if (range[0] && option->kind != OPTION_SEED)
+		text_printf(text, " (%s)", range);
+}
+
+static void print_option(const struct option *option)
+{
 	struct text left = {0}, right = {0};
 
 	if (option->letter)
@@ -72,15 +87,7 @@ static void print_option(const struct option *option)
 	if (option->argument)
 		text_printf(&left, " %s", option->argument);
 
-	text_printf(&right, "%s", option->help);
-	help_range(range, option);
-	if (option->kind == OPTION_CHOICE)
-		text_printf(&right, " (default %s)", option->initial);
-	else if (has_default(option))
-		text_printf(&right, " (default %s, %s)", option->initial, range);
-	else if (range[0] && option->kind != OPTION_SEED)
-		text_printf(&right, " (%s)", range);
-
+	help_describe(&right, option);
 	if (!left.failed && !right.failed) {
 		output_printf("%-*s", HELP_COLUMN, left.bytes);
 		if (left.n_bytes >= HELP_COLUMN)
@@ -99,7 +106,8 @@ void help_print(const struct command *command)
 	for (const struct option_group *group = command->groups; group->options; group++) {
 		heading(group->title);
 		for (const struct option *option = group->options; option->name; option++)
-			print_option(option);
+			if (option->help)
+				print_option(option);
 	}
 	if (command->notes)
 		output_printf("\n%s", command->notes);

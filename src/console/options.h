@@ -37,12 +37,13 @@ struct option {
 	const char *name; /* long name without dashes */
 	char letter;      /* short name, or 0 */
 	enum option_kind kind;
-	size_t offset;        /* of the field in the group's values */
-	const char *argument; /* what the help calls the value; NULL if there is none */
-	double min, max;      /* OPTION_INT, OPTION_FLOAT */
+	size_t offset; /* of the field in the group's values */
+	/* What the help calls the value; NULL if there is none. It also tells what completion offers: see program.h. */
+	const char *argument;
+	double min, max; /* OPTION_INT, OPTION_FLOAT */
 	/* Default value as it would be typed; NULL = zero. One out of range stands for "not given" and is not shown. */
 	const char *initial;
-	const char *help;
+	const char *help; /* NULL: not shown anywhere */
 	/* Names the same option has in other programs, accepted silently; separated by spaces. One that begins with a
 	 * dash is a long name after a single dash: "-pg" for -pg. */
 	const char *aliases;
@@ -60,7 +61,7 @@ struct command {
 	const char *name;
 	const char *alias;                 /* another explicit name, or NULL */
 	const char *summary;               /* one line for the list of commands */
-	const char *usage;                 /* "tern run [OPTION...] [TEXT...]" */
+	const char *usage;                 /* "tern run [OPTION...] [TEXT...]"; see program.h for the words */
 	const char *examples;              /* lines, shown first */
 	const char *notes;                 /* more lines, shown last; or NULL */
 	const struct option_group *groups; /* the last one has no options */
@@ -99,6 +100,9 @@ bool parse_int(const char *text, int min, int max, int *value);
 /* The help text of one command, and what --version prints (in help.c). */
 void help_print(const struct command *command);
 void help_print_version(void);
+/* What the help says of an option: its text, the default, the range. */
+struct text;
+void help_describe(struct text *text, const struct option *option);
 /* "from 0 to 2" or "at least 1" for an option that is a number; "" for others. Returns out. */
 enum {
 	RANGE_SIZE = 64

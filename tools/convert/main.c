@@ -3,6 +3,7 @@
 #include "console/format.h"
 #include "console/options.h"
 #include "console/output.h"
+#include "console/program.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
@@ -26,6 +27,8 @@ struct values {
 	int target;     /* enum gguf_target */
 	int i2s_layout; /* enum tern_i2s_layout */
 	int n_threads;
+	const char *completion; /* print this instead of converting */
+	bool man;
 };
 
 #define FIELD(name) offsetof(struct values, name)
@@ -100,6 +103,12 @@ static const struct option other_options[] = {
          .kind = OPTION_FLAG,
          .offset = FIELD(quiet),
          .help = "no progress bar, warnings or summary"},
+        {.name = "completion",
+         .kind = OPTION_TEXT,
+         .offset = FIELD(completion),
+         .argument = "bash|zsh|fish",
+         .help = "print a script that completes command lines in that shell"},
+        {.name = "man", .offset = FIELD(man)}, /* for the Makefile */
         {.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "show this help"},
         {.name = "version", .kind = OPTION_VERSION, .help = "show the version"},
         {0},
@@ -131,6 +140,49 @@ static const struct command command = {
         .groups = groups,
         .values_size = sizeof(struct values),
 };
+
+/* ---- what packagers install ---- */
+
+static const struct command *const commands[] = {&command, NULL};
+
+static const struct manual_item statuses[] = {
+        {"0", "OUT.gguf is written, whole."},
+        {"1", "The work failed: memory, or a write."},
+        {"2", "Wrong usage."},
+        {"3", "An input file is missing, damaged or not supported."},
+        {"130, 143", "Ended by Ctrl-C or SIGTERM."},
+        {NULL, NULL},
+};
+
+static const struct manual_section sections[] = {
+        {"EXIT STATUS", "After any status but 0 there is no new OUT.gguf, and nothing is left of one that was begun.\n",
+         statuses},
+        {"FILES",
+         "The output is written to a temporary file beside OUT.gguf, which takes the name once it is complete and "
+         "on the disk.\n",
+         NULL},
+        {NULL, NULL, NULL},
+};
+
+static const struct program program = {
+        .name = "tern-convert",
+        .summary = "make a GGUF file for tern from a ternary checkpoint",
+        .commands = commands,
+        .sections = sections,
+        .see_also = "tern(1)",
+};
+
+/* True if the command line asked for one of these texts. */
+static bool print_text(const struct values *values, enum tern_status *status)
+{
+	*status = TERN_OK;
+	if (values->man)
+		manual_print(&program);
+	else if (values->completion && !completion_print(&program, values->completion))
+		*status = usage_error(&command, "--completion: '%.64s' is not one of bash, zsh, fish",
+		                      values->completion);
+	return values->man || values->completion;
+}
 
 /* ---- what the conversion tells ---- */
 
@@ -362,8 +414,7 @@ int main(int argc, char **argv)
 	if (!options_parse(&command, argc, argv, &values, &operands, &status))
 		return (int)status;
 	term_configure(TERM_COLOR_AUTO, values.quiet);
-	status = check_usage(&values, &operands);
-	if (!status)
+	if (!print_text(&values, &status) && !(status = check_usage(&values, &operands)))
 		status = is_gguf(operands.items[0]) ? run_gguf(&values, operands.items[0])
 		                                    : run_checkpoint(&values, operands.items[0]);
 	options_free(&command, &values, &operands);

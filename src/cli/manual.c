@@ -1,0 +1,80 @@
+/* The program tern as a whole: its commands, and what its manual says besides them. A new command is added here. */
+#include "cli/commands.h"
+
+static const struct command *const commands[] = {
+        &command_run,   &command_info,   &command_tokenize,   &command_bench, &command_eval,
+        &command_embed, &command_logits, &command_completion, &command_help,  NULL};
+
+static const struct manual_item statuses[] = {
+        {"0", "The work is done: the text ended, or came to its limit or to a stop string."},
+        {"1", "The work failed: memory, a write, logits that are not finite; of a batch, at least one request."},
+        {"2", "Wrong usage."},
+        {"3", "An input file is missing, damaged or not supported."},
+        {"4", "The prompt does not fit the context."},
+        {"130, 143, 141", "Ended by Ctrl-C, by SIGTERM, by a reader that went away."},
+        {NULL, NULL},
+};
+
+static const struct manual_item environment[] = {
+        {"TERN_MODEL", "The model, where no -m is given."},
+        {"TERN_MODELS", "Folders to look for models in, separated by colons."},
+        {"TERN_THREADS", "The number of threads, where no -t is given."},
+        {"TERN_HISTORY", "The file of chat's history; empty for none."},
+        {"TERN_ISA", "The kernels to use instead of the best ones of this CPU: portable, avx2, neon, ..."},
+        {"NO_COLOR", "If set and not empty: no colour."},
+        {"TERM, COLUMNS", "The kind of terminal, and its width."},
+        {"VISUAL, EDITOR", "The editor that chat calls."},
+        {"XDG_DATA_HOME, XDG_STATE_HOME",
+         "Where models and the history are, instead of ~/.local/share and ~/.local/state."},
+        {NULL, NULL},
+};
+
+static const struct manual_item files[] = {
+        {"NAME.gguf", "A model. A name with a slash, or of an existing file, is a path; any other is looked for, with "
+                      "and without .gguf, in the folders below."},
+        {"$TERN_MODELS, $XDG_DATA_HOME/tern/models, PREFIX/share/tern/models", "Folders of models, in this order."},
+        {"tern-tiny.gguf", "The model that ships and that is used when none is named. It knows little."},
+        {"$XDG_STATE_HOME/tern/history", "What was typed in chat."},
+        {NULL, NULL},
+};
+
+static const struct manual_section sections[] = {
+        {"STREAMS",
+         "Standard output carries results and nothing else; messages and progress go to standard error. "
+         "On a terminal control characters in a model's text are shown as \\x1b; a pipe gets every byte.\n"
+         "\n"
+         "The same file, tokens and seed give the same text on every CPU, with any number of threads.\n",
+         NULL},
+        {"EXIT STATUS", NULL, statuses},
+        {"ENVIRONMENT", "An option beats a variable.\n", environment},
+        {"FILES", NULL, files},
+        {"EXAMPLES",
+         "Talk, ask, and summarise a file:\n"
+         "\n"
+         "  tern chat\n"
+         "  tern run \"What is the capital of France?\"\n"
+         "  tern run \"Summarise this text.\" < text.txt\n"
+         "\n"
+         "Answer many questions, with the settings of the command line unless a request has its own:\n"
+         "\n"
+         "  $ cat requests.jsonl\n"
+         "  {\"id\": 1, \"prompt\": \"What is the capital of Peru?\"}\n"
+         "  {\"id\": 2, \"messages\": [{\"role\": \"user\", \"content\": \"Tell me a story.\"}], \"temp\": 0.8, "
+         "\"seed\": 1}\n"
+         "  $ tern run --temp 0 --batch requests.jsonl > results.jsonl\n"
+         "\n"
+         "See how sure the model was, token by token:\n"
+         "\n"
+         "  tern run --show-probs --alternatives 3 \"Who are you?\"\n",
+         NULL},
+        {NULL, NULL, NULL},
+};
+
+const struct program tern_program = {
+        .name = "tern",
+        .summary = "run ternary (1.58-bit) language models on CPUs",
+        .commands = commands,
+        .sections = sections,
+        .see_also = "tern-convert(1)",
+        .lists_models = true,
+};

@@ -1,0 +1,128 @@
+#!/bin/sh
+# Completion scripts and manual pages: every command and option is in them, the shells take them, and bash completes what
+# a user would type. Called as cli.sh is.
+TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} MODEL=${MODEL:-build/models/tern-tiny.gguf}
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
+TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") MODEL=$(absolute "$MODEL")
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-completion.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$dir" || exit 1
+unset XDG_DATA_HOME TERN_MODEL
+export HOME="$dir/home" TERN_MODELS="$dir/models"
+
+passed=0 failed=0
+check() {
+	name=$1
+	shift
+	if "$@" >check.log 2>&1; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf 'completion.sh: %s\n    %s\n' "$name" "$(head -c 500 check.log)"
+	fi
+}
+# shellcheck disable=SC2086 # RUN is a command with arguments
+tern() { $RUN "$TERN" "$@"; }
+# shellcheck disable=SC2086
+convert() { $RUN "$TERN_CONVERT" "$@"; }
+
+for shell in bash zsh fish; do
+	check "tern completion $shell" tern completion $shell
+	mv check.log tern.$shell
+	check "tern-convert --completion $shell" convert --completion $shell
+	mv check.log tern-convert.$shell
+	if command -v $shell >/dev/null 2>&1; then
+		for program in tern tern-convert; do check "$shell reads it" $shell -n $program.$shell; done
+	else
+		echo "completion.sh: there is no $shell to check its script"
+	fi
+done
+check 'tern completion: another shell is refused' test "$(tern completion csh 2>&1 | grep -c 'bash, zsh')" -eq 1
+check 'tern completion: one shell' test "$(tern completion 2>&1 | grep -c 'bash, zsh')" -eq 1
+tern help --man >tern.1
+convert --man >tern-convert.1
+
+# Everything the help knows is in the manual and the scripts, with nothing listed by hand.
+options() { grep -o '^ *\(-[a-zA-Z0-9], \)\{0,1\}--[a-z0-9-]*' | sed 's/.*--/--/' | sort -u; }
+commands=$(tern --help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
+check 'commands are found' test "$(echo "$commands" | wc -l)" -ge 8
+for command in $commands; do
+	check "$command: manual" grep -q "^.SS \"tern $command\"" tern.1
+	for shell in bash zsh fish; do check "$command: $shell" grep -q "$command" tern.$shell; done
+	[ "$command" = help ] || tern "$command" --help
+done | options >names
+convert --help | options >convert-names
+check 'options are found' test "$(wc -l <names)" -ge 50
+# all_in NAMES FILE: every option is in the file, as bash or man spell it (long option or -l NAME for fish)
+all_in() {
+	sed 's/\\f[BIR]//g; s/\\//g' "$2" >plain
+	while read -r name; do
+		grep -q -E -e "(--| -l )${name#--}([^a-z-]|\$)" plain || { echo "$2 lacks $name" && return 1; }
+	done <"$1"
+}
+for file in 1 bash zsh fish; do
+	check "options: tern.$file" all_in names tern.$file
+	check "options: tern-convert.$file" all_in convert-names tern-convert.$file
+done
+
+if command -v bash >/dev/null 2>&1; then
+	mkdir models folder
+	: >models/mine.gguf
+	: >other.gguf
+	: >'a file'
+	cat >complete.bash <<-'END'
+		source ./tern.bash
+		source ./tern-convert.bash
+		function=$1 wanted=$2
+		shift 2
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		$function
+		[ "${COMPREPLY[*]}" = "$wanted" ] || { echo "${*}: '${COMPREPLY[*]}', expected '$wanted'"; exit 1; }
+	END
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$RUN" "$TERN" >program
+	chmod +x program
+	completes() {
+		wanted=$1
+		shift
+		check "bash: $*" bash complete.bash _tern "$wanted" ./program "$@"
+	}
+	completes run ru
+	completes 'info' inf
+	completes '--top-k --top-p' run --top-
+	completes '--chunks' perplexity --chu
+	completes 'auto always never' run --color ''
+	completes 'always' run --color al
+	completes 'always' run --color = al
+	completes 'auto always never' run --color =
+	completes 'mine' run -m mi
+	completes 'mine' info --tensors mi
+	completes 'other.gguf' run --model oth
+	completes 'folder' run -m fol
+	completes 'a file' run -f 'a '
+	completes '' run --temp ''
+	completes '' run -p --t
+	completes '' run -- --te
+	completes 'qwen2 qwen2.5 qwen3 qwen3-thinking' run --template qw
+	completes 'bash zsh fish' completion ''
+	completes 'eval' help ev
+	completes 'bash' completion ba
+	check 'bash: tern-convert' bash complete.bash _tern_convert 'keep q8' tern-convert --head ''
+	check 'bash: tern-convert, a folder' bash complete.bash _tern_convert 'folder' tern-convert fol
+	check 'bash: tern-convert, option' bash complete.bash _tern_convert '--dry-run' tern-convert folder --dr
+else
+	echo 'completion.sh: there is no bash to complete with'
+fi
+
+for page in tern.1 tern-convert.1; do
+	for section in NAME SYNOPSIS 'EXIT STATUS' FILES EXAMPLES 'SEE ALSO'; do
+		check "$page: $section" grep -q "^.SH \"$section\"" $page
+	done
+	check "$page: no line that is an unknown request" test -z "$(grep '^\.' $page | grep -v -E '^\.(TH|SH|SS|PP|TP|B|br|nf|fi|RS|RE)( |$)')"
+	if command -v groff >/dev/null 2>&1; then
+		check "$page: groff has no complaint" test -z "$(groff -man -Tutf8 -ww -z $page 2>&1)"
+	fi
+done
+
+echo "completion.sh: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
