@@ -2,8 +2,9 @@
 #include "cli/commands.h"
 
 static const struct command *const commands[] = {
-        &command_run,   &command_info,   &command_tokenize,   &command_bench, &command_eval,
-        &command_embed, &command_logits, &command_completion, &command_help,  NULL};
+        &command_chat, &command_run,   &command_info,   &command_tokenize,   &command_bench,
+        &command_eval, &command_embed, &command_logits, &command_completion, &command_help,
+        NULL};
 
 static const struct manual_item statuses[] = {
         {"0", "The work is done: the text ended, or came to its limit or to a stop string."},
