@@ -44,7 +44,7 @@ static enum tern_status lock_weights(const struct tern_model *model, struct tern
 
 	for (size_t i = 0; i < model->gguf.n_tensors && !status; i++) {
 		const struct gguf_tensor *tensor = &model->gguf.tensors[i];
-		if (!tern_needs_repacking(&model->gguf, tensor))
+		if (tern_repacked_type(&model->gguf, tensor) == tensor->type)
 			status = lock(model, tensor->data, (size_t)tensor->n_bytes, err);
 	}
 	for (size_t i = 0; i < t->n_owned && !status; i++)

@@ -3,6 +3,8 @@
 #include "console/format.h"
 #include "console/output.h"
 #include "console/term.h"
+#include "model/repack.h"
+#include "model/transformer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,17 +85,6 @@ static bool has_ending(struct gguf_string name, const char *ending)
 	return name.length >= length && memcmp(name.bytes + name.length - length, ending, length) == 0;
 }
 
-static bool is_ternary(uint32_t type)
-{
-	static const char *const names[] = {"T2R16", "I2_S", "TQ1_0", "TQ2_0", "Q2_0", "PQ2_0", "PTQ1_0"};
-	const char *name = tern_gguf_type_name(type);
-
-	for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
 static void count_type(struct info_facts *f, const struct gguf_tensor *tensor)
 {
 	size_t i = 0;
@@ -130,10 +121,30 @@ static void gather_tensors(struct info_facts *f, const struct gguf *gguf)
 		if (has_ending(tensor->name, ".scale"))
 			continue;
 		f->n_params += n;
-		if (is_ternary(tensor->type)) {
+		if (tensor->type == GGUF_TENSOR_T2R16 || tern_is_foreign_ternary(tensor->type)) {
 			f->n_ternary_params += n;
 			f->n_ternary_bytes += tensor->n_bytes;
 		}
+	}
+}
+
+/* What the model becomes in memory; nothing is known of files that tern would refuse. */
+static void gather_computing(struct info_facts *f, const struct gguf *gguf)
+{
+	struct tern_hparams hparams;
+
+	if (f->n_params == 0 || tern_hparams_load(&hparams, gguf, NULL))
+		return;
+	f->activation_group = (struct info_number){true, (uint32_t)hparams.activation_group};
+	for (size_t i = 0; i < gguf->n_tensors; i++) {
+		const struct gguf_tensor *tensor = &gguf->tensors[i];
+		uint32_t type = tern_repacked_type(gguf, tensor);
+		uint64_t n_bytes;
+		if (type == tensor->type || !tern_gguf_tensor_bytes(type, tensor->n_dims, tensor->dims, &n_bytes))
+			continue;
+		f->n_to_t2r16 += type == GGUF_TENSOR_T2R16;
+		f->n_to_q8p += type == GGUF_TENSOR_Q8P;
+		f->n_repacked_bytes += n_bytes;
 	}
 }
 
@@ -153,7 +164,6 @@ void info_gather_facts(struct info_facts *f, const struct gguf *gguf, const char
 	f->architecture = get_string(gguf, "general.architecture");
 	f->tokenizer = get_string(gguf, "tokenizer.ggml.model");
 	f->pretokenizer = get_string(gguf, "tokenizer.ggml.pre");
-	f->activation = get_string(gguf, "tern.activation");
 	f->rope_scaling = get_string(gguf, arch_key(key, f, "rope.scaling.type"));
 	f->has_chat_template = get_string(gguf, "tokenizer.chat_template").length > 0;
 	f->rms_eps = get_real(gguf, arch_key(key, f, "attention.layer_norm_rms_epsilon"));
@@ -162,6 +172,7 @@ void info_gather_facts(struct info_facts *f, const struct gguf *gguf, const char
 	f->has_weightless_norms = norm.length == 10 && memcmp(norm.bytes, "weightless", 10) == 0;
 	gather_sizes(f, gguf);
 	gather_tensors(f, gguf);
+	gather_computing(f, gguf);
 }
 
 /* ---- the table ---- */
@@ -288,6 +299,27 @@ static void put_norms(const struct info_facts *f)
 	}
 }
 
+static void put_computing(const struct info_facts *f)
+{
+	char bytes[FORMAT_SIZE];
+
+	if (!f->activation_group.is_known)
+		return;
+	begin_row("activations");
+	if (f->activation_group.value)
+		output_printf("int8, a scale for every %" PRIu32 " columns\n", f->activation_group.value);
+	else
+		output_printf("int8, a scale for every token\n");
+	if (f->n_repacked_bytes == 0)
+		return;
+	begin_row("when opened");
+	if (f->n_to_t2r16)
+		output_printf("%zu matrices become T2R16, ", f->n_to_t2r16);
+	if (f->n_to_q8p)
+		output_printf("the head becomes Q8P, ");
+	output_printf("%s in memory\n", format_bytes(bytes, f->n_repacked_bytes));
+}
+
 static void put_vocabulary(const struct info_facts *f)
 {
 	if (f->n_vocab == 0)
@@ -339,7 +371,7 @@ void info_put_facts(const struct info_facts *f)
 	put_shape(f);
 	if (f->n_params) {
 		put_norms(f);
-		string_row("activations", f->activation);
+		put_computing(f);
 	}
 	put_vocabulary(f);
 	put_types(f);
@@ -410,5 +442,8 @@ void info_json_facts(struct json_writer *json, const struct info_facts *f)
 	json_count(json, "sub_norms", f->n_sub_norms);
 	json_count(json, "query_key_norms", f->n_qk_norms);
 	json_count(json, "biases", f->n_biases);
+	json_optional(json, "activation_group", f->activation_group);
+	json_count(json, "repacked_tensors", f->n_to_t2r16 + f->n_to_q8p);
+	json_count(json, "repacked_bytes", f->n_repacked_bytes);
 	json_types(json, f);
 }

@@ -27,7 +27,7 @@ struct info_facts {
 	size_t n_keys, n_tensors;
 
 	/* "" if absent; these point into the file */
-	struct gguf_string name, architecture, tokenizer, pretokenizer, rope_scaling, activation;
+	struct gguf_string name, architecture, tokenizer, pretokenizer, rope_scaling;
 	bool has_chat_template;
 
 	struct info_number n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_ctx_train, n_rot;
@@ -40,6 +40,12 @@ struct info_facts {
 	/* Norm tensors by what they stand in front of, and whether every projection has a weightless one. */
 	size_t n_linear_norms, n_sub_norms, n_qk_norms, n_biases;
 	bool has_weightless_norms;
+
+	/* How activations are quantised, as the file says or as its kind is: columns that share a scale, 0 = all. */
+	struct info_number activation_group;
+	/* Tensors in other engines' types that become tern's own when the model is opened. */
+	size_t n_to_t2r16, n_to_q8p;
+	uint64_t n_repacked_bytes; /* of what they become */
 
 	struct info_type {
 		uint32_t type;

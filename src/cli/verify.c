@@ -2,6 +2,8 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "model/dequantize.h"
+#include "model/gguf_extent.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -86,9 +88,8 @@ static void check_floats(const struct gguf_tensor *tensor, struct counts *counts
 
 	for (uint64_t i = 0; i < n; i++) {
 		const uint8_t *at = tensor->data + i * size;
-		float value = tensor->type == GGUF_TENSOR_F32   ? tern_load_f32(at)
-		              : tensor->type == GGUF_TENSOR_F16 ? tern_f32_from_f16(tern_load_u16(at))
-		                                                : tern_f32_from_bf16(tern_load_u16(at));
+		float value;
+		tern_dequantize_row(&value, tensor->type, at, 1);
 		if (!isfinite(value))
 			counts->not_finite++;
 		else if (is_scale && (n == 1 ? value <= 0 : value < 0))
@@ -110,7 +111,7 @@ static void check_tensor(const struct gguf_tensor *tensor, struct counts *counts
 {
 	const char *name = tern_gguf_type_name(tensor->type);
 
-	if (tensor->type == GGUF_TENSOR_F32 || tensor->type == GGUF_TENSOR_F16 || tensor->type == GGUF_TENSOR_BF16)
+	if (tern_is_float_type(tensor->type))
 		check_floats(tensor, counts);
 	else if (tensor->type == GGUF_TENSOR_T2R16)
 		counts->bad_codes = count_two_bit(tensor->data, tensor->n_bytes);
@@ -134,18 +135,10 @@ static bool add_fault(struct verify_result *result, const struct gguf_tensor *te
 	return true;
 }
 
-static int compare_offsets(const void *context, uint32_t a, uint32_t b)
-{
-	const struct gguf *gguf = context;
-	uint64_t x = gguf->tensors[a].offset, y = gguf->tensors[b].offset;
-
-	return (x > y) - (x < y);
-}
-
 /* Counts what lies between and after the tensors, padding apart. */
 static bool find_holes(const struct gguf *gguf, uint64_t file_size, struct verify_result *result)
 {
-	uint32_t *order = tern_sort_indices(gguf->n_tensors, compare_offsets, gguf);
+	uint32_t *order = tern_sort_indices(gguf->n_tensors, tern_gguf_compare_offsets, gguf->tensors);
 	uint64_t end = 0;
 
 	if (!order)

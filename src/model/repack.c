@@ -33,29 +33,19 @@ static bool is_of_layer(const struct gguf_tensor *tensor)
 	return tensor->n_dims == 2 && tensor->name.length > 4 && !memcmp(tensor->name.bytes, "blk.", 4);
 }
 
-bool tern_needs_repacking(const struct gguf *gguf, const struct gguf_tensor *tensor)
+uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *tensor)
 {
-	bool is_embedding = name_is(tensor, "token_embd.weight");
+	uint32_t type = tensor->type;
+	bool is_ternary = tern_is_foreign_ternary(type), is_embedding = name_is(tensor, "token_embd.weight");
 	bool is_head =
 	        name_is(tensor, "output.weight") || (is_embedding && !tern_gguf_find_tensor(gguf, "output.weight"));
 
-	if (is_head)
-		return tensor->type != GGUF_TENSOR_Q8P && tensor->type != GGUF_TENSOR_T2R16 &&
-		       !tern_is_float_type(tensor->type);
-	if (is_embedding) /* rows made of blocks are looked up where they are */
-		return tensor->type == GGUF_TENSOR_I2_S;
-	return is_of_layer(tensor) && (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type));
-}
-
-/* Bytes of a tensor in its new layout; shapes have been checked by the reader. Scales are at most an eighth more. */
-static uint64_t repacked_bytes(const struct gguf_tensor *tensor)
-{
-	bool is_ternary = tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type);
-	uint64_t n_bytes = 0;
-
-	tern_gguf_tensor_bytes(is_ternary ? GGUF_TENSOR_T2R16 : GGUF_TENSOR_Q8P, tensor->n_dims, tensor->dims,
-	                       &n_bytes);
-	return n_bytes;
+	if (is_of_layer(tensor) && (is_ternary || tern_is_float_type(type)))
+		return GGUF_TENSOR_T2R16;
+	/* An embedding's rows that are made of blocks are looked up where they are. */
+	if (is_ternary && (is_head || (is_embedding && type == GGUF_TENSOR_I2_S)))
+		return GGUF_TENSOR_T2R16;
+	return is_head && tern_can_dequantize(type) && !tern_is_float_type(type) ? GGUF_TENSOR_Q8P : type;
 }
 
 enum tern_status tern_repacker_init(struct tern_repacker *r, const struct gguf *gguf,
@@ -69,10 +59,12 @@ enum tern_status tern_repacker_init(struct tern_repacker *r, const struct gguf *
 		r->options = *options;
 	for (size_t i = 0; i < gguf->n_tensors; i++) {
 		const struct gguf_tensor *tensor = &gguf->tensors[i];
-		if (!tern_needs_repacking(gguf, tensor))
+		uint32_t type = tern_repacked_type(gguf, tensor);
+		uint64_t n_new;
+		if (type == tensor->type || !tern_gguf_tensor_bytes(type, tensor->n_dims, tensor->dims, &n_new))
 			continue;
 		r->n_total += tensor->n_bytes;
-		n_bytes += repacked_bytes(tensor);
+		n_bytes += n_new;
 		largest = tensor->n_bytes > largest ? tensor->n_bytes : largest;
 	}
 	if (r->n_total == 0)

@@ -31,8 +31,8 @@ void tern_repacker_clear(struct tern_repacker *repacker);
 /* True for the types other than T2R16 that hold nothing but ternary weights. */
 bool tern_is_foreign_ternary(uint32_t type);
 
-/* Whether loading a model repacks this tensor. */
-bool tern_needs_repacking(const struct gguf *gguf, const struct gguf_tensor *tensor);
+/* The type that loading a model gives this tensor: T2R16, Q8P, or its own if it stays as it is. */
+uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *tensor);
 
 /* A ternary matrix as T2R16. */
 struct tern_ternary {
