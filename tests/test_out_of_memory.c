@@ -46,6 +46,9 @@ int main(void)
 	CHECK(tiny_model_write(path, NULL, &err), "%s", err.message);
 	int n = inject_all("TERN_FAIL_ALLOC", generate_once);
 	CHECK(n > 20, "only %d allocations were tried", n);
+	CHECK(tiny_model_write(path, tiny_foreign(), &err), "%s", err.message);
+	int n_foreign = inject_all("TERN_FAIL_ALLOC", generate_once);
+	CHECK(n_foreign > n, "repacking allocated nothing");
 	scratch_end();
 	return test_summary();
 }

@@ -123,6 +123,10 @@ static inline void tiny_data(struct tiny_build *b, size_t i)
 	for (size_t k = 0; k < n; k++) /* ternary codes 0..2 */
 		bytes[k] = (uint8_t)((test_random() % 3) | (test_random() % 3) << 2 | (test_random() % 3) << 4 |
 		                     (test_random() % 3) << 6);
+	if (b->tensors[i].type == GGUF_TENSOR_I2_S) { /* 0.5, after the codes */
+		const float scale = 0.5f;
+		memcpy(bytes + n - 32, &scale, 4);
+	}
 	if (b->tensors[i].type == GGUF_TENSOR_F32)
 		for (size_t k = 0; k + 4 <= n; k += 4) { /* 0.5 .. 1.5 */
 			float value = 0.5f + (float)(test_random() % 1024) / 1024.0f;
@@ -137,6 +141,20 @@ static inline void tiny_data(struct tiny_build *b, size_t i)
 		}
 	tiny_note(b, tern_gguf_write_data(b->writer, bytes, n, &b->err));
 	free(bytes);
+}
+
+/* Changes that put all projections into another engine's type, so that opening repacks them. */
+static inline const struct tiny_change *tiny_foreign(void)
+{
+	static const struct tiny_change changes[] = {{"blk.0.attn_q.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL},
+	                                             {"blk.0.attn_k.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL},
+	                                             {"blk.0.attn_v.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL},
+	                                             {"blk.0.attn_output.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL},
+	                                             {"blk.0.ffn_gate.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL},
+	                                             {"blk.0.ffn_up.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL},
+	                                             {"blk.0.ffn_down.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL},
+	                                             {0}};
+	return changes;
 }
 
 static inline void tiny_vocabulary(struct tiny_build *b)

@@ -1,0 +1,142 @@
+/* Binding a projection. */
+#include "model/bind.h"
+#include "model/dequantize.h"
+#include "model/layout.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Scales of groups of columns: F16 [16, groups, panels]. */
+static enum tern_status bind_group_scales(struct tern_binder *b, const char *name, const struct gguf_tensor *tensor,
+                                          struct tern_linear *linear)
+{
+	uint64_t n_group = tensor->dims[1];
+	size_t x_group = b->transformer->hparams.activation_group, n = (size_t)tensor->n_bytes / sizeof(uint16_t);
+	uint16_t largest = 0;
+
+	if (tensor->dims[0] != TERN_PANEL_ROWS || tensor->dims[2] != tern_panel_count(linear->n_row) ||
+	    linear->n_col % n_group || linear->n_col / n_group % TERN_TERNARY_TILE_COLS)
+		return tern_bind_fail(b, name,
+		                      "expected F16 [16, groups of a multiple of 16 columns, panels of 16 rows]");
+	linear->scale_group = linear->n_col / (size_t)n_group;
+	if (x_group && x_group % linear->scale_group && linear->scale_group % x_group)
+		return tern_bind_fail(b, name, "groups have to divide tern.activation_group, or be a multiple of it");
+	if (!(linear->group_scales = tern_bind_aligned(b, tensor, sizeof *linear->group_scales)))
+		return tern_fail_memory(b->err, (size_t)tensor->n_bytes);
+	for (size_t i = 0; i < n; i++)
+		largest = linear->group_scales[i] > largest ? linear->group_scales[i] : largest;
+	if (largest >= 0x7c00) /* as bits: infinity, above it NaNs and whatever has a sign */
+		return tern_bind_fail(b, name, "expected finite numbers, none below 0");
+	return TERN_OK;
+}
+
+/* The scale of a ternary matrix: one, or one for each group of columns of each row. */
+static enum tern_status bind_scale(struct tern_binder *b, const char *name, struct tern_linear *linear)
+{
+	const struct gguf_tensor *tensor = tern_gguf_find_tensor(b->gguf, name);
+	const float *scale;
+	enum tern_status status;
+
+	if (tensor && tensor->type == GGUF_TENSOR_F16 && tensor->n_dims == 3)
+		return bind_group_scales(b, name, tern_bind_take(b, name), linear);
+	if ((status = tern_bind_floats(b, name, 1, true, &scale)))
+		return status;
+	if (!(*scale > 0.0f))
+		return tern_bind_fail(b, name, "expected a number above 0");
+	linear->scale = *scale;
+	return TERN_OK;
+}
+
+/* The projection's own norm: tern's (and microsoft/BitNet's) name, or the names of microsoft/BitNet PR 522. */
+static enum tern_status bind_linear_norm(struct tern_binder *b, const char *stem, struct tern_linear *linear)
+{
+	static const char *const formats[] = {"%s_norm_in.weight", "%s.rms_norm.weight", "%s.rms_norm"};
+	const struct tern_hparams *h = &b->transformer->hparams;
+	char name[GGUF_MAX_NAME_LENGTH + 32];
+	enum tern_status status;
+
+	for (size_t i = 0; i < sizeof formats / sizeof *formats && !linear->norm_gain; i++) {
+		snprintf(name, sizeof name, formats[i], stem);
+		if ((status = tern_bind_floats(b, name, linear->n_col, false, &linear->norm_gain)))
+			return status;
+	}
+	b->n_linear++;
+	b->n_linear_with_gain += linear->norm_gain != NULL;
+	linear->has_norm = linear->norm_gain || h->linear_norm == TERN_LINEAR_NORM_WEIGHTLESS;
+	linear->norm_eps = h->linear_norm_eps;
+	return TERN_OK;
+}
+
+/* Weights in another engine's type, repacked. Some engines write a scale of the matrix beside it, which multiplies
+ * whatever scales the type has. */
+static enum tern_status bind_foreign_weights(struct tern_binder *b, const char *stem, const struct gguf_tensor *tensor,
+                                             struct tern_linear *linear)
+{
+	char name[GGUF_MAX_NAME_LENGTH + 32];
+	struct tern_ternary weights;
+	const float *scale;
+	enum tern_status status =
+	        tern_repack_ternary(&b->repacker, tensor, b->transformer->hparams.activation_group, &weights);
+
+	if (status)
+		return status;
+	size_t n_panel = tern_panel_count(linear->n_row), n_bytes = n_panel * tern_t2r16_panel_bytes(linear->n_col);
+	size_t n_scale = weights.group ? n_panel * TERN_PANEL_ROWS * (linear->n_col / weights.group) : 0;
+	bool adopted = tern_bind_adopt(b, weights.panels, n_bytes);
+	if (n_scale)
+		adopted = tern_bind_adopt(b, weights.group_scales, n_scale * sizeof *weights.group_scales) && adopted;
+	if (!adopted)
+		return tern_fail_memory(b->err, n_bytes);
+	linear->panels = weights.panels;
+	linear->scale = weights.scale;
+	linear->scale_group = weights.group;
+	linear->group_scales = weights.group_scales;
+	snprintf(name, sizeof name, "%s.scale", stem);
+	if ((status = tern_bind_floats(b, name, 1, false, &scale)) || !scale)
+		return status;
+	linear->scale *= *scale;
+	if (weights.group || !(linear->scale > 0.0f) || !isfinite(linear->scale))
+		return tern_bind_fail(b, name,
+		                      weights.group ? "the matrix has scales of groups already"
+		                                    : "expected a number above 0");
+	return TERN_OK;
+}
+
+/* The ternary matrix and its scales. */
+static enum tern_status bind_weights(struct tern_binder *b, const char *stem, struct tern_linear *linear)
+{
+	char name[GGUF_MAX_NAME_LENGTH + 32];
+
+	snprintf(name, sizeof name, "%s.weight", stem);
+	const struct gguf_tensor *tensor = tern_bind_take(b, name);
+	if (!tensor)
+		return tern_bind_fail(b, name, "missing");
+	if (tensor->n_dims != 2 || tensor->dims[0] != linear->n_col || tensor->dims[1] != linear->n_row)
+		return tern_bind_fail(b, name, "expected %zu columns and %zu rows, got %llu and %llu", linear->n_col,
+		                      linear->n_row, (unsigned long long)tensor->dims[0],
+		                      (unsigned long long)tensor->dims[1]);
+	if (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type))
+		return bind_foreign_weights(b, stem, tensor, linear);
+	if (tensor->type != GGUF_TENSOR_T2R16)
+		return tern_bind_fail(b, name,
+		                      "type %s, which is not ternary; tern runs models trained to ternary weights only",
+		                      tern_gguf_type_name(tensor->type));
+	linear->panels = tensor->data;
+	snprintf(name, sizeof name, "%s.scale", stem);
+	return bind_scale(b, name, linear);
+}
+
+enum tern_status tern_bind_linear(struct tern_binder *b, const char *stem, size_t n_row, size_t n_col,
+                                  struct tern_linear *linear)
+{
+	char name[GGUF_MAX_NAME_LENGTH + 32];
+	enum tern_status status;
+
+	*linear = (struct tern_linear){.n_row = n_row, .n_col = n_col};
+	if ((status = bind_weights(b, stem, linear)))
+		return status;
+	snprintf(name, sizeof name, "%s.bias", stem);
+	if ((status = tern_bind_floats(b, name, n_row, false, &linear->bias)))
+		return status;
+	return bind_linear_norm(b, stem, linear);
+}
