@@ -230,6 +230,7 @@ bool frame_build(struct frame *frame, const struct frame_source *source, int n_c
 	frame->cursor_column = cursor.column;
 	frame->n_rows = 0;
 	frame->bytes.n_bytes = 0;
+	text_append(&frame->bytes, "", 0); /* never NULL */
 	fill.first_row = frame->top;
 	fill.n_max = n_window;
 	lay_out(&fill, source);
