@@ -124,7 +124,7 @@ test-arm:
 bench: $(BUILD)/tests/check_kernels
 	$(RUN) $(BUILD)/tests/check_kernels --bench
 
-# Every parser under the fuzzer for a minute each (clang).
+# Every fuzz target for a minute each (clang).
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz:
 	$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz $(FUZZERS:%=build/fuzz/%)

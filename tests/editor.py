@@ -216,6 +216,13 @@ def test_escape_alone_and_split():
         t.expect("> axb")
 
 
+def test_typed_before_the_start():
+    with terminal.Terminal([*terminal.command(DEMO)], env={"TERN_HISTORY": ""}) as t:
+        t.send("early\rbird")
+        t.wait("[text early]")
+        t.wait(lambda: t.lines()[-1] == "> bird", "what was typed early")
+
+
 def test_external_and_wake():
     with start("wake") as t:
         t.send("draft" + CTRL["g"])

@@ -12,6 +12,7 @@ works: wait_for_stop(), then resume().
 """
 import fcntl
 import os
+import resource
 import select
 import signal
 import struct
@@ -227,6 +228,7 @@ def _be_shell(argv, environment, cwd, slave, events, orders):
         if cwd:
             os.chdir(cwd)
         os.closerange(3, 256)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             os.execvpe(argv[0], argv, environment)
         finally:

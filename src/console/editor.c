@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -63,18 +62,6 @@ void editor_close(struct editor *editor)
 }
 
 bool editor_is_interactive(const struct editor *editor) { return editor->is_interactive; }
-
-/* What was typed before the first editor_read() went through a terminal that made newlines of Enter. */
-static void note_cooked_input(struct editor *editor)
-{
-	int n_bytes = 0;
-
-#ifdef FIONREAD
-	if (ioctl(editor->options.in, FIONREAD, &n_bytes) != 0)
-		n_bytes = 0;
-#endif
-	editor->n_cooked = (size_t)n_bytes;
-}
 
 /* Reads what there is. False if the terminal is gone. */
 static bool read_keys(struct editor *editor)
@@ -226,11 +213,8 @@ static enum editor_event edit(struct editor *editor, const char *initial, struct
 			return EDITOR_FAILED;
 		editor->history_at = history_count(editor->options.history);
 	}
-	if (tty_mode() == TTY_AS_FOUND) {
-		tty_set(TTY_EDIT);
-		note_cooked_input(editor);
-	}
 	tty_set(TTY_EDIT);
+	editor->n_cooked += tty_cooked_input();
 	screen_forget(&editor->screen);
 	editor->is_done = editor->keeps_text = false;
 	editor->draw_due_ns = 0;

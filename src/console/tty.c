@@ -19,6 +19,7 @@ static struct {
 	bool is_started;
 	int in, out;
 	struct termios modes[TTY_EDIT + 1];
+	int n_cooked;               /* bytes that waited when TTY_AS_FOUND was left */
 	volatile sig_atomic_t mode; /* enum tty_mode */
 	volatile sig_atomic_t was_resumed, was_resized;
 } tty;
@@ -147,9 +148,19 @@ void tty_set(enum tty_mode mode)
 		tty.mode = (sig_atomic_t)mode;
 	change(from, mode);
 	tty.mode = (sig_atomic_t)mode;
+#ifdef FIONREAD
+	if (from == TTY_AS_FOUND && ioctl(tty.in, FIONREAD, &tty.n_cooked) != 0)
+		tty.n_cooked = 0;
+#endif
 }
 
-enum tty_mode tty_mode(void) { return (enum tty_mode)tty.mode; }
+size_t tty_cooked_input(void)
+{
+	int n = tty.n_cooked;
+
+	tty.n_cooked = 0;
+	return n > 0 ? (size_t)n : 0;
+}
 
 void tty_stop(void)
 {

@@ -4,6 +4,7 @@
 #define TERN_CONSOLE_TTY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum tty_mode {
 	TTY_AS_FOUND, /* for other programs: lines, echo */
@@ -17,7 +18,9 @@ enum tty_mode {
  * everything below does nothing, if `in` is not a terminal. May be called again for the same terminal. */
 bool tty_start(int in, int out);
 void tty_set(enum tty_mode mode);
-enum tty_mode tty_mode(void);
+
+/* How many of the bytes that wait to be read were typed in TTY_AS_FOUND, where Enter is a newline; 0 the next time. */
+size_t tty_cooked_input(void);
 
 /* Stops the process group as Ctrl-Z does, with the terminal as it was found. */
 void tty_stop(void);
