@@ -1,3 +1,4 @@
+/* How editor_read() ends, and drawing: what all files of the editor stand on. */
 #include "console/editor_state.h"
 
 #include "base/clock.h"

@@ -1,5 +1,6 @@
-/* The inside of the editor, shared by its files: editor.c reads and draws, editor_keys.c says what each key does,
- * editor_search.c looks through the history, editor_complete.c offers what Tab finds. */
+/* The inside of the editor, shared by its files: editor.c reads, editor_keys.c says what each key does,
+ * editor_search.c looks through the history, editor_complete.c offers what Tab finds; all of them stand on
+ * editor_state.c, which draws and ends editor_read(). */
 #ifndef TERN_CONSOLE_EDITOR_STATE_H
 #define TERN_CONSOLE_EDITOR_STATE_H
 
