@@ -4,7 +4,7 @@
 # make test-arm   the same tests for AArch64 under qemu
 # make bench      times every kernel of this CPU, next to the speed of plain reads
 # make install    PREFIX=/usr/local, DESTDIR for packagers; with manual pages and shell completions
-# make fuzz       the parsers under libFuzzer, a minute each
+# make fuzz       the parsers and the line editor under libFuzzer, a minute each
 # make format     clang-format over all sources
 
 AR       ?= ar
