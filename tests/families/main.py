@@ -22,7 +22,8 @@ farther from the right logits than the test allows, so that falling in fails the
     21  embedding models take the last token, which is an EOS that has to be put there
     22  sharded safetensors
 
-    6, 7, 8 and 17 are about GGUF files and tensor types: test_convert*.c, test_model.c and the tests of src/model.
+     8  GGUF files of BitNet b1.58 2B4T name no pre-tokenizer
+    6, 7 and 17 are about tensor types: tests/foreign_gguf.py, test_repack.c, test_model.c.
     20 is about a file format that tern does not read.
 
 Environment: TERN, TERN_CONVERT, and RUN (an emulator's command, or empty). Needs no packages.
@@ -35,7 +36,9 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import checkpoint as hf  # noqa: E402
+import foreign_gguf as gguf  # noqa: E402
 from network import Linear, distances, gelu, quantise, relu2, rms_norm, silu  # noqa: E402, F401
 
 RUN = os.environ.get("RUN", "").split()
@@ -417,6 +420,62 @@ def qwen3_embedding(directory):
         "tokenizer.ggml.eot_token_id": "258", "tokenizer.ggml.bos_token_id": None}
 
 
+# ---- GGUF files ----
+
+def gguf_tensors(net, norm_type):
+    """As other programs write them: ternary floats, norms of the given type, no scales beside the matrices."""
+    names = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output", "gate": "ffn_gate", "up": "ffn_up",
+             "down": "ffn_down", "q_norm": "attn_q_norm", "k_norm": "attn_k_norm",
+             "attn_post_norm": "post_attention_norm", "ffn_post_norm": "post_ffw_norm"}
+    pack = {gguf.F16: hf.f16_bytes, gguf.F32: hf.f32_bytes}[norm_type]
+    tensors = {"token_embd.weight": ([net.hidden, len(net.embedding)], gguf.F16, hf.f16_bytes(hf.flat(net.embedding))),
+               "output_norm.weight": ([net.hidden], norm_type, pack(net.output_norm))}
+    for i, layer in enumerate(net.layers):
+        for name, part in layer.items():
+            stem = f"blk.{i}.{names.get(name, name)}"
+            if isinstance(part, Linear):
+                shape = [len(part.codes[0]), len(part.codes)]
+                tensors[stem + ".weight"] = (shape, gguf.F16, hf.f16_bytes(hf.flat(part.weights())))
+                if part.gain:
+                    tensors[stem + "_norm_in.weight"] = ([len(part.gain)], norm_type, pack(part.gain))
+            elif isinstance(part, list):
+                tensors[stem + ".weight"] = ([len(part)], norm_type, pack(part))
+    return tensors
+
+
+def gguf_keys(arch, net, **more):
+    keys = gguf.keys_of(arch, len(net.layers), net.hidden, net.n_head, net.n_head_kv, net.head_dim, net.ff, hf.VOCAB)
+    keys.update({f"{arch}.attention.layer_norm_rms_epsilon": net.eps, f"{arch}.rope.freq_base": net.theta})
+    keys.update((f"{arch}.{key}", value) for key, value in more.items())
+    return keys
+
+
+def per_token(net):
+    return net.map_linears(lambda m: m.changed(activation="token"))
+
+
+def check_gguf(directory):
+    """A Gemma 3 embedding file, which does not say how long its windows are, and the official one of BitNet 2B4T."""
+    model, b = os.path.join(directory, "other.gguf"), hf.Builder(20, "F16")
+    windows = [1 << 20] * 5 + [None]
+    net = per_token(hf.build(b, lambda _, r, c: b.ternary(r, c), n_layer=6, head_dim=32, n_head_kv=1, qk_norm=True,
+                             post_norms=True, linear_norm=True, eps=1e-6, activation=gelu, theta=1e6, local_theta=1e4,
+                             windows=windows, embedding_scale=8.0))
+    gguf.write_gguf(model, gguf_keys("gemma3", net, context_length=2048), gguf_tensors(net, gguf.F16))
+    compare("GGUF of Gemma 3", model, net, IDS, directory)
+    done = call(TERN, "logits", "-m", model, "--ids", ",".join(["72"] * 513), "-o", os.path.join(directory, "x"))
+    check(done.returncode != 0, "GGUF of Gemma 3: 513 tokens are taken")
+    net = per_token(hf.build(b, lambda _, r, c: b.ternary(r, c), sub_norms=True, activation=relu2, theta=500000.0))
+    for arch in ("bitnet-b1.58", "bitnet-25"):
+        keys = gguf_keys(arch, net)
+        keys.pop("tokenizer.ggml.pre")
+        keys["tokenizer.chat_template"] = "{{ 'Human: ' + message['content'] + 'BITNETAssistant: ' }}"
+        gguf.write_gguf(model, keys, gguf_tensors(net, gguf.F32))
+        compare(f"GGUF of {arch}", model, net, IDS, directory, [(2, unpermuted(net)), (13, net.changed(activation=silu))])
+        done = call(TERN, "run", "-m", model, "-n", "1", "hello")
+        check(done.returncode == 0, f"GGUF of {arch}: {done.stderr}")
+
+
 # ---- what is refused ----
 
 # Members of Gemma's config.json, changed, and what the message says.
@@ -488,6 +547,7 @@ def main():
                 compare(name, model, net, IDS, directory, traps)
                 check_metadata(name, model, expected)
         if not wanted:
+            check_gguf(directory)
             check_refusals(directory)
     print(f"families: {passed} passed, {failed} failed")
     return failed > 0 or passed == 0
