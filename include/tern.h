@@ -71,6 +71,8 @@ enum tern_i2s_layout {
 struct tern_model_options {
 	bool no_mmap;  /* read the file into memory instead of mapping it */
 	bool lock;     /* keep the weights from being paged out (mlock); refused by the system: an error */
+	bool no_text;  /* leave the tokenizer of a model with weights out: functions of text and generation then fail
+	                  with TERN_ERR_USAGE, or know no token; computing with ids works */
 	int n_threads; /* for work at load time; 0 = tern_default_threads() */
 	/* A chat format of tern_chat_format_name() to use instead of what the file says; NULL: the file's. */
 	const char *chat_format;

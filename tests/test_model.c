@@ -222,6 +222,37 @@ static void check_damage(const struct tiny_change *changes)
 	tern_free(bytes);
 }
 
+/* Without its tokenizer a model computes the same and refuses text. */
+static void check_no_text(void)
+{
+	const struct tern_model_options options = {.no_text = true};
+	const int32_t prompt[] = {1, 5, 3};
+	struct tern_model *model = NULL;
+	struct tern_model_info info;
+	struct tern_session *session = NULL;
+	struct tern_sampler *sampler = NULL;
+	int32_t *ids;
+	char *text;
+	size_t n;
+
+	CHECK(tiny_model_write(scratch_path("text.gguf"), NULL, &err) &&
+	              !tern_model_open(&model, scratch_path("text.gguf"), &options, &err) &&
+	              !tern_session_new(&session, model, NULL, &err) && !tern_sampler_new(&sampler, model, NULL, &err),
+	      "%s", err.message);
+	tern_model_get_info(model, &info);
+	CHECK(info.n_vocab > 0 && tern_bos(model) == -1 && !tern_is_end(model, 0), "%d tokens", info.n_vocab);
+	CHECK(!tern_session_feed(session, prompt, 3, NULL, &err), "%s", err.message);
+	CHECK(tern_tokenize(model, "a", 1, 0, &ids, &n, &err) == TERN_ERR_USAGE && !ids, "%s", err.message);
+	CHECK(tern_detokenize(model, prompt, 3, false, &text, &n, &err) == TERN_ERR_USAGE && !text, "%s", err.message);
+	CHECK(tern_generate(session, sampler, prompt, 3, NULL, NULL, &err) == TERN_ERR_USAGE &&
+	              strstr(err.message, "without its tokenizer"),
+	      "%s", err.message);
+	CHECK(!tern_token_text(model, 0, &n) && tern_least_tokens(model, 1000) == 0, "a token without a tokenizer");
+	tern_sampler_free(sampler);
+	tern_session_free(session);
+	tern_model_close(model);
+}
+
 int main(void)
 {
 	scratch_begin();
@@ -229,6 +260,7 @@ int main(void)
 	check_nan_embedding();
 	check_damage(NULL);
 	check_damage(tiny_foreign());
+	check_no_text();
 	scratch_end();
 	return test_summary();
 }

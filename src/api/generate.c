@@ -143,6 +143,8 @@ enum tern_status tern_generate(struct tern_session *session, struct tern_sampler
 	*result = (struct tern_generate_result){.finish = TERN_FINISH_STOP};
 	if (!n_ids)
 		return tern_fail(err, TERN_ERR_USAGE, "the prompt is empty");
+	if ((status = tern_model_need_text(session->model, err)))
+		return status;
 	size_t n_vocab = session->transformer->hparams.n_vocab, n_sampled = tern_sampler_n_vocab(sampler);
 	if (n_sampled != n_vocab)
 		return tern_fail(err, TERN_ERR_USAGE,

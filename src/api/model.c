@@ -66,7 +66,8 @@ static enum tern_status load(struct tern_model *model, const struct tern_model_o
 	if (model->has_weights &&
 	    (status = tern_transformer_load(&model->transformer, &model->gguf, options, &model->file, err)))
 		return status;
-	if ((status = tern_model_load_text(model, options, err)))
+	model->bos_id = -1;
+	if ((!options->no_text || !model->has_weights) && (status = tern_model_load_text(model, options, err)))
 		return status;
 	return options->lock ? lock_weights(model, err) : TERN_OK;
 }
@@ -119,7 +120,7 @@ void tern_model_get_info(const struct tern_model *model, struct tern_model_info 
 	        .n_head_kv = (int)h->n_head_kv,
 	        .head_dim = (int)h->head_dim,
 	        .n_ff = (int)h->n_ff,
-	        .n_vocab = (int)tern_tokenizer_n_pieces(model->tokenizer),
+	        .n_vocab = (int)(model->has_weights ? h->n_vocab : tern_tokenizer_n_pieces(model->tokenizer)),
 	        .n_ctx_train = (int)h->n_ctx_train,
 	        .n_params = model->transformer.n_params,
 	        .chat_format = model->has_chat_template ? tern_chat_name(model->chat_format) : NULL,

@@ -16,8 +16,8 @@ struct tern_model {
 	struct gguf gguf;
 	bool has_weights; /* false: a file of a tokenizer alone */
 	struct tern_transformer transformer;
-	struct tern_tokenizer *tokenizer;
-	bool has_chat_template; /* the file carries one, known or not */
+	struct tern_tokenizer *tokenizer; /* NULL if it was not wanted */
+	bool has_chat_template;           /* the file carries one, known or not */
 	enum tern_chat_format chat_format;
 	const char *chat_stops[TERN_CHAT_MAX_ENDS + 1]; /* texts that end an answer and are no tokens; then NULL */
 	int32_t bos_id;                                 /* that texts begin with, or -1 */
@@ -27,5 +27,8 @@ struct tern_model {
 /* Fills tokenizer, chat_format and what ends texts from the metadata and the options. In vocab.c. */
 enum tern_status tern_model_load_text(struct tern_model *model, const struct tern_model_options *options,
                                       struct tern_error *err);
+
+/* TERN_ERR_USAGE if the model was opened without its tokenizer. In text.c. */
+enum tern_status tern_model_need_text(const struct tern_model *model, struct tern_error *err);
 
 #endif

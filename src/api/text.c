@@ -4,12 +4,26 @@
 
 #include <string.h>
 
+enum tern_status tern_model_need_text(const struct tern_model *model, struct tern_error *err)
+{
+	if (model->tokenizer)
+		return TERN_OK;
+	return tern_fail(err, TERN_ERR_USAGE, "%s: the model was opened without its tokenizer", model->path);
+}
+
+static size_t n_pieces(const struct tern_model *model)
+{
+	return model->tokenizer ? tern_tokenizer_n_pieces(model->tokenizer) : 0;
+}
+
 enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
                                int32_t **ids, size_t *n_ids, struct tern_error *err)
 {
 	struct tern_ids out = {0};
-	enum tern_status status = tern_tokenizer_encode(model->tokenizer, text, n_bytes, flags, &out, err);
+	enum tern_status status = tern_model_need_text(model, err);
 
+	if (!status)
+		status = tern_tokenizer_encode(model->tokenizer, text, n_bytes, flags, &out, err);
 	if (status) {
 		tern_free(out.ids);
 		out = (struct tern_ids){0};
@@ -24,12 +38,12 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
                                     struct tern_error *err)
 {
 	struct tern_ids out = {0};
-	enum tern_status status;
+	enum tern_status status = tern_model_need_text(model, err);
 
-	if (model->chat_format == TERN_CHAT_NONE)
+	if (!status && model->chat_format == TERN_CHAT_NONE)
 		status = tern_fail(err, TERN_ERR_USAGE, "%s: the model has no chat template that tern knows",
 		                   model->path);
-	else
+	else if (!status)
 		status = tern_chat_encode(model->tokenizer, model->chat_format, messages, n_messages, flags, &out, err);
 	if (status) {
 		tern_free(out.ids);
@@ -51,7 +65,7 @@ bool tern_chat_format_is_known(const char *name) { return tern_chat_by_name(name
 
 size_t tern_least_tokens(const struct tern_model *model, size_t n_bytes)
 {
-	return tern_tokenizer_least_ids(model->tokenizer, n_bytes);
+	return model->tokenizer ? tern_tokenizer_least_ids(model->tokenizer, n_bytes) : 0;
 }
 
 /* The part of a token's bytes that belongs to the text. follows_whole: the token is the first, or comes after one that
@@ -73,12 +87,15 @@ static struct tern_piece text_of(const struct tern_tokenizer *tokenizer, int32_t
 enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *ids, size_t n_ids, bool special,
                                  char **text, size_t *n_bytes, struct tern_error *err)
 {
-	size_t n_vocab = tern_tokenizer_n_pieces(model->tokenizer), n = 0, capacity = 0;
+	size_t n_vocab = n_pieces(model), n = 0, capacity = 0;
 	void *bytes = NULL;
 	bool follows_whole = true;
+	enum tern_status status = tern_model_need_text(model, err);
 
 	*text = NULL;
 	*n_bytes = 0;
+	if (status)
+		return status;
 	for (size_t i = 0; i < n_ids; i++) {
 		if (ids[i] < 0 || (size_t)ids[i] >= n_vocab) {
 			tern_free(bytes);
@@ -107,7 +124,7 @@ const char *tern_token_text(const struct tern_model *model, int32_t id, size_t *
 {
 	struct tern_piece piece = {NULL, 0};
 
-	if (id >= 0 && (size_t)id < tern_tokenizer_n_pieces(model->tokenizer))
+	if (id >= 0 && (size_t)id < n_pieces(model))
 		piece = tern_tokenizer_piece(model->tokenizer, id);
 	*n_bytes = piece.length;
 	return piece.bytes;
@@ -117,5 +134,5 @@ int32_t tern_bos(const struct tern_model *model) { return model->bos_id; }
 
 bool tern_is_end(const struct tern_model *model, int32_t id)
 {
-	return id >= 0 && (size_t)id < tern_tokenizer_n_pieces(model->tokenizer) && model->is_end[id];
+	return id >= 0 && (size_t)id < n_pieces(model) && model->is_end[id];
 }

@@ -101,6 +101,7 @@ enum tern_status common_find(struct opened *opened, const struct common_options 
 	*opened = (struct opened){.kv = (enum tern_kv_type)options->kv};
 	*settings = (struct tern_model_options){.no_mmap = options->no_mmap,
 	                                        .lock = options->mlock,
+	                                        .no_text = options->no_text,
 	                                        .chat_format = options->chat_format,
 	                                        .i2s_layout = (enum tern_i2s_layout)options->i2s_layout};
 	if ((status = common_threads(options, &settings->n_threads)) ||

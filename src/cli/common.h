@@ -17,6 +17,7 @@ struct common_options {
 	bool quiet, verbose;
 	int color; /* enum term_color */
 	/* Not an option of these groups: set by commands that let the user choose, before the model is opened. */
+	bool no_text; /* set by commands that need no tokenizer */
 	const char *chat_format;
 };
 

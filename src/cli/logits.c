@@ -188,6 +188,7 @@ static enum tern_status work(struct logits *l)
 	if (!ids || !l->options.own.out || l->operands.n_items)
 		return usage_error(&command_logits, l->operands.n_items ? "unexpected '%.64s'" : "%s",
 		                   l->operands.n_items ? l->operands.items[0] : "--ids IDS and -o FILE are needed");
+	l->options.common.no_text = true;
 	l->to_stdout = strcmp(l->options.own.out, "-") == 0;
 	if ((status = common_open_weights(&l->opened, &l->options.common)) || (status = check_out(l)) ||
 	    (status = input_parse_ids(ids, strlen(ids), l->opened.info.n_vocab, &l->ids, &l->n_ids)))
