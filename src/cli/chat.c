@@ -1,7 +1,5 @@
 /* tern chat: a conversation. Somebody types at a terminal, or messages come line by line from a pipe. */
 #include "cli/chat.h"
-#include "base/clock.h"
-#include "base/error.h"
 #include "base/memory.h"
 #include "cli/chat_screen.h"
 #include "cli/commands.h"
@@ -9,12 +7,7 @@
 #include "console/signals.h"
 #include "console/term.h"
 #include "console/tty.h"
-#include "console/wait.h"
 
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -81,152 +74,6 @@ const struct command command_chat = {
         .run = chat_main,
 };
 
-enum {
-	PATIENCE_MS = 500, /* before a user is told what takes so long */
-	TICK_MS = 100
-};
-
-/* ---- failures ---- */
-
-enum tern_status chat_failed(struct chat *chat, const struct tern_error *err)
-{
-	report_error(err);
-	if (!chat->worst)
-		chat->worst = err->status;
-	return err->status;
-}
-
-enum tern_status chat_fail(struct chat *chat, enum tern_status status, const char *format, ...)
-{
-	struct tern_error err = {.status = status};
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(err.message, sizeof err.message, format, args);
-	va_end(args);
-	return chat_failed(chat, &err);
-}
-
-/* Nothing can go on after this. */
-static enum tern_status end_with(struct chat *chat, enum tern_status status)
-{
-	chat->fatal = status;
-	chat->wants_to_leave = true;
-	return status;
-}
-
-/* ---- the model ---- */
-
-static enum tern_status refuse_format(const struct chat *chat)
-{
-	bool has_template = chat->loader.opened.info.chat_format != NULL;
-
-	report("%s: %s; choose one with --template, or let it continue texts: tern run --raw", chat->loader.opened.path,
-	       has_template ? "its chat format is not one tern knows" : "the model has no chat format");
-	return TERN_ERR_FILE;
-}
-
-/* Whether the chat format has a place for a system text. */
-static bool takes_system(const struct chat *chat)
-{
-	const struct tern_message messages[] = {{conversation_system, "a", 1}, {conversation_user, "b", 1}};
-	int32_t *ids;
-	size_t n_ids;
-	bool takes = tern_chat_tokenize(chat->loader.opened.model, messages, 2, 0, &ids, &n_ids, NULL) == TERN_OK;
-
-	tern_free(ids);
-	return takes;
-}
-
-/* The loader is done: looks at what it brings. Errors were reported. */
-static enum tern_status take_model(struct chat *chat)
-{
-	const struct opened *opened = &chat->loader.opened;
-	struct generation_options *generation = &chat->values.generation;
-	struct tern_error err;
-	enum tern_status status;
-
-	if (loader_finish(&chat->loader, &err))
-		return report_error(&err);
-	if ((status = common_tell_opened(opened, &chat->values.common)))
-		return status;
-	if (!opened->info.chat_format || !*opened->info.chat_format)
-		return refuse_format(chat);
-	if ((status = generation_add_stops(generation, opened->model, &err)))
-		return report_error(&err);
-	generation_tell_session(chat->loader.session, &chat->values.common, opened, opened->info.chat_format);
-	chat->is_loaded = true;
-	chat->takes_system = takes_system(chat);
-	if (!chat->takes_system && generation->system)
-		return usage_error(&command_chat, "--system: this model was not taught to follow a system text");
-	chat->talk.omits_system = !chat->takes_system;
-	if (chat->talk.system && chat->talk.omits_system)
-		warn("the system text of the conversation is left out, since this model knows none");
-	return TERN_OK;
-}
-
-/* Waits for the loader, with a line that says so if it takes long. False if the user does not want to wait. */
-static bool wait_for_loader(struct chat *chat)
-{
-	uint64_t started = tern_clock_ns();
-	char line[64];
-
-	while (!loader_wait(&chat->loader, TICK_MS)) {
-		double ms = (double)(tern_clock_ns() - started) * 1e-6;
-		if (signals_interrupted()) {
-			signals_forget_interrupt();
-			term_erase_status();
-			return false;
-		}
-		snprintf(line, sizeof line, "opening the model, %.0f s", ms * 1e-3);
-		if (ms >= PATIENCE_MS)
-			term_show_status(line);
-	}
-	term_erase_status();
-	return true;
-}
-
-enum tern_status chat_need_model(struct chat *chat)
-{
-	enum tern_status status;
-
-	if (chat->is_loaded)
-		return TERN_OK;
-	if (!wait_for_loader(chat))
-		return TERN_ERR_FAILED;
-	status = take_model(chat);
-	return status ? end_with(chat, status) : TERN_OK;
-}
-
-/* ---- the user ---- */
-
-bool chat_confirm(struct chat *chat, const char *question)
-{
-	int out = term_is_terminal(STDOUT_FILENO) ? STDOUT_FILENO : STDERR_FILENO;
-	struct text line = {0};
-	char key = 'n';
-
-	if (!chat->is_interactive)
-		return false;
-	output_flush();
-	text_printf(&line, "%s [y/N] ", question);
-	if (!line.failed)
-		write_all(out, line.bytes, line.n_bytes);
-	text_free(&line);
-	if (wait_for(STDIN_FILENO, -1, -1) == WAIT_SIGNAL || read(STDIN_FILENO, &key, 1) != 1)
-		key = 'n';
-	signals_forget_interrupt();
-	key = key == 'y' || key == 'Y' ? 'y' : 'n';
-	if (editor_is_interactive(chat->editor)) {
-		write_all(out, key == 'y' ? "y\n" : "n\n", 2);
-	} else {
-		char rest = key;
-		while (rest != '\n' && read(STDIN_FILENO, &rest, 1) == 1)
-			continue;
-	}
-	return key == 'y';
-}
-
 static void handle_message(struct chat *chat, const struct text *text)
 {
 	if (chat_is_command(text->bytes, text->n_bytes))
@@ -287,7 +134,7 @@ static void handle(struct chat *chat, enum editor_event event, struct text *text
 		break;
 	case EDITOR_FAILED:
 		report("out of memory");
-		end_with(chat, TERN_ERR_FAILED);
+		chat_end_with(chat, TERN_ERR_FAILED);
 		break;
 	default:
 		break;
@@ -413,7 +260,7 @@ static enum tern_status work(struct chat *chat, const struct operands *operands)
 
 static enum tern_status chat_main(int argc, char **argv)
 {
-	struct chat chat = {0};
+	struct chat chat = {.command = &command_chat};
 	struct operands operands;
 	enum tern_status status;
 	bool is_idle;

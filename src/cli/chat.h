@@ -27,9 +27,10 @@ struct chat_speed {
 };
 
 struct chat {
-	struct chat_values values; /* /set changes them */
-	struct text stop;          /* what /set stop gave */
-	uint64_t seed;             /* of the first answer; those that follow add 1 each */
+	const struct command *command; /* for messages about its options */
+	struct chat_values values;     /* /set changes them */
+	struct text stop;              /* what /set stop gave */
+	uint64_t seed;                 /* of the first answer; those that follow add 1 each */
 	uint64_t n_answers;
 
 	struct loader loader;
@@ -50,9 +51,7 @@ struct chat {
 	struct chat_speed last, total;
 };
 
-/* ---- chat.c ---- */
-
-extern const struct command command_chat;
+/* ---- chat_state.c ---- */
 
 /* Waits for the model if need be, showing that it does. TERN_ERR_FAILED without a message, if the user did not want to
  * wait; other errors were reported, and end the chat. */
@@ -63,6 +62,9 @@ enum tern_status chat_failed(struct chat *chat, const struct tern_error *err);
 /* The same for a message of one's own. */
 enum tern_status chat_fail(struct chat *chat, enum tern_status status, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+
+/* Nothing can go on after this: notes the status, returns it. */
+enum tern_status chat_end_with(struct chat *chat, enum tern_status status);
 
 /* Asks a yes-or-no question; no where nobody could answer. */
 bool chat_confirm(struct chat *chat, const char *question);

@@ -203,7 +203,7 @@ enum tern_status chat_open_files(struct chat *chat)
 		return report_error(&err);
 	if (!save_to || !exists(save_to) || (resume && strcmp(resume, save_to) == 0))
 		return TERN_OK;
-	return usage_error(&command_chat, "--save: %.200s exists already; -r %.200s --save %.200s goes on with it",
+	return usage_error(chat->command, "--save: %.200s exists already; -r %.200s --save %.200s goes on with it",
 	                   save_to, save_to, save_to);
 }
 
