@@ -83,7 +83,7 @@ static enum tern_status write_model(struct gguf_writer *writer, const struct ggu
 		status = tern_gguf_put_pair(writer, &gguf->pairs[i], err);
 	if (!status)
 		status = vocab ? copy_vocabulary(writer, vocab, err)
-		               : put_vocabulary(writer, (size_t)embedding->dims[1], err);
+		               : put_invented_vocabulary(writer, (size_t)embedding->dims[1], err);
 	for (size_t i = 0; i < gguf->n_tensors && !status; i++) {
 		const struct gguf_tensor *t = &gguf->tensors[i];
 		char name[GGUF_MAX_NAME_LENGTH + 1] = "";

@@ -130,7 +130,7 @@ static void invent(struct invention *v)
 		add_piece(v, (size_t)sprintf(v->end, "<|reserved_special_%d|>", i), TERN_TOKEN_CONTROL);
 }
 
-enum tern_status put_vocabulary(struct gguf_writer *writer, size_t n_vocab, struct tern_error *err)
+enum tern_status put_invented_vocabulary(struct gguf_writer *writer, size_t n_vocab, struct tern_error *err)
 {
 	struct invention v = {.n_vocab = n_vocab};
 	uint32_t bos = (uint32_t)n_vocab - N_CONTROL;

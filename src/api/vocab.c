@@ -17,8 +17,8 @@ struct reading {
 	char pre[64];
 };
 
-static enum tern_status fail_key(const struct tern_model *model, const char *key, const char *what,
-                                 struct tern_error *err)
+static enum tern_status fail_vocab_key(const struct tern_model *model, const char *key, const char *what,
+                                       struct tern_error *err)
 {
 	return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %s", model->path, key, what);
 }
@@ -109,10 +109,10 @@ static enum tern_status read_pre(struct reading *r, struct tern_error *err)
 	if (guess)
 		pre = (struct gguf_string){guess, strlen(guess)};
 	else if (!found)
-		return fail_key(r->model, "tokenizer.ggml.pre",
-		                "missing; without it text would be cut into wrong tokens", err);
+		return fail_vocab_key(r->model, "tokenizer.ggml.pre",
+		                      "missing; without it text would be cut into wrong tokens", err);
 	if (pre.length >= sizeof r->pre || memchr(pre.bytes, 0, pre.length))
-		return fail_key(r->model, "tokenizer.ggml.pre", "not a known name", err);
+		return fail_vocab_key(r->model, "tokenizer.ggml.pre", "not a known name", err);
 	memcpy(r->pre, pre.bytes, pre.length);
 	r->vocab.pre = r->pre;
 	return TERN_OK;
@@ -128,7 +128,7 @@ static enum tern_status read_kind(struct reading *r, struct tern_error *err)
 	if (status)
 		return status;
 	if (!found)
-		return fail_key(r->model, "tokenizer.ggml.model", "missing", err);
+		return fail_vocab_key(r->model, "tokenizer.ggml.model", "missing", err);
 	if (kind.length == 4 && !memcmp(kind.bytes, "gpt2", 4)) {
 		r->vocab.kind = TERN_VOCAB_BPE;
 		return TERN_OK;
@@ -166,7 +166,7 @@ static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
 	    (status = read_pieces(r, "tokenizer.ggml.tokens", &r->pieces, &v->n_pieces, err)))
 		return status;
 	if (!v->n_pieces)
-		return fail_key(r->model, "tokenizer.ggml.tokens", "missing", err);
+		return fail_vocab_key(r->model, "tokenizer.ggml.tokens", "missing", err);
 	status = read_numbers(r, "tokenizer.ggml.scores", GGUF_F32, &scores, err);
 	r->scores = scores;
 	if (!status)

@@ -86,6 +86,18 @@ const struct command command_help = {
         .run = run_help,
 };
 
+/* With what a report of a fault should have in it. */
+static enum tern_status print_version(void)
+{
+	const char *isa = tern_isa_name(NULL);
+
+	help_print_version();
+	if (isa)
+		output_printf("kernels: %s\n", isa);
+	output_printf("default threads: %d\n", tern_default_threads());
+	return output_finish(TERN_OK);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
@@ -102,10 +114,8 @@ int main(int argc, char **argv)
 		print_overview(stdout);
 		return (int)output_finish(TERN_OK);
 	}
-	if (strcmp(name, "--version") == 0) {
-		help_print_version();
-		return (int)output_finish(TERN_OK);
-	}
+	if (strcmp(name, "--version") == 0)
+		return (int)print_version();
 	if (name[0] == '-') {
 		report("the command comes first: tern run %.64s. Try 'tern --help'", name);
 		return TERN_ERR_USAGE;

@@ -113,12 +113,4 @@ void help_print(const struct command *command)
 		output_printf("\n%s", command->notes);
 }
 
-void help_print_version(void)
-{
-	const char *isa = tern_isa_name(NULL);
-
-	output_printf("%s %s\n", term_program(), TERN_VERSION);
-	if (isa)
-		output_printf("kernels: %s\n", isa);
-	output_printf("default threads: %d\n", tern_default_threads());
-}
+void help_print_version(void) { output_printf("%s %s\n", term_program(), TERN_VERSION); }

@@ -97,7 +97,7 @@ bool option_set(const struct option *option, void *field, const char *text);
 /* Parses a whole number within min..max that is all of `text`. */
 bool parse_int(const char *text, int min, int max, int *value);
 
-/* The help text of one command, and what --version prints (in help.c). */
+/* The help text of one command, and the first line of --version (in help.c). */
 void help_print(const struct command *command);
 void help_print_version(void);
 /* What the help says of an option: its text, the default, the range. */

@@ -73,8 +73,10 @@ enum tern_status tern_get_positive(const struct gguf *gguf, const char *key, flo
 }
 
 /* "FILE: key 'ARCH.suffix': WHAT" */
-__attribute__((format(printf, 4, 5))) static enum tern_status fail_key(const struct gguf *gguf, const char *suffix,
-                                                                       struct tern_error *err, const char *format, ...)
+static enum tern_status fail_key(const struct gguf *gguf, const char *suffix, struct tern_error *err,
+                                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+static enum tern_status fail_key(const struct gguf *gguf, const char *suffix, struct tern_error *err,
+                                 const char *format, ...)
 {
 	char key[GGUF_MAX_KEY_LENGTH + 1], what[256];
 	enum tern_status status = tern_arch_key(key, gguf, suffix, err);
