@@ -243,6 +243,8 @@ def test_resize():
         t.expect("> 0123456789abcdefghi", cursor=(0, 21))
         t.resize(10, 8)
         t.expect("> 01234567", "89abcdefgh", "i", cursor=(2, 1))
+        t.resize(12, 3)
+        t.expect("> 0123456789", "abcdefghi", cursor=(1, 9))
         t.resize(1, 4)
         t.wait(lambda: t.lines()[-1:] == ["i"], "one column")
         t.send("X\x7f")

@@ -88,7 +88,17 @@ class Terminal:
         self.send(b"\x1b[200~" + (text.encode() if isinstance(text, str) else text) + b"\x1b[201~")
 
     def resize(self, columns, rows):
-        self.screen.resize(rows, columns)
+        """As xterm does it: a lower window loses empty rows below the cursor first, then rows at the top."""
+        screen, lost = self.screen, max(0, self.screen.cursor.y - rows + 1)
+        x, y = screen.cursor.x, screen.cursor.y - lost
+        if rows < screen.lines:
+            screen.cursor.y = 0
+            screen.delete_lines(lost)
+            for row in range(rows, screen.lines):
+                screen.buffer.pop(row, None)
+            screen.lines = rows
+        screen.resize(rows, columns)
+        screen.cursor.x, screen.cursor.y = min(x, columns - 1), y
         self._set_size(columns, rows)
 
     def signal(self, number):
