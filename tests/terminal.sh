@@ -5,7 +5,7 @@
 set -eu
 for python in python3 /usr/bin/python3; do
 	if "$python" -c 'import pyte' 2>/dev/null; then
-		for test in ${*:-tests/editor.py}; do
+		for test in ${*:-tests/editor.py tests/chat.py}; do
 			"$python" "$test"
 		done
 		exit 0

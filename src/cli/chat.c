@@ -95,7 +95,8 @@ static void handle_interrupt(struct chat *chat, int n)
 	}
 }
 
-static enum editor_event read_message(struct chat *chat, struct text *text)
+/* is_again: the last event was EDITOR_WAKE, which leaves the prompt where it is on a terminal that cannot erase it. */
+static enum editor_event read_message(struct chat *chat, bool is_again, struct text *text)
 {
 	int out = term_is_terminal(STDOUT_FILENO) ? STDOUT_FILENO : STDERR_FILENO;
 	const char *bold = term_style(out, TERM_BOLD), *plain = term_style(out, TERM_PLAIN);
@@ -103,7 +104,9 @@ static enum editor_event read_message(struct chat *chat, struct text *text)
 	enum editor_event event = EDITOR_FAILED;
 
 	chat->draft = (struct text){0};
-	text_printf(&prompt, "%s>%s ", bold, plain);
+	text_printf(&prompt, "%s", "");
+	if (!is_again || editor_is_interactive(chat->editor))
+		text_printf(&prompt, "%s>%s ", bold, plain);
 	text->n_bytes = 0;
 	if (!prompt.failed)
 		event = editor_read(chat->editor, prompt.bytes, ". ", draft.n_bytes > 0 ? draft.bytes : NULL, text);
@@ -144,10 +147,11 @@ static void handle(struct chat *chat, enum editor_event event, struct text *text
 static void converse(struct chat *chat)
 {
 	struct text text = {0};
+	enum editor_event event = EDITOR_TEXT;
 	int n_interrupts = 0;
 
 	while (!chat->wants_to_leave) {
-		enum editor_event event = read_message(chat, &text);
+		event = read_message(chat, event == EDITOR_WAKE, &text);
 		n_interrupts = event == EDITOR_INTERRUPT ? n_interrupts + 1 : event == EDITOR_WAKE ? n_interrupts : 0;
 		if (event == EDITOR_INTERRUPT)
 			handle_interrupt(chat, n_interrupts);

@@ -10,6 +10,7 @@
 #include "console/wait.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -206,6 +207,19 @@ static void leave(struct editor *editor)
 	screen_leave(&editor->screen, is_interrupt ? "^C" : "");
 }
 
+/* A Ctrl-C that was typed between Enter and TTY_QUIET came as a byte, but it is meant for what follows: makes it the
+ * signal that it would have been a moment later. */
+static void hear_early_interrupt(struct editor *editor)
+{
+	struct keys *keys = &editor->keys;
+
+	while (keys->end < KEYS_BUFFER && wait_for(editor->options.in, -1, 0) == WAIT_INPUT)
+		if (!read_keys(editor))
+			return;
+	if (keys_drop_interrupt(keys))
+		raise(SIGINT);
+}
+
 static enum editor_event edit(struct editor *editor, const char *initial, struct text *text)
 {
 	if (initial || !editor->keeps_text) {
@@ -225,6 +239,8 @@ static enum editor_event edit(struct editor *editor, const char *initial, struct
 		send(editor, text);
 	editor->keeps_text = editor->event == EDITOR_WAKE;
 	tty_set(TTY_QUIET);
+	if (editor->event == EDITOR_TEXT || editor->event == EDITOR_BLOCK)
+		hear_early_interrupt(editor);
 	return editor->event;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum {
+	INTERRUPT = 0x03,
 	ESCAPE = 0x1b,
 	MAX_SEQUENCE = 64, /* bytes; no terminal sends longer ones */
 };
@@ -23,6 +24,18 @@ char *keys_room(struct keys *keys, size_t *n_room)
 }
 
 void keys_add(struct keys *keys, size_t n_bytes) { keys->end += n_bytes; }
+
+bool keys_drop_interrupt(struct keys *keys)
+{
+	for (size_t at = keys->begin; at < keys->end && keys->buffer[at] != ESCAPE && !keys->in_paste; at++) {
+		if (keys->buffer[at] != INTERRUPT)
+			continue;
+		memmove(keys->buffer + at, keys->buffer + at + 1, keys->end - at - 1);
+		keys->end--;
+		return true;
+	}
+	return false;
+}
 
 bool keys_are_pending(const struct keys *keys) { return keys->begin < keys->end; }
 

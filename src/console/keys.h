@@ -50,6 +50,9 @@ void keys_add(struct keys *keys, size_t n_bytes);
  * there is of it, and a lone Escape is the key of that name. */
 bool keys_next(struct keys *keys, bool is_timed_out, struct key *key);
 
+/* Takes a Ctrl-C out of what has not been used yet; false if there is none, or a paste is before it. */
+bool keys_drop_interrupt(struct keys *keys);
+
 /* True if the beginning of a key waits for its rest. */
 bool keys_are_pending(const struct keys *keys);
 

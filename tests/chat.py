@@ -1,0 +1,288 @@
+"""`tern chat` as a person at a terminal meets it, on the model that ships."""
+import os
+import re
+import signal
+import stat
+import sys
+import tempfile
+import termios
+
+sys.dont_write_bytecode = True
+import terminal
+
+TERN = os.path.abspath(os.environ.get("TERN", "build/tern"))
+MODEL = os.path.abspath(os.environ.get("MODEL", "build/models/tern-tiny.gguf"))
+CTRL = {letter: chr(ord(letter) & 31) for letter in "acdgjorz"}
+UP = "\x1b[A"
+QUESTION, ANSWER = "What is the capital of France?", "Paris is the capital of France."
+# An answer that goes on and on: past the end of the text, in a context of this many tokens.
+ENDLESS = ("--ignore-eos", "--temp", "0.8", "-c", "100000")
+
+
+def start(*arguments, columns=90, rows=30, prompt=True, cwd=None, **env):
+    environment = {"TERN_HISTORY": "", "TERN_MODEL": None, "VISUAL": None, "EDITOR": None, **env}
+    t = terminal.Terminal([*terminal.command(TERN), "chat", "-m", MODEL, *arguments], columns, rows, environment, cwd)
+    if prompt:
+        t.wait(lambda: t.lines() and t.lines()[-1] == ">", "the prompt")
+    return t
+
+
+def ask(t, text):
+    """Types a message and waits for the next prompt."""
+    t.send(text + "\r")
+    t.wait(lambda: text in t.text() and t.lines()[-1] == ">", f"the answer to {text!r}")
+
+
+def is_talking(t):
+    """The model has begun to answer: text has come after the message."""
+    return not t.lines()[-1].startswith(">") and len(t.lines()) > 2
+
+
+def leave(t):
+    t.send(CTRL["d"])
+    assert t.finish() == 0 and t.is_restored()
+
+
+def test_first_minute():
+    with start("--temp", "0") as t:
+        assert "/help" in t.lines()[0] and "Ctrl-C" in t.lines()[0], t.lines()
+        ask(t, QUESTION)
+        t.expect(t.lines()[0], "> " + QUESTION, ANSWER, "", ">", cursor=(4, 2))
+        t.send("/cle\t")
+        t.wait(lambda: t.lines()[-1].startswith("> /clear"))
+        t.send("\r")
+        t.wait("(the conversation is forgotten)")
+        t.send("/he\t\r")
+        t.wait("/regen")
+        t.send("/set top\t")
+        t.wait(lambda: "/set top_" in t.lines()[-1] or "top_k" in t.text(), "the settings that begin so")
+        t.send(CTRL["c"] + "/nonsense\r")
+        t.wait("unknown command '/nonsense'")
+        t.send(CTRL["c"])
+        t.wait("to leave: Ctrl-D")
+        leave(t)
+
+
+def test_interrupts_at_the_prompt():
+    with start() as t:
+        t.send("half a line" + CTRL["c"])
+        t.wait("half a line^C")
+        t.send(CTRL["c"])
+        t.wait("(to leave: Ctrl-D, /bye, or Ctrl-C again)")
+        ask(t, "/bye?")  # no command, and in between the count begins anew
+        t.send(CTRL["c"])
+        t.settle()
+        assert t.status is None
+        t.send(CTRL["c"])
+        assert t.finish() == -signal.SIGINT and t.is_restored()
+
+
+def test_stopping_an_answer():
+    with start(*ENDLESS) as t:
+        t.send("Tell me a story about a fox.\r")
+        t.wait(lambda: is_talking(t), "the answer")
+        t.send("typed ahead")
+        t.send(CTRL["c"])
+        t.wait(lambda: "^C" in t.text() and t.lines()[-1] == "> typed ahead", "the end of the answer")
+        assert "typed ahead" not in "\n".join(t.lines()[:-1]), t.lines()
+        t.send(CTRL["c"] + "/context\r")
+        t.wait("2 messages")  # what it said so far is part of the conversation
+        t.send("/undo\r")
+        t.wait("(0 exchanges left)")
+        # While it reads, and even before it has begun to; the message is there again afterwards.
+        t.paste("a long word " * 1700)
+        t.send("\r" + CTRL["c"])
+        t.wait(lambda: t.lines()[-1].endswith("a long word") and t.lines()[-1] != "> ", "the message again")
+        t.send(CTRL["c"])
+        t.send("/context\r")
+        t.wait("nothing has been said yet")
+        leave(t)
+
+
+def test_suspending_and_resizing():
+    with start(*ENDLESS) as t:
+        t.send("Tell me a story about a fox.\r")
+        t.wait(lambda: is_talking(t), "the answer")
+        t.send(CTRL["z"])
+        t.wait_for_stop()
+        assert t.is_restored(), "stopped while it talks"
+        before = len(t.output)
+        t.resume()
+        t.wait(lambda: len(t.output) > before + 50, "more of the answer")
+        for columns in (40, 15, 70):
+            t.resize(columns, 20)
+            before = len(t.output)
+            t.wait(lambda: len(t.output) > before + 50, "more of the answer")
+        t.send(CTRL["c"])
+        t.wait(lambda: t.lines()[-1] == ">", "the prompt")
+        t.send("ab" + CTRL["z"])
+        t.wait_for_stop()
+        assert t.is_restored(), "stopped at the prompt"
+        t.resume()
+        t.wait(lambda: not t.is_restored() and t.lines()[-1] == "> ab", "the line again")
+        t.send(CTRL["c"])
+        leave(t)
+
+
+def test_death():
+    """However it ends, the terminal is as before, also while it talks."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with start(*ENDLESS) as t:
+            t.send("Tell me a story.\r")
+            t.wait(lambda: is_talking(t), "the answer")
+            t.signal(number)
+            assert t.finish() == -number and t.is_restored()
+    with start() as t:
+        t.signal(signal.SIGTERM)
+        assert t.finish() == -signal.SIGTERM and t.is_restored()
+
+
+def test_noise():
+    """Tokens drawn from all there are, bytes and control characters among them: whole characters reach the screen, and
+    nothing that steers it."""
+    with start("-q", "--temp", "100", "--top-k", "0", "--top-p", "1", "--min-p", "0", "--ignore-eos", "-n", "400",
+               "--seed", "3") as t:
+        before = len(t.output)
+        t.send("x\r")
+        t.wait(lambda: t.output[before:].count(b"\x1b[?2004h") == 1 and t.lines()[-1] == ">", "the end of the answer")
+        said = t.output[before:]
+        said = said[said.index(b"\x1b[?2004l") + 8:said.index(b"\x1b[?2004h")].decode()
+        harmful = [c for c in said if (ord(c) < 32 and c not in "\r\n\t") or 0x7f <= ord(c) < 0xa0 or
+                   0x202a <= ord(c) <= 0x202e]
+        assert not harmful, harmful
+        assert re.search(r"\\x[0189][0-9a-f]", said), "no control character came; choose another seed"
+
+
+def test_files_and_confirmation():
+    with tempfile.TemporaryDirectory() as folder, start("--temp", "0", cwd=folder) as t:
+        with open(os.path.join(folder, "notes.txt"), "w") as file:
+            file.write("precious")
+        ask(t, QUESTION)
+        t.send("/save not\t\r")
+        t.wait("notes.txt exists already. Overwrite it? [y/N]")
+        t.send("n")
+        t.wait(lambda: t.lines()[-1] == ">")
+        with open(os.path.join(folder, "notes.txt")) as file:
+            assert file.read() == "precious"
+        t.send("/export notes.txt\r")
+        t.wait(lambda: t.lines()[-1].endswith("Overwrite it? [y/N]"))
+        t.send("y")
+        t.wait("(written: notes.txt)")
+        t.send("/save talk.jsonl\r")
+        t.wait("(saved: talk.jsonl")
+        t.send("/clear\r/load tal\t\r")
+        t.wait("(talk.jsonl: 1 exchange)")
+        ask(t, "/regen")
+        assert t.text().count(ANSWER) == 2, t.text()
+        with open(os.path.join(folder, "notes.txt")) as file:
+            assert file.read() == f"user:\n{QUESTION}\n\nassistant:\n{ANSWER}\n"
+        leave(t)
+
+
+def test_editor():
+    with tempfile.TemporaryDirectory() as folder:
+        script = os.path.join(folder, "edit me")
+        with open(script, "w") as file:
+            file.write("#!/bin/sh\ntest -t 0 || exit 1\nstty -a | grep -q ' icanon' || exit 2\n"
+                       "sed -i.old 's/Peru/France/' \"$1\"\n")
+        os.chmod(script, stat.S_IRWXU)
+        with start("--temp", "0", EDITOR=f"'{script}'", TMPDIR=folder) as t:
+            t.send("What is the capital of Peru?" + CTRL["g"])
+            t.wait(lambda: t.lines()[-1] == "> " + QUESTION, "the edited message")
+            t.send("\r")
+            t.wait(ANSWER)
+            leave(t)
+        assert os.listdir(folder) == ["edit me"] or sorted(os.listdir(folder))[0] == "edit me"
+        with start(EDITOR="false") as t:
+            t.send("/edit\r")
+            t.wait("'false' failed")
+            leave(t)
+
+
+def test_history():
+    with tempfile.TemporaryDirectory() as folder:
+        history = os.path.join(folder, "history")
+        with start("--temp", "0", TERN_HISTORY=history) as t:
+            ask(t, QUESTION)
+            leave(t)
+        with start("--temp", "0", TERN_HISTORY=history) as t:
+            t.send(UP)
+            t.wait(lambda: t.lines()[-1] == "> " + QUESTION, "the message of the first chat")
+            t.send(CTRL["c"] + CTRL["r"] + "capital")
+            t.wait(lambda: QUESTION in t.lines()[-1], "the message found")
+            t.send("\r")
+            t.wait(ANSWER)
+            leave(t)
+        os.remove(history)
+        with start("--no-history", TERN_HISTORY=history) as t:
+            ask(t, "/context")
+            leave(t)
+        assert not os.path.exists(history)
+
+
+def test_messages_of_several_lines():
+    with start("--temp", "0") as t:
+        t.paste("What is the capital\nof France?")
+        t.send("\r")
+        t.wait("France is Paris.")
+        t.send('"""\rfirst\rsecond"""\r')
+        t.wait(lambda: t.lines()[-1] == ">")
+        t.send("/context\r")
+        t.wait("4 messages")
+        leave(t)
+
+
+def test_full_context():
+    with start("--temp", "0", "-c", "64") as t:
+        for question in (QUESTION, "What is the capital of Peru?", "What is the opposite of hot?"):
+            ask(t, question)
+        t.wait("(the context of 64 tokens is full: the ")
+        assert "The opposite of hot is cold." in t.text(), t.text()
+        t.send("word " * 80 + "\r")
+        t.wait("the context is 64 (the model allows 1024: -c 1024)")
+        leave(t)
+
+
+def test_a_model_that_does_not_open():
+    """The prompt is there before the model is; when it turns out to be none, the terminal is given back."""
+    with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
+        file.write(b"GGUF\x03\0\0\0")
+        file.flush()
+        with start("-m", file.name, prompt=False) as t:
+            assert t.finish() == 3 and t.is_restored()
+            assert re.search(r"^tern: .*gguf: byte 8: ", t.text(), re.M), t.text()
+
+
+def test_streams():
+    """Answers alone go to standard output if that is no terminal."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
+        argv = ["sh", "-c", f'"$@" >"{out}"', "sh", *terminal.command(TERN), "chat", "-m", MODEL, "--temp", "0"]
+        with terminal.Terminal(argv, 90, 30, {"TERN_HISTORY": ""}) as t:
+            t.wait(lambda: t.lines() and t.lines()[-1] == ">", "the prompt")
+            t.send(QUESTION + "\r")
+            t.wait(lambda: t.lines()[-1] == ">" and QUESTION in t.text())
+            t.send("/context\r")
+            t.wait("2 messages")
+            t.send(CTRL["d"])
+            assert t.finish() == 0
+        with open(out) as file:
+            assert file.read() == ANSWER + "\n"
+
+
+def test_dumb_and_colourless():
+    with start("--temp", "0", TERM="dumb", prompt=False) as t:
+        t.wait(">")
+        t.send(QUESTION + "\r")
+        t.wait(ANSWER)
+        assert b"\x1b" not in t.output and t.text().count(">") == 2, t.output
+        t.send(CTRL["d"])
+        assert t.finish() == 0
+    with start("--temp", "0", "-v", NO_COLOR="1") as t:
+        ask(t, QUESTION)
+        assert not re.search(rb"\x1b\[[0-9;]*m", t.output), t.output
+        leave(t)
+
+
+if __name__ == "__main__":
+    terminal.main([value for name, value in list(globals().items()) if name.startswith("test_")])
