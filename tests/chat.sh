@@ -351,5 +351,16 @@ says 0 'a system text' '/system
 /system' --template chatml -s 'be kind'
 check 'a system text' test "$(tail -n 3 err | tr '\n' ' ')" = 'be kind be brief none '
 
+says 2 'probabilities' 'What is the capital of Peru?
+/probs
+/set show_probs on
+/regen
+/probs' --temp 0
+told 'probabilities: not known' 'set show_probs on'
+check 'probabilities: a line a token' test "$(grep -c "^ *[0-9.]* % '.*' *or " err)" -eq 12
+says 0 'alternatives' 'What is the capital of Peru?' --temp 0 --alternatives 2
+check 'alternatives: after the answer' test "$(grep -c "^ *[0-9.]* % '.*' *or " err)" -eq 12
+check 'alternatives: the answer alone on standard output' test "$(cat out)" = 'The capital of Peru is Lima.'
+
 echo "chat.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

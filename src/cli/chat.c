@@ -44,6 +44,7 @@ static const struct option chat_options[] = {
 static const struct option_group groups[] = {
         {"Chat:", chat_options, offsetof(struct chat_values, chat)},
         GENERATION_GROUP(struct chat_values, generation),
+        PROBS_GROUP(struct chat_values, probs),
         COMMON_MODEL_GROUP(struct chat_values, common),
         COMMON_COMPUTING_GROUP(struct chat_values, common),
         COMMON_MESSAGE_GROUP(struct chat_values, common),
@@ -278,6 +279,7 @@ static enum tern_status chat_main(int argc, char **argv)
 	history_close(chat.history);
 	is_idle = loader_free(&chat.loader);
 	conversation_free(&chat.talk);
+	probs_free(&chat.probs);
 	text_free(&chat.attachment);
 	text_free(&chat.draft);
 	text_free(&chat.stop);

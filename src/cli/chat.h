@@ -5,6 +5,7 @@
 #include "cli/conversation.h"
 #include "cli/generation.h"
 #include "cli/loader.h"
+#include "cli/probs.h"
 #include "console/editor.h"
 #include "console/history.h"
 #include "console/text.h"
@@ -17,6 +18,7 @@ struct chat_options {
 struct chat_values {
 	struct common_options common;
 	struct generation_options generation;
+	struct probs_options probs;
 	struct chat_options chat;
 };
 
@@ -49,6 +51,7 @@ struct chat {
 	enum tern_status fatal; /* what made it impossible to go on */
 	enum tern_status worst; /* of all that went wrong, the first; the exit status where nobody types */
 	struct chat_speed last, total;
+	struct probs probs; /* of the last answer, if they were wanted */
 };
 
 /* ---- chat_state.c ---- */
@@ -112,6 +115,7 @@ void chat_complete_file(const char *prefix, size_t n, struct completions *comple
 void chat_show(struct chat *chat, const char *argument);
 void chat_stats(struct chat *chat, const char *argument);
 void chat_context(struct chat *chat, const char *argument);
+void chat_probs(struct chat *chat, const char *argument);
 
 /* external.c */
 void chat_edit(struct chat *chat, const char *argument);

@@ -58,9 +58,17 @@ static bool on_text(void *user, const char *text, size_t n_bytes)
 
 	progress_end(&a->progress);
 	text_append(&a->text, text, n_bytes);
+	a->screen.style = probs_style(&a->chat->probs);
 	if (!a->text.failed && !screen_show(&a->screen, a->text.bytes, a->text.n_bytes, false))
 		a->output_failed = true;
 	return keep_going(a) && !a->text.failed;
+}
+
+static void on_token(void *user, int32_t id, float probability, const float *logits)
+{
+	struct answering *a = user;
+
+	probs_add(&a->chat->probs, id, probability, logits);
 }
 
 /* ---- before ---- */
@@ -150,6 +158,23 @@ static enum tern_status make_sampler(struct answering *a, struct tern_sampler **
 	return TERN_OK;
 }
 
+/* Makes room for what will be told of this answer's tokens; /probs wants alternatives even if none are to be listed
+ * at once. */
+static void start_probs(struct chat *chat)
+{
+	enum {
+		ALTERNATIVES = 3
+	};
+	const struct opened *opened = &chat->loader.opened;
+
+	probs_free(&chat->probs);
+	chat->probs.model = opened->model;
+	chat->probs.n_vocab = (size_t)opened->info.n_vocab;
+	chat->probs.options = chat->values.probs;
+	if (chat->values.probs.n_alternatives == 0)
+		chat->probs.options.n_alternatives = ALTERNATIVES;
+}
+
 /* ---- the answer ---- */
 
 static enum tern_status generate(struct answering *a, struct tern_error *err)
@@ -164,6 +189,7 @@ static enum tern_status generate(struct answering *a, struct tern_error *err)
 	        .show_special = generation->show_special,
 	        .on_text = on_text,
 	        .on_prompt = on_prompt,
+	        .on_token = probs_wanted(&chat->values.probs) ? on_token : NULL,
 	        .keep_going = keep_going,
 	        .user = a,
 	};
@@ -172,6 +198,7 @@ static enum tern_status generate(struct answering *a, struct tern_error *err)
 
 	if (status)
 		return status;
+	start_probs(chat);
 	progress_start(&a->progress, a->n_kept == 0 && chat->talk.n_messages > 1 ? "reading it all again" : "reading");
 	status = tern_generate(chat->loader.session, sampler, a->ids.ids + a->n_kept, a->ids.n_ids - (size_t)a->n_kept,
 	                       &options, &a->result, err);
@@ -246,6 +273,8 @@ static bool answer(struct chat *chat, bool *is_stopped)
 		status = generate(&a, &err);
 		screen_show(&a.screen, a.text.bytes, a.text.n_bytes, true);
 		screen_end(&a.screen, a.is_stopped);
+		if (chat->values.probs.n_alternatives > 0)
+			probs_print(&chat->probs);
 		is_there = keep(&a, status, &err);
 		tell_how_it_went(&a);
 	}

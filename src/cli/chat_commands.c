@@ -53,6 +53,8 @@ static const struct chat_command table[] = {
         {"export", ARGUMENT_FILE, "FILE", "write the conversation as plain text", chat_export},
         {"show", ARGUMENT_NONE, "", "facts about the model", chat_show},
         {"stats", ARGUMENT_NONE, "", "speed and memory", chat_stats},
+        {"probs", ARGUMENT_NONE, "", "how sure the last answer's tokens were, and what else they might have been",
+         chat_probs},
         {"context", ARGUMENT_NONE, "", "how full the context is", chat_context},
 };
 

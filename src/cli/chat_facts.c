@@ -7,6 +7,16 @@
 
 #include <string.h>
 
+void chat_probs(struct chat *chat, const char *argument)
+{
+	(void)argument;
+	if (chat->probs.n_tokens > 0)
+		probs_print(&chat->probs);
+	else
+		chat_fail(chat, TERN_ERR_USAGE,
+		          "nothing is known of the last answer's tokens; /set show_probs on, then ask or /regen");
+}
+
 void chat_show(struct chat *chat, const char *argument)
 {
 	const struct tern_model_info *info = &chat->loader.opened.info;

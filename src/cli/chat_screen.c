@@ -46,7 +46,11 @@ static void put(void *user, const char *bytes, size_t n_bytes, bool is_thought)
 	if (s->in_thoughts)
 		write_string(has_style() ? "\n\n" : "\n</think>\n\n");
 	s->in_thoughts = false;
+	if (s->style != TERM_PLAIN)
+		write_string(term_style(STDOUT_FILENO, s->style));
 	output_text(bytes, n_bytes);
+	if (s->style != TERM_PLAIN)
+		write_string(term_style(STDOUT_FILENO, TERM_PLAIN));
 	s->last_byte = bytes[n_bytes - 1];
 	s->has_text = true;
 }

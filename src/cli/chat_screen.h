@@ -3,6 +3,7 @@
 #define TERN_CLI_CHAT_SCREEN_H
 
 #include "cli/thoughts.h"
+#include "console/term.h"
 #include "console/text.h"
 
 #include <stdbool.h>
@@ -16,7 +17,8 @@ struct screen {
 	bool in_thoughts;
 	bool has_text; /* something was shown */
 	char last_byte;
-	size_t n_thoughts; /* pieces of thoughts so far */
+	enum term_style style; /* of what is shown next of the answer itself */
+	size_t n_thoughts;     /* pieces of thoughts so far */
 };
 
 void screen_begin(struct screen *screen, bool hides_thoughts);

@@ -18,7 +18,7 @@ enum {
 static const char *const generation_names[] = {"temp",           "top_k",         "top_p", "min_p",
                                                "repeat_penalty", "repeat_last_n", "seed",  "predict"};
 /* Settings that are handled one by one. */
-static const char *const other_names[] = {"stop", "thinking", "verbose", "system"};
+static const char *const other_names[] = {"stop", "thinking", "show_probs", "verbose", "system"};
 
 enum {
 	N_GENERATION = sizeof generation_names / sizeof *generation_names,
@@ -50,6 +50,8 @@ static void put_value(const struct chat *chat, struct text *text, const char *na
 		text_printf(text, "%s", chat->values.chat.no_thinking ? "off" : "on");
 	else if (strcmp(name, "verbose") == 0)
 		text_printf(text, "%s", chat->values.common.verbose ? "on" : "off");
+	else if (strcmp(name, "show_probs") == 0)
+		text_printf(text, "%s", probs_wanted(&chat->values.probs) ? "on" : "off");
 	else if (strcmp(name, "system") == 0)
 		text_printf(text, "%s", chat->talk.system ? chat->talk.system : "none");
 	else if (strcmp(name, "stop") == 0)
@@ -154,13 +156,16 @@ static void set_system(struct chat *chat, const char *value)
 
 static void set_value(struct chat *chat, const char *name, const char *value)
 {
-	bool thinks = !chat->values.chat.no_thinking;
+	bool thinks = !chat->values.chat.no_thinking, shows = probs_wanted(&chat->values.probs);
 
 	if (strcmp(name, "thinking") == 0) {
 		set_switch(chat, name, value, &thinks);
 		chat->values.chat.no_thinking = !thinks;
 	} else if (strcmp(name, "verbose") == 0) {
 		set_switch(chat, name, value, &chat->values.common.verbose);
+	} else if (strcmp(name, "show_probs") == 0) {
+		set_switch(chat, name, value, &shows);
+		chat->values.probs = (struct probs_options){.show = shows};
 	} else if (strcmp(name, "stop") == 0) {
 		set_stop(chat, value);
 	} else if (strcmp(name, "system") == 0) {
