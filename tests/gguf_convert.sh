@@ -72,6 +72,9 @@ convert tq2_0.gguf -o q8p.gguf
 tern info q8p.gguf >info
 check 'by default the embedding becomes int8' grep -q 'Q8P  *1 tensor' info
 check 'dry run' convert --dry-run tq2_0.gguf
+convert "$checkpoint" -o floats.gguf --embd keep --head keep
+check 'an embedding alone becomes int8' convert floats.gguf -o int8_later.gguf
+check 'an embedding alone becomes int8: as at once' tern info --diff "$MODEL" int8_later.gguf
 
 # ---- parts ----
 python3 "$tests/split_gguf.py" "$MODEL" model 3

@@ -48,15 +48,27 @@ uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *t
 	return is_head && tern_can_dequantize(type) && !tern_is_float_type(type) ? GGUF_TENSOR_Q8P : type;
 }
 
+enum tern_status tern_repacker_start(struct tern_repacker *r, const struct tern_model_options *options,
+                                     struct tern_error *err)
+{
+	*r = (struct tern_repacker){.options = *options, .err = err};
+	return tern_pool_new(&r->pool, options->n_threads ? options->n_threads : tern_default_threads(), err);
+}
+
+void tern_repacker_read(struct tern_repacker *r, const struct gguf *gguf, const struct tern_file *file)
+{
+	r->gguf = gguf;
+	r->file = file && file->is_mapped ? file : NULL;
+}
+
 enum tern_status tern_repacker_init(struct tern_repacker *r, const struct gguf *gguf,
                                     const struct tern_model_options *options, const struct tern_file *file,
                                     struct tern_error *err)
 {
 	uint64_t n_bytes = 0, largest = 0, available = tern_available_memory();
 
-	*r = (struct tern_repacker){.gguf = gguf, .file = file && file->is_mapped ? file : NULL, .err = err};
-	if (options)
-		r->options = *options;
+	*r = (struct tern_repacker){.options = options ? *options : (struct tern_model_options){0}, .err = err};
+	tern_repacker_read(r, gguf, file);
 	for (size_t i = 0; i < gguf->n_tensors; i++) {
 		const struct gguf_tensor *tensor = &gguf->tensors[i];
 		uint32_t type = tern_repacked_type(gguf, tensor);

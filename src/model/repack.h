@@ -26,6 +26,11 @@ struct tern_repacker {
 enum tern_status tern_repacker_init(struct tern_repacker *repacker, const struct gguf *gguf,
                                     const struct tern_model_options *options, const struct tern_file *file,
                                     struct tern_error *err);
+/* For callers that choose tensors themselves, one after the other: starts threads and asks nothing. */
+enum tern_status tern_repacker_start(struct tern_repacker *repacker, const struct tern_model_options *options,
+                                     struct tern_error *err);
+/* Which file the tensors that follow are of; file: as for tern_repacker_init(). */
+void tern_repacker_read(struct tern_repacker *repacker, const struct gguf *gguf, const struct tern_file *file);
 void tern_repacker_clear(struct tern_repacker *repacker);
 
 /* True for the types other than T2R16 that hold nothing but ternary weights. */

@@ -17,7 +17,7 @@ struct rewriting {
 	const struct gguf_convert_options *options;
 	struct gguf_convert_summary *summary;
 	struct gguf_source source;
-	struct tern_repacker *repackers; /* one for each part */
+	struct tern_repacker repacker;
 	struct gguf_plan plan;
 	struct gguf_writer *writer; /* NULL: a dry run */
 	uint64_t n_done, n_total;   /* bytes of tensors */
@@ -149,7 +149,7 @@ static enum tern_status write_ternary(struct rewriting *r, const struct gguf_ste
 {
 	struct gguf_ternary ternary;
 	enum tern_status status =
-	        gguf_ternary_get(&ternary, &r->source, step, r->repackers, r->plan.activation_group, r->err);
+	        gguf_ternary_get(&ternary, &r->source, step, &r->repacker, r->plan.activation_group, r->err);
 	size_t n_panel = tern_panel_count(ternary.n_row);
 
 	if (!status && r->options->target != GGUF_TARGET_T2R16)
@@ -169,8 +169,10 @@ static enum tern_status write_q8p(struct rewriting *r, const struct gguf_step *s
 	size_t n_row = (size_t)step->dims[1], n_col = (size_t)step->dims[0];
 	uint8_t *planes = NULL;
 	float *row_scales = NULL;
-	enum tern_status status = tern_repack_q8p(&r->repackers[step->part], step->source, &planes, &row_scales);
+	enum tern_status status;
 
+	tern_repacker_read(&r->repacker, &r->source.parts[step->part], &r->source.files[step->part]);
+	status = tern_repack_q8p(&r->repacker, step->source, &planes, &row_scales);
 	if (!status && !(status = emit(r, planes, 2 * tern_panel_count(n_row) * tern_q8p_panel_bytes(n_col))))
 		status = emit(r, row_scales, n_row * sizeof *row_scales);
 	tern_free(planes);
@@ -238,17 +240,12 @@ static enum tern_status write_data(struct rewriting *r)
 
 /* ---- the whole ---- */
 
-static enum tern_status start_repackers(struct rewriting *r)
+/* Merging repacks nothing. */
+static enum tern_status start_repacker(struct rewriting *r)
 {
 	struct tern_model_options options = {.n_threads = r->options->n_threads, .i2s_layout = r->options->i2s_layout};
-	enum tern_status status = TERN_OK;
 
-	if (!(r->repackers = tern_alloc(r->source.n_parts, sizeof *r->repackers)))
-		return tern_fail_memory(r->err, r->source.n_parts * sizeof *r->repackers);
-	for (size_t i = 0; !status && i < r->source.n_parts; i++)
-		status = tern_repacker_init(&r->repackers[i], &r->source.parts[i], &options, &r->source.files[i],
-		                            r->err);
-	return status;
+	return r->options->target == GGUF_TARGET_SAME ? TERN_OK : tern_repacker_start(&r->repacker, &options, r->err);
 }
 
 /* An output that is one of the input's files would destroy it, --force or not. */
@@ -326,8 +323,8 @@ enum tern_status gguf_convert(const struct gguf_convert_options *options, struct
 	enum tern_status status;
 
 	*summary = (struct gguf_convert_summary){0};
-	if (!(status = gguf_source_open(&r.source, options->input, err)) && !(status = start_repackers(&r)) &&
-	    !(status = gguf_plan_make(&r.plan, &r.source, options, r.repackers, err)))
+	if (!(status = gguf_source_open(&r.source, options->input, err)) && !(status = start_repacker(&r)) &&
+	    !(status = gguf_plan_make(&r.plan, &r.source, options, &r.repacker, err)))
 		status = write_output(&r);
 	status = finish(&r, status);
 	summary->n_parts = r.source.n_parts;
@@ -336,9 +333,7 @@ enum tern_status gguf_convert(const struct gguf_convert_options *options, struct
 		summary->n_bytes_in += r.source.tensors[i]->n_bytes;
 	summary->seconds = (double)(tern_clock_ns() - start) * 1e-9;
 	gguf_plan_free(&r.plan);
-	for (size_t i = 0; r.repackers && i < r.source.n_parts; i++)
-		tern_repacker_clear(&r.repackers[i]);
-	tern_free(r.repackers);
+	tern_repacker_clear(&r.repacker);
 	gguf_source_close(&r.source);
 	return status;
 }

@@ -116,8 +116,8 @@ static enum tern_status multiply_scale(struct gguf_ternary *ternary, const struc
 }
 
 enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct gguf_source *source,
-                                  const struct gguf_step *step, struct tern_repacker *repackers,
-                                  size_t activation_group, struct tern_error *err)
+                                  const struct gguf_step *step, struct tern_repacker *repacker, size_t activation_group,
+                                  struct tern_error *err)
 {
 	struct tern_ternary repacked;
 	enum tern_status status;
@@ -126,7 +126,8 @@ enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct ggu
 	        (struct gguf_ternary){.n_row = (size_t)step->source->dims[1], .n_col = (size_t)step->source->dims[0]};
 	if (step->source->type == GGUF_TENSOR_T2R16)
 		return take_in_place(ternary, source, step, err);
-	if ((status = tern_repack_ternary(&repackers[step->part], step->source, activation_group, &repacked)))
+	tern_repacker_read(repacker, &source->parts[step->part], &source->files[step->part]);
+	if ((status = tern_repack_ternary(repacker, step->source, activation_group, &repacked)))
 		return status;
 	ternary->panels = ternary->panels_owned = repacked.panels;
 	ternary->group_scales = ternary->group_scales_owned = repacked.group_scales;
@@ -213,16 +214,18 @@ static enum tern_status check_export(const struct gguf_source *source, const str
 }
 
 static enum tern_status plan_ternary(struct gguf_plan *plan, const struct gguf_source *source, struct gguf_step *step,
-                                     const struct gguf_convert_options *options, struct tern_repacker *repackers,
+                                     const struct gguf_convert_options *options, struct tern_repacker *repacker,
                                      struct tern_error *err)
 {
 	struct gguf_ternary ternary;
 	enum tern_status status;
+	size_t n_stem;
 
-	if (step->n_dims != 2 || step->dims[0] % TERN_TERNARY_TILE_COLS)
-		return gguf_plan_fail(source, step, err, "expected a matrix of a multiple of 16 columns");
+	if (step->n_dims != 2 || step->dims[0] % TERN_TERNARY_TILE_COLS || !has_suffix(step->name, ".weight", &n_stem))
+		return gguf_plan_fail(source, step, err,
+		                      "expected a matrix of a multiple of 16 columns, with a name in .weight");
 	step->kind = GGUF_STEP_TERNARY;
-	status = gguf_ternary_get(&ternary, source, step, repackers, plan->activation_group, err);
+	status = gguf_ternary_get(&ternary, source, step, repacker, plan->activation_group, err);
 	if (!status && options->target == GGUF_TARGET_T2R16) {
 		status = add_t2r16(plan, step, &ternary, err);
 	} else if (!status && !(status = check_export(source, step, &ternary, options->target, err))) {
@@ -284,7 +287,7 @@ static enum tern_status check_norm(const struct gguf_source *source, const struc
 }
 
 static enum tern_status plan_tensor(struct gguf_plan *plan, const struct gguf_source *source, struct gguf_step *step,
-                                    const struct gguf_convert_options *options, struct tern_repacker *repackers,
+                                    const struct gguf_convert_options *options, struct tern_repacker *repacker,
                                     struct tern_error *err)
 {
 	const struct gguf_tensor *matrix = matrix_of_scale(source, step->name);
@@ -302,7 +305,7 @@ static enum tern_status plan_tensor(struct gguf_plan *plan, const struct gguf_so
 	if (to_tern && step->type == GGUF_TENSOR_T2R16)
 		return add(plan, step, err);
 	if (is_projection(step->name) || is_ternary_type(step->type))
-		return plan_ternary(plan, source, step, options, repackers, err);
+		return plan_ternary(plan, source, step, options, repacker, err);
 	if (is_end(step->name))
 		return plan_dense(plan, source, step, options, err);
 	return add(plan, step, err);
@@ -340,7 +343,7 @@ static enum tern_status read_metadata(struct gguf_plan *plan, const struct gguf_
 }
 
 enum tern_status gguf_plan_make(struct gguf_plan *plan, const struct gguf_source *source,
-                                const struct gguf_convert_options *options, struct tern_repacker *repackers,
+                                const struct gguf_convert_options *options, struct tern_repacker *repacker,
                                 struct tern_error *err)
 {
 	enum tern_status status = TERN_OK;
@@ -354,7 +357,7 @@ enum tern_status gguf_plan_make(struct gguf_plan *plan, const struct gguf_source
 			if (memchr(step.name, '\0', step.source->name.length))
 				status = gguf_plan_fail(source, &step, err, "its name has a NUL in it");
 			else
-				status = plan_tensor(plan, source, &step, options, repackers, err);
+				status = plan_tensor(plan, source, &step, options, repacker, err);
 		}
 	return status;
 }

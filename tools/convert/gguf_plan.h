@@ -32,10 +32,11 @@ struct gguf_plan {
 	size_t activation_group; /* of the model: columns that share one activation scale; 0 = a token's whole vector */
 };
 
-/* Looks at every tensor; scales are looked at too, to know their shapes. repackers: one for each part. TERN_ERR_FILE
- * for what cannot be brought into the target's types, with the tensor and the reason. To be freed in either case. */
+/* Looks at every tensor; scales are looked at too, to know their shapes. repacker: started, unless every tensor
+ * stays as it is. TERN_ERR_FILE for what cannot be brought into the target's types, with the tensor and the reason. To
+ * be freed in either case. */
 enum tern_status gguf_plan_make(struct gguf_plan *plan, const struct gguf_source *source,
-                                const struct gguf_convert_options *options, struct tern_repacker *repackers,
+                                const struct gguf_convert_options *options, struct tern_repacker *repacker,
                                 struct tern_error *err);
 void gguf_plan_free(struct gguf_plan *plan);
 
@@ -54,8 +55,8 @@ struct gguf_ternary {
 	void *panels_owned, *group_scales_owned;
 };
 enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct gguf_source *source,
-                                  const struct gguf_step *step, struct tern_repacker *repackers,
-                                  size_t activation_group, struct tern_error *err);
+                                  const struct gguf_step *step, struct tern_repacker *repacker, size_t activation_group,
+                                  struct tern_error *err);
 void gguf_ternary_free(struct gguf_ternary *ternary);
 
 #endif
