@@ -309,6 +309,7 @@ static void check_all_floats(void)
 	check_floats(GGUF_TENSOR_F32, 20, 896, 20, 448, 128,
 	             64); /* cut by columns, in the middle of an activation group */
 	check_floats(GGUF_TENSOR_F32, 20, 896, 20, 448, 0, 448);
+	check_floats(GGUF_TENSOR_F32, 1, 40320, 1, 32, 0, 32); /* the width with the most sizes of groups */
 }
 
 /* ---- damage ---- */
