@@ -211,7 +211,9 @@ static void check_refused(void)
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		const struct setting settings[] = {bad[i], {0}};
-		CHECK(load(&h, settings, NULL, 0) == TERN_ERR_FILE && strstr(err.message, bad[i].suffix), "%s %g: %s",
+		char key[64];
+		snprintf(key, sizeof key, "key 'llama.%s'", bad[i].suffix);
+		CHECK(load(&h, settings, NULL, 0) == TERN_ERR_FILE && strstr(err.message, key), "%s %g: %s",
 		      bad[i].suffix, bad[i].number, err.message);
 		tern_free(h.rope_freq);
 	}

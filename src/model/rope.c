@@ -164,11 +164,14 @@ static double *plain_frequencies(const struct tern_hparams *h, double base)
 
 static enum tern_status get_base(const struct gguf *gguf, const char *suffix, float *base, struct tern_error *err)
 {
-	enum tern_status status = get_positive(gguf, suffix, base, NULL, err);
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	enum tern_status status = tern_arch_key(key, gguf, suffix, err);
 
+	if (!status)
+		status = tern_get_positive(gguf, key, base, NULL, err);
 	if (!status && !(*base > 1.0f))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a number above 1, got %g", gguf->path,
-		                 suffix, (double)*base);
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a number above 1, got %g", gguf->path, key,
+		                 (double)*base);
 	return status;
 }
 
