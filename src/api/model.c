@@ -36,7 +36,8 @@ static enum tern_status lock(const struct tern_model *model, const void *at, siz
 	                 strerror(errno));
 }
 
-/* The file's bytes that are computed on, and what has been made of the others. */
+/* The file's bytes that are computed on, among them an embedding of which a head was made, and what has been made of
+ * the others. */
 static enum tern_status lock_weights(const struct tern_model *model, struct tern_error *err)
 {
 	const struct tern_transformer *t = &model->transformer;
@@ -44,7 +45,7 @@ static enum tern_status lock_weights(const struct tern_model *model, struct tern
 
 	for (size_t i = 0; i < model->gguf.n_tensors && !status; i++) {
 		const struct gguf_tensor *tensor = &model->gguf.tensors[i];
-		if (tern_repacked_type(&model->gguf, tensor) == tensor->type)
+		if (tern_repacked_type(&model->gguf, tensor) == tensor->type || tensor->data == t->embedding.data)
 			status = lock(model, tensor->data, (size_t)tensor->n_bytes, err);
 	}
 	for (size_t i = 0; i < t->n_owned && !status; i++)
