@@ -135,7 +135,7 @@ bool chat_confirm(struct chat *chat, const char *question)
 {
 	int out = term_is_terminal(STDOUT_FILENO) ? STDOUT_FILENO : STDERR_FILENO;
 	struct text line = {0};
-	char key = 'n';
+	char key = 'n', rest;
 
 	if (!chat->is_interactive)
 		return false;
@@ -147,11 +147,12 @@ bool chat_confirm(struct chat *chat, const char *question)
 	if (wait_for(STDIN_FILENO, -1, -1) == WAIT_SIGNAL || read(STDIN_FILENO, &key, 1) != 1)
 		key = 'n';
 	signals_forget_interrupt();
+	rest = key;
 	key = key == 'y' || key == 'Y' ? 'y' : 'n';
 	if (editor_is_interactive(chat->editor)) {
 		write_all(out, key == 'y' ? "y\n" : "n\n", 2);
 	} else {
-		char rest = key;
+		/* The terminal hands over whole lines. */
 		while (rest != '\n' && read(STDIN_FILENO, &rest, 1) == 1)
 			continue;
 	}
