@@ -84,16 +84,19 @@ static void set_generation(struct chat *chat, const char *name, const char *valu
 	const struct option *option = option_find(generation_options, name, strlen(name));
 	struct generation_options *generation = &chat->values.generation;
 	struct generation_options changed = *generation;
-	char range[RANGE_SIZE];
+	char expected[EXPECTED_SIZE];
 	struct tern_error err;
 
-	if (!option_set(option, (char *)&changed + option->offset, value))
-		chat_fail(chat, TERN_ERR_USAGE, "%s: '%.64s' is not a %snumber (%s)", name, value,
-		          option->kind == OPTION_FLOAT ? "" : "whole ", help_range(range, option));
-	else if (generation_find_fault(&changed, &err))
+	if (!option_set(option, (char *)&changed + option->offset, value)) {
+		chat_fail(chat, TERN_ERR_USAGE, "%s: expected %s, found '%.64s'", name, help_expected(expected, option),
+		          value);
+		return;
+	}
+	if (generation_find_fault(&changed, &err)) {
 		chat_failed(chat, &err);
-	else
-		*generation = changed;
+		return;
+	}
+	*generation = changed;
 	if (option->kind == OPTION_SEED) {
 		chat->seed = generation_sampler(generation).seed;
 		chat->n_answers = 0;

@@ -89,7 +89,7 @@ enum tern_status common_threads(const struct common_options *options, int *n_thr
 	*n_threads = options->n_threads;
 	if (*n_threads || !preset || !*preset || parse_int(preset, 1, MAX_THREADS, n_threads))
 		return TERN_OK;
-	report("TERN_THREADS: '%.64s' is not a whole number (from 1 to %d)", preset, MAX_THREADS);
+	report("TERN_THREADS: expected a whole number (from 1 to %d), found '%.64s'", MAX_THREADS, preset);
 	return TERN_ERR_USAGE;
 }
 

@@ -11,23 +11,19 @@
 /* ---- settings: the options of the command line, by their names with '_' for '-' ---- */
 
 /* What a value has to be, "a number (from 0 to 100)". Returns out. */
-static const char *expected(char out[RANGE_SIZE + 32], const struct option *option)
+static const char *expected(char out[EXPECTED_SIZE], const struct option *option)
 {
-	char range[RANGE_SIZE];
-
 	if (option->kind == OPTION_FLAG)
 		return "true or false";
 	if (option->kind == OPTION_LIST)
 		return "a string or an array of strings";
-	snprintf(out, RANGE_SIZE + 32, "a %snumber (%s)", option->kind == OPTION_FLOAT ? "" : "whole ",
-	         help_range(range, option));
-	return out;
+	return help_expected(out, option);
 }
 
 static enum tern_status read_number(const struct option *option, void *field, struct json_value value,
                                     struct tern_error *err)
 {
-	char digits[64], what[RANGE_SIZE + 32];
+	char digits[64], what[EXPECTED_SIZE];
 	size_t length = strspn(json_text(value), "+-.0123456789eE");
 
 	if (json_type(value) == JSON_NUMBER && length < sizeof digits) {
@@ -82,7 +78,7 @@ static enum tern_status read_stops(struct request *request, struct json_value va
 static enum tern_status read_setting(struct request *request, const struct option *option, void *field,
                                      struct json_value value, struct tern_error *err)
 {
-	char what[RANGE_SIZE + 32];
+	char what[EXPECTED_SIZE];
 
 	if (option->kind == OPTION_LIST)
 		return read_stops(request, value, err);

@@ -186,7 +186,7 @@ bool option_set(const struct option *option, void *field, const char *text)
 
 static enum tern_status bad_value(const struct parser *p, const struct option *option, const char *text)
 {
-	char range[RANGE_SIZE];
+	char expected[EXPECTED_SIZE];
 
 	if (option->kind == OPTION_LIST) {
 		report("out of memory");
@@ -194,8 +194,8 @@ static enum tern_status bad_value(const struct parser *p, const struct option *o
 	}
 	if (option->kind == OPTION_CHOICE)
 		return usage_error(p->command, "--%s: '%.64s' is not one of %s", option->name, text, option->argument);
-	return usage_error(p->command, "--%s: '%.64s' is not a %snumber (%s)", option->name, text,
-	                   option->kind == OPTION_FLOAT ? "" : "whole ", help_range(range, option));
+	return usage_error(p->command, "--%s: expected %s, found '%.64s'", option->name,
+	                   help_expected(expected, option), text);
 }
 
 /* ---- arguments ---- */

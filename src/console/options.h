@@ -103,10 +103,10 @@ void help_print_version(void);
 /* What the help says of an option: its text, the default, the range. */
 struct text;
 void help_describe(struct text *text, const struct option *option);
-/* "from 0 to 2" or "at least 1" for an option that is a number; "" for others. Returns out. */
+/* What the value of an option that is a number has to be: "a whole number (at least 1)". Returns out. */
 enum {
-	RANGE_SIZE = 64
+	EXPECTED_SIZE = 96
 };
-const char *help_range(char out[RANGE_SIZE], const struct option *option);
+const char *help_expected(char out[EXPECTED_SIZE], const struct option *option);
 
 #endif
