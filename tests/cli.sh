@@ -83,6 +83,7 @@ for command in chat run info tokenize eval logits; do
 	run 0 "$command --help" "$command" --help
 	cp out help
 	check "$command --help: examples" grep -q '^Examples:' help
+	check "$command --help: fits a screen" test -z "$(sed -n '/^[^ ]/p' help | awk 'length > 80')"
 	check "$command --help: the model" grep -q -e '-m, --model' help
 	run 0 "$command -h" "$command" -h
 	check "$command -h" same out help
@@ -417,6 +418,7 @@ check 'info --diff, the same' grep -q 'no difference' out
 run 1 'info --diff' info --diff -m "$MODEL" other.gguf
 check 'info --diff: a key, a tensor' test "$(grep -c '^~ \(general.name\|tensor .*: 1 of [0-9]* values differ\)' out)" -eq 2
 refused 2 'info --diff, one file' 'two models' info --diff "$MODEL"
+refused 2 'info --diff has its own form' 'leave out' info --diff --json "$MODEL" other.gguf
 run 0 'info --verify' info --verify "$MODEL"
 check 'info --verify' grep -q 'sound' out
 refused 2 'info: two models' 'one model' info "$MODEL" "$MODEL"

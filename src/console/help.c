@@ -13,20 +13,30 @@
 
 enum {
 	WIDTH = 80,
+	RANGE_SIZE = 64,
 	HELP_COLUMN = 28
 };
 
-const char *help_range(char out[RANGE_SIZE], const struct option *option)
+/* "from 0 to 2" or "at least 1" for an option that is a number; "" for others. */
+static void describe_range(char out[RANGE_SIZE], const struct option *option)
 {
 	out[0] = '\0';
 	if (option->kind == OPTION_SEED)
 		snprintf(out, RANGE_SIZE, "from 0 to %" PRIu64, UINT64_MAX);
 	else if (option->kind != OPTION_INT && option->kind != OPTION_FLOAT)
-		return out;
+		return;
 	else if (option->max >= INT_MAX)
 		snprintf(out, RANGE_SIZE, "at least %g", option->min);
 	else
 		snprintf(out, RANGE_SIZE, "from %g to %g", option->min, option->max);
+}
+
+const char *help_expected(char out[EXPECTED_SIZE], const struct option *option)
+{
+	char range[RANGE_SIZE];
+
+	describe_range(range, option);
+	snprintf(out, EXPECTED_SIZE, "a %snumber (%s)", option->kind == OPTION_FLOAT ? "" : "whole ", range);
 	return out;
 }
 
@@ -35,15 +45,19 @@ static void heading(const char *title)
 	output_printf("\n%s%s%s\n", term_style(STDOUT_FILENO, TERM_BOLD), title, term_style(STDOUT_FILENO, TERM_PLAIN));
 }
 
-/* Words of `text` from column `column` on; lines that follow are indented to HELP_COLUMN. */
-static void print_wrapped(const char *text, int column)
+/* Goes on in column `column` with the words of n_bytes at `text`; lines that follow are indented. Returns the column
+ * reached. */
+static int fill(const char *text, size_t n_bytes, int column, int indent)
 {
-	for (const char *word = text; *word; word += strspn(word, " ")) {
+	const char *end = text + n_bytes;
+
+	for (const char *word = text; word < end; word += strspn(word, " ")) {
 		int length = (int)strcspn(word, " ");
-		if (column > HELP_COLUMN && column + 1 + length >= WIDTH) {
-			output_printf("\n%*s", HELP_COLUMN, "");
-			column = HELP_COLUMN;
-		} else if (column > HELP_COLUMN) {
+		length = length < end - word ? length : (int)(end - word);
+		if (column > indent && column + 1 + length >= WIDTH) {
+			output_printf("\n%*s", indent, "");
+			column = indent;
+		} else if (column > indent) {
 			output_printf(" ");
 			column++;
 		}
@@ -51,7 +65,26 @@ static void print_wrapped(const char *text, int column)
 		column += length;
 		word += length;
 	}
-	output_printf("\n");
+	return column;
+}
+
+/* Paragraphs; lines that begin with a space stay as they are. */
+static void print_notes(const char *notes)
+{
+	int column = 0;
+
+	for (const char *line = notes; *line; line += *line == '\n') {
+		size_t n_bytes = strcspn(line, "\n");
+		if (n_bytes > 0 && *line != ' ') {
+			column = fill(line, n_bytes, column, 0);
+		} else {
+			output_printf("%s%.*s\n", column ? "\n" : "", (int)n_bytes, line);
+			column = 0;
+		}
+		line += n_bytes;
+	}
+	if (column)
+		output_printf("\n");
 }
 
 static bool has_default(const struct option *option)
@@ -65,7 +98,7 @@ void help_describe(struct text *text, const struct option *option)
 	char range[RANGE_SIZE];
 
 	text_printf(text, "%s", option->help);
-	help_range(range, option);
+	describe_range(range, option);
 	if (option->kind == OPTION_CHOICE && option->initial)
 		text_printf(text, " (default %s)", option->initial);
 	else if (option->kind == OPTION_CHOICE)
@@ -92,7 +125,8 @@ static void print_option(const struct option *option)
 		output_printf("%-*s", HELP_COLUMN, left.bytes);
 		if (left.n_bytes >= HELP_COLUMN)
 			output_printf("\n%*s", HELP_COLUMN, "");
-		print_wrapped(right.bytes, HELP_COLUMN);
+		fill(right.bytes, right.n_bytes, HELP_COLUMN, HELP_COLUMN);
+		output_printf("\n");
 	}
 	text_free(&left);
 	text_free(&right);
@@ -100,7 +134,9 @@ static void print_option(const struct option *option)
 
 void help_print(const struct command *command)
 {
-	output_printf("Usage: %s\n\n%s.\n", command->usage, command->summary);
+	output_printf("Usage: %s\n\n", command->usage);
+	fill(".", 1, fill(command->summary, strlen(command->summary), 0, 0), WIDTH);
+	output_printf("\n");
 	heading("Examples:");
 	output_printf("%s", command->examples);
 	for (const struct option_group *group = command->groups; group->options; group++) {
@@ -109,8 +145,10 @@ void help_print(const struct command *command)
 			if (option->help)
 				print_option(option);
 	}
-	if (command->notes)
-		output_printf("\n%s", command->notes);
+	if (command->notes) {
+		output_printf("\n");
+		print_notes(command->notes);
+	}
 }
 
 void help_print_version(void) { output_printf("%s %s\n", term_program(), TERN_VERSION); }
