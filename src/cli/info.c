@@ -310,6 +310,10 @@ static enum tern_status work(struct info *info)
 		                   info->operands.items[n_wanted]);
 	if (info->options.own.diff && n < n_wanted)
 		return usage_error(&command_info, "--diff needs two models");
+	if (info->options.own.diff &&
+	    (info->options.own.tensors || info->options.own.json || info->options.own.verify || info->options.own.key))
+		return usage_error(&command_info,
+		                   "--diff has its own form; leave out --tensors, --key, --json, --verify");
 	if (!name && n)
 		name = info->operands.items[0];
 	if (info->options.own.diff)
