@@ -141,8 +141,8 @@ told 'unknown topic' "no help for 'me'"
 told 'no file' '/save needs the name of a file'
 told 'too much' '/clear takes nothing'
 told 'unknown setting' "did you mean 'temp'"
-told 'no number' "temp: 'x' is not a number (from 0 to 100)"
-told 'out of range' "temp: '-1' is not"
+told 'no number' "temp: expected a number (from 0 to 100), found 'x'"
+told 'out of range' "temp: expected a number (from 0 to 100), found '-1'"
 told 'no answer' 'predict: 0 tokens'
 told 'a setting of the start' 'ctx can only be chosen at the start'
 told 'neither on nor off' 'neither on nor off'
@@ -245,6 +245,14 @@ told 'resume: all is there' ': 6 messages$'
 check 'resume: all is saved' test "$(wc -l <home.jsonl)" -eq 6
 says 2 'save over an older one' '' --save home.jsonl
 told 'save over an older one' '-r home.jsonl --save home.jsonl goes on'
+: >empty.jsonl
+says 0 'save over an empty one' 'What is 2 + 2?' --save empty.jsonl
+check 'save over an empty one' test "$(wc -l <empty.jsonl)" -eq 2
+says 1 'save where no file can be' 'What is 2 + 2?' --save missing/talk.jsonl
+check 'save where no file can be: before any answer' test ! -s out
+told 'save where no file can be' 'cannot create'
+says 2 'save without a name' '' --save ''
+told 'save without a name' 'name of the file to write is empty'
 says 0 'load' 'Who are you?
 /load my talk.jsonl
 /context

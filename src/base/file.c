@@ -279,6 +279,8 @@ static enum tern_status check_target(const char *path, bool overwrite, mode_t *m
 	struct stat st;
 
 	*mode = 0;
+	if (!*path)
+		return tern_fail(err, TERN_ERR_USAGE, "the name of the file to write is empty");
 	if (stat(path, &st) != 0) {
 		if (!overwrite && lstat(path, &st) == 0)
 			return tern_fail(err, TERN_ERR_USAGE, "%s: exists already (a link that leads nowhere)", path);

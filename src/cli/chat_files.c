@@ -45,6 +45,13 @@ static bool exists(const char *path)
 	return stat(path, &file) == 0;
 }
 
+/* mktemp makes empty files, and so does taking back all that was said. */
+static bool holds_something(const char *path)
+{
+	struct stat file;
+	return stat(path, &file) == 0 && file.st_size > 0;
+}
+
 static void remember_own_file(struct chat *chat, const char *path)
 {
 	char *copy = tern_alloc(strlen(path) + 1, 1);
@@ -201,7 +208,12 @@ enum tern_status chat_open_files(struct chat *chat)
 
 	if (resume && transcript_read(&chat->talk, resume, &err))
 		return report_error(&err);
-	if (!save_to || !exists(save_to) || (resume && strcmp(resume, save_to) == 0))
+	if (!save_to)
+		return TERN_OK;
+	/* Better now than after the first answer. */
+	if (transcript_try_write(save_to, &err))
+		return report_error(&err);
+	if (!holds_something(save_to) || (resume && strcmp(resume, save_to) == 0))
 		return TERN_OK;
 	return usage_error(chat->command, "--save: %.200s exists already; -r %.200s --save %.200s goes on with it",
 	                   save_to, save_to, save_to);

@@ -163,15 +163,33 @@ static void put_plain(struct text *text, const struct tern_message *message)
 	text_append(text, "\n", 1);
 }
 
-static enum tern_status write_file(const struct text *text, const char *path, bool overwrite, struct tern_error *err)
+static enum tern_status open_file(struct tern_outfile *out, const char *path, bool overwrite, struct tern_error *err)
 {
-	struct tern_outfile out;
 	enum tern_status status;
 
 	signals_hold();
-	if (!(status = tern_outfile_open(&out, path, overwrite, err)))
-		signals_clean_on_death(out.temp_path);
+	if (!(status = tern_outfile_open(out, path, overwrite, err)))
+		signals_clean_on_death(out->temp_path);
 	signals_release();
+	return status;
+}
+
+enum tern_status transcript_try_write(const char *path, struct tern_error *err)
+{
+	struct tern_outfile out;
+	enum tern_status status = open_file(&out, path, true, err);
+
+	if (!status)
+		tern_outfile_abort(&out);
+	signals_clean_on_death(NULL);
+	return status;
+}
+
+static enum tern_status write_file(const struct text *text, const char *path, bool overwrite, struct tern_error *err)
+{
+	struct tern_outfile out;
+	enum tern_status status = open_file(&out, path, overwrite, err);
+
 	if (status)
 		return status;
 	if ((status = tern_outfile_write(&out, text->bytes, text->n_bytes, err)))

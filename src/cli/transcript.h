@@ -22,4 +22,7 @@ enum tern_status transcript_export(const struct conversation *conversation, cons
 /* Whether there is a file that is no conversation and not empty: writing one over it would lose something else. */
 bool transcript_would_destroy(const char *path);
 
+/* Whether a file could be written there, now: opens one beside it and removes it again. What is at `path` stays. */
+enum tern_status transcript_try_write(const char *path, struct tern_error *err);
+
 #endif
