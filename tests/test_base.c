@@ -194,6 +194,15 @@ static void test_utf8_characters(void)
 	      "the beginnings are wrong");
 }
 
+static void test_utf8_cut(void)
+{
+	const char *text = "a\xc3\xa9\xe6\x97\xa5"; /* 1, 2 and 3 bytes */
+	const size_t expected[] = {0, 1, 1, 3, 3, 3, 6, 6};
+
+	for (size_t limit = 0; limit < sizeof expected / sizeof *expected; limit++)
+		CHECK(tern_utf8_cut(text, 6, limit) == expected[limit], "limit %zu", limit);
+}
+
 /* Random bytes that are often nearly right, at the end of an allocation, against the beginnings. */
 static void test_utf8_damaged(void)
 {
@@ -318,6 +327,7 @@ int main(void)
 	test_sizes();
 	test_half();
 	test_utf8_characters();
+	test_utf8_cut();
 	test_utf8_damaged();
 	test_errors();
 	test_sort();

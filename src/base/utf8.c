@@ -50,3 +50,12 @@ size_t tern_utf8_encode(uint32_t code_point, char out[4])
 	out[0] = (char)((0xf00u >> n) | code_point);
 	return n;
 }
+
+size_t tern_utf8_cut(const char *text, size_t n_bytes, size_t limit)
+{
+	size_t n = n_bytes < limit ? n_bytes : limit;
+
+	while (n < n_bytes && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}

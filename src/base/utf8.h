@@ -20,4 +20,7 @@ enum tern_utf8 tern_utf8_decode(const char *text, size_t n_bytes, uint32_t *code
 /* Writes a code point as 1 to 4 bytes, returns how many. */
 size_t tern_utf8_encode(uint32_t code_point, char out[4]);
 
+/* The beginning of a text that has `limit` bytes at most and cuts no character: how many bytes that is. */
+size_t tern_utf8_cut(const char *text, size_t n_bytes, size_t limit);
+
 #endif

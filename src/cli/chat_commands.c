@@ -1,4 +1,5 @@
 /* The commands of a chat: one table for running, help and completion. */
+#include "base/utf8.h"
 #include "cli/chat.h"
 #include "cli/chat_screen.h"
 #include "console/suggest.h"
@@ -8,7 +9,8 @@
 
 enum {
 	HELP_COLUMN = 24,
-	NAME_SIZE = 64
+	NAME_SIZE = 64,
+	SHOWN_BYTES = 60 /* of a message that is taken back */
 };
 
 enum argument {
@@ -42,13 +44,11 @@ static const struct chat_command table[] = {
         {"clear", ARGUMENT_NONE, "", "forget the conversation; system text and settings stay", clear},
         {"regen", ARGUMENT_NONE, "", "answer the last message again", regenerate},
         {"undo", ARGUMENT_NONE, "", "take the last message and its answer back", undo},
-        {"system", ARGUMENT_OPTIONAL, "[TEXT]", "show or set who the model is to be; \"\": nobody in particular",
-         chat_system},
-        {"set", ARGUMENT_SETTING, "[NAME [VALUE]]", "show or change a setting: temp, top_p, seed, predict, ...",
-         chat_set},
+        {"system", ARGUMENT_OPTIONAL, "[TEXT]", "show or set who the model is to be; \"\": nobody", chat_system},
+        {"set", ARGUMENT_SETTING, "[NAME [VALUE]]", "show or change a setting: temp, top_p, seed, ...", chat_set},
         {"read", ARGUMENT_FILE, "FILE", "put a text file before the next message", chat_read},
         {"edit", ARGUMENT_NONE, "", "write the message in $VISUAL or $EDITOR; so does Ctrl-G", chat_edit},
-        {"save", ARGUMENT_FILE, "FILE", "write the conversation to a file, to go on later or elsewhere", chat_save},
+        {"save", ARGUMENT_FILE, "FILE", "write the conversation to a file, to go on later", chat_save},
         {"load", ARGUMENT_FILE, "FILE", "go on with a saved conversation", chat_load},
         {"export", ARGUMENT_FILE, "FILE", "write the conversation as plain text", chat_export},
         {"show", ARGUMENT_NONE, "", "facts about the model", chat_show},
@@ -151,17 +151,16 @@ void chat_run_command(struct chat *chat, const char *bytes, size_t n_bytes)
 static void help_keys(struct text *text)
 {
 	text_printf(text, "%s",
-	            "Enter                 send; a line that ends in \\ goes on, so does a block between \"\"\" and "
-	            "\"\"\"\n"
+	            "Enter                 send; \\ at the end of a line goes on; \"\"\" begins and ends a block\n"
 	            "Ctrl-J, Alt-Enter     a new line in the message\n"
-	            "Ctrl-C                stop the answer; at the prompt clear the line, twice leave\n"
+	            "Ctrl-C                stop the answer; clear the line; twice: leave\n"
 	            "Ctrl-D                leave; in a line, delete to the right\n"
 	            "Ctrl-Z                suspend; fg comes back\n"
-	            "Up, Down              earlier messages (also Ctrl-P, Ctrl-N); Ctrl-R searches them\n"
+	            "Up, Down              earlier messages, as Ctrl-P, Ctrl-N; Ctrl-R searches\n"
 	            "Tab                   complete a command, a setting or a file's name\n"
 	            "Ctrl-A, Ctrl-E        beginning, end (also Home, End)\n"
 	            "Alt-B, Alt-F          a word back, a word on (also Ctrl-Left, Ctrl-Right)\n"
-	            "Ctrl-W, Alt-D         cut the word before, after; Ctrl-U, Ctrl-K: the line before, after\n"
+	            "Ctrl-W, Alt-D         cut a word back, on; Ctrl-U, Ctrl-K: the line\n"
 	            "Ctrl-Y, Ctrl-T        put back what was cut; exchange two characters\n"
 	            "Ctrl-L, Ctrl-G        clear the screen; write the message in $VISUAL or $EDITOR\n");
 }
@@ -233,8 +232,8 @@ static void undo(struct chat *chat, const char *argument)
 		n_keep--;
 	while (n_keep > 0 && talk->messages[n_keep].role != conversation_user);
 	const struct tern_message *message = &talk->messages[n_keep];
-	screen_hint("(taken back: %.*s%s)", message->n_bytes < 60 ? (int)message->n_bytes : 60, message->content,
-	            message->n_bytes < 60 ? "" : "...");
+	size_t n_shown = tern_utf8_cut(message->content, message->n_bytes, SHOWN_BYTES);
+	screen_hint("(taken back: %.*s%s)", (int)n_shown, message->content, n_shown < message->n_bytes ? "..." : "");
 	conversation_cut(talk, n_keep);
 	n_left = (n_keep + 1) / 2;
 	screen_hint("(%zu exchange%s left)", n_left, n_left == 1 ? "" : "s");

@@ -23,10 +23,12 @@ void chat_show(struct chat *chat, const char *argument)
 	const struct chat_values *values = &chat->values;
 	char count[FORMAT_SIZE], bytes[FORMAT_SIZE];
 	struct text text = {0};
+	int n_threads;
 
 	(void)argument;
 	if (chat_need_model(chat))
 		return;
+	n_threads = tern_session_n_threads(chat->loader.session);
 	text_printf(&text, "model        %s\nfile         %s\n", *info->name ? info->name : "(no name)",
 	            chat->loader.opened.path);
 	text_printf(&text, "parameters   %s, %s\n", format_count(count, info->n_params),
@@ -43,7 +45,7 @@ void chat_show(struct chat *chat, const char *argument)
 	            !chat->takes_system ? "the model knows none"
 	            : chat->talk.system ? chat->talk.system
 	                                : "none");
-	text_printf(&text, "computing    %d threads, kernels %s\n", tern_session_n_threads(chat->loader.session),
+	text_printf(&text, "computing    %d thread%s, kernels %s\n", n_threads, n_threads == 1 ? "" : "s",
 	            tern_isa_name(NULL));
 	screen_say(&text);
 }

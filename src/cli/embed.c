@@ -1,6 +1,7 @@
 /* tern embed: texts to vectors. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/input.h"
@@ -225,10 +226,8 @@ static void put_label(const struct item *item)
 	enum {
 		LABEL_BYTES = 40
 	};
-	size_t n = item->n_bytes < LABEL_BYTES ? item->n_bytes : LABEL_BYTES;
+	size_t n = tern_utf8_cut(item->bytes, item->n_bytes, LABEL_BYTES);
 
-	while (n < item->n_bytes && n > 0 && ((unsigned char)item->bytes[n] & 0xc0) == 0x80) /* whole characters */
-		n--;
 	output_line_part(item->bytes, n);
 	output_printf("%s\n", n < item->n_bytes ? "..." : "");
 }

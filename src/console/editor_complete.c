@@ -1,7 +1,36 @@
 /* Tab. */
+#include "base/memory.h"
+#include "base/utf8.h"
 #include "console/editor_state.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static int compare_words(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Folders list their entries in any order; people look for a name in its place. Stays as it is when memory is short. */
+static void sort(struct completions *completions)
+{
+	const char **words = tern_alloc(completions->n_words, sizeof *words), *word = completions->words.bytes;
+	struct text sorted = {0};
+
+	for (size_t i = 0; words && i < completions->n_words; i++, word += strlen(word) + 1)
+		words[i] = word;
+	if (words)
+		qsort(words, completions->n_words, sizeof *words, compare_words);
+	for (size_t i = 0; words && i < completions->n_words; i++)
+		text_append(&sorted, words[i], strlen(words[i]) + 1);
+	if (words && !sorted.failed) {
+		text_free(&completions->words);
+		completions->words = sorted;
+	} else {
+		text_free(&sorted);
+	}
+	tern_free(words);
+}
 
 void completions_add(struct completions *completions, const char *word)
 {
@@ -21,9 +50,7 @@ static size_t common_length(const struct completions *completions)
 			n++;
 		n_common = n;
 	}
-	while (n_common > 0 && ((unsigned char)first[n_common] & 0xc0) == 0x80)
-		n_common--;
-	return n_common;
+	return tern_utf8_cut(first, strlen(first), n_common);
 }
 
 /* Puts n_bytes in place of the word at the cursor. False if they were there already. */
@@ -38,7 +65,7 @@ static bool replace(struct editor *editor, size_t start, const char *bytes, size
 	return true;
 }
 
-static void apply(struct editor *editor, const struct completions *completions)
+static void apply(struct editor *editor, struct completions *completions)
 {
 	const char *first = completions->words.bytes;
 	size_t start = completions->start < editor->line.cursor ? completions->start : editor->line.cursor;
@@ -49,8 +76,9 @@ static void apply(struct editor *editor, const struct completions *completions)
 		if (n_common > 0 && first[n_common - 1] != '/')
 			editor_insert(editor, " ", 1);
 	} else if (n_common < editor->line.cursor - start || !replace(editor, start, first, n_common)) {
+		sort(completions);
 		editor_draw(editor);
-		screen_list(&editor->screen, first, completions->n_words);
+		screen_list(&editor->screen, completions->words.bytes, completions->n_words);
 	}
 }
 

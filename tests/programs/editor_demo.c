@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static const char *const names[] = {"text", "block", "cleared", "interrupt", "end", "external", "wake", "failed"};
-static const char *const words[] = {"/help", "/history", "/load", "/lo\033[31mud", "/quit", "/dir/"};
+static const char *const words[] = {"/history", "/help", "/load", "/lo\033[31mud", "/quit", "/dir/"};
 
 static int wake_pipe[2] = {-1, -1};
 
