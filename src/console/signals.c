@@ -10,9 +10,14 @@
 #include <tern.h>
 #include <unistd.h>
 
+enum {
+	FILE_NAME_SIZE = 4096 + 64 /* no system opens longer ones */
+};
+
 static volatile sig_atomic_t interrupted;
 static bool interrupt_is_caught;
-static const char *volatile file_to_remove;
+static const char *volatile file_to_remove; /* NULL or file_name */
+static char file_name[FILE_NAME_SIZE];
 static void (*volatile restore_hook)(void);
 static int wake_pipe[2] = {-1, -1};
 /* Prepared beforehand: a handler may not format. */
@@ -190,7 +195,11 @@ void signals_release(void) { pthread_sigmask(SIG_SETMASK, &mask_before_hold, NUL
 
 void signals_clean_on_death(const char *path)
 {
-	file_to_remove = path;
+	file_to_remove = NULL;
+	if (path && strlen(path) < sizeof file_name) {
+		strcpy(file_name, path);
+		file_to_remove = file_name;
+	}
 	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
 		if (ending[i] != SIGINT || !interrupt_is_caught)
 			set_death_handler(ending[i], on_death, (int)SA_RESETHAND);
