@@ -276,6 +276,10 @@ def test_dumb_and_colourless():
         t.send(QUESTION + "\r")
         t.wait(ANSWER)
         assert b"\x1b" not in t.output and t.text().count(">") == 2, t.output
+        t.send("/export /dev/null\r")
+        t.wait("Overwrite it? [y/N]")
+        t.send("\r/context\r")  # Enter is the answer; the line after it is a command
+        t.wait("2 messages")
         t.send(CTRL["d"])
         assert t.finish() == 0
     with start("--temp", "0", "-v", NO_COLOR="1") as t:

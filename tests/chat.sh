@@ -169,6 +169,7 @@ says 0 'commands that tell' '/?
 /bye
 What is 2 + 2?'
 check 'nothing after /bye' test ! -s out
+check 'the help fits a screen' test -z "$(sed '/^Ctrl-L/q' err | awk 'length > 80')"
 for word in '/regen  *answer' 'Ctrl-R' '/set \[NAME' 'temp  *0\.5$' 'predict  *3$' 'stop  *sad and$' 'seed  *5$' \
 	'top_p  *0\.95$' 'parameters  *3\.9' 'chat format  *tern' 'no answer yet' '0 of 1024 tokens'; do
 	told "commands that tell: $word" "$word"

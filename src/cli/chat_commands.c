@@ -53,8 +53,7 @@ static const struct chat_command table[] = {
         {"export", ARGUMENT_FILE, "FILE", "write the conversation as plain text", chat_export},
         {"show", ARGUMENT_NONE, "", "facts about the model", chat_show},
         {"stats", ARGUMENT_NONE, "", "speed and memory", chat_stats},
-        {"probs", ARGUMENT_NONE, "", "how sure the last answer's tokens were, and what else they might have been",
-         chat_probs},
+        {"probs", ARGUMENT_NONE, "", "how sure the last answer was, and the alternatives", chat_probs},
         {"context", ARGUMENT_NONE, "", "how full the context is", chat_context},
 };
 
@@ -151,7 +150,7 @@ void chat_run_command(struct chat *chat, const char *bytes, size_t n_bytes)
 static void help_keys(struct text *text)
 {
 	text_printf(text, "%s",
-	            "Enter                 send; \\ at the end of a line goes on; \"\"\" begins and ends a block\n"
+	            "Enter                 send, unless a line ends in \\; \"\"\" begins and ends a block\n"
 	            "Ctrl-J, Alt-Enter     a new line in the message\n"
 	            "Ctrl-C                stop the answer; clear the line; twice: leave\n"
 	            "Ctrl-D                leave; in a line, delete to the right\n"
