@@ -129,6 +129,7 @@ says 2 'commands that are none' '/foo
 /set temp -1
 /set predict 0
 /set ctx 5
+/set alternatives 3
 /set thinking maybe
 /system be kind
 /undo
@@ -145,13 +146,14 @@ told 'no number' "temp: expected a number (from 0 to 100), found 'x'"
 told 'out of range' "temp: expected a number (from 0 to 100), found '-1'"
 told 'no answer' 'predict: 0 tokens'
 told 'a setting of the start' 'ctx can only be chosen at the start'
+told 'a setting of the start' 'alternatives can only be chosen at the start'
 told 'neither on nor off' 'neither on nor off'
 told 'no system text' 'not taught to follow a system text'
 told 'nothing to take back' 'nothing to take back'
 told 'nothing to answer' 'nothing to answer again'
 told 'nothing to save' 'nothing has been said'
 told 'no terminal' 'an editor needs a terminal'
-check 'commands: each told in a line' test "$(grep -c '^tern: ' err)" -eq 16
+check 'commands: each told in a line' test "$(grep -c '^tern: ' err)" -eq 17
 check 'commands: nothing on standard output' test ! -s out
 
 says 0 'commands that tell' '/?

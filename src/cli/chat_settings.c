@@ -54,6 +54,8 @@ static void put_value(const struct chat *chat, struct text *text, const char *na
 		text_printf(text, "%s", probs_wanted(&chat->values.probs) ? "on" : "off");
 	else if (strcmp(name, "system") == 0)
 		text_printf(text, "%s", chat->talk.system ? chat->talk.system : "none");
+	else if (strcmp(name, "stop") == 0 && chat->values.generation.stops.n_items == 0)
+		text_printf(text, "none");
 	else if (strcmp(name, "stop") == 0)
 		for (size_t i = 0; i < chat->values.generation.stops.n_items; i++)
 			text_printf(text, "%s%s", i ? ", " : "", chat->values.generation.stops.items[i]);
@@ -198,7 +200,7 @@ static void unknown_setting(struct chat *chat, const char *typed, size_t n)
 {
 	struct suggestion suggestion;
 
-	if (option_find(generation_options, typed, n)) {
+	if (option_find(generation_options, typed, n) || option_find(probs_options, typed, n)) {
 		chat_fail(chat, TERN_ERR_USAGE, "%.*s can only be chosen at the start: tern chat --help", (int)n,
 		          typed);
 		return;

@@ -119,7 +119,9 @@ static enum tern_status read_prompt(struct run *run)
 	        input_read(&command_run, &run->options.input, &run->operands, &run->text, &run->have_prompt);
 
 	if (status == TERN_OK && !run->have_prompt && !input_stdin_is_piped())
-		return usage_error(&command_run, "no prompt: give it as words, with -p or -f, or on standard input");
+		return usage_error(
+		        &command_run,
+		        "no prompt: give it as words, with -p or -f, or on standard input; to talk: tern chat");
 	return status;
 }
 
