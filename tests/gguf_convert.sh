@@ -82,6 +82,9 @@ check 'merge' convert --merge model-00001-of-00003.gguf -o merged.gguf
 check 'merge: the same model' tern info --diff "$MODEL" merged.gguf
 check 'merge, by another part' convert --merge model-00002-of-00003.gguf -o merged2.gguf
 check 'merge, by another part: the same file' cmp merged.gguf merged2.gguf
+python3 "$tests/split_gguf.py" tq2_0.gguf bare 3 bare
+check 'metadata in a part of its own' convert bare-00001-of-00003.gguf -o bare.gguf --embd keep --head keep
+check 'metadata in a part of its own: as unsplit' cmp bare.gguf back.gguf
 tern run -m model-00001-of-00003.gguf hi >out 2>err </dev/null
 check 'a part is not a model' test $? -eq 3
 check 'a part is not a model: what to do' grep -q -- '--merge' err

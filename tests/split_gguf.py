@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Splits a GGUF file as llama.cpp's gguf-split does: split_gguf.py FILE.gguf PREFIX N makes PREFIX-00001-of-0000N.gguf ...
+"""Splits a GGUF file as llama.cpp's gguf-split does: split_gguf.py FILE.gguf PREFIX N [bare] makes
+PREFIX-00001-of-0000N.gguf ...
 
 The first part has the metadata; every part says split.no, split.count and split.tensors.count, and has its share of the
-tensors with offsets of its own."""
+tensors with offsets of its own; with bare the first has none."""
 import struct
 import sys
 
@@ -81,11 +82,13 @@ def write(path, pairs, tensors):
 def main():
     path, prefix, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     pairs, tensors = read(path)
+    shares = count - (len(sys.argv) > 4)
     alignment = [p for p in pairs if p.startswith(string(b"general.alignment"))]
     for part in range(count):
         split = [pair("split.no", U16, "H", part), pair("split.count", U16, "H", count),
                  pair("split.tensors.count", I32, "i", len(tensors))]
-        first, last = len(tensors) * part // count, len(tensors) * (part + 1) // count
+        share = part - (count - shares)
+        first, last = len(tensors) * max(share, 0) // shares, len(tensors) * (share + 1) // shares
         write(f"{prefix}-{part + 1:05}-of-{count:05}.gguf", (pairs if part == 0 else alignment) + split,
               tensors[first:last])
 

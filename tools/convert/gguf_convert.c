@@ -72,7 +72,7 @@ static enum tern_status put_file_type(const struct rewriting *r)
 
 static enum tern_status put_metadata(const struct rewriting *r)
 {
-	const struct gguf *metadata = gguf_source_metadata(&r->source);
+	const struct gguf *metadata = &r->source.whole;
 	enum tern_status status = TERN_OK;
 
 	for (size_t i = 0; !status && i < metadata->n_pairs; i++)
@@ -194,7 +194,7 @@ static enum tern_status write_q8_0(struct rewriting *r, const struct gguf_step *
 
 	memcpy(name, step->name, strlen(step->name) - strlen(".weight"));
 	strcat(name, ".scale");
-	scales = gguf_source_find(&r->source, name);
+	scales = tern_gguf_find_tensor(&r->source.whole, name);
 	if (!status && (!scales || scales->type != GGUF_TENSOR_F32 || scales->dims[0] != n_row))
 		status = gguf_plan_fail(&r->source, step, r->err, "its scales, F32, one a row, are missing");
 	for (size_t row = 0; !status && row < n_row; row++) {
@@ -329,8 +329,8 @@ enum tern_status gguf_convert(const struct gguf_convert_options *options, struct
 	status = finish(&r, status);
 	summary->n_parts = r.source.n_parts;
 	summary->n_tensors = r.plan.n_steps;
-	for (size_t i = 0; i < r.source.n_tensors; i++)
-		summary->n_bytes_in += r.source.tensors[i]->n_bytes;
+	for (size_t i = 0; i < r.source.whole.n_tensors; i++)
+		summary->n_bytes_in += r.source.whole.tensors[i].n_bytes;
 	summary->seconds = (double)(tern_clock_ns() - start) * 1e-9;
 	gguf_plan_free(&r.plan);
 	tern_repacker_clear(&r.repacker);

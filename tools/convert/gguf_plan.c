@@ -65,7 +65,7 @@ static const struct gguf_tensor *matrix_of_scale(const struct gguf_source *sourc
 	if (!has_suffix(name, ".scale", &n_stem))
 		return NULL;
 	snprintf(weight, sizeof weight, "%.*s.weight", (int)n_stem, name);
-	return gguf_source_find(source, weight);
+	return tern_gguf_find_tensor(&source->whole, weight);
 }
 
 /* ---- ternary matrices ---- */
@@ -77,7 +77,7 @@ static const struct gguf_tensor *scale_of(const struct gguf_source *source, cons
 
 	has_suffix(step->name, ".weight", &n_stem);
 	snprintf(name, sizeof name, "%.*s.scale", (int)n_stem, step->name);
-	return gguf_source_find(source, name);
+	return tern_gguf_find_tensor(&source->whole, name);
 }
 
 /* A matrix in T2R16, which lies in the file with its scale beside it. */
@@ -326,7 +326,7 @@ static struct gguf_step step_of(const struct gguf_tensor *tensor, size_t part)
 static enum tern_status read_metadata(struct gguf_plan *plan, const struct gguf_source *source,
                                       const struct gguf_convert_options *options, struct tern_error *err)
 {
-	const struct gguf *metadata = gguf_source_metadata(source);
+	const struct gguf *metadata = &source->whole;
 	struct tern_hparams hparams = {0};
 	enum tern_status status = tern_hparams_load(&hparams, metadata, err);
 

@@ -13,8 +13,6 @@ enum {
 
 bool gguf_source_is_split_key(struct gguf_string key) { return key.length > 6 && memcmp(key.bytes, "split.", 6) == 0; }
 
-const struct gguf *gguf_source_metadata(const struct gguf_source *source) { return &source->parts[0]; }
-
 /* ---- parts ---- */
 
 static enum tern_status open_part(struct gguf_source *source, size_t index, struct tern_error *err)
@@ -102,52 +100,40 @@ static enum tern_status open_parts(struct gguf_source *source, const char *path,
 
 /* ---- tensors ---- */
 
-static int compare_names(const void *context, uint32_t a, uint32_t b)
+static int compare_names(const void *tensors, uint32_t a, uint32_t b)
 {
-	const struct gguf_source *source = context;
-	struct gguf_string left = source->tensors[a]->name, right = source->tensors[b]->name;
+	const struct gguf_tensor *tensor = tensors;
+	struct gguf_string left = tensor[a].name, right = tensor[b].name;
 	return tern_compare_bytes(left.bytes, left.length, right.bytes, right.length);
 }
 
-static enum tern_status list_tensors(struct gguf_source *source, struct tern_error *err)
+/* Makes the whole of the parts; its pairs stay the first part's. */
+static enum tern_status join(struct gguf_source *source, struct tern_error *err)
 {
+	struct gguf *whole = &source->whole;
 	size_t n = 0;
 
 	for (size_t i = 0; i < source->n_parts; i++)
 		n += source->parts[i].n_tensors;
-	if (!(source->tensors = tern_alloc(n, sizeof *source->tensors)))
-		return tern_fail_memory(err, n * sizeof *source->tensors);
+	*whole = source->parts[0];
+	whole->n_tensors = n;
+	whole->tensor_order = NULL;
+	if (!(whole->tensors = tern_alloc(n, sizeof *whole->tensors)))
+		return tern_fail_memory(err, n * sizeof *whole->tensors);
+	n = 0;
 	for (size_t i = 0; i < source->n_parts; i++)
 		for (size_t j = 0; j < source->parts[i].n_tensors; j++)
-			source->tensors[source->n_tensors++] = &source->parts[i].tensors[j];
-	if (!(source->by_name = tern_sort_indices(n, compare_names, source)))
-		return tern_fail_memory(err, n * sizeof *source->by_name);
+			whole->tensors[n++] = source->parts[i].tensors[j];
+	if (!(whole->tensor_order = tern_sort_indices(n, compare_names, whole->tensors)))
+		return tern_fail_memory(err, n * sizeof *whole->tensor_order);
 	for (size_t i = 1; i < n; i++)
-		if (compare_names(source, source->by_name[i - 1], source->by_name[i]) == 0) {
+		if (compare_names(whole->tensors, whole->tensor_order[i - 1], whole->tensor_order[i]) == 0) {
 			char quoted[TERN_QUOTE_SIZE];
-			struct gguf_string name = source->tensors[source->by_name[i]]->name;
+			struct gguf_string name = whole->tensors[whole->tensor_order[i]].name;
 			return tern_fail(err, TERN_ERR_FILE, "%s: tensor '%s' is in two parts", source->paths[0],
 			                 tern_quote(quoted, name.bytes, name.length));
 		}
 	return TERN_OK;
-}
-
-const struct gguf_tensor *gguf_source_find(const struct gguf_source *source, const char *name)
-{
-	size_t low = 0, high = source->n_tensors;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct gguf_tensor *tensor = source->tensors[source->by_name[middle]];
-		int order = tern_compare_bytes(name, strlen(name), tensor->name.bytes, tensor->name.length);
-		if (order == 0)
-			return tensor;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
 }
 
 /* ---- the whole ---- */
@@ -168,7 +154,7 @@ enum tern_status gguf_source_open(struct gguf_source *source, const char *path, 
 		if ((status = open_parts(source, path, count, err)))
 			return status;
 	}
-	return list_tensors(source, err);
+	return join(source, err);
 }
 
 void gguf_source_close(struct gguf_source *source)
@@ -181,7 +167,7 @@ void gguf_source_close(struct gguf_source *source)
 	tern_free(source->paths);
 	tern_free(source->parts);
 	tern_free(source->files);
-	tern_free(source->tensors);
-	tern_free(source->by_name);
+	tern_free(source->whole.tensors);
+	tern_free(source->whole.tensor_order);
 	*source = (struct gguf_source){0};
 }

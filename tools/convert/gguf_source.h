@@ -1,4 +1,4 @@
-/* A GGUF file, or the parts of one that was split, as one model: every tensor, and the metadata of the first part. */
+/* A GGUF file, or the parts of one that was split, as one model. */
 #ifndef CONVERT_GGUF_SOURCE_H
 #define CONVERT_GGUF_SOURCE_H
 
@@ -10,9 +10,7 @@ struct gguf_source {
 	struct gguf *parts;
 	char **paths;
 	size_t n_parts;
-	const struct gguf_tensor **tensors; /* of all parts, in their order */
-	uint32_t *by_name;                  /* indices into tensors, sorted */
-	size_t n_tensors;
+	struct gguf whole; /* the metadata of the first part, the tensors of all */
 };
 
 /* Opens path and, if its metadata says that it is a part of a split model (split.count), the other parts, which lie
@@ -20,12 +18,6 @@ struct gguf_source {
  * missing or does not belong to the others. To be closed in either case. */
 enum tern_status gguf_source_open(struct gguf_source *source, const char *path, struct tern_error *err);
 void gguf_source_close(struct gguf_source *source);
-
-/* The first part, which has the metadata. */
-const struct gguf *gguf_source_metadata(const struct gguf_source *source);
-
-/* NULL if there is no such tensor. */
-const struct gguf_tensor *gguf_source_find(const struct gguf_source *source, const char *name);
 
 /* True if a metadata key is about the split alone. */
 bool gguf_source_is_split_key(struct gguf_string key);
