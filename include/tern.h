@@ -78,7 +78,8 @@ struct tern_model_options {
 	const char *chat_format;
 	enum tern_i2s_layout i2s_layout;
 	/* Files of other engines are brought into tern's layout while they are opened: this is called, from the
-	 * thread that opens, after each matrix. Return false to give up (TERN_ERR_FAILED). May be NULL. */
+	 * thread that opens, after each matrix, with the bytes of them that are done. Return false to give up
+	 * (TERN_ERR_FAILED). May be NULL. */
 	bool (*on_progress)(void *user, uint64_t n_done, uint64_t n_total);
 	void *user;
 };
@@ -190,7 +191,7 @@ void tern_session_free(struct tern_session *session);
 
 /* Appends n_ids tokens to the context and computes them. logits receives [n_ids, n_vocab] floats, one row a token;
  * with NULL no logits are computed until tern_session_logits() asks for the last token's.
- * TERN_ERR_CONTEXT, with nothing changed, if they do not fit. */
+ * TERN_ERR_CONTEXT if they do not fit, TERN_ERR_USAGE for an id out of range, in both cases with nothing changed. */
 enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
                                    struct tern_error *err);
 
@@ -232,7 +233,8 @@ enum tern_pooling {
 };
 
 /* The vector of a text: the last layer's output after the output norm, pooled and scaled to length 1, into
- * embedding [n_embd]. What was in the context is forgotten; the n_ids tokens (more than 0) are in it afterwards. */
+ * embedding [n_embd]. What was in the context is forgotten; the n_ids tokens (more than 0) are in it afterwards.
+ * TERN_ERR_CONTEXT if they do not fit, TERN_ERR_FAILED if the vector is not finite. */
 enum tern_status tern_session_embed(struct tern_session *session, const int32_t *ids, size_t n_ids,
                                     enum tern_pooling pooling, float *embedding, struct tern_error *err);
 

@@ -174,17 +174,15 @@ static size_t max_group_size(const struct tern_hparams *h)
 	return n_query < MAX_QUERIES ? MAX_QUERIES / n_query : 1;
 }
 
-static size_t value_stride(const struct tern_hparams *h) { return (h->head_dim + 15) / 16 * 16; }
-
 size_t tern_attention_scratch_bytes(const struct tern_hparams *h)
 {
 	/* The query; two outputs (running and of the block), two maxima and sums; the scores. */
-	size_t n_float = h->head_dim + 2 * (value_stride(h) + 2) + TERN_ATTENTION_BLOCK;
+	size_t n_float = h->head_dim + 2 * (tern_value_stride(h) + 2) + TERN_ATTENTION_BLOCK;
 	return max_group_size(h) * heads_per_group(h) * n_float * sizeof(float);
 }
 
 /* The result of one query. */
-static size_t floats_per_result(const struct tern_hparams *h) { return value_stride(h) + 2; }
+static size_t floats_per_result(const struct tern_hparams *h) { return tern_value_stride(h) + 2; }
 
 bool tern_attention_init(struct tern_session *session)
 {
@@ -216,10 +214,11 @@ static struct partial carve_partial(float **scratch, size_t n, size_t stride)
 static struct partial kept(const struct attention_task *task, const struct group *group, size_t slot)
 {
 	const struct tern_hparams *h = &task->session->transformer->hparams;
-	float *results = task->session->attention_results, *max = results + KEPT_RESULTS * h->n_head * value_stride(h);
+	float *results = task->session->attention_results,
+	      *max = results + KEPT_RESULTS * h->n_head * tern_value_stride(h);
 	size_t at = slot * task->n_token * h->n_head + (group->head_kv * task->n_token + group->token) * task->n_query;
 
-	return (struct partial){results + at * value_stride(h), max + at, max + KEPT_RESULTS * h->n_head + at};
+	return (struct partial){results + at * tern_value_stride(h), max + at, max + KEPT_RESULTS * h->n_head + at};
 }
 
 /* ---- computing ---- */

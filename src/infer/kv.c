@@ -6,8 +6,6 @@
 
 static size_t element_size(enum tern_kv_type type) { return type == TERN_KV_Q8 ? sizeof(int8_t) : sizeof(uint16_t); }
 
-static size_t value_stride(const struct tern_hparams *h) { return (h->head_dim + 15) / 16 * 16; }
-
 /* How many elements and scales the whole context has. */
 struct extent {
 	size_t n_keys, n_values, n_scales; /* n_scales: of keys, and of values */
@@ -22,7 +20,7 @@ static bool measure(struct tern_kv *kv, const struct tern_hparams *h, enum tern_
 	size_t n_head = h->n_layer * h->n_head_kv, n_elements, n_bytes, n_scale_bytes;
 
 	*kv = (struct tern_kv){.type = type, .n_head_kv = h->n_head_kv, .head_dim = h->head_dim};
-	kv->value_stride = value_stride(h);
+	kv->value_stride = tern_value_stride(h);
 	kv->scales_per_head = type == TERN_KV_Q8 ? n_padded : 0;
 	if (!tern_mul_size(n_padded, h->head_dim, &kv->keys_per_head) ||
 	    !tern_mul_size(n_ctx, kv->value_stride, &kv->values_per_head) ||
@@ -72,7 +70,7 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *h, enum tern_kv_type 
 {
 	size_t n_scale = type == TERN_KV_Q8 ? 2 : 0;
 	return (uint64_t)h->n_layer * h->n_head_kv *
-	       ((h->head_dim + value_stride(h)) * element_size(type) + n_scale * sizeof(float));
+	       ((h->head_dim + tern_value_stride(h)) * element_size(type) + n_scale * sizeof(float));
 }
 
 void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t position,

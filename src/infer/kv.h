@@ -22,6 +22,12 @@ struct tern_kv {
 	float *key_scales, *value_scales;                       /* [n_layer, n_head_kv, scales_per_head]; q8 only */
 };
 
+/* Of the values of one head. */
+static inline size_t tern_value_stride(const struct tern_hparams *hparams)
+{
+	return (hparams->head_dim + 15) / 16 * 16;
+}
+
 /* TERN_ERR_FAILED, saying what is needed and what there is, if the whole context would not fit in memory. */
 enum tern_status tern_kv_init(struct tern_kv *kv, const struct tern_hparams *hparams, enum tern_kv_type type,
                               size_t n_ctx, struct tern_error *err);

@@ -8,7 +8,7 @@
 void tern_quantize_input(struct tern_session *session, struct tern_quantized *out, const struct tern_linear *linear,
                          const float *input, size_t n_token);
 
-/* One matrix multiplication: out[t * out_stride + r] = (or +=) y(t, r). */
+/* One matrix multiplication: out[t * n_row + r] = (or +=) y(t, r). */
 struct tern_projection {
 	const struct tern_linear *linear;
 	const struct tern_quantized *input;
