@@ -79,12 +79,6 @@ static void gather_sizes(struct info_facts *f, const struct gguf *gguf)
 		f->n_rot = f->head_dim;
 }
 
-static bool has_ending(struct gguf_string name, const char *ending)
-{
-	size_t length = strlen(ending);
-	return name.length >= length && memcmp(name.bytes + name.length - length, ending, length) == 0;
-}
-
 static void count_type(struct info_facts *f, const struct gguf_tensor *tensor)
 {
 	size_t i = 0;
@@ -101,11 +95,13 @@ static void count_type(struct info_facts *f, const struct gguf_tensor *tensor)
 
 static void count_norms(struct info_facts *f, struct gguf_string name)
 {
-	f->n_linear_norms += has_ending(name, "_norm_in.weight") || has_ending(name, ".rms_norm.weight") ||
-	                     has_ending(name, ".rms_norm");
-	f->n_sub_norms += has_ending(name, "_sub_norm.weight");
-	f->n_qk_norms += has_ending(name, ".attn_q_norm.weight") || has_ending(name, ".attn_k_norm.weight");
-	f->n_biases += has_ending(name, ".bias");
+	f->n_linear_norms += tern_gguf_string_ends_in(name, "_norm_in.weight") ||
+	                     tern_gguf_string_ends_in(name, ".rms_norm.weight") ||
+	                     tern_gguf_string_ends_in(name, ".rms_norm");
+	f->n_sub_norms += tern_gguf_string_ends_in(name, "_sub_norm.weight");
+	f->n_qk_norms += tern_gguf_string_ends_in(name, ".attn_q_norm.weight") ||
+	                 tern_gguf_string_ends_in(name, ".attn_k_norm.weight");
+	f->n_biases += tern_gguf_string_ends_in(name, ".bias");
 }
 
 static void gather_tensors(struct info_facts *f, const struct gguf *gguf)
@@ -118,7 +114,7 @@ static void gather_tensors(struct info_facts *f, const struct gguf *gguf)
 		count_type(f, tensor);
 		count_norms(f, tensor->name);
 		f->n_tensor_bytes += tensor->n_bytes;
-		if (has_ending(tensor->name, ".scale"))
+		if (tern_gguf_string_ends_in(tensor->name, ".scale"))
 			continue;
 		f->n_params += n;
 		if (tensor->type == GGUF_TENSOR_T2R16 || tern_is_foreign_ternary(tensor->type)) {

@@ -73,18 +73,12 @@ static void check_blocks(const struct block_type *type, const struct gguf_tensor
 	}
 }
 
-static bool ends_in(struct gguf_string name, const char *ending)
-{
-	size_t length = strlen(ending);
-	return name.length >= length && memcmp(name.bytes + name.length - length, ending, length) == 0;
-}
-
 /* F32, F16, BF16. The scale of a matrix is above zero; among many, those of empty rows are zero. */
 static void check_floats(const struct gguf_tensor *tensor, struct counts *counts)
 {
 	size_t size = tensor->type == GGUF_TENSOR_F32 ? 4 : 2;
 	uint64_t n = tensor->n_bytes / size;
-	bool is_scale = ends_in(tensor->name, ".scale");
+	bool is_scale = tern_gguf_string_ends_in(tensor->name, ".scale");
 
 	for (uint64_t i = 0; i < n; i++) {
 		const uint8_t *at = tensor->data + i * size;

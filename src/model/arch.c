@@ -23,11 +23,6 @@ static const struct {
         {"gemma-embedding", "attention there looks both ways"},
 };
 
-static bool is(struct gguf_string string, const char *text)
-{
-	return string.length == strlen(text) && !memcmp(string.bytes, text, string.length);
-}
-
 enum tern_status tern_arch_find(const struct gguf *gguf, const struct tern_arch **found, struct tern_error *err)
 {
 	struct gguf_string name;
@@ -40,12 +35,12 @@ enum tern_status tern_arch_find(const struct gguf *gguf, const struct tern_arch 
 	if (!is_present)
 		return tern_fail(err, TERN_ERR_FILE, "%s: key 'general.architecture': missing", gguf->path);
 	for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
-		if (is(name, archs[i].name)) {
+		if (tern_gguf_string_is(name, archs[i].name)) {
 			*found = &archs[i];
 			return TERN_OK;
 		}
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if (is(name, others[i].name))
+		if (tern_gguf_string_is(name, others[i].name))
 			return tern_fail(err, TERN_ERR_FILE,
 			                 "%s: key 'general.architecture': '%s' is not supported: %s", gguf->path,
 			                 others[i].name, others[i].reason);

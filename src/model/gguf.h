@@ -112,6 +112,10 @@ enum tern_status tern_gguf_parse_header(struct gguf *gguf, const char *path, con
 /* Frees the tables, not the bytes. A struct of zeroes is fine. */
 void tern_gguf_free(struct gguf *gguf);
 
+/* Whether a string is a text, or ends in one. */
+bool tern_gguf_string_is(struct gguf_string string, const char *text);
+bool tern_gguf_string_ends_in(struct gguf_string string, const char *ending);
+
 /* NULL if absent. */
 const struct gguf_pair *tern_gguf_find(const struct gguf *gguf, const char *key);
 const struct gguf_tensor *tern_gguf_find_tensor(const struct gguf *gguf, const char *name);

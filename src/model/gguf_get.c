@@ -38,6 +38,17 @@ const struct gguf_pair *tern_gguf_find(const struct gguf *gguf, const char *key)
 	return i < 0 ? NULL : &gguf->pairs[i];
 }
 
+bool tern_gguf_string_is(struct gguf_string string, const char *text)
+{
+	return string.length == strlen(text) && memcmp(string.bytes, text, string.length) == 0;
+}
+
+bool tern_gguf_string_ends_in(struct gguf_string string, const char *ending)
+{
+	size_t length = strlen(ending);
+	return string.length >= length && memcmp(string.bytes + string.length - length, ending, length) == 0;
+}
+
 const struct gguf_tensor *tern_gguf_find_tensor(const struct gguf *gguf, const char *name)
 {
 	int64_t i = search(gguf, gguf->tensor_order, gguf->n_tensors, name_at, name);

@@ -161,11 +161,6 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
 	return TERN_OK;
 }
 
-static bool string_is(struct gguf_string string, const char *text)
-{
-	return string.length == strlen(text) && !memcmp(string.bytes, text, string.length);
-}
-
 /* How activations are quantised where a file does not say: a whole vector at a time if the model is known to have been
  * trained so (BitNet's graph, bitnet.cpp's tensor type, a norm in front of every projection), else in the groups that
  * the weights have, which is closer to no quantisation. 0: whole vectors. */
@@ -201,21 +196,21 @@ static enum tern_status load_tern_keys(struct tern_hparams *h, const struct gguf
 	    (status = tern_gguf_get_u32(gguf, "tern.activation_group", &group, NULL, err)) ||
 	    (status = tern_gguf_get_string(gguf, "tern.linear_norm", &norm, NULL, err)))
 		return status;
-	if (string_is(activation, "per_group")) {
+	if (tern_gguf_string_is(activation, "per_group")) {
 		if (group < 16 || group % 16 || group > MAX_WIDTH)
 			return tern_fail(err, TERN_ERR_FILE,
 			                 "%s: key 'tern.activation_group': expected a multiple of 16, got %u",
 			                 gguf->path, group);
 		h->activation_group = group;
-	} else if (!string_is(activation, "per_token"))
+	} else if (!tern_gguf_string_is(activation, "per_token"))
 		return tern_fail(err, TERN_ERR_FILE, "%s: key 'tern.activation': expected per_token or per_group",
 		                 gguf->path);
 
-	if (string_is(norm, "weight"))
+	if (tern_gguf_string_is(norm, "weight"))
 		h->linear_norm = TERN_LINEAR_NORM_GAIN;
-	else if (string_is(norm, "weightless"))
+	else if (tern_gguf_string_is(norm, "weightless"))
 		h->linear_norm = TERN_LINEAR_NORM_WEIGHTLESS;
-	else if (!string_is(norm, "none"))
+	else if (!tern_gguf_string_is(norm, "none"))
 		return tern_fail(err, TERN_ERR_FILE, "%s: key 'tern.linear_norm': expected none, weight or weightless",
 		                 gguf->path);
 	h->linear_norm_eps = h->linear_norm == TERN_LINEAR_NORM_NONE ? h->rms_eps : 1e-6f;

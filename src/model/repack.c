@@ -23,11 +23,6 @@ enum {
 
 bool tern_is_foreign_ternary(uint32_t type) { return type == GGUF_TENSOR_I2_S || tern_ternary_block(type) > 0; }
 
-static bool name_is(const struct gguf_tensor *tensor, const char *name)
-{
-	return tensor->name.length == strlen(name) && !memcmp(tensor->name.bytes, name, tensor->name.length);
-}
-
 static bool is_of_layer(const struct gguf_tensor *tensor)
 {
 	return tensor->n_dims == 2 && tensor->name.length > 4 && !memcmp(tensor->name.bytes, "blk.", 4);
@@ -36,9 +31,10 @@ static bool is_of_layer(const struct gguf_tensor *tensor)
 uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *tensor)
 {
 	uint32_t type = tensor->type;
-	bool is_ternary = tern_is_foreign_ternary(type), is_embedding = name_is(tensor, "token_embd.weight");
-	bool is_head =
-	        name_is(tensor, "output.weight") || (is_embedding && !tern_gguf_find_tensor(gguf, "output.weight"));
+	bool is_ternary = tern_is_foreign_ternary(type),
+	     is_embedding = tern_gguf_string_is(tensor->name, "token_embd.weight");
+	bool is_head = tern_gguf_string_is(tensor->name, "output.weight") ||
+	               (is_embedding && !tern_gguf_find_tensor(gguf, "output.weight"));
 
 	if (is_of_layer(tensor) && (is_ternary || tern_is_float_type(type)))
 		return GGUF_TENSOR_T2R16;

@@ -99,10 +99,7 @@ static enum tern_status check_linear_norms(const struct tern_binder *b)
 }
 
 /* Scales belong to their matrices' numbers and are not counted as weights. */
-static bool is_scale(struct gguf_string name)
-{
-	return name.length > 6 && !memcmp(name.bytes + name.length - 6, ".scale", 6);
-}
+static bool is_scale(struct gguf_string name) { return tern_gguf_string_ends_in(name, ".scale"); }
 
 static enum tern_status check_all_used(struct tern_binder *b)
 {

@@ -35,7 +35,7 @@ static bool is_replaced(struct gguf_string key, enum gguf_target target)
 	if (gguf_source_is_split_key(key))
 		return true;
 	for (size_t i = 0; target != GGUF_TARGET_SAME && i < sizeof replaced / sizeof *replaced; i++)
-		if (key.length == strlen(replaced[i]) && memcmp(key.bytes, replaced[i], key.length) == 0)
+		if (tern_gguf_string_is(key, replaced[i]))
 			return true;
 	return false;
 }
