@@ -54,8 +54,9 @@ static void test_keeping(void)
 	history_add(history, odd, sizeof odd - 1);
 	history_add(history, longest, sizeof longest);
 	add(history, "one");
-	CHECK(history_count(history) == 3 && entry_is(history, 1, odd, sizeof odd - 1), "%zu entries",
-	      history_count(history));
+	CHECK(history_count(history) == 4 && entry_is(history, 1, odd, sizeof odd - 1) &&
+	              entry_is(history, 2, longest, sizeof longest),
+	      "%zu entries", history_count(history));
 	history_close(history);
 	CHECK(file_is("one\na\\nb\\\\n\\r\\0\xff\t\"\none\n"), "the file");
 	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600, "mode %o", (unsigned)st.st_mode);

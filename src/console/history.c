@@ -162,12 +162,11 @@ void history_add(struct history *history, const char *bytes, size_t n_bytes)
 	struct text entry = {0}, line = {0};
 	struct tern_error err;
 
-	if (!history || n_bytes == 0 || n_bytes > HISTORY_MAX_ENTRY || bytes[0] == ' ' ||
-	    is_last(history, bytes, n_bytes))
+	if (!history || n_bytes == 0 || bytes[0] == ' ' || is_last(history, bytes, n_bytes))
 		return;
 	text_append(&entry, bytes, n_bytes);
 	store(history, &entry);
-	if (!history->path)
+	if (!history->path || n_bytes > HISTORY_MAX_ENTRY)
 		return;
 	history_escape(&line, bytes, n_bytes);
 	if (!line.failed && history_file_append(history->path, line.bytes, line.n_bytes, &err) != TERN_OK)

@@ -12,7 +12,7 @@
 enum {
 	HISTORY_MAX_ENTRIES = 1000,
 	HISTORY_SLACK = 250,          /* as many more may be in the file before it is written anew */
-	HISTORY_MAX_ENTRY = 16 << 10, /* bytes; longer messages are not kept */
+	HISTORY_MAX_ENTRY = 16 << 10, /* bytes; longer messages are not written to the file */
 	HISTORY_MAX_FILE = 64 << 20,  /* bytes; what is longer, or holds a NUL, is no history and left alone */
 };
 
@@ -32,7 +32,7 @@ size_t history_count(const struct history *history);
 const char *history_entry(const struct history *history, size_t i, size_t *n_bytes);
 
 /* Adds a message and appends it to the file. Not kept: empty ones, those that begin with a space, repetitions of the
- * last one, those that are too long. */
+ * last one. A long one is kept while the program runs: what was too much for a model is not to be pasted again. */
 void history_add(struct history *history, const char *bytes, size_t n_bytes);
 
 #endif
