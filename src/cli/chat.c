@@ -77,12 +77,14 @@ const struct command command_chat = {
 
 static void handle_message(struct chat *chat, const struct text *text)
 {
-	if (chat_is_command(text->bytes, text->n_bytes))
+	if (chat_is_command(text->bytes, text->n_bytes)) {
 		chat_run_command(chat, text->bytes, text->n_bytes);
-	else if (text->n_bytes >= 2 && memcmp(text->bytes, "//", 2) == 0)
+	} else if (text->n_bytes >= 2 && memcmp(text->bytes, "//", 2) == 0) {
 		chat_send(chat, text->bytes + 1, text->n_bytes - 1);
-	else
+	} else {
+		chat_hint_at_command(text->bytes, text->n_bytes);
 		chat_send(chat, text->bytes, text->n_bytes);
+	}
 }
 
 /* Ctrl-C with nothing typed, for the n-th time in a row. */

@@ -84,6 +84,8 @@ void chat_answer_again(struct chat *chat);
 
 /* Whether a message is a command: a slash and a word. */
 bool chat_is_command(const char *bytes, size_t n_bytes);
+/* Tells a user who types the name of a command without its slash, as in other programs, how it would be one. */
+void chat_hint_at_command(const char *bytes, size_t n_bytes);
 /* Errors were reported. */
 void chat_run_command(struct chat *chat, const char *bytes, size_t n_bytes);
 /* For struct editor_options; user is the struct chat. */

@@ -229,7 +229,7 @@ static void tell_how_it_went(const struct answering *a)
 		     n_ctx < chat->loader.opened.info.n_ctx_train ? "; start with a larger one: -c" : "");
 	if (a->result.finish == TERN_FINISH_LENGTH)
 		screen_hint("(stopped after %d tokens, as told)", a->result.n_generated);
-	if (a->result.finish == TERN_FINISH_STOP && a->text.n_bytes == 0)
+	if (a->result.finish == TERN_FINISH_STOP && !a->screen.has_text)
 		screen_hint("(an empty answer; /regen asks again)");
 	if (!chat->values.common.verbose)
 		return;

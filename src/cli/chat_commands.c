@@ -41,7 +41,7 @@ static const struct chat_command table[] = {
         {"bye", ARGUMENT_NONE, "", "leave; so do Ctrl-D, /exit and /quit", leave},
         {"exit", ARGUMENT_NONE, "", NULL, leave},
         {"quit", ARGUMENT_NONE, "", NULL, leave},
-        {"clear", ARGUMENT_NONE, "", "forget the conversation; system text and settings stay", clear},
+        {"clear", ARGUMENT_NONE, "", "forget the conversation, keep system text and settings", clear},
         {"regen", ARGUMENT_NONE, "", "answer the last message again", regenerate},
         {"undo", ARGUMENT_NONE, "", "take the last message and its answer back", undo},
         {"system", ARGUMENT_OPTIONAL, "[TEXT]", "show or set who the model is to be; \"\": nobody", chat_system},
@@ -92,6 +92,15 @@ static size_t word_length(const char *bytes, size_t n_bytes)
 
 bool chat_is_command(const char *bytes, size_t n_bytes) { return word_length(bytes, n_bytes) > 0; }
 
+void chat_hint_at_command(const char *bytes, size_t n_bytes)
+{
+	static const char *const habits[] = {"help", "bye", "exit", "quit", "clear"};
+
+	for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+		if (strlen(habits[i]) == n_bytes && memcmp(habits[i], bytes, n_bytes) == 0)
+			screen_hint("(commands begin with a slash: /%s)", habits[i]);
+}
+
 static void unknown(struct chat *chat, const char *name)
 {
 	struct suggestion suggestion;
@@ -100,13 +109,9 @@ static void unknown(struct chat *chat, const char *name)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		suggest_offer(&suggestion, table[i].name, strlen(table[i].name));
 	if (suggestion.best[0])
-		chat_fail(chat, TERN_ERR_USAGE,
-		          "unknown command '/%s' (did you mean '/%s'?); /help lists them, // begins "
-		          "a message with a slash",
-		          name, suggestion.best);
+		chat_fail(chat, TERN_ERR_USAGE, "unknown command '/%s' (did you mean '/%s'?)", name, suggestion.best);
 	else
-		chat_fail(chat, TERN_ERR_USAGE,
-		          "unknown command '/%s'; /help lists them, // begins a message with a slash", name);
+		chat_fail(chat, TERN_ERR_USAGE, "unknown command '/%s'; /help lists them", name);
 }
 
 static void run(struct chat *chat, const struct chat_command *command, const char *argument)

@@ -34,7 +34,8 @@ void chat_show(struct chat *chat, const char *argument)
 	text_printf(&text, "parameters   %s, %s\n", format_count(count, info->n_params),
 	            format_bytes(bytes, info->n_weight_bytes));
 	text_printf(&text,
-	            "shape        %s: %d layers, width %d, feed-forward %d, %d heads sharing %d of keys and values\n",
+	            "shape        %s, %d layers, width %d, feed-forward %d\nheads        %d, sharing %d of keys and "
+	            "values\n",
 	            info->arch, info->n_layer, info->n_embd, info->n_ff, info->n_head, info->n_head_kv);
 	text_printf(&text, "vocabulary   %d tokens\n", info->n_vocab);
 	text_printf(&text, "context      %d tokens (the model allows %d)\n", tern_session_n_ctx(chat->loader.session),

@@ -159,10 +159,14 @@ static void set_system(struct chat *chat, const char *value)
 		chat_fail(chat, TERN_ERR_FAILED, "out of memory");
 }
 
+/* Changes a setting, and shows what it is then. */
 static void set_value(struct chat *chat, const char *name, const char *value)
 {
 	bool thinks = !chat->values.chat.no_thinking, shows = probs_wanted(&chat->values.probs);
+	enum tern_status worst = chat->worst;
+	struct text line = {0};
 
+	chat->worst = TERN_OK;
 	if (strcmp(name, "thinking") == 0) {
 		set_switch(chat, name, value, &thinks);
 		chat->values.chat.no_thinking = !thinks;
@@ -178,6 +182,11 @@ static void set_value(struct chat *chat, const char *name, const char *value)
 	} else {
 		set_generation(chat, name, value);
 	}
+	put_value(chat, &line, name);
+	if (!chat->worst && line.n_bytes > 0 && !line.failed)
+		screen_hint("(%s: %s)", name, line.bytes);
+	text_free(&line);
+	chat->worst = worst ? worst : chat->worst;
 }
 
 /* ---- the commands ---- */

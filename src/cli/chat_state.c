@@ -5,6 +5,7 @@
 #include "cli/chat.h"
 #include "console/message.h"
 #include "console/output.h"
+#include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
 #include "console/wait.h"
@@ -13,8 +14,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define PATIENCE 0.5 /* seconds before a user is told what takes so long */
+
 enum {
-	PATIENCE_MS = 500, /* before a user is told what takes so long */
 	TICK_MS = 100
 };
 
@@ -96,25 +98,32 @@ static enum tern_status take_model(struct chat *chat)
 	return TERN_OK;
 }
 
-/* Waits for the loader, with a line that says so if it takes long. False if the user does not want to wait. */
-static bool wait_for_loader(struct chat *chat)
+static void show_loading(const struct loader *loader, struct progress *progress)
 {
-	uint64_t started = tern_clock_ns();
+	uint64_t n_done = atomic_load(&loader->n_done), n_total = atomic_load(&loader->n_total);
+	double seconds = (double)(tern_clock_ns() - progress->started_ns) * 1e-9;
 	char line[64];
 
-	while (!loader_wait(&chat->loader, TICK_MS)) {
-		double ms = (double)(tern_clock_ns() - started) * 1e-6;
-		if (signals_interrupted()) {
-			signals_forget_interrupt();
-			term_erase_status();
-			return false;
-		}
-		snprintf(line, sizeof line, "opening the model, %.0f s", ms * 1e-3);
-		if (ms >= PATIENCE_MS)
-			term_show_status(line);
+	if (n_total > 0) {
+		progress_update(progress, n_done, n_total);
+	} else if (seconds >= PATIENCE) {
+		snprintf(line, sizeof line, "opening the model, %.0f s", seconds);
+		term_show_status(line);
 	}
+}
+
+/* Waits for the loader and, if it takes long, shows that. False if the user does not want to wait. */
+static bool wait_for_loader(struct chat *chat)
+{
+	struct progress progress;
+	bool is_done = false;
+
+	progress_start(&progress, "repacking weights");
+	while (!signals_interrupted() && !(is_done = loader_wait(&chat->loader, TICK_MS)))
+		show_loading(&chat->loader, &progress);
+	signals_forget_interrupt();
 	term_erase_status();
-	return true;
+	return is_done;
 }
 
 enum tern_status chat_need_model(struct chat *chat)

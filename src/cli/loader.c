@@ -9,6 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool note_progress(void *user, uint64_t n_done, uint64_t n_total)
+{
+	struct loader *loader = user;
+
+	atomic_store(&loader->n_done, n_done);
+	atomic_store(&loader->n_total, n_total);
+	return !atomic_load(&loader->is_unwanted);
+}
+
 static void *load(void *context)
 {
 	struct loader *loader = context;
@@ -42,10 +51,11 @@ enum tern_status loader_start(struct loader *loader, const struct common_options
 {
 	enum tern_status status;
 
-	memset(loader, 0, sizeof *loader);
-	loader->generation = generation;
+	*loader = (struct loader){.generation = generation};
 	if ((status = common_find(&loader->opened, common, &loader->settings)))
 		return status;
+	loader->settings.on_progress = note_progress;
+	loader->settings.user = loader;
 	if (pipe(loader->pipe) != 0) {
 		tern_fail(&loader->err, TERN_ERR_FAILED, "cannot make a pipe: %s", strerror(errno));
 		return report_error(&loader->err);
@@ -87,6 +97,7 @@ bool loader_free(struct loader *loader)
 {
 	struct tern_error err;
 
+	atomic_store(&loader->is_unwanted, true);
 	if (loader->is_running && !loader_wait(loader, 0))
 		return false;
 	if (loader->is_running)
@@ -97,6 +108,6 @@ bool loader_free(struct loader *loader)
 		close(loader->pipe[0]);
 		close(loader->pipe[1]);
 	}
-	memset(loader, 0, sizeof *loader);
+	*loader = (struct loader){.is_running = false};
 	return true;
 }

@@ -6,6 +6,8 @@
 #include "cli/generation.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
 
 /* Zero-initialised is one that was never started. */
 struct loader {
@@ -16,7 +18,9 @@ struct loader {
 	struct tern_model_options settings;
 	struct tern_error err;
 	enum tern_status status;
-	int pipe[2]; /* a byte comes when the work is done */
+	_Atomic uint64_t n_done, n_total; /* of the work on weights that have to be repacked; 0 if there is none */
+	atomic_bool is_unwanted;          /* nobody waits for it any more */
+	int pipe[2];                      /* a byte comes when the work is done */
 	pthread_t thread;
 	bool is_running;
 };
@@ -35,8 +39,8 @@ bool loader_wait(const struct loader *loader, int timeout_ms);
 /* Waits for the end and says how it went. */
 enum tern_status loader_finish(struct loader *loader, struct tern_error *err);
 
-/* Closes the model and the session. If the work is still going on, nothing is freed: the program is about to end, and
- * reading on would only hold it up. Returns false then. */
+/* Closes the model and the session. If the work is still going on it is given up; nothing is freed then, since the
+ * program is about to end and waiting would only hold it up: returns false. */
 bool loader_free(struct loader *loader);
 
 #endif
