@@ -34,8 +34,9 @@ def ask(t, text):
 
 
 def is_talking(t):
-    """The model has begun to answer: text has come after the message."""
-    return not t.lines()[-1].startswith(">") and len(t.lines()) > 2
+    """The model has begun to answer: text has come after the message, not only a warning."""
+    rows = [row for row in t.lines() if not row.startswith("tern: ")]
+    return len(rows) > 2 and not rows[-1].startswith(">")
 
 
 def leave(t):

@@ -64,6 +64,8 @@ static bool inside(struct thoughts *t, const char *bytes, size_t n_bytes, bool a
 
 void thoughts_show(struct thoughts *t, const char *bytes, size_t n_bytes, bool at_end)
 {
+	if (n_bytes == 0)
+		return;
 	if (t->state == THOUGHTS_START && !at_start(t, bytes, n_bytes, at_end))
 		return;
 	if (t->state == THOUGHTS_INSIDE && !inside(t, bytes, n_bytes, at_end))
