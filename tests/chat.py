@@ -92,8 +92,10 @@ def test_stopping_an_answer():
         t.wait("(0 exchanges left)")
         # While it reads, and even before it has begun to; the message is there again afterwards.
         t.paste("a long word " * 1700)
+        n_prompts = t.output.count(b"\x1b[?2004h")
         t.send("\r" + CTRL["c"])
-        t.wait(lambda: t.lines()[-1].endswith("a long word") and t.lines()[-1] != "> ", "the message again")
+        t.wait(lambda: t.output.count(b"\x1b[?2004h") > n_prompts and t.lines()[-1].endswith("a long word"),
+               "the message again")
         t.send(CTRL["c"])
         t.send("/context\r")
         t.wait("nothing has been said yet")
@@ -276,6 +278,7 @@ def test_dumb_and_colourless():
         t.wait(">")
         t.send(QUESTION + "\r")
         t.wait(ANSWER)
+        t.wait(lambda: t.lines()[-1] == ">", "the prompt again")
         assert b"\x1b" not in t.output and t.text().count(">") == 2, t.output
         t.send("/export /dev/null\r")
         t.wait("Overwrite it? [y/N]")

@@ -290,7 +290,7 @@ static enum tern_status chat_main(int argc, char **argv)
 	if (chat.dies_of_interrupt)
 		signals_die_of_interrupt();
 	if (!is_idle)
-		_Exit((int)status); /* the options are still in use by the thread that opens the model */
+		_Exit((int)status); /* the thread that opens the model still works on `chat` */
 	options_free(&command_chat, &chat.values, &operands);
 	return status;
 }

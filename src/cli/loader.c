@@ -25,7 +25,7 @@ static void *load(void *context)
 
 	loader->status = common_open_found(opened, loader->settings, &loader->err);
 	if (!loader->status && opened->info.n_layer > 0)
-		loader->status = generation_open_session(&loader->session, loader->generation, opened,
+		loader->status = generation_open_session(&loader->session, &loader->generation, opened,
 		                                         loader->settings.n_threads, &loader->err);
 	/* The pipe is empty, so this neither blocks nor fails. */
 	while (write(loader->pipe[1], "", 1) < 0 && errno == EINTR)
@@ -51,7 +51,7 @@ enum tern_status loader_start(struct loader *loader, const struct common_options
 {
 	enum tern_status status;
 
-	*loader = (struct loader){.generation = generation};
+	*loader = (struct loader){.generation = *generation};
 	if ((status = common_find(&loader->opened, common, &loader->settings)))
 		return status;
 	loader->settings.on_progress = note_progress;

@@ -14,7 +14,7 @@ struct loader {
 	struct opened opened;         /* to be looked at after loader_finish() */
 	struct tern_session *session; /* likewise */
 
-	const struct generation_options *generation;
+	struct generation_options generation; /* a copy: the user may change them meanwhile */
 	struct tern_model_options settings;
 	struct tern_error err;
 	enum tern_status status;
@@ -25,8 +25,7 @@ struct loader {
 	bool is_running;
 };
 
-/* Finds the model's file and starts to open it. The options have to stay as they are until it is done. Errors that show
- * at once were reported. */
+/* Finds the model's file and starts to open it. Errors that show at once were reported. */
 enum tern_status loader_start(struct loader *loader, const struct common_options *common,
                               const struct generation_options *generation);
 
