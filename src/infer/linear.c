@@ -7,15 +7,17 @@
 #include <string.h>
 
 enum {
-	PANELS_PER_CHUNK = 8, /* what a thread takes at a time: 128 rows */
-	TILE_ROWS = PANELS_PER_CHUNK * TERN_PANEL_ROWS,
-	TOKENS_PER_TILE = 128, /* tokens per kernel call, for which it unpacks weights once: 64 KB of sums */
-	STORE_AHEAD = 2,       /* tokens whose place in the output is asked for before its turn */
+	TOKENS_PER_TILE = 128, /* tokens per kernel call, for which it unpacks weights once */
+	PANELS_PER_TILE = 8,   /* panels per kernel call with that many tokens: 64 KB of sums */
+	FEW_TOKENS = 32,       /* up to so many, a thread takes longer stretches of the weights at a time */
+	MOST_PANELS = PANELS_PER_TILE * TOKENS_PER_TILE / FEW_TOKENS,
+	CHUNKS_PER_THREAD = 5,
+	STORE_AHEAD = 2, /* tokens whose place in the output is asked for before its turn */
 	MAX_PROJECTIONS = 3,
 };
 _Static_assert(sizeof(int32_t) == sizeof(float), "the scratch takes sums or results");
 
-size_t tern_linear_scratch_bytes(void) { return TOKENS_PER_TILE * TILE_ROWS * sizeof(int32_t); }
+size_t tern_linear_scratch_bytes(void) { return TOKENS_PER_TILE * PANELS_PER_TILE * TERN_PANEL_ROWS * sizeof(int32_t); }
 
 static size_t activation_group(const struct tern_session *session, size_t n_col)
 {
@@ -69,6 +71,7 @@ struct project_task {
 	const struct tern_session *session;
 	const struct tern_projection *projections;
 	size_t n_token;
+	size_t chunk_rows;                       /* what a thread takes at a time */
 	size_t first_chunk[MAX_PROJECTIONS + 1]; /* chunks of projection i: first_chunk[i] .. first_chunk[i+1]-1 */
 };
 
@@ -165,10 +168,11 @@ static void project_chunk(void *context, size_t chunk, int worker)
 	projection += i;
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(task->session, linear->n_col) < linear->n_col;
-	struct tile tile = {.first_row = (chunk - task->first_chunk[i]) * TILE_ROWS};
+	struct tile tile = {.first_row = (chunk - task->first_chunk[i]) * task->chunk_rows};
 	void *scratch = tern_worker_scratch(task->session, worker);
 
-	tile.n_row = linear->n_row - tile.first_row < TILE_ROWS ? linear->n_row - tile.first_row : TILE_ROWS;
+	tile.n_row = linear->n_row - tile.first_row;
+	tile.n_row = tile.n_row < task->chunk_rows ? tile.n_row : task->chunk_rows;
 	tile.n_panel = tern_panel_count(tile.n_row);
 	for (tile.first_token = 0; tile.first_token < task->n_token; tile.first_token += tile.n_token) {
 		tile.n_token = task->n_token - tile.first_token;
@@ -180,15 +184,30 @@ static void project_chunk(void *context, size_t chunk, int worker)
 	}
 }
 
+/* Few tokens: reading the weights is the work, and memory is fastest in long stretches, each of which costs the start
+ * of its streams and what was prefetched past its end; but there have to be several for each thread, since threads are
+ * not equally fast. Many tokens: what the scratch holds. */
+static size_t chunk_panels(const struct tern_session *session, size_t n_panel, size_t n_token)
+{
+	size_t share = n_panel / ((size_t)tern_pool_size(session->pool) * CHUNKS_PER_THREAD) / 4 * 4;
+
+	if (n_token > FEW_TOKENS)
+		return PANELS_PER_TILE;
+	return share < 4 ? 4 : share > MOST_PANELS ? MOST_PANELS : share;
+}
+
 void tern_project(struct tern_session *session, const struct tern_projection *projections, size_t n_projection,
                   size_t n_token)
 {
-	struct project_task task = {session, projections, n_token, {0}};
-	size_t work = 0;
+	struct project_task task = {session, projections, n_token, 0, {0}};
+	size_t work = 0, n_panel = 0;
 
+	for (size_t i = 0; i < n_projection; i++)
+		n_panel += tern_panel_count(projections[i].linear->n_row);
+	task.chunk_rows = chunk_panels(session, n_panel, n_token) * TERN_PANEL_ROWS;
 	for (size_t i = 0; i < n_projection; i++) {
 		const struct tern_linear *linear = projections[i].linear;
-		task.first_chunk[i + 1] = task.first_chunk[i] + (linear->n_row + TILE_ROWS - 1) / TILE_ROWS;
+		task.first_chunk[i + 1] = task.first_chunk[i] + (linear->n_row + task.chunk_rows - 1) / task.chunk_rows;
 		work += linear->n_row * linear->n_col * n_token;
 	}
 	tern_session_run(session, project_chunk, &task, task.first_chunk[n_projection], work);
