@@ -18,7 +18,7 @@ while IFS= read -r prompt; do
 	ids=$("$tern" tokenize -m "$dir/tq2_0.gguf" --ids "$prompt" </dev/null)
 	(cd "$modules" && node "$root/bench/node_llama_cpp.mjs" "$dir/tq2_0.gguf" "ids:$ids" $n 2 0) </dev/null |
 		tail -n 1 | sed 's/.*\[\(.*\)\].*/\1/' | tr -d ' ' >"$dir/theirs"
-	"$tern" run -m "$dir/tq2_0.gguf" --raw --temp 0 -n $n --show-probs --json "$prompt" </dev/null |
+	"$tern" run -m "$dir/tq2_0.gguf" --raw --temp 0 -n $n --ignore-eos --show-probs --json "$prompt" </dev/null |
 		python3 -c 'import json, sys; print(",".join(str(t["id"]) for t in json.load(sys.stdin)["tokens"]))' >"$dir/ours"
 	if cmp -s "$dir/ours" "$dir/theirs" && [ -s "$dir/ours" ]; then
 		passed=$((passed + 1))
