@@ -104,6 +104,17 @@ refused 2 'a directory' 'for GGUF files' plain --to i2_s -o bad.gguf
 refused 2 'merge and change' '--merge' --merge --to i2_s plain.gguf -o bad.gguf
 refused 3 'no GGUF file' 'bad magic\|not a GGUF' "$checkpoint/config.json" -o bad.gguf
 refused 3 'not there' 'No such file' none.gguf -o bad.gguf
+# patched FILE TENSOR BYTES: plain.gguf with these bytes, as printf has them, at the beginning of a tensor
+patched() {
+	cp plain.gguf "$1"
+	at=$(tern info --tensors plain.gguf | awk -v name="$2" '$NF == name { print $3 }')
+	# shellcheck disable=SC2059 # the format is the bytes
+	printf "$3" | dd of="$1" bs=1 seek="$at" conv=notrunc 2>/dev/null
+}
+patched code3.gguf blk.5.ffn_down.weight '\377'
+patched nan.gguf blk.5.ffn_down.scale '\000\000\300\177'
+refused 3 'a code that is no weight' "blk.5.ffn_down.weight': row 0 has a code" code3.gguf --to i2_s -o bad.gguf
+refused 3 'a scale that is no number' "blk.5.ffn_down.weight': its scale is -\\?nan" nan.gguf --to tq2_0 -o bad.gguf
 head -c 500000 i2_s.gguf >cut.gguf
 refused 3 'cut' "tensor '" cut.gguf -o bad.gguf
 

@@ -120,7 +120,18 @@ static size_t encode_row(uint8_t *out, const struct gguf_ternary *ternary, const
 	return n_col / TQ2_0_BLOCK * TQ2_0_BLOCK_BYTES;
 }
 
-static enum tern_status write_encoded(struct rewriting *r, const struct gguf_ternary *ternary)
+/* A damaged T2R16 file may hold codes that are no weights; others come checked. */
+static bool are_ternary(const int8_t *weights, size_t n)
+{
+	int8_t largest = 0;
+
+	for (size_t i = 0; i < n; i++)
+		largest = weights[i] > largest ? weights[i] : largest;
+	return largest <= 1;
+}
+
+static enum tern_status write_encoded(struct rewriting *r, const struct gguf_step *step,
+                                      const struct gguf_ternary *ternary)
 {
 	enum gguf_target target = r->options->target;
 	size_t n_col = ternary->n_col, panel_bytes = tern_t2r16_panel_bytes(n_col), n_bytes;
@@ -132,6 +143,10 @@ static enum tern_status write_encoded(struct rewriting *r, const struct gguf_ter
 	for (size_t row = 0; !status && row < ternary->n_row; row++) {
 		tern_t2r16_unpack_row(weights, ternary->panels + row / TERN_PANEL_ROWS * panel_bytes,
 		                      row % TERN_PANEL_ROWS, n_col);
+		if (!are_ternary(weights, n_col)) {
+			status = gguf_plan_fail(&r->source, step, r->err, "row %zu has a code that is no weight", row);
+			break;
+		}
 		n_bytes = encode_row(out, ternary, weights, scales, row, target);
 		status = emit(r, out, n_bytes);
 	}
@@ -153,7 +168,7 @@ static enum tern_status write_ternary(struct rewriting *r, const struct gguf_ste
 	size_t n_panel = tern_panel_count(ternary.n_row);
 
 	if (!status && r->options->target != GGUF_TARGET_T2R16)
-		status = write_encoded(r, &ternary);
+		status = write_encoded(r, step, &ternary);
 	else if (!status && !(status = emit(r, ternary.panels, n_panel * tern_t2r16_panel_bytes(ternary.n_col))))
 		status = ternary.group
 		                 ? emit(r, ternary.group_scales,

@@ -115,6 +115,15 @@ static enum tern_status multiply_scale(struct gguf_ternary *ternary, const struc
 	return TERN_OK;
 }
 
+static enum tern_status check_scale(const struct gguf_ternary *ternary, const struct gguf_source *source,
+                                    const struct gguf_step *step, struct tern_error *err)
+{
+	if (ternary->group || (isfinite(ternary->scale) && ternary->scale >= 0.0f))
+		return TERN_OK;
+	return gguf_plan_fail(source, step, err, "its scale is %g; expected a finite number, not below 0",
+	                      (double)ternary->scale);
+}
+
 enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct gguf_source *source,
                                   const struct gguf_step *step, struct tern_repacker *repacker, size_t activation_group,
                                   struct tern_error *err)
@@ -124,8 +133,10 @@ enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct ggu
 
 	*ternary =
 	        (struct gguf_ternary){.n_row = (size_t)step->source->dims[1], .n_col = (size_t)step->source->dims[0]};
-	if (step->source->type == GGUF_TENSOR_T2R16)
-		return take_in_place(ternary, source, step, err);
+	if (step->source->type == GGUF_TENSOR_T2R16) {
+		status = take_in_place(ternary, source, step, err);
+		return status ? status : check_scale(ternary, source, step, err);
+	}
 	tern_repacker_read(repacker, &source->parts[step->part], &source->files[step->part]);
 	if ((status = tern_repack_ternary(repacker, step->source, activation_group, &repacked)))
 		return status;
@@ -133,7 +144,8 @@ enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct ggu
 	ternary->group_scales = ternary->group_scales_owned = repacked.group_scales;
 	ternary->scale = repacked.scale;
 	ternary->group = repacked.group;
-	return multiply_scale(ternary, source, step, err);
+	status = multiply_scale(ternary, source, step, err);
+	return status ? status : check_scale(ternary, source, step, err);
 }
 
 void gguf_ternary_free(struct gguf_ternary *ternary)
@@ -210,6 +222,12 @@ static enum tern_status check_export(const struct gguf_source *source, const str
 	if (is_tq2_0 && ternary->group % TQ2_0_BLOCK)
 		return gguf_plan_fail(source, step, err,
 		                      "has a scale for every %zu columns; TQ2_0 has one for every 256", ternary->group);
+	if (is_tq2_0 && ternary->scale > 0.0f && tern_f32_from_f16(tern_f16_from_f32(ternary->scale)) == 0.0f)
+		return gguf_plan_fail(source, step, err, "its scale, %g, is too small for the half floats of TQ2_0",
+		                      (double)ternary->scale);
+	if (is_tq2_0 && !isfinite(tern_f32_from_f16(tern_f16_from_f32(ternary->scale))))
+		return gguf_plan_fail(source, step, err, "its scale, %g, is too large for the half floats of TQ2_0",
+		                      (double)ternary->scale);
 	return TERN_OK;
 }
 
