@@ -294,6 +294,9 @@ line 1: .*|{"role":"user","content":"a"\n
 line 1: .*|{"role":"user","role":"user","content":"a"}\n
 no messages|\n\n
 END
+says 0 'resume and save, the first day' 'What is the opposite of hot?' -r daily.jsonl --save daily.jsonl
+says 0 'resume and save, the second day' 'What is the opposite of big?' -r daily.jsonl --save daily.jsonl
+check 'resume and save, the second day' test "$(wc -l <daily.jsonl)" -eq 4
 says 3 'resume from nothing' 'hi' -r missing.jsonl
 says 3 'resume from a broken file' 'hi' -r bad.jsonl
 check 'resume from a broken file: nothing is answered' test ! -s out

@@ -204,16 +204,20 @@ void chat_autosave(struct chat *chat)
 enum tern_status chat_open_files(struct chat *chat)
 {
 	const char *resume = chat->values.chat.resume, *save_to = chat->values.chat.save;
+	bool is_same = resume && save_to && strcmp(resume, save_to) == 0;
 	struct tern_error err;
 
-	if (resume && transcript_read(&chat->talk, resume, &err))
+	/* -r FILE --save FILE is one command for every day, the first one too. */
+	if (is_same && !exists(resume))
+		chat->values.chat.resume = NULL;
+	else if (resume && transcript_read(&chat->talk, resume, &err))
 		return report_error(&err);
 	if (!save_to)
 		return TERN_OK;
 	/* Better now than after the first answer. */
 	if (transcript_try_write(save_to, &err))
 		return report_error(&err);
-	if (!holds_something(save_to) || (resume && strcmp(resume, save_to) == 0))
+	if (!holds_something(save_to) || is_same)
 		return TERN_OK;
 	return usage_error(chat->command, "--save: %.200s exists already; -r %.200s --save %.200s goes on with it",
 	                   save_to, save_to, save_to);
