@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/threads.h"
-#include "console/signals.h"
+#include "convert/target.h"
 #include "convert/vocab_put.h"
 #include "convert/vocab_read.h"
 #include "text/pretokenize.h"
@@ -34,43 +34,18 @@ static enum tern_status check_output(const struct conversion *c)
 		                        st.st_ino == out.st_ino);
 	if (is_input)
 		return tern_fail(c->err, TERN_ERR_USAGE, "%s: is a file of the checkpoint", output);
-	if (!c->options->force)
-		return tern_fail(c->err, TERN_ERR_USAGE, "%s: exists already; --force replaces it", output);
 	return TERN_OK;
 }
 
 static enum tern_status create(struct conversion *c)
 {
-	const struct reporter *reporter = &c->options->reporter;
+	const struct convert_options *options = c->options;
 	enum tern_status status;
 
-	if (c->options->dry_run)
+	if (options->dry_run)
 		return TERN_OK;
-	if ((status = check_output(c)))
-		return status;
-	signals_hold();
-	status = tern_gguf_create(&c->writer, c->options->output, c->options->force, c->err);
-	if (!status && reporter->on_temp_file)
-		reporter->on_temp_file(reporter->user, tern_gguf_writer_temp_path(c->writer));
-	signals_release();
-	return status;
-}
-
-/* Ends the output one way or the other; the temporary file is gone afterwards. */
-static enum tern_status finish(struct conversion *c, enum tern_status status)
-{
-	const struct reporter *reporter = &c->options->reporter;
-
-	if (!c->writer)
-		return status;
-	if (status)
-		tern_gguf_abort(c->writer);
-	else
-		status = tern_gguf_commit(c->writer, c->err);
-	c->writer = NULL;
-	if (reporter->on_temp_file)
-		reporter->on_temp_file(reporter->user, NULL);
-	return status;
+	status = check_output(c);
+	return status ? status : target_create(&c->writer, options->output, options->force, &options->reporter, c->err);
 }
 
 /* ---- tensors ---- */
@@ -221,7 +196,7 @@ enum tern_status convert(const struct convert_options *options, struct convert_s
 	status = begin_output(&c);
 	if (!status)
 		status = write_output(&c);
-	status = finish(&c, status);
+	status = target_finish(&c.writer, status, &options->reporter, err);
 	tern_pool_free(c.pool);
 	plan_free(&c.plan);
 	checkpoint_close(&c.ckpt);

@@ -3,10 +3,10 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "console/signals.h"
 #include "convert/encode.h"
 #include "convert/gguf_plan.h"
 #include "convert/gguf_source.h"
+#include "convert/target.h"
 #include "model/layout.h"
 
 #include <string.h>
@@ -274,33 +274,17 @@ static enum tern_status check_output(const struct rewriting *r)
 	for (size_t i = 0; i < r->source.n_parts; i++)
 		if (stat(r->source.paths[i], &part) == 0 && part.st_dev == out.st_dev && part.st_ino == out.st_ino)
 			return tern_fail(r->err, TERN_ERR_USAGE, "%s: is the input", output);
-	if (!r->options->force)
-		return tern_fail(r->err, TERN_ERR_USAGE, "%s: exists already; --force replaces it", output);
 	return TERN_OK;
-}
-
-static enum tern_status create(struct rewriting *r)
-{
-	const struct reporter *reporter = &r->options->reporter;
-	enum tern_status status;
-
-	if (r->options->dry_run)
-		return TERN_OK;
-	if ((status = check_output(r)))
-		return status;
-	signals_hold();
-	status = tern_gguf_create(&r->writer, r->options->output, r->options->force, r->err);
-	if (!status && reporter->on_temp_file)
-		reporter->on_temp_file(reporter->user, tern_gguf_writer_temp_path(r->writer));
-	signals_release();
-	return status;
 }
 
 static enum tern_status write_output(struct rewriting *r)
 {
+	const struct gguf_convert_options *options = r->options;
 	enum tern_status status;
 
-	if ((status = create(r)))
+	if (!options->dry_run &&
+	    ((status = check_output(r)) ||
+	     (status = target_create(&r->writer, options->output, options->force, &options->reporter, r->err))))
 		return status;
 	if (r->writer && (status = put_metadata(r)))
 		return status;
@@ -315,21 +299,6 @@ static enum tern_status write_output(struct rewriting *r)
 	return write_data(r);
 }
 
-static enum tern_status finish(struct rewriting *r, enum tern_status status)
-{
-	const struct reporter *reporter = &r->options->reporter;
-
-	if (!r->writer)
-		return status;
-	if (status)
-		tern_gguf_abort(r->writer);
-	else
-		status = tern_gguf_commit(r->writer, r->err);
-	if (reporter->on_temp_file)
-		reporter->on_temp_file(reporter->user, NULL);
-	return status;
-}
-
 enum tern_status gguf_convert(const struct gguf_convert_options *options, struct gguf_convert_summary *summary,
                               struct tern_error *err)
 {
@@ -341,7 +310,7 @@ enum tern_status gguf_convert(const struct gguf_convert_options *options, struct
 	if (!(status = gguf_source_open(&r.source, options->input, err)) && !(status = start_repacker(&r)) &&
 	    !(status = gguf_plan_make(&r.plan, &r.source, options, &r.repacker, err)))
 		status = write_output(&r);
-	status = finish(&r, status);
+	status = target_finish(&r.writer, status, &options->reporter, err);
 	summary->n_parts = r.source.n_parts;
 	summary->n_tensors = r.plan.n_steps;
 	for (size_t i = 0; i < r.source.whole.n_tensors; i++)
