@@ -77,5 +77,6 @@ const struct program tern_program = {
         .commands = commands,
         .sections = sections,
         .see_also = "tern-convert(1)",
+        .chat_format = tern_chat_format_name,
         .lists_models = true,
 };

@@ -70,21 +70,8 @@ void value_words(struct text *words, const struct program *program, enum value_k
 			text_append(words, name[i] == '|' ? " " : name + i, 1);
 	if (kind == VALUE_WORDS)
 		text_append(words, " ", 1);
-	for (size_t i = 0; kind == VALUE_FORMAT && tern_chat_format_name(i); i++)
-		text_printf(words, "%s ", tern_chat_format_name(i));
+	for (size_t i = 0; kind == VALUE_FORMAT && program->chat_format && program->chat_format(i); i++)
+		text_printf(words, "%s ", program->chat_format(i));
 	for (size_t i = 0; kind == VALUE_COMMAND && program->commands[i]; i++)
 		text_printf(words, "%s ", program->commands[i]->name);
-}
-
-bool completion_print(const struct program *program, const char *shell)
-{
-	if (strcmp(shell, "bash") == 0)
-		completion_print_bash(program);
-	else if (strcmp(shell, "zsh") == 0)
-		completion_print_zsh(program);
-	else if (strcmp(shell, "fish") == 0)
-		completion_print_fish(program);
-	else
-		return false;
-	return true;
 }
