@@ -7,7 +7,7 @@
 
 enum wait_event {
 	WAIT_INPUT,
-	WAIT_SIGNAL, /* signals_wake_fd() became readable, and was drained */
+	WAIT_SIGNAL, /* signals_wake_fd() became readable, and was drained; or some signal ended the waiting */
 	WAIT_WAKE,
 	WAIT_TIMEOUT,
 };
