@@ -1,6 +1,7 @@
 /* How a run works: the caller publishes task, context and n_chunks, then raises `generation`. Workers wait for the
- * generation to change, first spinning, then asleep on a condition variable; each takes chunks from an atomic
- * counter until there are none, then counts itself out. The caller returns when all workers are out, so nothing of
+ * generation to change, first spinning, then asleep on a condition variable; each takes the chunks of its own range
+ * in order, so that what memory was asked for ahead is what comes next, and then those that others have left; then it
+ * counts itself out. The caller returns when all workers are out, so nothing of
  * one run can be seen in the next. */
 #include "base/threads.h"
 
@@ -37,10 +38,12 @@ struct tern_pool {
 
 	tern_task task;
 	void *context;
-	size_t n_chunks;
 
 	/* Written by all threads: each on a cache line of its own. */
-	_Alignas(64) atomic_size_t next_chunk;
+	struct range {
+		_Alignas(64) atomic_size_t next;
+		size_t end;
+	} * ranges;                        /* [n_threads] the chunks that each begins with */
 	_Alignas(64) atomic_int n_working; /* workers not yet out of the current run */
 	_Alignas(64) atomic_uint generation;
 
@@ -53,9 +56,12 @@ struct tern_pool {
 
 static void take_chunks(struct tern_pool *pool, int worker)
 {
-	size_t chunk;
-	while ((chunk = atomic_fetch_add_explicit(&pool->next_chunk, 1, memory_order_relaxed)) < pool->n_chunks)
-		pool->task(pool->context, chunk, worker);
+	for (int i = 0; i < pool->n_threads; i++) {
+		struct range *range = &pool->ranges[(worker + i) % pool->n_threads];
+		size_t chunk;
+		while ((chunk = atomic_fetch_add_explicit(&range->next, 1, memory_order_relaxed)) < range->end)
+			pool->task(pool->context, chunk, worker);
+	}
 }
 
 /* Returns the generation that follows `seen`. */
@@ -131,8 +137,11 @@ void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t
 	}
 	pool->task = task;
 	pool->context = context;
-	pool->n_chunks = n_chunks;
-	atomic_store_explicit(&pool->next_chunk, 0, memory_order_relaxed);
+	for (size_t i = 0, n = (size_t)pool->n_threads; i < n; i++) {
+		atomic_store_explicit(&pool->ranges[i].next, n_chunks / n * i + n_chunks % n * i / n,
+		                      memory_order_relaxed);
+		pool->ranges[i].end = n_chunks / n * (i + 1) + n_chunks % n * (i + 1) / n;
+	}
 	atomic_store_explicit(&pool->n_working, pool->n_threads - 1, memory_order_relaxed);
 	publish(pool);
 	take_chunks(pool, 0);
@@ -176,9 +185,11 @@ enum tern_status tern_pool_new(struct tern_pool **out, int n_threads, struct ter
 	pool->n_threads = 1;
 	pool->threads = tern_alloc(n_workers, sizeof *pool->threads);
 	pool->workers = tern_alloc(n_workers, sizeof *pool->workers);
-	if (!pool->threads || !pool->workers) {
+	pool->ranges = tern_alloc_aligned(n_workers + 1, sizeof *pool->ranges);
+	if (!pool->threads || !pool->workers || !pool->ranges) {
 		tern_pool_free(pool);
-		return tern_fail_memory(err, n_workers * (sizeof *pool->threads + sizeof *pool->workers));
+		return tern_fail_memory(err, n_workers * (sizeof *pool->threads + sizeof *pool->workers) +
+		                                     (n_workers + 1) * sizeof *pool->ranges);
 	}
 	start_workers(pool, n_workers);
 	*out = pool;
@@ -196,6 +207,7 @@ void tern_pool_free(struct tern_pool *pool)
 	pthread_cond_destroy(&pool->done);
 	pthread_cond_destroy(&pool->wake);
 	pthread_mutex_destroy(&pool->mutex);
+	tern_free(pool->ranges);
 	tern_free(pool->workers);
 	tern_free(pool->threads);
 	tern_free(pool);
