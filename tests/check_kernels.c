@@ -88,6 +88,18 @@ static int same_floats(const char *what, const float *got, const float *expected
 	return 1;
 }
 
+static int same_halves(const char *what, const uint16_t *got, const uint16_t *expected, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int same = same_float(tern_f32_from_f16(got[i]), tern_f32_from_f16(expected[i]));
+		CHECK(same, "%s: %s[%zu] is %04x, portable has %04x (--seed %llu)", running, what, i, got[i],
+		      expected[i], (unsigned long long)seed);
+		if (!same)
+			return 0;
+	}
+	return 1;
+}
+
 static int same_integers(const char *what, const int32_t *got, const int32_t *expected, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -592,6 +604,23 @@ static int check_attention_block_q8(const struct tern_kernels *kernels, int roun
 	return compare_attention(kernels, &c);
 }
 
+/* Numbers of which many are halfway between two halves, subnormal as halves, or too large. */
+static int check_to_f16(const struct tern_kernels *kernels, int round)
+{
+	size_t n = vector_length();
+	enum fill fill = pick_fill(round);
+	float *x = fill_floats(place(&rooms[0], n, sizeof *x), n, fill);
+	uint16_t *got = place(&rooms[1], n, sizeof *got);
+	uint16_t *expected = place(&rooms[2], n, sizeof *expected);
+
+	for (size_t i = 0; i < n; i += 2)
+		x[i] = ldexpf((float)below(1 << 13), (int)below(46) - 38);
+	run_case("n %zu, %s", n, fill_names[fill]);
+	kernels->to_f16(got, x, n);
+	tern_kernels_portable.to_f16(expected, x, n);
+	return same_halves("out", got, expected, n) && rooms_intact(3);
+}
+
 /* ---- the walk over tables and slots -------------------------------------------------------------------------- */
 
 struct slot {
@@ -610,6 +639,7 @@ static const struct slot slots[] = {
         {SLOT(dot_bf16), 200},        {SLOT(silu_mul), 400},
         {SLOT(relu2_mul), 200},       {SLOT(gelu_mul), 400},
         {SLOT(attention_block), 400}, {SLOT(attention_block_q8), 300},
+        {SLOT(to_f16), 300},
 };
 enum {
 	N_SLOT = sizeof slots / sizeof *slots,

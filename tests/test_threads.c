@@ -38,7 +38,10 @@ static void check_runs(int n_threads)
 		size_t n = test_random() % MAX_CHUNKS;
 		for (size_t i = 0; i < MAX_CHUNKS; i++)
 			atomic_store(&record.runs[i], 0);
+		tern_pool_look_ahead(pool, round % n_threads, record.runs, (size_t)round % 3 * sizeof record.runs / 2);
 		tern_pool_run(pool, note, &record, n);
+		CHECK(tern_pool_first_chunk(pool, 0, n) == 0 && tern_pool_first_chunk(pool, n_threads, n) == n,
+		      "%d threads, %zu chunks", n_threads, n);
 		size_t wrong = 0;
 		for (size_t i = 0; i < MAX_CHUNKS; i++)
 			wrong += atomic_load(&record.runs[i]) != (i < n);

@@ -1,10 +1,11 @@
-/* How a run works: the caller publishes task, context and n_chunks, then raises `generation`. Workers wait for the
- * generation to change, first spinning, then asleep on a condition variable; each takes the chunks of its own range
- * in order, so that what memory was asked for ahead is what comes next, and then those that others have left; then it
- * counts itself out. The caller returns when all workers are out, so nothing of
- * one run can be seen in the next. */
+/* How a run works: the caller publishes task, context and every worker's range of chunks, then raises `generation`.
+ * Workers wait for the generation to change, first spinning, then asleep on a condition variable; each takes the chunks
+ * of its own range in order, so that what memory was asked for ahead is what comes next, and then those that others
+ * have left; then it counts itself out. The caller returns when all workers are out, so nothing of one run can be seen
+ * in the next. */
 #include "base/threads.h"
 
+#include "base/cache.h"
 #include "base/memory.h"
 
 #include <pthread.h>
@@ -25,29 +26,40 @@
 /* Some tens of microseconds: longer than the gaps between the steps of one token, far below what a person notices as
  * load while a prompt is idle. */
 enum {
-	SPIN_ROUNDS = 2000
+	SPIN_ROUNDS = 2000,
+	AHEAD_STEP = 8 * TERN_CACHE_LINE, /* asked for in one of those rounds */
+};
+
+/* Bytes that memory can be asked for. */
+struct ahead {
+	const char *bytes;
+	size_t n_bytes;
 };
 
 struct tern_pool {
 	int n_threads; /* with the caller */
 	pthread_t *threads;
 	struct worker {
-		struct tern_pool *pool;
+		/* The chunks of its range: taken by all threads, hence on a cache line of its own. */
+		_Alignas(TERN_CACHE_LINE) atomic_size_t next_chunk;
+		size_t end_chunk;
+
+		_Alignas(TERN_CACHE_LINE) struct tern_pool *pool;
 		int index;
-	} * workers;
+		struct ahead next_ahead; /* the caller's: as of the next run */
+		struct ahead ahead[2];   /* [generation % 2], so that the one in use does not change */
+		struct ahead asked;      /* the worker's: what it last began to ask for, */
+		size_t n_asked;          /* and how far it came */
+	} * workers;                     /* [n_threads], the caller is the first */
 
 	tern_task task;
 	void *context;
 
 	/* Written by all threads: each on a cache line of its own. */
-	struct range {
-		_Alignas(64) atomic_size_t next;
-		size_t end;
-	} * ranges;                        /* [n_threads] the chunks that each begins with */
-	_Alignas(64) atomic_int n_working; /* workers not yet out of the current run */
-	_Alignas(64) atomic_uint generation;
+	_Alignas(TERN_CACHE_LINE) atomic_int n_working; /* workers not yet out of the current run */
+	_Alignas(TERN_CACHE_LINE) atomic_uint generation;
 
-	_Alignas(64) pthread_mutex_t mutex; /* guards sleeping */
+	_Alignas(TERN_CACHE_LINE) pthread_mutex_t mutex; /* guards sleeping */
 	pthread_cond_t wake, done;
 	int n_asleep;         /* under mutex */
 	bool caller_asleep;   /* under mutex */
@@ -57,22 +69,46 @@ struct tern_pool {
 static void take_chunks(struct tern_pool *pool, int worker)
 {
 	for (int i = 0; i < pool->n_threads; i++) {
-		struct range *range = &pool->ranges[(worker + i) % pool->n_threads];
+		struct worker *owner = &pool->workers[(worker + i) % pool->n_threads];
 		size_t chunk;
-		while ((chunk = atomic_fetch_add_explicit(&range->next, 1, memory_order_relaxed)) < range->end)
+		while ((chunk = atomic_fetch_add_explicit(&owner->next_chunk, 1, memory_order_relaxed)) <
+		       owner->end_chunk)
 			pool->task(pool->context, chunk, worker);
 	}
 }
 
-/* Returns the generation that follows `seen`. */
-static unsigned wait_for_run(struct tern_pool *pool, unsigned seen)
+static void begin_ahead(struct worker *self, unsigned generation)
 {
+	const struct ahead *ahead = &self->ahead[generation % 2];
+
+	if (ahead->bytes == self->asked.bytes)
+		return;
+	self->asked = *ahead;
+	self->n_asked = 0;
+}
+
+/* What a thread does instead of nothing, for less than a microsecond. */
+static void idle(struct worker *self)
+{
+	if (self->n_asked >= self->asked.n_bytes) {
+		SPIN_PAUSE();
+		return;
+	}
+	for (size_t i = 0; i < AHEAD_STEP; i += TERN_CACHE_LINE)
+		__builtin_prefetch(self->asked.bytes + self->n_asked + i, 0, TERN_TO_SECOND_CACHE);
+	self->n_asked += AHEAD_STEP;
+}
+
+/* Returns the generation that follows `seen`. */
+static unsigned wait_for_run(struct worker *self, unsigned seen)
+{
+	struct tern_pool *pool = self->pool;
 	unsigned now;
 
 	for (int i = 0; i < SPIN_ROUNDS; i++) {
 		if ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) != seen)
 			return now;
-		SPIN_PAUSE();
+		idle(self);
 	}
 	pthread_mutex_lock(&pool->mutex);
 	pool->n_asleep++;
@@ -90,10 +126,11 @@ static void *worker_main(void *argument)
 	unsigned generation = 0;
 
 	for (;;) {
-		generation = wait_for_run(pool, generation);
+		generation = wait_for_run(self, generation);
 		if (atomic_load_explicit(&pool->stopping, memory_order_relaxed))
 			return NULL;
 		take_chunks(pool, self->index);
+		begin_ahead(self, generation);
 		if (atomic_fetch_sub_explicit(&pool->n_working, 1, memory_order_acq_rel) == 1) {
 			pthread_mutex_lock(&pool->mutex);
 			if (pool->caller_asleep)
@@ -118,7 +155,7 @@ static void wait_for_workers(struct tern_pool *pool)
 	for (int i = 0; i < SPIN_ROUNDS; i++) {
 		if (atomic_load_explicit(&pool->n_working, memory_order_acquire) == 0)
 			return;
-		SPIN_PAUSE();
+		idle(&pool->workers[0]);
 	}
 	pthread_mutex_lock(&pool->mutex);
 	pool->caller_asleep = true;
@@ -137,15 +174,30 @@ void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t
 	}
 	pool->task = task;
 	pool->context = context;
-	for (size_t i = 0, n = (size_t)pool->n_threads; i < n; i++) {
-		atomic_store_explicit(&pool->ranges[i].next, n_chunks / n * i + n_chunks % n * i / n,
+	unsigned generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
+	for (int i = 0; i < pool->n_threads; i++) {
+		struct worker *worker = &pool->workers[i];
+		atomic_store_explicit(&worker->next_chunk, tern_pool_first_chunk(pool, i, n_chunks),
 		                      memory_order_relaxed);
-		pool->ranges[i].end = n_chunks / n * (i + 1) + n_chunks % n * (i + 1) / n;
+		worker->end_chunk = tern_pool_first_chunk(pool, i + 1, n_chunks);
+		worker->ahead[generation % 2] = worker->next_ahead;
 	}
 	atomic_store_explicit(&pool->n_working, pool->n_threads - 1, memory_order_relaxed);
 	publish(pool);
 	take_chunks(pool, 0);
+	begin_ahead(&pool->workers[0], generation);
 	wait_for_workers(pool);
+}
+
+size_t tern_pool_first_chunk(const struct tern_pool *pool, int worker, size_t n_chunks)
+{
+	size_t n = (size_t)pool->n_threads, i = (size_t)worker;
+	return n_chunks / n * i + n_chunks % n * i / n;
+}
+
+void tern_pool_look_ahead(struct tern_pool *pool, int worker, const void *bytes, size_t n_bytes)
+{
+	pool->workers[worker].next_ahead = (struct ahead){bytes, n_bytes};
 }
 
 /* Starts workers until one is refused. They leave signals to the threads of the program, but for those that a thread
@@ -160,8 +212,10 @@ static void start_workers(struct tern_pool *pool, size_t n_workers)
 		sigdelset(&blocked, own[i]);
 	pthread_sigmask(SIG_SETMASK, &blocked, &before);
 	for (size_t i = 0; i < n_workers; i++) {
-		pool->workers[i] = (struct worker){pool, (int)i + 1};
-		if (pthread_create(&pool->threads[i], NULL, worker_main, &pool->workers[i]) != 0)
+		struct worker *worker = &pool->workers[i + 1];
+		worker->pool = pool;
+		worker->index = (int)i + 1;
+		if (pthread_create(&pool->threads[i], NULL, worker_main, worker) != 0)
 			break;
 		pool->n_threads++;
 	}
@@ -184,13 +238,12 @@ enum tern_status tern_pool_new(struct tern_pool **out, int n_threads, struct ter
 	pthread_cond_init(&pool->done, NULL);
 	pool->n_threads = 1;
 	pool->threads = tern_alloc(n_workers, sizeof *pool->threads);
-	pool->workers = tern_alloc(n_workers, sizeof *pool->workers);
-	pool->ranges = tern_alloc_aligned(n_workers + 1, sizeof *pool->ranges);
-	if (!pool->threads || !pool->workers || !pool->ranges) {
+	pool->workers = tern_alloc_aligned(n_workers + 1, sizeof *pool->workers);
+	if (!pool->threads || !pool->workers) {
 		tern_pool_free(pool);
-		return tern_fail_memory(err, n_workers * (sizeof *pool->threads + sizeof *pool->workers) +
-		                                     (n_workers + 1) * sizeof *pool->ranges);
+		return tern_fail_memory(err, n_workers * (sizeof *pool->threads + sizeof *pool->workers));
 	}
+	memset(pool->workers, 0, (n_workers + 1) * sizeof *pool->workers);
 	start_workers(pool, n_workers);
 	*out = pool;
 	return TERN_OK;
@@ -207,7 +260,6 @@ void tern_pool_free(struct tern_pool *pool)
 	pthread_cond_destroy(&pool->done);
 	pthread_cond_destroy(&pool->wake);
 	pthread_mutex_destroy(&pool->mutex);
-	tern_free(pool->ranges);
 	tern_free(pool->workers);
 	tern_free(pool->threads);
 	tern_free(pool);

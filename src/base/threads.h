@@ -22,4 +22,11 @@ int tern_pool_size(const struct tern_pool *pool);
  * range of its own and then helps the others, so fast cores take more of them. One caller at a time. */
 void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t n_chunks);
 
+/* The chunk that a worker begins with in a run of n_chunks; for the worker behind the last one, n_chunks. */
+size_t tern_pool_first_chunk(const struct tern_pool *pool, int worker, size_t n_chunks);
+
+/* From the end of its part in the next run on, while it waits for others, a worker asks memory for these bytes, which a
+ * later run will read: once, in order, as far as it comes. n_bytes 0: for nothing. */
+void tern_pool_look_ahead(struct tern_pool *pool, int worker, const void *bytes, size_t n_bytes);
+
 #endif

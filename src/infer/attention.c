@@ -97,7 +97,7 @@ enum {
 	/* Queries of a task, if no token has more: their scratch and a block of keys and values stay in a core's cache.
 	 */
 	MAX_QUERIES = 32,
-	TASKS_PER_THREAD = 8, /* so that the last to end are waited for an eighth of the time at most */
+	TASKS_PER_THREAD = 64, /* so that the last to end are waited for 1/64 of the time at most */
 	/* Tokens times blocks whose results are kept at a time; more blocks are run in turns. */
 	KEPT_RESULTS = 128,
 };
@@ -325,7 +325,7 @@ static void attend_run(const struct attention_task *task, const struct group *gr
 	end = end < task->end_block ? end : task->end_block;
 	for (size_t block = task->first_block + run * task->run_size; block < end; block++) {
 		part = kept(task, group, 1 + block - task->first_block);
-		attend_block(task, group, block, block + 1 < end, &part);
+		attend_block(task, group, block, block + 1 < task->end_block, &part);
 	}
 	if (atomic_fetch_sub_explicit(pending, 1, memory_order_acq_rel) > 1)
 		return;
@@ -399,40 +399,74 @@ static void plan(struct attention_task *task)
 	task->n_run = 1;
 }
 
+/* Cuts the blocks of a turn, n_block of them, into runs; returns the number of tasks. */
+static size_t cut(struct attention_task *task, size_t n_block)
+{
+	size_t n_pair = task->session->kv.n_head_kv * task->n_group;
+
+	if (task->is_split) {
+		size_t n_wanted = (size_t)tern_pool_size(task->session->pool) * TASKS_PER_THREAD;
+		task->n_run = divide_up(n_wanted, n_pair) < n_block ? divide_up(n_wanted, n_pair) : n_block;
+		task->run_size = divide_up(n_block, task->n_run);
+		task->n_run = divide_up(n_block, task->run_size);
+	}
+	return n_pair * task->n_run;
+}
+
 /* One turn over the blocks from first_block to end_block. */
 static void run(struct attention_task *task, size_t n_block)
 {
 	struct tern_session *session = task->session;
 	const struct tern_kv *kv = &session->kv;
-	size_t n_pair = kv->n_head_kv * task->n_group;
+	size_t n_task = cut(task, n_block);
 
-	if (task->is_split) {
-		size_t n_wanted = (size_t)tern_pool_size(session->pool) * TASKS_PER_THREAD;
-		task->n_run = divide_up(n_wanted, n_pair) < n_block ? divide_up(n_wanted, n_pair) : n_block;
-		task->run_size = divide_up(n_block, task->n_run);
-		task->n_run = divide_up(n_block, task->run_size);
-		for (size_t i = 0; i < n_pair; i++)
-			atomic_store_explicit(&session->attention_pending[i], task->n_run, memory_order_relaxed);
-	}
-	tern_session_run(session, attend, task, n_pair * task->n_run,
+	for (size_t i = 0; task->is_split && i < kv->n_head_kv * task->n_group; i++)
+		atomic_store_explicit(&session->attention_pending[i], task->n_run, memory_order_relaxed);
+	tern_session_run(session, attend, task, n_task,
 	                 task->n_token * task->n_query * kv->n_head_kv * kv->head_dim * n_block * TERN_ATTENTION_BLOCK *
 	                         2);
 }
 
-void tern_attention(struct tern_session *session, const struct tern_layer *layer, size_t layer_index, size_t n_token)
+static struct attention_task task_of(struct tern_session *session, const struct tern_layer *layer, size_t layer_index,
+                                     size_t n_token)
 {
 	struct attention_task task = {.session = session,
 	                              .layer_index = layer_index,
 	                              .window = layer->window,
 	                              .n_token = n_token,
 	                              .n_query = heads_per_group(&session->transformer->hparams)};
+	plan(&task);
+	return task;
+}
+
+void tern_attention(struct tern_session *session, const struct tern_layer *layer, size_t layer_index, size_t n_token)
+{
+	struct attention_task task = task_of(session, layer, layer_index, n_token);
 	size_t end = end_block(&task, n_token - 1), n_turn;
 
-	plan(&task);
 	n_turn = task.is_split ? KEPT_RESULTS / n_token - 1 : SIZE_MAX;
 	for (task.end_block = first_block(&task, 0); task.end_block < end;) {
 		task.first_block = task.end_block;
 		task.end_block = end - task.first_block < n_turn ? end : task.first_block + n_turn;
 		run(&task, task.end_block - task.first_block);
+	}
+}
+
+void tern_attention_ahead(struct tern_session *session, const struct tern_layer *layer, size_t layer_index,
+                          size_t n_token)
+{
+	struct attention_task task = task_of(session, layer, layer_index, 1);
+	size_t first = first_block(&task, 0), end = end_block(&task, 0), n_task = cut(&task, end - first);
+
+	for (int w = 0; n_token == 1 && w < tern_pool_size(session->pool); w++) {
+		size_t begin = tern_pool_first_chunk(session->pool, w, n_task);
+		size_t position = (first + begin % task.n_run * task.run_size) * TERN_ATTENTION_BLOCK;
+		size_t left = session->n_past - position;
+		struct tern_attention_block from, to;
+		left = left < TERN_ATTENTION_BLOCK ? left / TERN_KEY_PANEL * TERN_KEY_PANEL : TERN_ATTENTION_BLOCK;
+		tern_kv_locate(&session->kv, layer_index, begin / task.n_run, position, &from);
+		tern_kv_locate(&session->kv, layer_index, begin / task.n_run, position + left, &to);
+		tern_pool_look_ahead(session->pool, w, from.k,
+		                     (size_t)((const uint8_t *)to.k - (const uint8_t *)from.k));
 	}
 }

@@ -13,6 +13,11 @@ void tern_attention_prepare(struct tern_session *session, const struct tern_laye
  * layer->window if that is not 0. */
 void tern_attention(struct tern_session *session, const struct tern_layer *layer, size_t layer_index, size_t n_token);
 
+/* Says that tern_attention() will follow after the next run of the pool: threads that are done with that one ask memory
+ * for the keys that they will begin with. Does nothing for more than one token. */
+void tern_attention_ahead(struct tern_session *session, const struct tern_layer *layer, size_t layer_index,
+                          size_t n_token);
+
 /* Cosines and sines for positions n_past .. n_past + n_token - 1, for all kinds of layers. */
 void tern_rope_fill(struct tern_session *session, size_t n_token);
 

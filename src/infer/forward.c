@@ -105,13 +105,16 @@ static void attention_part(struct tern_session *session, const struct tern_layer
 	        {&layer->v, NULL, session->v, false},
 	};
 
+	tern_attention_ahead(session, layer, index, n_token);
 	rms_norm(session, session->normed, session->x, layer->attn_norm, h->n_embd, n_token);
 	project_several(session, qkv, 3, layer->qkv_share_input, session->normed, n_token);
 	tern_attention_prepare(session, layer, index, n_token);
+	tern_project_ahead(session, (const struct tern_linear *[]){&layer->o}, 1, n_token);
 	tern_attention(session, layer, index, n_token);
 	if (layer->attn_sub_norm)
 		rms_norm(session, session->attended, session->attended, layer->attn_sub_norm, h->n_head * h->head_dim,
 		         n_token);
+	tern_project_ahead(session, (const struct tern_linear *[]){&layer->gate, &layer->up}, 2, n_token);
 	project_to_stream(session, &layer->o, layer->attn_post_norm, session->attended, n_token);
 }
 
@@ -136,8 +139,10 @@ static void activate_token(void *context, size_t token, int worker)
 	}
 }
 
-/* False if the layer was not finished. The first two matrices are most of its work, hence the question after them. */
-static bool ffn_part(struct tern_session *session, const struct tern_layer *layer, size_t n_token)
+/* next: the layer that follows, or NULL. False if this one was not finished. The first two matrices are most of its
+ * work, hence the question after them. */
+static bool ffn_part(struct tern_session *session, const struct tern_layer *layer, const struct tern_layer *next,
+                     size_t n_token)
 {
 	const struct tern_hparams *h = &session->transformer->hparams;
 	struct tern_projection gate_up[] = {
@@ -145,6 +150,7 @@ static bool ffn_part(struct tern_session *session, const struct tern_layer *laye
 	        {&layer->up, NULL, session->up, false},
 	};
 
+	tern_project_ahead(session, (const struct tern_linear *[]){&layer->down}, 1, n_token);
 	rms_norm(session, session->normed, session->x, layer->ffn_norm, h->n_embd, n_token);
 	project_several(session, gate_up, 2, layer->gate_up_share_input, session->normed, n_token);
 	if (!may_go_on(session))
@@ -152,6 +158,8 @@ static bool ffn_part(struct tern_session *session, const struct tern_layer *laye
 	tern_session_run(session, activate_token, session, n_token, n_token * h->n_ff * 32);
 	if (layer->ffn_sub_norm)
 		rms_norm(session, session->gate, session->gate, layer->ffn_sub_norm, h->n_ff, n_token);
+	if (next)
+		tern_project_ahead(session, (const struct tern_linear *[]){&next->q, &next->k, &next->v}, 3, n_token);
 	project_to_stream(session, &layer->down, layer->ffn_post_norm, session->gate, n_token);
 	return true;
 }
@@ -169,7 +177,8 @@ bool tern_forward(struct tern_session *session, const int32_t *ids, size_t n_tok
 		if (!may_go_on(session))
 			return false;
 		attention_part(session, &t->layers[i], i, n_token);
-		if (!may_go_on(session) || !ffn_part(session, &t->layers[i], n_token))
+		const struct tern_layer *next = i + 1 < t->hparams.n_layer ? &t->layers[i + 1] : NULL;
+		if (!may_go_on(session) || !ffn_part(session, &t->layers[i], next, n_token))
 			return false;
 	}
 	return true;

@@ -84,12 +84,13 @@ void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t 
 	block->v_scales = kv->type == TERN_KV_Q8 ? kv->value_scales + index * kv->scales_per_head + position : NULL;
 }
 
-static void store_f16(uint16_t *k, uint16_t *v, size_t n, const float *key, const float *value)
+static void store_f16(uint16_t *k, uint16_t *v, size_t n, const struct tern_kernels *kernels, const float *key,
+                      const float *value, uint16_t *scratch)
 {
-	for (size_t d = 0; d < n; d++) {
-		k[d * TERN_KEY_PANEL] = tern_f16_from_f32(key[d]);
-		v[d] = tern_f16_from_f32(value[d]);
-	}
+	kernels->to_f16(scratch, key, n);
+	kernels->to_f16(v, value, n);
+	for (size_t d = 0; d < n; d++)
+		k[d * TERN_KEY_PANEL] = scratch[d];
 }
 
 /* The element is x * scale, rounded, so that the largest is 127; what is kept is the factor that leads back. */
@@ -103,7 +104,7 @@ static void store_q8(int8_t *k, int8_t *v, float *k_scale, float *v_scale, size_
 }
 
 void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels, size_t layer, size_t head,
-                   size_t position, const float *key, const float *value, int8_t *scratch)
+                   size_t position, const float *key, const float *value, void *scratch)
 {
 	size_t index = layer * kv->n_head_kv + head, lane = position % TERN_KEY_PANEL;
 	size_t k = index * kv->keys_per_head + (position - lane) * kv->head_dim + lane;
@@ -114,6 +115,6 @@ void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels,
 		store_q8((int8_t *)kv->keys + k, (int8_t *)kv->values + v, kv->key_scales + scale,
 		         kv->value_scales + scale, kv->head_dim, kernels, key, value, scratch);
 	else
-		store_f16((uint16_t *)(void *)kv->keys + k, (uint16_t *)(void *)kv->values + v, kv->head_dim, key,
-		          value);
+		store_f16((uint16_t *)(void *)kv->keys + k, (uint16_t *)(void *)kv->values + v, kv->head_dim, kernels,
+		          key, value, scratch);
 }

@@ -41,8 +41,8 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *hparams, enum tern_kv
 void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t position,
                     struct tern_attention_block *block);
 
-/* Stores the key and value ([head_dim] each) of one head at a position. scratch: head_dim bytes. */
+/* Stores the key and value ([head_dim] each) of one head at a position. scratch: of head_dim half floats. */
 void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels, size_t layer, size_t head,
-                   size_t position, const float *key, const float *value, int8_t *scratch);
+                   size_t position, const float *key, const float *value, void *scratch);
 
 #endif

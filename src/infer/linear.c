@@ -11,9 +11,10 @@ enum {
 	PANELS_PER_TILE = 8,   /* panels per kernel call with that many tokens: 64 KB of sums */
 	FEW_TOKENS = 32,       /* up to so many, a thread takes longer stretches of the weights at a time */
 	MOST_PANELS = PANELS_PER_TILE * TOKENS_PER_TILE / FEW_TOKENS,
-	CHUNKS_PER_THREAD = 5,
+	CHUNKS_PER_THREAD = 10,
 	STORE_AHEAD = 2, /* tokens whose place in the output is asked for before its turn */
 	MAX_PROJECTIONS = 3,
+	AHEAD_BYTES = 1 << 18, /* half of the second-level cache of a core that has little of it */
 };
 _Static_assert(sizeof(int32_t) == sizeof(float), "the scratch takes sums or results");
 
@@ -82,14 +83,19 @@ struct tile {
 	size_t first_token, n_token;
 };
 
-static void store(const struct tern_projection *projection, size_t row, size_t token, float y)
+/* Products of a token and a tile's rows. */
+static void store(const struct tern_projection *projection, const struct tile *tile, size_t token, float *restrict y)
 {
 	const struct tern_linear *linear = projection->linear;
-	float *out = &projection->out[token * linear->n_row + row];
+	float *restrict out = &projection->out[token * linear->n_row + tile->first_row];
 
-	if (linear->bias)
-		y += linear->bias[row];
-	*out = projection->add ? *out + y : y;
+	for (size_t r = 0; linear->bias && r < tile->n_row; r++)
+		y[r] += linear->bias[tile->first_row + r];
+	if (projection->add)
+		for (size_t r = 0; r < tile->n_row; r++)
+			out[r] += y[r];
+	else
+		memcpy(out, y, tile->n_row * sizeof *out);
 }
 
 /* Asks for the cache lines that store() will write a tile's rows of a token to. */
@@ -108,6 +114,7 @@ static void project_whole(const struct tern_session *session, const struct tern_
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, panel_bytes = tern_t2r16_panel_bytes(n_col);
 	const uint8_t *panels = linear->panels + tile->first_row / TERN_PANEL_ROWS * panel_bytes;
+	float y[MOST_PANELS * TERN_PANEL_ROWS];
 
 	session->kernels->dot_ternary(sums, panels, panel_bytes, tile->n_panel,
 	                              projection->input->q + tile->first_token * n_col, n_col, tile->n_token, n_col);
@@ -117,8 +124,8 @@ static void project_whole(const struct tern_session *session, const struct tern_
 		if (t + STORE_AHEAD < tile->n_token)
 			prefetch_output(projection, tile, tile->first_token + t + STORE_AHEAD);
 		for (size_t r = 0; r < tile->n_row; r++)
-			store(projection, tile->first_row + r, tile->first_token + t,
-			      (float)(sums[r] - activation.sum) * factor);
+			y[r] = (float)(sums[r] - activation.sum) * factor;
+		store(projection, tile, tile->first_token + t, y);
 	}
 }
 
@@ -152,8 +159,7 @@ static void project_groups(const struct tern_session *session, const struct tern
 	for (size_t t = 0; t < tile->n_token; t++) {
 		if (t + STORE_AHEAD < tile->n_token)
 			prefetch_output(projection, tile, tile->first_token + t + STORE_AHEAD);
-		for (size_t r = 0; r < tile->n_row; r++)
-			store(projection, tile->first_row + r, tile->first_token + t, y[t * width + r]);
+		store(projection, tile, tile->first_token + t, y + t * width);
 	}
 }
 
@@ -196,19 +202,50 @@ static size_t chunk_panels(const struct tern_session *session, size_t n_panel, s
 	return share < 4 ? 4 : share > MOST_PANELS ? MOST_PANELS : share;
 }
 
+/* Fills in how the rows of some matrices are cut into chunks. */
+static void cut(struct project_task *task, const struct tern_linear *const *linears, size_t n_linear)
+{
+	size_t n_panel = 0;
+
+	for (size_t i = 0; i < n_linear; i++)
+		n_panel += tern_panel_count(linears[i]->n_row);
+	task->chunk_rows = chunk_panels(task->session, n_panel, task->n_token) * TERN_PANEL_ROWS;
+	for (size_t i = 0; i < n_linear; i++)
+		task->first_chunk[i + 1] =
+		        task->first_chunk[i] + (linears[i]->n_row + task->chunk_rows - 1) / task->chunk_rows;
+}
+
 void tern_project(struct tern_session *session, const struct tern_projection *projections, size_t n_projection,
                   size_t n_token)
 {
 	struct project_task task = {session, projections, n_token, 0, {0}};
-	size_t work = 0, n_panel = 0;
+	const struct tern_linear *linears[MAX_PROJECTIONS];
+	size_t work = 0;
 
-	for (size_t i = 0; i < n_projection; i++)
-		n_panel += tern_panel_count(projections[i].linear->n_row);
-	task.chunk_rows = chunk_panels(session, n_panel, n_token) * TERN_PANEL_ROWS;
 	for (size_t i = 0; i < n_projection; i++) {
-		const struct tern_linear *linear = projections[i].linear;
-		task.first_chunk[i + 1] = task.first_chunk[i] + (linear->n_row + task.chunk_rows - 1) / task.chunk_rows;
-		work += linear->n_row * linear->n_col * n_token;
+		linears[i] = projections[i].linear;
+		work += linears[i]->n_row * linears[i]->n_col * n_token;
 	}
+	cut(&task, linears, n_projection);
 	tern_session_run(session, project_chunk, &task, task.first_chunk[n_projection], work);
+}
+
+void tern_project_ahead(struct tern_session *session, const struct tern_linear *const *linears, size_t n_linear,
+                        size_t n_token)
+{
+	struct project_task task = {session, NULL, n_token, 0, {0}};
+
+	if (n_token > FEW_TOKENS || tern_pool_size(session->pool) == 1)
+		return;
+	cut(&task, linears, n_linear);
+	for (int w = 0; w < tern_pool_size(session->pool); w++) {
+		size_t chunk = tern_pool_first_chunk(session->pool, w, task.first_chunk[n_linear]), i = 0;
+		while (chunk >= task.first_chunk[i + 1])
+			i++;
+		size_t panel_bytes = tern_t2r16_panel_bytes(linears[i]->n_col);
+		size_t first = (chunk - task.first_chunk[i]) * task.chunk_rows / TERN_PANEL_ROWS * panel_bytes;
+		size_t n_bytes = tern_panel_count(linears[i]->n_row) * panel_bytes - first;
+		tern_pool_look_ahead(session->pool, w, linears[i]->panels + first,
+		                     n_bytes < AHEAD_BYTES ? n_bytes : AHEAD_BYTES);
+	}
 }

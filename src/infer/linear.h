@@ -20,6 +20,11 @@ struct tern_projection {
 void tern_project(struct tern_session *session, const struct tern_projection *projections, size_t n_projection,
                   size_t n_token);
 
+/* Says what the tern_project() after the next one will multiply with: threads that are done with the one before ask
+ * memory for the beginning of it. For few tokens, when reading is the work; else it does nothing. */
+void tern_project_ahead(struct tern_session *session, const struct tern_linear *const *linears, size_t n_linear,
+                        size_t n_token);
+
 /* Bytes of scratch a worker needs. */
 size_t tern_linear_scratch_bytes(void);
 

@@ -128,6 +128,9 @@ struct tern_kernels {
 	float (*dot_f16)(const uint16_t *a, const float *x, size_t n);
 	float (*dot_bf16)(const uint16_t *a, const float *x, size_t n);
 
+	/* out[i] = x[i] as a half float, rounded to even. */
+	void (*to_f16)(uint16_t *out, const float *x, size_t n);
+
 	/* gate[i] = f(gate[i]) * up[i], with f(x) = x / (1 + exp(-x)); max(x, 0)^2;
 	 * x / (1 + exp(-2u)), u = 0.79788456 * (x + 0.044715 x^3) (GELU by tanh, rewritten without cancellation). */
 	void (*silu_mul)(float *gate, const float *up, size_t n);

@@ -10,6 +10,7 @@
  *                     8 queries at a time, else 4
  *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
  *     LOAD_BF16(h)    the same of bfloat16
+ *     STORE_F16(h, v) VECTOR_LANES floats, rounded to even, to uint16_t *h
  *     LOAD_I8(q)      VECTOR_LANES int8 from const int8_t *q, any alignment, as vfloat
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
@@ -18,6 +19,7 @@
 #define TERN_KERNELS_LANES_H
 
 #include "base/bytes.h"
+#include "base/cache.h"
 #include "kernels/compiler.h"
 #include "kernels/kernels.h"
 
@@ -157,6 +159,21 @@ static float dot_f32(const float *a, const float *x, size_t n) { return dot(a, x
 static float dot_f16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_F16); }
 static float dot_bf16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_BF16); }
 static float sum_squares(const float *x, size_t n) { return dot(x, x, n, ELEMENT_F32); }
+
+/* ---- half floats ---------------------------------------------------------------------------------------------- */
+
+static void to_f16(uint16_t *out, const float *x, size_t n)
+{
+	uint16_t rest[VECTOR_LANES];
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		STORE_F16(out + i, load(x + i));
+	if (i < n) {
+		STORE_F16(rest, load_first(x + i, n - i));
+		memcpy(out + i, rest, (n - i) * sizeof *out);
+	}
+}
 
 /* ---- normalising and quantising ---------------------------------------------------------------------------- */
 
@@ -302,10 +319,12 @@ INLINE vfloat load_elements(const void *elements, size_t i, bool is_q8)
 }
 
 /* The scores of n_query queries at n_panel panels of 16 positions; n_query * n_panel <= LANE_GROUPS, constants. Asks
- * memory for the next keys, which may lie on another page, and for the values of these positions, which will be read in
- * columns. */
+ * memory for the values of these positions, which will be read in columns; the keys were asked for while the values
+ * before them were read. Either is for the second-level cache: a block of both is more than the first has room for, and
+ * what waits for memory there stands in the way of what is read. */
 INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query, size_t n_panel, bool is_q8)
 {
+	const size_t steps_per_line = is_q8 ? 4 : 2; /* of 16 elements */
 	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
 	const struct tern_attention_block *b = a->block;
 	size_t head_dim = b->head_dim, panel_size = head_dim * LANES;
@@ -315,8 +334,8 @@ INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query
 		UNROLL
 		for (size_t p = 0; p < n_panel; p++) {
 			size_t at = p * panel_size + d * LANES;
-			__builtin_prefetch(element_at(k, at + n_panel * panel_size, is_q8));
-			__builtin_prefetch(element_at(v, at, is_q8));
+			if (d % steps_per_line == 0)
+				__builtin_prefetch(element_at(v, at, is_q8), 0, TERN_TO_SECOND_CACHE);
 			UNROLL
 			for (size_t l = 0; l < VECTORS; l++) {
 				vfloat key = load_elements(k, at + l * VECTOR_LANES, is_q8);
@@ -369,10 +388,6 @@ INLINE void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *m
 	*sum = tree_sum(weights);
 }
 
-/* The order in which 0 .. TERN_ATTENTION_BLOCK - 1 are asked for in advance: from four places in turn, since memory
- * delivers from several pages at a time faster than from one. */
-INLINE size_t next_j(size_t j) { return j % 4 * (TERN_ATTENTION_BLOCK / 4) + j / 4; }
-
 /* n_group groups of 16 values from group `first` on, weighted for n_query queries; n_query * n_group <= LANE_GROUPS,
  * constants. Asks memory for as many of the keys that come next. */
 INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_group, bool is_q8)
@@ -387,7 +402,8 @@ INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query
 		UNROLL
 		for (size_t g = 0; g < n_group; g++) {
 			if (g % 2 == 0)
-				__builtin_prefetch(element_at(next, (g * n_pos + next_j(j) * 2) * LANES, is_q8));
+				__builtin_prefetch(element_at(next, (g * n_pos + j * 2) * LANES, is_q8), 0,
+				                   TERN_TO_SECOND_CACHE);
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++) {
 				vfloat value = load_elements(values, g * LANES + v * VECTOR_LANES, is_q8);
@@ -413,11 +429,14 @@ INLINE void scale_weights(float *weights, const float *scales, size_t n_padded)
 INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 {
 	const size_t step = LANE_GROUPS / n_query < 8 ? LANE_GROUPS / n_query : 8; /* panels, groups of values */
+	const size_t small_step = step < 2 ? step : 2;
 	const struct tern_attention_block *b = a->block;
 	size_t n_panel = (b->n_pos + LANES - 1) / LANES, n_group = a->value_stride / LANES, p = 0, g = 0;
 
 	for (; p + step <= n_panel; p += step)
 		score_panels(a, p, n_query, step, is_q8);
+	for (; p + small_step <= n_panel; p += small_step)
+		score_panels(a, p, n_query, small_step, is_q8);
 	for (; p < n_panel; p++)
 		score_panels(a, p, n_query, 1, is_q8);
 	for (size_t i = 0; i < n_query; i++) {
@@ -428,6 +447,8 @@ INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 	}
 	for (; g + step <= n_group; g += step)
 		weigh_values(a, g, n_query, step, is_q8);
+	for (; g + small_step <= n_group; g += small_step)
+		weigh_values(a, g, n_query, small_step, is_q8);
 	for (; g < n_group; g++)
 		weigh_values(a, g, n_query, 1, is_q8);
 	for (size_t i = 0; i < n_query; i++)
@@ -471,9 +492,9 @@ static void attention_block(const struct tern_attention_block *block) { attend_a
 static void attention_block_q8(const struct tern_attention_block *block) { attend_all(block, true); }
 
 /* The slots that these functions fill, for a table's initializer. */
-#define LANES_SLOTS                                                                                                   \
-	.sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, .dot_f32 = dot_f32,       \
-	.dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .silu_mul = silu_mul, .relu2_mul = relu2_mul, .gelu_mul = gelu_mul, \
-	.attention_block = attention_block, .attention_block_q8 = attention_block_q8
+#define LANES_SLOTS                                                                                               \
+	.sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, .dot_f32 = dot_f32,   \
+	.dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .to_f16 = to_f16, .silu_mul = silu_mul, .relu2_mul = relu2_mul, \
+	.gelu_mul = gelu_mul, .attention_block = attention_block, .attention_block_q8 = attention_block_q8
 
 #endif

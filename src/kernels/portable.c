@@ -187,6 +187,12 @@ static float dot_bf16(const uint16_t *a, const float *x, size_t n)
 	return tree_sum(lanes);
 }
 
+static void to_f16(uint16_t *out, const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = tern_f16_from_f32(x[i]);
+}
+
 static void silu_mul(float *gate, const float *up, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -276,6 +282,7 @@ const struct tern_kernels tern_kernels_portable = {
         .dot_f32 = dot_f32,
         .dot_f16 = dot_f16,
         .dot_bf16 = dot_bf16,
+        .to_f16 = to_f16,
         .silu_mul = silu_mul,
         .relu2_mul = relu2_mul,
         .gelu_mul = gelu_mul,
