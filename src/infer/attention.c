@@ -455,10 +455,13 @@ void tern_attention(struct tern_session *session, const struct tern_layer *layer
 void tern_attention_ahead(struct tern_session *session, const struct tern_layer *layer, size_t layer_index,
                           size_t n_token)
 {
-	struct attention_task task = task_of(session, layer, layer_index, 1);
-	size_t first = first_block(&task, 0), end = end_block(&task, 0), n_task = cut(&task, end - first);
+	int n_thread = tern_pool_size(session->pool);
 
-	for (int w = 0; n_token == 1 && w < tern_pool_size(session->pool); w++) {
+	if (n_token > 1 || n_thread == 1)
+		return;
+	struct attention_task task = task_of(session, layer, layer_index, n_token);
+	size_t first = first_block(&task, 0), n_task = cut(&task, end_block(&task, 0) - first);
+	for (int w = 0; w < n_thread; w++) {
 		size_t begin = tern_pool_first_chunk(session->pool, w, n_task);
 		size_t position = (first + begin % task.n_run * task.run_size) * TERN_ATTENTION_BLOCK;
 		size_t left = session->n_past - position;

@@ -191,11 +191,12 @@ static void project_chunk(void *context, size_t chunk, int worker)
 }
 
 /* Few tokens: reading the weights is the work, and memory is fastest in long stretches, each of which costs the start
- * of its streams and what was prefetched past its end; but there have to be several for each thread, since threads are
- * not equally fast. Many tokens: what the scratch holds. */
+ * of its streams and what was prefetched past its end; but there have to be several for each of many threads, since
+ * they are not equally fast. Many tokens: what the scratch holds. */
 static size_t chunk_panels(const struct tern_session *session, size_t n_panel, size_t n_token)
 {
-	size_t share = n_panel / ((size_t)tern_pool_size(session->pool) * CHUNKS_PER_THREAD) / 4 * 4;
+	size_t n_thread = (size_t)tern_pool_size(session->pool);
+	size_t share = n_thread > 1 ? n_panel / (n_thread * CHUNKS_PER_THREAD) / 4 * 4 : MOST_PANELS;
 
 	if (n_token > FEW_TOKENS)
 		return PANELS_PER_TILE;

@@ -33,6 +33,7 @@ enum {
 };
 
 typedef float vfloat __attribute__((vector_size(4 * VECTOR_LANES)));
+typedef float vfloat4 __attribute__((vector_size(16)));                /* the least that every CPU has */
 typedef int32_t vint __attribute__((vector_size(4 * VECTOR_LANES)));   /* what comparing gives: 0 or -1 */
 typedef uint32_t vuint __attribute__((vector_size(4 * VECTOR_LANES))); /* bits, and integers that may wrap */
 
@@ -96,20 +97,27 @@ struct scaled {
 
 /* ---- sums in 16 lanes -------------------------------------------------------------------------------------- */
 
-/* Adds up 16 lanes as the fixed tree: whole registers first, then the lanes of the one that is left. */
+/* Adds up 16 lanes as the fixed tree: lane i + lane i+8, then +4, +2, +1. */
 INLINE float tree_sum(const vfloat sum[VECTORS])
 {
-	vfloat left[VECTORS];
+	vfloat4 quarters[LANES / 4];
+
+	memcpy(quarters, sum, sizeof quarters);
+	quarters[0] += quarters[2];
+	quarters[1] += quarters[3];
+	quarters[0] += quarters[1];
+	return (quarters[0][0] + quarters[0][2]) + (quarters[0][1] + quarters[0][3]);
+}
+
+/* The largest of all lanes; if one is a NaN, all have to be. */
+INLINE float largest_lane(vfloat v)
+{
 	float lanes[VECTOR_LANES];
 
-	memcpy(left, sum, sizeof left);
-	for (size_t step = VECTORS / 2; step > 0; step /= 2)
-		for (size_t v = 0; v < step; v++)
-			left[v] += left[v + step];
-	store(lanes, left[0]);
+	store(lanes, v);
 	for (size_t step = VECTOR_LANES / 2; step > 0; step /= 2)
 		for (size_t i = 0; i < step; i++)
-			lanes[i] += lanes[i + step];
+			lanes[i] = lanes[i + step] > lanes[i] ? lanes[i + step] : lanes[i];
 	return lanes[0];
 }
 
@@ -370,9 +378,7 @@ INLINE void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *m
 		vfloat score = load(scores + j);
 		largest = select(score > largest, score, largest);
 	}
-	*max = largest[0];
-	for (size_t l = 1; l < VECTOR_LANES; l++)
-		*max = largest[l] > *max ? largest[l] : *max;
+	*max = largest_lane(largest);
 	if (*max == 0.0f) { /* of zeros the first one counts, which is to say its sign */
 		size_t first = n_skip;
 		while (scores[first] != 0.0f)
