@@ -64,8 +64,25 @@ static void put_speed(struct text *text, const char *label, const struct chat_sp
 	text_append(text, "\n", 1);
 }
 
+/* The tokens of what has been said, 0 of nothing. Says so and returns false if that cannot be told. */
+static bool count_tokens(struct chat *chat, size_t *n_tokens)
+{
+	struct conversation_ids ids = {0};
+	struct tern_error err;
+
+	if ((chat->talk.n_messages > 0 || chat->talk.system) &&
+	    conversation_tokenize(&chat->talk, chat->loader.opened.model, 0, &ids, &err)) {
+		chat_failed(chat, &err);
+		return false;
+	}
+	*n_tokens = ids.n_ids;
+	tern_free(ids.ids);
+	return true;
+}
+
 void chat_stats(struct chat *chat, const char *argument)
 {
+	size_t n_tokens;
 	uint64_t n_resident = tern_resident_memory();
 	char bytes[FORMAT_SIZE];
 	struct text text = {0};
@@ -77,8 +94,8 @@ void chat_stats(struct chat *chat, const char *argument)
 	} else {
 		text_printf(&text, "no answer yet\n");
 	}
-	if (chat->is_loaded)
-		text_printf(&text, "context      %d of %d tokens\n", tern_session_n_past(chat->loader.session),
+	if (chat->is_loaded && count_tokens(chat, &n_tokens))
+		text_printf(&text, "context      %zu of %d tokens\n", n_tokens,
 		            tern_session_n_ctx(chat->loader.session));
 	if (n_resident > 0)
 		text_printf(&text, "memory       %s, the used part of the model included\n",
@@ -89,10 +106,8 @@ void chat_stats(struct chat *chat, const char *argument)
 void chat_context(struct chat *chat, const char *argument)
 {
 	const struct conversation *talk = &chat->talk;
-	struct conversation_ids ids;
-	struct tern_error err;
 	struct text text = {0};
-	size_t n_ctx, n_inside = talk->n_messages - talk->n_outside;
+	size_t n_tokens, n_ctx, n_inside = talk->n_messages - talk->n_outside;
 
 	(void)argument;
 	if (chat_need_model(chat))
@@ -103,16 +118,13 @@ void chat_context(struct chat *chat, const char *argument)
 		screen_say(&text);
 		return;
 	}
-	if (conversation_tokenize(talk, chat->loader.opened.model, 0, &ids, &err)) {
-		chat_failed(chat, &err);
+	if (!count_tokens(chat, &n_tokens))
 		return;
-	}
-	text_printf(&text, "%zu of %zu tokens (%.0f %%): ", ids.n_ids, n_ctx, 100 * (double)ids.n_ids / (double)n_ctx);
+	text_printf(&text, "%zu of %zu tokens (%.0f %%): ", n_tokens, n_ctx, 100 * (double)n_tokens / (double)n_ctx);
 	text_printf(&text, "%s%zu message%s", talk->system && !talk->omits_system ? "the system text and " : "",
 	            n_inside, n_inside == 1 ? "" : "s");
 	if (talk->n_outside > 0)
 		text_printf(&text, "; %zu older ones have left", talk->n_outside);
 	text_append(&text, "\n", 1);
 	screen_say(&text);
-	tern_free(ids.ids);
 }
