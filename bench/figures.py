@@ -14,19 +14,19 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# What is measured, the arguments of `tern bench` ({t}: threads), and the kernels, or None for the best of this CPU.
+# In an order that puts what is compared with each other side by side: what is measured, the arguments of `tern bench` ({t}: threads), and the kernels, or None for the best of this CPU.
 CONFIGURATIONS = [
     ("generating, empty context", "--shape 2b -t {t} -p 0 -n 128", None),
+    ("generating, scales per 128 columns", "--shape 2b:128 -t {t} -p 0 -n 128", None),
     ("generating, one thread", "--shape 2b -t 1 -p 0 -n 64", None),
     ("generating at depth 4096", "--shape 2b -t {t} -p 0 -n 64 -d 4096 --no-warmup", None),
     ("generating at depth 4096, --kv q8", "--shape 2b -t {t} -p 0 -n 64 -d 4096 --no-warmup --kv q8", None),
     ("generating, AVX2", "--shape 2b -t {t} -p 0 -n 64", "avx2"),
+    ("prompt of 512, scales per 128 columns", "--shape 2b:128 -t {t} -p 512 -n 0", None),
     ("prompt of 512", "--shape 2b -t {t} -p 512 -n 0", None),
     ("prompt of 512, one thread", "--shape 2b -t 1 -p 512 -n 0", None),
     ("prompt of 512, AVX-VNNI", "--shape 2b -t {t} -p 512 -n 0", "avxvnni"),
     ("prompt of 512, AVX2", "--shape 2b -t {t} -p 512 -n 0", "avx2"),
-    ("prompt of 512, scales per 128 columns", "--shape 2b:128 -t {t} -p 512 -n 0", None),
-    ("generating, scales per 128 columns", "--shape 2b:128 -t {t} -p 0 -n 128", None),
     ("shipped model, generating, one thread", "-t 1 -p 0 -n 128", None),
 ]
 
