@@ -14,7 +14,8 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# In an order that puts what is compared with each other side by side: what is measured, the arguments of `tern bench` ({t}: threads), and the kernels, or None for the best of this CPU.
+# What is measured, the arguments of `tern bench` ({t}: threads), and the kernels, or None for the best of this CPU. What
+# is compared with each other stands side by side.
 CONFIGURATIONS = [
     ("generating, empty context", "--shape 2b -t {t} -p 0 -n 128", None),
     ("generating, scales per 128 columns", "--shape 2b:128 -t {t} -p 0 -n 128", None),

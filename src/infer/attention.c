@@ -97,7 +97,10 @@ enum {
 	/* Queries of a task, if no token has more: their scratch and a block of keys and values stay in a core's cache.
 	 */
 	MAX_QUERIES = 32,
-	TASKS_PER_THREAD = 64, /* so that the last to end are waited for 1/64 of the time at most */
+	/* So that the last to end are waited for a small part of the time only. More groups share the reading of keys
+	 * and values with fewer tokens, so they are few; runs of blocks cost nothing but their start. */
+	GROUPS_PER_THREAD = 8,
+	RUNS_PER_THREAD = 64,
 	/* Tokens times blocks whose results are kept at a time; more blocks are run in turns. */
 	KEPT_RESULTS = 128,
 };
@@ -385,15 +388,16 @@ static void plan(struct attention_task *task)
 {
 	const struct tern_session *session = task->session;
 	size_t n_thread = (size_t)tern_pool_size(session->pool), n_head_kv = session->kv.n_head_kv;
-	size_t n_wanted = n_thread > 1 ? n_thread * TASKS_PER_THREAD : 1;
+	size_t n_group_wanted = n_thread > 1 ? n_thread * GROUPS_PER_THREAD : 1;
+	size_t n_run_wanted = n_thread > 1 ? n_thread * RUNS_PER_THREAD : 1;
 	size_t n_block = end_block(task, task->n_token - 1) - first_block(task, 0);
 	size_t largest = max_group_size(&session->transformer->hparams);
 
 	task->group_size = task->n_token < largest ? task->n_token : largest;
-	task->is_split = n_head_kv * divide_up(task->n_token, task->group_size) < n_wanted && n_block > 1 &&
+	task->is_split = n_head_kv * divide_up(task->n_token, task->group_size) < n_run_wanted && n_block > 1 &&
 	                 task->n_token <= KEPT_RESULTS / 4;
 	while (!task->is_split && task->group_size > 1 &&
-	       n_head_kv * divide_up(task->n_token, task->group_size) < n_wanted)
+	       n_head_kv * divide_up(task->n_token, task->group_size) < n_group_wanted)
 		task->group_size = divide_up(task->group_size, 2);
 	task->n_group = divide_up(task->n_token, task->group_size);
 	task->n_run = 1;
@@ -405,7 +409,7 @@ static size_t cut(struct attention_task *task, size_t n_block)
 	size_t n_pair = task->session->kv.n_head_kv * task->n_group;
 
 	if (task->is_split) {
-		size_t n_wanted = (size_t)tern_pool_size(task->session->pool) * TASKS_PER_THREAD;
+		size_t n_wanted = (size_t)tern_pool_size(task->session->pool) * RUNS_PER_THREAD;
 		task->n_run = divide_up(n_wanted, n_pair) < n_block ? divide_up(n_wanted, n_pair) : n_block;
 		task->run_size = divide_up(n_block, task->n_run);
 		task->n_run = divide_up(n_block, task->run_size);

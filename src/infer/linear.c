@@ -83,7 +83,7 @@ struct tile {
 	size_t first_token, n_token;
 };
 
-/* Products of a token and a tile's rows. */
+/* Puts the products of a token and a tile's rows in their place; y is scratch afterwards. */
 static void store(const struct tern_projection *projection, const struct tile *tile, size_t token, float *restrict y)
 {
 	const struct tern_linear *linear = projection->linear;
@@ -163,15 +163,21 @@ static void project_groups(const struct tern_session *session, const struct tern
 	}
 }
 
-static void project_chunk(void *context, size_t chunk, int worker)
+/* Which of the matrices a chunk belongs to. */
+static size_t matrix_of(const struct project_task *task, size_t chunk)
 {
-	const struct project_task *task = context;
-	const struct tern_projection *projection = task->projections;
 	size_t i = 0;
 
 	while (chunk >= task->first_chunk[i + 1])
 		i++;
-	projection += i;
+	return i;
+}
+
+static void project_chunk(void *context, size_t chunk, int worker)
+{
+	const struct project_task *task = context;
+	size_t i = matrix_of(task, chunk);
+	const struct tern_projection *projection = &task->projections[i];
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(task->session, linear->n_col) < linear->n_col;
 	struct tile tile = {.first_row = (chunk - task->first_chunk[i]) * task->chunk_rows};
@@ -191,8 +197,8 @@ static void project_chunk(void *context, size_t chunk, int worker)
 }
 
 /* Few tokens: reading the weights is the work, and memory is fastest in long stretches, each of which costs the start
- * of its streams and what was prefetched past its end; but there have to be several for each of many threads, since
- * they are not equally fast. Many tokens: what the scratch holds. */
+ * of its streams; but there have to be several for each of many threads, since they are not equally fast. Many tokens:
+ * what the scratch holds. */
 static size_t chunk_panels(const struct tern_session *session, size_t n_panel, size_t n_token)
 {
 	size_t n_thread = (size_t)tern_pool_size(session->pool);
@@ -240,9 +246,8 @@ void tern_project_ahead(struct tern_session *session, const struct tern_linear *
 		return;
 	cut(&task, linears, n_linear);
 	for (int w = 0; w < tern_pool_size(session->pool); w++) {
-		size_t chunk = tern_pool_first_chunk(session->pool, w, task.first_chunk[n_linear]), i = 0;
-		while (chunk >= task.first_chunk[i + 1])
-			i++;
+		size_t chunk = tern_pool_first_chunk(session->pool, w, task.first_chunk[n_linear]);
+		size_t i = matrix_of(&task, chunk);
 		size_t panel_bytes = tern_t2r16_panel_bytes(linears[i]->n_col);
 		size_t first = (chunk - task.first_chunk[i]) * task.chunk_rows / TERN_PANEL_ROWS * panel_bytes;
 		size_t n_bytes = tern_panel_count(linears[i]->n_row) * panel_bytes - first;

@@ -212,6 +212,7 @@ static enum tern_status check_export(const struct gguf_source *source, const str
 {
 	bool is_tq2_0 = target == GGUF_TARGET_TQ2_0;
 	size_t block = is_tq2_0 ? TQ2_0_BLOCK : I2_S_BLOCK;
+	float half_scale = tern_f32_from_f16(tern_f16_from_f32(ternary->scale));
 
 	if (ternary->n_col % block)
 		return gguf_plan_fail(source, step, err, "%zu columns are no multiple of %zu, which %s demands",
@@ -222,10 +223,10 @@ static enum tern_status check_export(const struct gguf_source *source, const str
 	if (is_tq2_0 && ternary->group % TQ2_0_BLOCK)
 		return gguf_plan_fail(source, step, err,
 		                      "has a scale for every %zu columns; TQ2_0 has one for every 256", ternary->group);
-	if (is_tq2_0 && ternary->scale > 0.0f && tern_f32_from_f16(tern_f16_from_f32(ternary->scale)) == 0.0f)
+	if (is_tq2_0 && ternary->scale > 0.0f && half_scale == 0.0f)
 		return gguf_plan_fail(source, step, err, "its scale, %g, is too small for the half floats of TQ2_0",
 		                      (double)ternary->scale);
-	if (is_tq2_0 && !isfinite(tern_f32_from_f16(tern_f16_from_f32(ternary->scale))))
+	if (is_tq2_0 && !isfinite(half_scale))
 		return gguf_plan_fail(source, step, err, "its scale, %g, is too large for the half floats of TQ2_0",
 		                      (double)ternary->scale);
 	return TERN_OK;
