@@ -36,8 +36,8 @@ endif
 ifneq ($(filter aarch64% arm64%,$(MACHINE)),)
 LIB_SOURCES += $(wildcard src/kernels/arm/*.c)
 endif
-$(BUILD)/src/kernels/x86/avx2.o: ISA_CFLAGS := -mavx2 -mf16c
-$(BUILD)/src/kernels/x86/avxvnni.o: ISA_CFLAGS := -mavx2 -mf16c -mavxvnni
+$(BUILD)/src/kernels/x86/avx2.o: ISA_CFLAGS := -mavx2 -mf16c -mfma
+$(BUILD)/src/kernels/x86/avxvnni.o: ISA_CFLAGS := -mavx2 -mf16c -mfma -mavxvnni
 $(BUILD)/src/kernels/x86/avx512vnni.o: ISA_CFLAGS := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 $(BUILD)/src/kernels/arm/dotprod.o: ISA_CFLAGS := -march=armv8.2-a+dotprod
 $(BUILD)/src/kernels/arm/i8mm.o: ISA_CFLAGS := -march=armv8.2-a+dotprod+i8mm

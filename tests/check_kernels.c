@@ -500,6 +500,7 @@ static int compare_attention(const struct tern_kernels *kernels, const struct at
 
 	if (!expected)
 		exit(1);
+	tern_kernels_portable.narrow(c->q, c->n_query * c->head_dim);
 	(c->k_scales ? kernels->attention_block_q8 : kernels->attention_block)(&block);
 	block.out = expected;
 	block.max = expected_max = expected + n_out;
@@ -525,7 +526,7 @@ static int check_attention_exp(const struct tern_kernels *kernels)
 	c.v = v;
 	k[1] = v[16] = tern_f16_from_f32(1.0f);
 	for (size_t i = 0; i < c.n_query; i++) /* -110 .. 0, and finely around where exp is cut off */
-		c.q[i] = i % 4 ? -(float)below(1u << 31) * 0x1.b8p-25f : -86.5f - (float)below(1u << 24) * 0x1p-24f;
+		c.q[i] = i % 4 ? -(float)below(1u << 31) * 0x1.b8p-25f : -76.5f - (float)below(1u << 24) * 0x1p-24f;
 	run_case("exp");
 	return compare_attention(kernels, &c);
 }
@@ -621,6 +622,25 @@ static int check_to_f16(const struct tern_kernels *kernels, int round)
 	return same_halves("out", got, expected, n) && rooms_intact(3);
 }
 
+/* Among them numbers just below and above the limits, and halfway between two of 13 bits. */
+static int check_narrow(const struct tern_kernels *kernels, int round)
+{
+	size_t n = vector_length();
+	enum fill fill = pick_fill(round);
+	float *got = fill_floats(place(&rooms[0], n, sizeof *got), n, fill);
+	float *expected = place(&rooms[1], n, sizeof *expected);
+	const float limits[] = {1.0f, 0x1.fffffep-1f, 0x1.fffp-1f};
+
+	for (size_t i = 0; i < n; i += 2)
+		got[i] = below(2) ? ldexpf((float)below(1 << 15), (int)below(40) - 20)
+		                  : ldexpf(limits[below(3)], below(2) ? -112 : 112);
+	memcpy(expected, got, n * sizeof *got);
+	run_case("n %zu, %s", n, fill_names[fill]);
+	kernels->narrow(got, n);
+	tern_kernels_portable.narrow(expected, n);
+	return same_floats("out", got, expected, n) && rooms_intact(2);
+}
+
 /* ---- the walk over tables and slots -------------------------------------------------------------------------- */
 
 struct slot {
@@ -639,7 +659,7 @@ static const struct slot slots[] = {
         {SLOT(dot_bf16), 200},        {SLOT(silu_mul), 400},
         {SLOT(relu2_mul), 200},       {SLOT(gelu_mul), 400},
         {SLOT(attention_block), 400}, {SLOT(attention_block_q8), 300},
-        {SLOT(to_f16), 300},
+        {SLOT(to_f16), 300},          {SLOT(narrow), 300},
 };
 enum {
 	N_SLOT = sizeof slots / sizeof *slots,

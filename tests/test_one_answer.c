@@ -15,7 +15,7 @@ enum {
 
 /* FNV-1a over the bits of all logits. It changes when the arithmetic, the file format's rounding or the shipped model
  * does, and then has to be the same again in every build. */
-static const uint64_t expected_hash = 0x5c33cc605fec7026;
+static const uint64_t expected_hash = 0xd8a650e2452beb63;
 
 static struct tern_error err;
 static struct tern_model *model;

@@ -70,10 +70,11 @@ static void prepare_token(void *context, size_t token, int worker)
 	const struct tern_session *session = task->session;
 	const struct tern_hparams *h = &session->transformer->hparams;
 	size_t dim = h->head_dim;
+	float *q = session->q + token * h->n_head * dim;
 
 	for (size_t head = 0; head < h->n_head; head++)
-		prepare_head(session, session->q + (token * h->n_head + head) * dim, task->layer->q_norm,
-		             task->layer->rope_is_local, token);
+		prepare_head(session, q + head * dim, task->layer->q_norm, task->layer->rope_is_local, token);
+	session->kernels->narrow(q, h->n_head * dim);
 	for (size_t head = 0; head < h->n_head_kv; head++) {
 		size_t at = (token * h->n_head_kv + head) * dim;
 		prepare_head(session, session->k + at, task->layer->k_norm, task->layer->rope_is_local, token);

@@ -39,6 +39,7 @@ static const struct {
         {TERN_CPU_AVXVNNI, 7, 1, EAX, 4, XCR0_AVX},      {TERN_CPU_AVX512F, 7, 0, EBX, 16, XCR0_AVX512},
         {TERN_CPU_AVX512BW, 7, 0, EBX, 30, XCR0_AVX512}, {TERN_CPU_AVX512DQ, 7, 0, EBX, 17, XCR0_AVX512},
         {TERN_CPU_AVX512VL, 7, 0, EBX, 31, XCR0_AVX512}, {TERN_CPU_AVX512VNNI, 7, 0, ECX, 11, XCR0_AVX512},
+        {TERN_CPU_FMA, 1, 0, ECX, 12, XCR0_AVX},
 };
 
 /* A register of a CPUID leaf, 0 if this CPU does not have it. Where there are subleaves, EAX of subleaf 0 is the last.

@@ -14,6 +14,7 @@ enum {
 	TERN_CPU_NEON = 1 << 8,
 	TERN_CPU_DOTPROD = 1 << 9,
 	TERN_CPU_I8MM = 1 << 10,
+	TERN_CPU_FMA = 1 << 11, /* x86 */
 };
 
 /* The TERN_CPU_* bits of what can be used here. Asks anew every time, which takes microseconds. Thread-safe. */

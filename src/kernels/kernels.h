@@ -3,8 +3,8 @@
  * The portable table (portable.c) is the definition. Integer sums are exact. Floating-point work is pinned down:
  * every multiplication, addition, division and square root is one IEEE single-precision operation of its own, in the
  * order written there; sums over many terms run either in 16 lanes and one tree, or in order, as each kernel says;
- * exp is the polynomial of portable.c. So a kernel may use any instructions that round each step alone, and no
- * fused multiply-add.
+ * exp is the polynomial of portable.c. So a kernel may use any instructions that round each step alone, and fused
+ * multiply-adds where the product is exact anyhow, which attention sees to: see narrow().
  *
  * Not finite input: results are then not finite either, and need not be the same NaN.
  *
@@ -46,14 +46,14 @@ typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_
  * positions, n_skip .. n_pos - 1:
  *
  *     score[j] = (sum over d, in order, of q[d] * k[j][d]) * scale
- *     max = maximum of the scores;  w[j] = exp(score[j] - max)
+ *     max = maximum of the scores;  w[j] = exp(score[j] - max), rounded to 13 bits as by narrow()
  *     sum = the w[j] in 16 lanes (j mod 16) and a tree
  *     out[d] = sum over j, in order, of w[j] * v[j][d]
  *
  * with keys and values of f16, or, with scales, of int8; then
  *
  *     score[j] = ((sum over d, in order, of q[d] * k[j][d]) * k_scales[j]) * scale
- *     out[d] = sum over j, in order, of (w[j] * v_scales[j]) * v[j][d]
+ *     out[d] = sum over j, in order, of narrow(w[j] * v_scales[j]) * v[j][d]
  *
  * Arrays over positions have ceil(n_pos / 16) * 16 items but for v, which has n_pos rows; those outside n_skip ..
  * n_pos - 1 may hold anything. */
@@ -61,7 +61,7 @@ struct tern_attention_block {
 	size_t n_query, head_dim;
 	size_t n_skip, n_pos; /* n_skip < TERN_KEY_PANEL, n_skip < n_pos <= TERN_ATTENTION_BLOCK */
 	float scale;
-	const float *q; /* [n_query, head_dim] */
+	const float *q; /* [n_query, head_dim], narrow() */
 	const void *k;  /* [ceil(n_pos / 16), head_dim, 16]: position j in panel j / 16, lane j mod 16 */
 	const void *v;  /* [n_pos, head_dim rounded up to 16], the padding may hold anything */
 	const float *k_scales, *v_scales; /* of each position; NULL where k and v are f16 */
@@ -131,6 +131,12 @@ struct tern_kernels {
 	/* out[i] = x[i] as a half float, rounded to even. */
 	void (*to_f16)(uint16_t *out, const float *x, size_t n);
 
+	/* Rounds x to 13 significant bits: c = x * 2049; x = c - (c - x). The product with a half float (11 bits, the
+	 * lowest 2^-24 or above) or an int8 is then exact, unless it is too small or too large for a float; therefore
+	 * x is 0 where |x| < 2^-112, and x * infinity where it is 2^112 or more. (Dekker, "A floating-point technique
+	 * for extending the available precision", 1971.) */
+	void (*narrow)(float *x, size_t n);
+
 	/* gate[i] = f(gate[i]) * up[i], with f(x) = x / (1 + exp(-x)); max(x, 0)^2;
 	 * x / (1 + exp(-2u)), u = 0.79788456 * (x + 0.044715 x^3) (GELU by tanh, rewritten without cancellation). */
 	void (*silu_mul)(float *gate, const float *up, size_t n);
@@ -143,8 +149,8 @@ struct tern_kernels {
 	void (*attention_block_q8)(const struct tern_attention_block *block);
 };
 
-/* exp(x) as every kernel computes it: within 2 units in the last place of the true value for |x| < 87; 0 below
- * -87; x above 88 counts as 88. */
+/* exp(x) as every kernel computes it: within 2 units in the last place of the true value for -77 <= x <= 88; 0 below
+ * -77, so that what is not 0 is above 2^-112, as narrow() wants it; x above 88 counts as 88. */
 float tern_exp(float x);
 
 /* Every table this build contains, best last, NULL-terminated; [0] is portable. Not all run on this CPU. */

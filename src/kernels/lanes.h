@@ -11,6 +11,7 @@
  *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
  *     LOAD_BF16(h)    the same of bfloat16
  *     STORE_F16(h, v) VECTOR_LANES floats, rounded to even, to uint16_t *h
+ *     FMA(a, b, c)    a * b + c of vfloat, fused
  *     LOAD_I8(q)      VECTOR_LANES int8 from const int8_t *q, any alignment, as vfloat
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
@@ -69,7 +70,7 @@ INLINE vfloat exp_lanes(vfloat x)
 {
 	const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f, magic = 12582912.0f;
 
-	vint vanishes = x < splat(-87.0f);
+	vint vanishes = x < splat(-77.0f);
 	x = select(x > splat(88.0f), splat(88.0f), x);
 	vfloat shifted = x * log2_e + magic;
 	vfloat n = shifted - magic;
@@ -181,6 +182,32 @@ static void to_f16(uint16_t *out, const float *x, size_t n)
 		STORE_F16(rest, load_first(x + i, n - i));
 		memcpy(out + i, rest, (n - i) * sizeof *out);
 	}
+}
+
+/* ---- products that are exact ----------------------------------------------------------------------------------- */
+
+/* narrow() of what is neither too small nor too large. */
+INLINE vfloat round_to_13_bits(vfloat x)
+{
+	vfloat c = x * 2049.0f;
+	return c - (c - x);
+}
+
+INLINE vfloat narrowed(vfloat x)
+{
+	vfloat magnitude = (vfloat)((vint)x & 0x7fffffff);
+	vfloat rounded = select(magnitude < splat(0x1p112f), round_to_13_bits(x), x * INFINITY); /* a NaN stays */
+	return (vfloat)((vint)rounded & ~(magnitude < splat(0x1p-112f)));
+}
+
+static void narrow(float *x, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(x + i, narrowed(load(x + i)));
+	if (i < n)
+		store_first(x + i, narrowed(load_first(x + i, n - i)), n - i);
 }
 
 /* ---- normalising and quantising ---------------------------------------------------------------------------- */
@@ -349,7 +376,8 @@ INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query
 				vfloat key = load_elements(k, at + l * VECTOR_LANES, is_q8);
 				UNROLL
 				for (size_t i = 0; i < n_query; i++)
-					sum[p * n_query + i][l] += key * a->q[i * head_dim + d];
+					sum[p * n_query + i][l] =
+					        FMA(key, splat(a->q[i * head_dim + d]), sum[p * n_query + i][l]);
 			}
 		}
 	}
@@ -387,7 +415,7 @@ INLINE void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *m
 	}
 	for (size_t j = 0; j < n_padded; j += LANES)
 		for (size_t v = 0; v < VECTORS; v++) {
-			vfloat weight = exp_lanes(load(scores + j + v * VECTOR_LANES) - *max);
+			vfloat weight = round_to_13_bits(exp_lanes(load(scores + j + v * VECTOR_LANES) - *max));
 			store(scores + j + v * VECTOR_LANES, weight);
 			weights[v] += weight;
 		}
@@ -415,7 +443,8 @@ INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query
 				vfloat value = load_elements(values, g * LANES + v * VECTOR_LANES, is_q8);
 				UNROLL
 				for (size_t i = 0; i < n_query; i++)
-					sum[g * n_query + i][v] += value * a->scores[i * TERN_ATTENTION_BLOCK + j];
+					sum[g * n_query + i][v] = FMA(value, splat(a->scores[i * TERN_ATTENTION_BLOCK + j]),
+					                              sum[g * n_query + i][v]);
 			}
 		}
 	}
@@ -428,7 +457,7 @@ INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query
 INLINE void scale_weights(float *weights, const float *scales, size_t n_padded)
 {
 	for (size_t j = 0; j < n_padded; j += VECTOR_LANES)
-		store(weights + j, load(weights + j) * load(scales + j));
+		store(weights + j, narrowed(load(weights + j) * load(scales + j)));
 }
 
 /* Attention of n_query queries, a constant: keys and values are loaded and widened once for all. */
@@ -500,7 +529,7 @@ static void attention_block_q8(const struct tern_attention_block *block) { atten
 /* The slots that these functions fill, for a table's initializer. */
 #define LANES_SLOTS                                                                                               \
 	.sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, .dot_f32 = dot_f32,   \
-	.dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .to_f16 = to_f16, .silu_mul = silu_mul, .relu2_mul = relu2_mul, \
+	.dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .to_f16 = to_f16, .narrow = narrow, .silu_mul = silu_mul, .relu2_mul = relu2_mul, \
 	.gelu_mul = gelu_mul, .attention_block = attention_block, .attention_block_q8 = attention_block_q8
 
 #endif

@@ -34,7 +34,7 @@ float tern_exp(float x)
 {
 	const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
 
-	if (x < -87.0f)
+	if (x < -77.0f)
 		return 0.0f;
 	x = x > 88.0f ? 88.0f : x; /* a NaN stays */
 	float n = round_even(x * log2_e);
@@ -193,6 +193,21 @@ static void to_f16(uint16_t *out, const float *x, size_t n)
 		out[i] = tern_f16_from_f32(x[i]);
 }
 
+/* narrow() of what is neither too small nor too large. */
+static float round_to_13_bits(float x)
+{
+	float c = x * 2049.0f;
+	return c - (c - x);
+}
+
+static void narrow(float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] = fabsf(x[i]) < 0x1p-112f  ? 0.0f
+		       : fabsf(x[i]) < 0x1p112f ? round_to_13_bits(x[i])
+		                                : x[i] * INFINITY; /* a NaN stays */
+}
+
 static void silu_mul(float *gate, const float *up, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -225,7 +240,7 @@ static void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *m
 	for (size_t j = n_skip + 1; j < n_pos; j++)
 		*max = scores[j] > *max ? scores[j] : *max;
 	for (size_t j = n_skip; j < n_pos; j++) {
-		scores[j] = tern_exp(scores[j] - *max);
+		scores[j] = round_to_13_bits(tern_exp(scores[j] - *max));
 		lanes[j % LANES] += scores[j];
 	}
 	*sum = tree_sum(lanes);
@@ -261,7 +276,11 @@ static void attention(const struct tern_attention_block *b, bool is_q8)
 		weigh_positions(b, i, is_q8);
 		memset(out, 0, value_stride * sizeof *out);
 		for (size_t j = b->n_skip; j < b->n_pos; j++) {
-			float weight = is_q8 ? weights[j] * b->v_scales[j] : weights[j];
+			float weight = weights[j];
+			if (is_q8) {
+				weight *= b->v_scales[j];
+				narrow(&weight, 1);
+			}
 			for (size_t d = 0; d < b->head_dim; d++)
 				out[d] += weight * element(b->v, j * value_stride + d, is_q8);
 		}
@@ -283,6 +302,7 @@ const struct tern_kernels tern_kernels_portable = {
         .dot_f16 = dot_f16,
         .dot_bf16 = dot_bf16,
         .to_f16 = to_f16,
+        .narrow = narrow,
         .silu_mul = silu_mul,
         .relu2_mul = relu2_mul,
         .gelu_mul = gelu_mul,

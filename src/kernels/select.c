@@ -8,7 +8,7 @@
 /* The tables of this architecture, best last, and the CPU features each needs. A new one is a line here, a
  * declaration in kernels.h, a file, its flags in the Makefile, and its features in cpu.c. */
 #if defined(__x86_64__)
-#define NEEDS_AVX2   (TERN_CPU_AVX2 | TERN_CPU_F16C)
+#define NEEDS_AVX2   (TERN_CPU_AVX2 | TERN_CPU_F16C | TERN_CPU_FMA)
 #define NEEDS_AVX512 (NEEDS_AVX2 | TERN_CPU_AVX512F | TERN_CPU_AVX512BW | TERN_CPU_AVX512DQ | TERN_CPU_AVX512VL)
 #define TABLES(TABLE)                                 \
 	TABLE(portable, 0)                            \

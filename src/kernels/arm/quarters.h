@@ -58,6 +58,7 @@ static inline void unpack_nibble(uint8_t *groups, const uint8_t *tile)
 #define LOAD_F16(h)     ((vfloat)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h))))
 #define LOAD_BF16(h)    ((vfloat)vshlq_n_u32(vmovl_u16(vld1_u16(h)), 16))
 #define STORE_F16(h, v) vst1_u16(h, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)(v))))
+#define FMA(a, b, c)    ((vfloat)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
 #define LOAD_I8(q)      ((vfloat)load_i8(q))
 #define STORE_I8(q, i)  store_i8(q, (uint32x4_t)(i))
 

@@ -1,4 +1,4 @@
-/* The kernels for x86-64 with AVX2 and F16C (Intel from 2013, AMD from 2015). Floats: lanes.h. The integer kernels:
+/* The kernels for x86-64 with AVX2, FMA and F16C (Intel from 2013, AMD from 2015). Floats: lanes.h. The integer kernels:
  *
  * A register holds half a tile, 8 rows x 4 bytes. maddubs multiplies its unsigned codes by the 4 activations of
  * their columns, the same for all rows, and adds pairs of products into 16 bits, which saturate; so sums must

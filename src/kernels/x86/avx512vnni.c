@@ -300,6 +300,7 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 #define LANE_GROUPS  16
 #define LOAD_F16(h)  ((vfloat)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(h))))
 #define LOAD_BF16(h) ((vfloat)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(h))), 16))
+#define FMA(a, b, c) ((vfloat)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define STORE_F16(h, v) \
 	_mm256_storeu_si256((__m256i *)(h), _mm512_cvtps_ph((__m512)(v), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
 #define LOAD_I8(q)     ((vfloat)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(q)))))

@@ -1,4 +1,4 @@
-/* The kernels for x86-64 with AVX2, F16C and AVX-VNNI (Intel from Alder Lake, AMD from Zen 5). Floats: lanes.h. The
+/* The kernels for x86-64 with AVX2, FMA, F16C and AVX-VNNI (Intel from Alder Lake, AMD from Zen 5). Floats: lanes.h. The
  * integer kernels:
  *
  * A register holds half a tile, 8 rows x 4 bytes. dpbusd multiplies its unsigned codes by the 4 activations of their

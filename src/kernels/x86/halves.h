@@ -103,6 +103,7 @@ static inline void unpack_nibble(uint8_t *groups, const uint8_t *tile)
 #define LOAD_F16(h)     ((vfloat)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(h))))
 #define LOAD_BF16(h)    ((vfloat)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(h))), 16))
 #define STORE_F16(h, v) _mm_storeu_si128((__m128i *)(h), _mm256_cvtps_ph((__m256)(v), _MM_FROUND_TO_NEAREST_INT))
+#define FMA(a, b, c)    ((vfloat)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define LOAD_I8(q)      ((vfloat)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(q)))))
 #define STORE_I8(q, i)  store_i8(q, (__m256i)(i))
 
