@@ -490,7 +490,7 @@ static int compare_attention(const struct tern_kernels *kernels, const struct at
 	        .v = c->v,
 	        .k_scales = c->k_scales,
 	        .v_scales = c->v_scales,
-	        .next_k = below(2) ? c->k : NULL,
+	        .next = below(2) ? c->k : NULL,
 	        .out = place(&rooms[3], n_out, sizeof(float)),
 	        .max = place(&rooms[4], c->n_query, sizeof(float)),
 	        .sum = place(&rooms[5], c->n_query, sizeof(float)),

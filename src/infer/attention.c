@@ -118,6 +118,7 @@ struct attention_task {
 	bool is_split;
 	size_t first_block, end_block; /* of this turn */
 	size_t run_size, n_run;        /* in blocks */
+	size_t n_task;                 /* of this turn */
 };
 
 /* Partial softmaxes of consecutive queries. */
@@ -262,16 +263,13 @@ static void merge(const struct attention_task *task, const struct group *group, 
 }
 
 /* The results of a block for all tokens of the group that see some of it; tokens that see the same are computed
- * together. has_next: the next block follows. */
-static void attend_block(const struct attention_task *task, const struct group *group, size_t block, bool has_next,
+ * together. next: what will be read after the block. */
+static void attend_block(const struct attention_task *task, const struct group *group, size_t block, const void *next,
                          const struct partial *part)
 {
 	const struct tern_session *session = task->session;
 	const struct tern_kv *kv = &session->kv;
-	struct tern_attention_block next = {0};
 
-	if (has_next)
-		tern_kv_locate(kv, task->layer_index, group->head_kv, (block + 1) * TERN_ATTENTION_BLOCK, &next);
 	for (size_t t = 0, n; t < group->n_token; t += n) {
 		struct span span = visible(task, group->token + t, block), other;
 		size_t start = span.first / TERN_KEY_PANEL * TERN_KEY_PANEL, query = t * task->n_query;
@@ -289,7 +287,7 @@ static void attend_block(const struct attention_task *task, const struct group *
 		        .n_pos = span.end - start,
 		        .scale = 1.0f / sqrtf((float)kv->head_dim),
 		        .q = group->q + query * kv->head_dim,
-		        .next_k = t + n == group->n_token ? next.k : NULL,
+		        .next = t + n == group->n_token ? next : NULL,
 		        .out = part->out + query * kv->value_stride,
 		        .max = part->max + query,
 		        .sum = part->sum + query,
@@ -318,18 +316,57 @@ static void finish(const struct attention_task *task, const struct group *group,
 	}
 }
 
-static void attend_run(const struct attention_task *task, const struct group *group, size_t run)
+/* ---- tasks ---- */
+
+/* The group of a task. Later tokens see more and come first. */
+static struct group group_of(const struct attention_task *task, size_t chunk)
+{
+	size_t pair = chunk / task->n_run, first = (task->n_group - 1 - pair % task->n_group) * task->group_size;
+	size_t n_token = task->n_token - first < task->group_size ? task->n_token - first : task->group_size;
+
+	return (struct group){.token = first, .n_token = n_token, .head_kv = pair / task->n_group};
+}
+
+/* The block that a task begins with. */
+static size_t begin_block(const struct attention_task *task, const struct group *group, size_t chunk)
+{
+	return task->is_split ? task->first_block + chunk % task->n_run * task->run_size
+	                      : first_block(task, group->token);
+}
+
+static const void *block_keys(const struct attention_task *task, const struct group *group, size_t block)
+{
+	struct tern_attention_block at;
+
+	tern_kv_locate(&task->session->kv, task->layer_index, group->head_kv, block * TERN_ATTENTION_BLOCK, &at);
+	return at.k;
+}
+
+/* What a thread reads after a task: the keys of the next one, or what follows attention. */
+static const void *next_of(const struct attention_task *task, size_t chunk, int worker)
+{
+	const struct tern_pool *pool = task->session->pool;
+
+	if (chunk + 1 == tern_pool_first_chunk(pool, worker + 1, task->n_task))
+		return tern_pool_ahead(pool, worker);
+	if (chunk + 1 == task->n_task)
+		return NULL;
+	struct group group = group_of(task, chunk + 1);
+	return block_keys(task, &group, begin_block(task, &group, chunk + 1));
+}
+
+static void attend_run(const struct attention_task *task, const struct group *group, size_t chunk, const void *next)
 {
 	struct tern_session *session = task->session;
-	size_t end = task->first_block + (run + 1) * task->run_size;
+	size_t begin = begin_block(task, group, chunk), end = begin + task->run_size;
 	struct partial total = kept(task, group, 0), part;
 	atomic_size_t *pending =
 	        &session->attention_pending[group->head_kv * task->n_group + group->token / task->group_size];
 
 	end = end < task->end_block ? end : task->end_block;
-	for (size_t block = task->first_block + run * task->run_size; block < end; block++) {
+	for (size_t block = begin; block < end; block++) {
 		part = kept(task, group, 1 + block - task->first_block);
-		attend_block(task, group, block, block + 1 < task->end_block, &part);
+		attend_block(task, group, block, block + 1 < end ? block_keys(task, group, block + 1) : next, &part);
 	}
 	if (atomic_fetch_sub_explicit(pending, 1, memory_order_acq_rel) > 1)
 		return;
@@ -353,28 +390,26 @@ static const float *gather_queries(const struct attention_task *task, const stru
 	return group->n_token > 1 ? to : q;
 }
 
-/* Later tokens see more and come first. */
 static void attend(void *context, size_t chunk, int worker)
 {
 	const struct attention_task *task = context;
 	const struct tern_kv *kv = &task->session->kv;
 	float *scratch = tern_worker_scratch(task->session, worker);
-	size_t pair = chunk / task->n_run, first = (task->n_group - 1 - pair % task->n_group) * task->group_size;
-	size_t n_token = task->n_token - first < task->group_size ? task->n_token - first : task->group_size;
-	struct group group = {.token = first, .n_token = n_token, .head_kv = pair / task->n_group};
-	size_t n = n_token * task->n_query, end = end_block(task, first + n_token - 1);
+	struct group group = group_of(task, chunk);
+	size_t n = group.n_token * task->n_query, end = end_block(task, group.token + group.n_token - 1);
+	const void *next = next_of(task, chunk, worker);
 	struct partial total, part;
 
 	group.q = gather_queries(task, &group, carve(&scratch, n * kv->head_dim));
 	group.scores = carve(&scratch, n * TERN_ATTENTION_BLOCK);
 	if (task->is_split) {
-		attend_run(task, &group, chunk % task->n_run);
+		attend_run(task, &group, chunk, next);
 		return;
 	}
 	total = carve_partial(&scratch, n, kv->value_stride);
 	part = carve_partial(&scratch, n, kv->value_stride);
-	for (size_t block = first_block(task, first); block < end; block++) {
-		attend_block(task, &group, block, block + 1 < end, &part);
+	for (size_t block = first_block(task, group.token); block < end; block++) {
+		attend_block(task, &group, block, block + 1 < end ? block_keys(task, &group, block + 1) : next, &part);
 		merge(task, &group, block, &total, &part);
 	}
 	finish(task, &group, &total);
@@ -404,8 +439,8 @@ static void plan(struct attention_task *task)
 	task->n_run = 1;
 }
 
-/* Cuts the blocks of a turn, n_block of them, into runs; returns the number of tasks. */
-static size_t cut(struct attention_task *task, size_t n_block)
+/* Cuts the blocks of a turn, n_block of them, into runs. */
+static void cut(struct attention_task *task, size_t n_block)
 {
 	size_t n_pair = task->session->kv.n_head_kv * task->n_group;
 
@@ -415,7 +450,7 @@ static size_t cut(struct attention_task *task, size_t n_block)
 		task->run_size = divide_up(n_block, task->n_run);
 		task->n_run = divide_up(n_block, task->run_size);
 	}
-	return n_pair * task->n_run;
+	task->n_task = n_pair * task->n_run;
 }
 
 /* One turn over the blocks from first_block to end_block. */
@@ -423,11 +458,11 @@ static void run(struct attention_task *task, size_t n_block)
 {
 	struct tern_session *session = task->session;
 	const struct tern_kv *kv = &session->kv;
-	size_t n_task = cut(task, n_block);
 
+	cut(task, n_block);
 	for (size_t i = 0; task->is_split && i < kv->n_head_kv * task->n_group; i++)
 		atomic_store_explicit(&session->attention_pending[i], task->n_run, memory_order_relaxed);
-	tern_session_run(session, attend, task, n_task,
+	tern_session_run(session, attend, task, task->n_task,
 	                 task->n_token * task->n_query * kv->n_head_kv * kv->head_dim * n_block * TERN_ATTENTION_BLOCK *
 	                         2);
 }
@@ -465,15 +500,17 @@ void tern_attention_ahead(struct tern_session *session, const struct tern_layer 
 	if (n_token > 1 || n_thread == 1)
 		return;
 	struct attention_task task = task_of(session, layer, layer_index, n_token);
-	size_t first = first_block(&task, 0), n_task = cut(&task, end_block(&task, 0) - first);
+	task.first_block = first_block(&task, 0);
+	cut(&task, end_block(&task, 0) - task.first_block);
 	for (int w = 0; w < n_thread; w++) {
-		size_t begin = tern_pool_first_chunk(session->pool, w, n_task);
-		size_t position = (first + begin % task.n_run * task.run_size) * TERN_ATTENTION_BLOCK;
-		size_t left = session->n_past - position;
+		size_t chunk = tern_pool_first_chunk(session->pool, w, task.n_task);
+		struct group group = group_of(&task, chunk);
+		size_t block = begin_block(&task, &group, chunk);
+		size_t position = block * TERN_ATTENTION_BLOCK, left = session->n_past - position;
 		struct tern_attention_block from, to;
 		left = left < TERN_ATTENTION_BLOCK ? left / TERN_KEY_PANEL * TERN_KEY_PANEL : TERN_ATTENTION_BLOCK;
-		tern_kv_locate(&session->kv, layer_index, begin / task.n_run, position, &from);
-		tern_kv_locate(&session->kv, layer_index, begin / task.n_run, position + left, &to);
+		tern_kv_locate(&session->kv, layer_index, group.head_kv, position, &from);
+		tern_kv_locate(&session->kv, layer_index, group.head_kv, position + left, &to);
 		tern_pool_look_ahead(session->pool, w, from.k,
 		                     (size_t)((const uint8_t *)to.k - (const uint8_t *)from.k));
 	}

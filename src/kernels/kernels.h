@@ -65,7 +65,7 @@ struct tern_attention_block {
 	const void *k;  /* [ceil(n_pos / 16), head_dim, 16]: position j in panel j / 16, lane j mod 16 */
 	const void *v;  /* [n_pos, head_dim rounded up to 16], the padding may hold anything */
 	const float *k_scales, *v_scales; /* of each position; NULL where k and v are f16 */
-	const void *next_k;               /* the keys that will be read next and may be asked for in advance, or NULL */
+	const void *next;                 /* what will be read next: as many bytes as k has may be asked for, or NULL */
 	float *out;                       /* [n_query, head_dim rounded up to 16], zeros in the padding */
 	float *max, *sum;                 /* [n_query] */
 	float *scores;                    /* scratch, [n_query, TERN_ATTENTION_BLOCK] */

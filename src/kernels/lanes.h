@@ -503,7 +503,7 @@ INLINE void attend_all(const struct tern_attention_block *block, bool is_q8)
 		                      block->scores + i * TERN_ATTENTION_BLOCK,
 		                      block,
 		                      value_stride,
-		                      block->next_k ? block->next_k : block->k};
+		                      block->next ? block->next : block->k};
 #if LANE_GROUPS >= 16
 		if (n_left >= 8) {
 			n = 8;
