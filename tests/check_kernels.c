@@ -641,6 +641,22 @@ static int check_narrow(const struct tern_kernels *kernels, int round)
 	return same_floats("out", got, expected, n) && rooms_intact(2);
 }
 
+static int check_combine(const struct tern_kernels *kernels, int round)
+{
+	size_t n = vector_length();
+	enum fill fill = pick_fill(round);
+	float *got = fill_floats(place(&rooms[0], n, sizeof *got), n, fill);
+	float *more = fill_floats(place(&rooms[1], n, sizeof *more), n, fill);
+	float *expected = place(&rooms[2], n, sizeof *expected);
+	float keep = below(2) ? 1.0f : random_float(fill), add = below(2) ? 1.0f : random_float(fill);
+
+	memcpy(expected, got, n * sizeof *got);
+	run_case("n %zu, %s, keep %a, add %a", n, fill_names[fill], (double)keep, (double)add);
+	kernels->combine(got, keep, more, add, n);
+	tern_kernels_portable.combine(expected, keep, more, add, n);
+	return same_floats("out", got, expected, n) && rooms_intact(3);
+}
+
 /* ---- the walk over tables and slots -------------------------------------------------------------------------- */
 
 struct slot {
@@ -660,6 +676,7 @@ static const struct slot slots[] = {
         {SLOT(relu2_mul), 200},       {SLOT(gelu_mul), 400},
         {SLOT(attention_block), 400}, {SLOT(attention_block_q8), 300},
         {SLOT(to_f16), 300},          {SLOT(narrow), 300},
+        {SLOT(combine), 300},
 };
 enum {
 	N_SLOT = sizeof slots / sizeof *slots,

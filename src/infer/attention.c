@@ -229,17 +229,16 @@ static struct partial kept(const struct attention_task *task, const struct group
 /* ---- computing ---- */
 
 /* Adds a block's partial softmax to that of the blocks before it: both are brought to the common maximum. */
-static void combine(const struct partial *total, const struct partial *part, size_t query, size_t stride)
+static void combine(const struct tern_kernels *kernels, const struct partial *total, const struct partial *part,
+                    size_t query, size_t stride)
 {
-	float *out = total->out + query * stride, *max = &total->max[query], *sum = &total->sum[query];
-	const float *more = part->out + query * stride;
-	float common = part->max[query] > *max ? part->max[query] : *max;
-	float keep = tern_exp(*max - common), add = tern_exp(part->max[query] - common);
+	float *max = &total->max[query], *sum = &total->sum[query], more = part->max[query];
+	float keep = more > *max ? tern_exp(*max - more) : 1.0f;
+	float add = more > *max ? 1.0f : tern_exp(more - *max);
 
-	*max = common;
+	*max = more > *max ? more : *max;
 	*sum = *sum * keep + part->sum[query] * add;
-	for (size_t d = 0; d < stride; d++)
-		out[d] = out[d] * keep + more[d] * add;
+	kernels->combine(total->out + query * stride, keep, part->out + query * stride, add, stride);
 }
 
 /* Puts a block's results, where there are some, to those of the blocks before it. */
@@ -253,7 +252,7 @@ static void merge(const struct attention_task *task, const struct group *group, 
 		if (block < first_block(task, token) || block >= end_block(task, token))
 			continue;
 		if (block > first_block(task, token)) {
-			combine(total, part, i, stride);
+			combine(task->session->kernels, total, part, i, stride);
 			continue;
 		}
 		memcpy(total->out + i * stride, part->out + i * stride, stride * sizeof *total->out);
@@ -360,7 +359,7 @@ static void attend_run(const struct attention_task *task, const struct group *gr
 	struct tern_session *session = task->session;
 	size_t begin = begin_block(task, group, chunk), end = begin + task->run_size;
 	struct partial total = kept(task, group, 0), part;
-	atomic_size_t *pending =
+	struct tern_pending *pending =
 	        &session->attention_pending[group->head_kv * task->n_group + group->token / task->group_size];
 
 	end = end < task->end_block ? end : task->end_block;
@@ -368,7 +367,7 @@ static void attend_run(const struct attention_task *task, const struct group *gr
 		part = kept(task, group, 1 + block - task->first_block);
 		attend_block(task, group, block, block + 1 < end ? block_keys(task, group, block + 1) : next, &part);
 	}
-	if (atomic_fetch_sub_explicit(pending, 1, memory_order_acq_rel) > 1)
+	if (atomic_fetch_sub_explicit(&pending->n_task, 1, memory_order_acq_rel) > 1)
 		return;
 	for (size_t block = task->first_block; block < task->end_block; block++) {
 		part = kept(task, group, 1 + block - task->first_block);
@@ -461,7 +460,7 @@ static void run(struct attention_task *task, size_t n_block)
 
 	cut(task, n_block);
 	for (size_t i = 0; task->is_split && i < kv->n_head_kv * task->n_group; i++)
-		atomic_store_explicit(&session->attention_pending[i], task->n_run, memory_order_relaxed);
+		atomic_store_explicit(&session->attention_pending[i].n_task, task->n_run, memory_order_relaxed);
 	tern_session_run(session, attend, task, task->n_task,
 	                 task->n_token * task->n_query * kv->n_head_kv * kv->head_dim * n_block * TERN_ATTENTION_BLOCK *
 	                         2);

@@ -3,6 +3,7 @@
 #ifndef TERN_INFER_STATE_H
 #define TERN_INFER_STATE_H
 
+#include "base/cache.h"
 #include "base/threads.h"
 #include "infer/kv.h"
 #include "infer/top.h"
@@ -63,9 +64,12 @@ struct tern_session {
 	 * low nibbles were left out. */
 	uint64_t n_head_panel, n_low_panel;
 
-	/* Scratch of attention.c: results of blocks, and how many tasks are not done with theirs. */
+	/* Scratch of attention.c: results of blocks; for each group of them, how many tasks are not done yet: counted
+	 * by all threads, hence on cache lines of their own. */
 	float *attention_results;
-	atomic_size_t *attention_pending;
+	struct tern_pending {
+		_Alignas(TERN_CACHE_LINE) atomic_size_t n_task;
+	} * attention_pending;
 
 	/* Scratch of each thread: worker w's part starts at worker_scratch + w * worker_scratch_bytes. */
 	uint8_t *worker_scratch;

@@ -147,6 +147,9 @@ struct tern_kernels {
 	 * tern_attention_block. */
 	void (*attention_block)(const struct tern_attention_block *block);
 	void (*attention_block_q8)(const struct tern_attention_block *block);
+
+	/* out[i] = out[i] * keep + more[i] * add: what puts the results of blocks together. */
+	void (*combine)(float *out, float keep, const float *more, float add, size_t n);
 };
 
 /* exp(x) as every kernel computes it: within 2 units in the last place of the true value for -77 <= x <= 88; 0 below

@@ -526,10 +526,21 @@ INLINE void attend_all(const struct tern_attention_block *block, bool is_q8)
 static void attention_block(const struct tern_attention_block *block) { attend_all(block, false); }
 static void attention_block_q8(const struct tern_attention_block *block) { attend_all(block, true); }
 
+static void combine(float *out, float keep, const float *more, float add, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(out + i, load(out + i) * keep + load(more + i) * add);
+	if (i < n)
+		store_first(out + i, load_first(out + i, n - i) * keep + load_first(more + i, n - i) * add, n - i);
+}
+
 /* The slots that these functions fill, for a table's initializer. */
 #define LANES_SLOTS                                                                                               \
 	.sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, .dot_f32 = dot_f32,   \
 	.dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .to_f16 = to_f16, .narrow = narrow, .silu_mul = silu_mul, .relu2_mul = relu2_mul, \
-	.gelu_mul = gelu_mul, .attention_block = attention_block, .attention_block_q8 = attention_block_q8
+	.gelu_mul = gelu_mul, .attention_block = attention_block, .attention_block_q8 = attention_block_q8,                    \
+	.combine = combine
 
 #endif

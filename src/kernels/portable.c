@@ -290,6 +290,12 @@ static void attention(const struct tern_attention_block *b, bool is_q8)
 static void attention_block(const struct tern_attention_block *block) { attention(block, false); }
 static void attention_block_q8(const struct tern_attention_block *block) { attention(block, true); }
 
+static void combine(float *out, float keep, const float *more, float add, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = out[i] * keep + more[i] * add;
+}
+
 const struct tern_kernels tern_kernels_portable = {
         .name = "portable",
         .dot_ternary = dot_ternary,
@@ -308,4 +314,5 @@ const struct tern_kernels tern_kernels_portable = {
         .gelu_mul = gelu_mul,
         .attention_block = attention_block,
         .attention_block_q8 = attention_block_q8,
+        .combine = combine,
 };
