@@ -657,6 +657,31 @@ static int check_combine(const struct tern_kernels *kernels, int round)
 	return same_floats("out", got, expected, n) && rooms_intact(3);
 }
 
+/* Sums as a head of up to 65,536 columns makes them. */
+static int check_estimate(const struct tern_kernels *kernels, int round)
+{
+	size_t n_panel = 1 + below(20), n = n_panel * 16;
+	int32_t *high = place(&rooms[0], n, sizeof *high), offset = (int32_t)below(1 << 24) - (1 << 23);
+	float *row_scales = fill_floats(place(&rooms[1], n, sizeof *row_scales), n, NORMAL);
+	float *got = place(&rooms[2], n, sizeof *got), *got_upper = place(&rooms[3], n_panel, sizeof *got_upper);
+	float *expected = place(&rooms[4], n, sizeof *expected), inverse = fabsf(random_float(NORMAL));
+	float *expected_upper = place(&rooms[5], n_panel, sizeof *expected_upper);
+	int32_t bound = (int32_t)below(1 << 20);
+
+	(void)round;
+	for (size_t i = 0; i < n; i++)
+		high[i] = (int32_t)below(1 << 26) - (1 << 25);
+	run_case("%zu panels, offset %d, bound %d", n_panel, offset, bound);
+	kernels->estimate(got, got_upper, high, row_scales, n_panel, inverse, offset, bound);
+	tern_kernels_portable.estimate(expected, expected_upper, high, row_scales, n_panel, inverse, offset, bound);
+	for (size_t i = 0; i < n; i++) /* either zero */
+		got[i] += 0.0f, expected[i] += 0.0f;
+	for (size_t p = 0; p < n_panel; p++)
+		got_upper[p] += 0.0f, expected_upper[p] += 0.0f;
+	return same_floats("estimate", got, expected, n) &&
+	       same_floats("upper", got_upper, expected_upper, n_panel) && rooms_intact(6);
+}
+
 /* ---- the walk over tables and slots -------------------------------------------------------------------------- */
 
 struct slot {
@@ -676,7 +701,7 @@ static const struct slot slots[] = {
         {SLOT(relu2_mul), 200},       {SLOT(gelu_mul), 400},
         {SLOT(attention_block), 400}, {SLOT(attention_block_q8), 300},
         {SLOT(to_f16), 300},          {SLOT(narrow), 300},
-        {SLOT(combine), 300},
+        {SLOT(combine), 300},         {SLOT(estimate), 300},
 };
 enum {
 	N_SLOT = sizeof slots / sizeof *slots,

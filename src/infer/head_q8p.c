@@ -130,54 +130,55 @@ struct top_task {
 	struct tern_session *session;
 	float *logits;
 	struct tern_activation x;
+	float inverse;  /* 1 / x.scale */
+	int32_t offset; /* middle = 16 (sum over h x) + offset */
 	int32_t bound;  /* of the distance between a row's sum and its middle */
 	size_t n_panel; /* in pruning->panels, for read_low_planes() */
 };
 
-/* Step 1 for one panel: estimates as its logits; returns its upper. n_row: 16, or fewer in the last panel. */
-static float estimate_panel(float *logits, const int32_t *high, const float *row_scales, size_t n_row,
-                            const struct top_task *task)
+/* The last panel's rows, where they are not 16: with copies of the last one, which have the same upper limit. */
+static void estimate_last(const struct top_task *task, size_t panel, size_t n_row)
 {
-	float inverse = 1.0f / task->x.scale, factors[TERN_PANEL_ROWS] = {0};
-	float estimates[TERN_PANEL_ROWS], upper[TERN_PANEL_ROWS];
-	int32_t offset = 15 * task->x.sum / 2 - 128 * task->x.sum;
+	struct tern_pruning *pruning = &task->session->pruning;
+	const struct tern_matrix *m = &task->session->transformer->head;
+	size_t first = panel * TERN_PANEL_ROWS;
+	float estimates[TERN_PANEL_ROWS], row_scales[TERN_PANEL_ROWS];
+	int32_t high[TERN_PANEL_ROWS];
 
-	for (size_t r = 0; r < n_row; r++)
-		factors[r] = row_scales[r] * inverse;
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++) {
-		int32_t middle = 16 * high[r] + offset;
-		float above = (float)(middle + task->bound) * factors[r];
-		float below = (float)(middle - task->bound) * factors[r]; /* the larger one if the scale is negative */
-		estimates[r] = (float)middle * factors[r];
-		upper[r] = above > below ? above : below;
+		high[r] = pruning->high[first + smaller(r, n_row - 1)];
+		row_scales[r] = m->row_scales[first + smaller(r, n_row - 1)];
 	}
-	memcpy(logits, estimates, n_row * sizeof *logits);
-	for (size_t r = n_row; r < TERN_PANEL_ROWS; r++)
-		upper[r] = -INFINITY;
-	for (size_t step = TERN_PANEL_ROWS / 2; step > 0; step /= 2)
-		for (size_t r = 0; r < step; r++)
-			upper[r] = upper[r] > upper[r + step] ? upper[r] : upper[r + step];
-	return upper[0];
+	task->session->kernels->estimate(estimates, &pruning->upper[panel], high, row_scales, 1, task->inverse,
+	                                 task->offset, task->bound);
+	memcpy(task->logits + first, estimates, n_row * sizeof *estimates);
 }
 
+/* Step 1: estimates as logits. */
 static void estimate_chunk(void *context, size_t chunk, int worker)
 {
 	const struct top_task *task = context;
 	const struct tern_session *session = task->session;
 	const struct tern_matrix *m = &session->transformer->head;
 	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), first = chunk * PANELS_PER_CHUNK;
-	size_t n_panel = smaller(tern_panel_count(m->n_row) - first, PANELS_PER_CHUNK);
+	size_t n_panel = smaller(tern_panel_count(m->n_row) - first, PANELS_PER_CHUNK), n_whole;
 	int32_t *high = session->pruning.high + first * TERN_PANEL_ROWS;
 
 	(void)worker;
+	/* A token's weights drive these out of the caches: they come while the plane is read. */
+	for (size_t row = first * TERN_PANEL_ROWS; row < (first + n_panel) * TERN_PANEL_ROWS; row += TERN_PANEL_ROWS) {
+		__builtin_prefetch(m->row_scales + row);
+		__builtin_prefetch(task->logits + row, 1);
+		__builtin_prefetch(session->pruning.high + row, 1);
+	}
 	session->kernels->dot_nibble(high, m->data + first * panel_bytes, panel_bytes, n_panel, session->quantized[0].q,
 	                             m->n_col, 1, m->n_col);
-	for (size_t p = 0; p < n_panel; p++) {
-		size_t row = (first + p) * TERN_PANEL_ROWS;
-		session->pruning.upper[first + p] =
-		        estimate_panel(task->logits + row, high + p * TERN_PANEL_ROWS, m->row_scales + row,
-		                       smaller(m->n_row - row, TERN_PANEL_ROWS), task);
-	}
+	n_whole = smaller(n_panel, m->n_row / TERN_PANEL_ROWS - first);
+	session->kernels->estimate(task->logits + first * TERN_PANEL_ROWS, session->pruning.upper + first, high,
+	                           m->row_scales + first * TERN_PANEL_ROWS, n_whole, task->inverse, task->offset,
+	                           task->bound);
+	if (n_whole < n_panel)
+		estimate_last(task, first + n_whole, m->n_row % TERN_PANEL_ROWS);
 }
 
 /* Exact logits for the rows of some listed panels. */
@@ -258,6 +259,8 @@ void tern_q8p_top_logits(struct tern_session *session, size_t n_top, float *logi
 
 	quantize(session, 1);
 	task.x = session->quantized[0].activations[0];
+	task.inverse = 1.0f / task.x.scale;
+	task.offset = 15 * task.x.sum / 2 - 128 * task.x.sum;
 	task.bound = bound_of(session->quantized[0].q, m->n_col);
 	tern_session_run(session, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
 	                 m->n_row * m->n_col);

@@ -103,6 +103,16 @@ struct tern_kernels {
 	 * 4 + j in its high nibble. Codes are 0..15. */
 	tern_dot_panels *dot_nibble;
 
+	/* Of panels whose high[] are dot_nibble()'s sums over the high plane, each row's estimate and each panel's upper
+	 * limit, with middle = 16 * high + offset and factor = row_scale * inverse, none of which is a NaN:
+	 *
+	 *     estimates[row] = middle * factor
+	 *     uppers[panel] = the largest of its rows' (middle + bound) * factor and (middle - bound) * factor
+	 *
+	 * as floats, each integer converted before it is multiplied. Either may be -0 where it is 0. */
+	void (*estimate)(float *estimates, float *uppers, const int32_t *high, const float *row_scales, size_t n_panel,
+	                 float inverse, int32_t offset, int32_t bound);
+
 	/* Ternary panels as for dot_ternary, with scales for groups of columns:
 	 *
 	 *     y[t * n_panel * 16 + p * 16 + r] = the sum over the steps, in order, from 0 on, of

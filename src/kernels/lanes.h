@@ -122,6 +122,33 @@ INLINE float largest_lane(vfloat v)
 	return lanes[0];
 }
 
+/* ---- the head's estimates -------------------------------------------------------------------------------------- */
+
+INLINE vint load_ints(const int32_t *x)
+{
+	vint v;
+	memcpy(&v, x, sizeof v);
+	return v;
+}
+
+static void estimate(float *estimates, float *uppers, const int32_t *high, const float *row_scales, size_t n_panel,
+                     float inverse, int32_t offset, int32_t bound)
+{
+	for (size_t p = 0; p < n_panel; p++) {
+		vfloat upper = splat(-INFINITY);
+		for (size_t row = p * LANES; row < (p + 1) * LANES; row += VECTOR_LANES) {
+			vint middle = load_ints(high + row) * 16 + offset;
+			vfloat factor = load(row_scales + row) * inverse;
+			vfloat above = __builtin_convertvector(middle + bound, vfloat) * factor;
+			vfloat below = __builtin_convertvector(middle - bound, vfloat) * factor;
+			above = select(above > below, above, below);
+			upper = select(above > upper, above, upper);
+			store(estimates + row, __builtin_convertvector(middle, vfloat) * factor);
+		}
+		uppers[p] = largest_lane(upper);
+	}
+}
+
 enum element {
 	ELEMENT_F32,
 	ELEMENT_F16,
@@ -538,7 +565,7 @@ static void combine(float *out, float keep, const float *more, float add, size_t
 
 /* The slots that these functions fill, for a table's initializer. */
 #define LANES_SLOTS                                                                                               \
-	.sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, .dot_f32 = dot_f32,   \
+	.estimate = estimate, .sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, .dot_f32 = dot_f32,   \
 	.dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .to_f16 = to_f16, .narrow = narrow, .silu_mul = silu_mul, .relu2_mul = relu2_mul, \
 	.gelu_mul = gelu_mul, .attention_block = attention_block, .attention_block_q8 = attention_block_q8,                    \
 	.combine = combine

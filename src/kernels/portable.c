@@ -102,6 +102,19 @@ static void add_step(float y[TERN_PANEL_ROWS], const int32_t sums[TERN_PANEL_ROW
 	}
 }
 
+static void estimate(float *estimates, float *uppers, const int32_t *high, const float *row_scales, size_t n_panel,
+                     float inverse, int32_t offset, int32_t bound)
+{
+	for (size_t row = 0; row < n_panel * TERN_PANEL_ROWS; row++) {
+		int32_t middle = 16 * high[row] + offset;
+		float factor = row_scales[row] * inverse, *upper = &uppers[row / TERN_PANEL_ROWS];
+		float above = (float)(middle + bound) * factor, below = (float)(middle - bound) * factor;
+		float largest = above > below ? above : below; /* below if the scale is negative */
+		estimates[row] = (float)middle * factor;
+		*upper = row % TERN_PANEL_ROWS && *upper > largest ? *upper : largest;
+	}
+}
+
 static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *g)
 {
@@ -300,6 +313,7 @@ const struct tern_kernels tern_kernels_portable = {
         .name = "portable",
         .dot_ternary = dot_ternary,
         .dot_nibble = dot_nibble,
+        .estimate = estimate,
         .dot_groups = dot_groups,
         .sum_squares = sum_squares,
         .rms_scale = rms_scale,
