@@ -678,8 +678,8 @@ static int check_estimate(const struct tern_kernels *kernels, int round)
 		got[i] += 0.0f, expected[i] += 0.0f;
 	for (size_t p = 0; p < n_panel; p++)
 		got_upper[p] += 0.0f, expected_upper[p] += 0.0f;
-	return same_floats("estimate", got, expected, n) &&
-	       same_floats("upper", got_upper, expected_upper, n_panel) && rooms_intact(6);
+	return same_floats("estimate", got, expected, n) && same_floats("upper", got_upper, expected_upper, n_panel) &&
+	       rooms_intact(6);
 }
 
 /* ---- the walk over tables and slots -------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  * cache. */
 #include "base/bytes.h"
 #include "infer/attention.h"
+#include "infer/qkv.h"
 #include "infer/session.h"
 #include "test.h"
 
@@ -136,8 +137,8 @@ static void attend(double *out, double *tolerance, const float *query, const str
 		tolerance[d] = 1e-5;
 		for (size_t j = first; j <= position; j++) {
 			double value = values[j][kv_head * dim + d];
-			tolerance[d] += 0x1p-13 * weights[j] / sum *
-			                (fabs(value - out[d]) + (is_q8 ? fabs(value) : 0.0));
+			tolerance[d] +=
+			        0x1p-13 * weights[j] / sum * (fabs(value - out[d]) + (is_q8 ? fabs(value) : 0.0));
 		}
 	}
 }
@@ -154,7 +155,7 @@ static void run_batch(struct tern_session *session, const struct tern_layer *lay
 		memcpy(session->v + t * h->n_head_kv * dim, v[session->n_past + t], h->n_head_kv * dim * sizeof(float));
 	}
 	tern_rope_fill(session, n);
-	tern_attention_prepare(session, layer, LAYER, n);
+	tern_qkv_prepare(session, layer, LAYER, n);
 	if (session->n_past < N_EARLY || session->n_past >= N_LATE)
 		tern_attention(session, layer, LAYER, n);
 }

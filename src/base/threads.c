@@ -200,10 +200,7 @@ void tern_pool_look_ahead(struct tern_pool *pool, int worker, const void *bytes,
 	pool->workers[worker].next_ahead = (struct ahead){bytes, n_bytes};
 }
 
-const void *tern_pool_ahead(const struct tern_pool *pool, int worker)
-{
-	return pool->workers[worker].next_ahead.bytes;
-}
+const void *tern_pool_ahead(const struct tern_pool *pool, int worker) { return pool->workers[worker].next_ahead.bytes; }
 
 /* Starts workers until one is refused. They leave signals to the threads of the program, but for those that a thread
  * brings upon itself (a page of a mapped file that cannot be read), whose handlers would else be passed over. */

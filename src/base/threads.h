@@ -29,7 +29,8 @@ size_t tern_pool_first_chunk(const struct tern_pool *pool, int worker, size_t n_
  * later run will read: once, in order, as far as it comes. n_bytes 0: for nothing. */
 void tern_pool_look_ahead(struct tern_pool *pool, int worker, const void *bytes, size_t n_bytes);
 
-/* The first of these bytes, or NULL; also for tasks, whose kernels may ask for them at the end of their thread's range. */
+/* The first of these bytes, or NULL; also for tasks, whose kernels may ask for them at the end of their thread's range.
+ */
 const void *tern_pool_ahead(const struct tern_pool *pool, int worker);
 
 #endif

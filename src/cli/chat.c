@@ -8,6 +8,7 @@
 #include "console/term.h"
 #include "console/tty.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

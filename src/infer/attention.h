@@ -4,11 +4,6 @@
 
 #include "infer/state.h"
 
-/* QK-norm and RoPE on session->q and k, then k and v into the cache of this layer, for n_token tokens from n_past on.
- */
-void tern_attention_prepare(struct tern_session *session, const struct tern_layer *layer, size_t layer_index,
-                            size_t n_token);
-
 /* session->attended from session->q and the cache. Token t sees positions 0 .. n_past + t, and of these the last
  * layer->window if that is not 0. */
 void tern_attention(struct tern_session *session, const struct tern_layer *layer, size_t layer_index, size_t n_token);
@@ -17,9 +12,6 @@ void tern_attention(struct tern_session *session, const struct tern_layer *layer
  * for the keys that they will begin with. Does nothing for more than one token. */
 void tern_attention_ahead(struct tern_session *session, const struct tern_layer *layer, size_t layer_index,
                           size_t n_token);
-
-/* Cosines and sines for positions n_past .. n_past + n_token - 1, for all kinds of layers. */
-void tern_rope_fill(struct tern_session *session, size_t n_token);
 
 /* Allocates the session's own scratch of this file, attention_*; false if memory runs out. The session frees it. */
 bool tern_attention_init(struct tern_session *session);

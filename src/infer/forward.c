@@ -14,6 +14,7 @@
 #include "infer/attention.h"
 #include "infer/embedding.h"
 #include "infer/linear.h"
+#include "infer/qkv.h"
 
 static bool may_go_on(struct tern_session *session)
 {
@@ -108,7 +109,7 @@ static void attention_part(struct tern_session *session, const struct tern_layer
 	tern_attention_ahead(session, layer, index, n_token);
 	rms_norm(session, session->normed, session->x, layer->attn_norm, h->n_embd, n_token);
 	project_several(session, qkv, 3, layer->qkv_share_input, session->normed, n_token);
-	tern_attention_prepare(session, layer, index, n_token);
+	tern_qkv_prepare(session, layer, index, n_token);
 	tern_project_ahead(session, (const struct tern_linear *[]){&layer->o}, 1, n_token);
 	tern_attention(session, layer, index, n_token);
 	if (layer->attn_sub_norm)

@@ -103,8 +103,8 @@ struct tern_kernels {
 	 * 4 + j in its high nibble. Codes are 0..15. */
 	tern_dot_panels *dot_nibble;
 
-	/* Of panels whose high[] are dot_nibble()'s sums over the high plane, each row's estimate and each panel's upper
-	 * limit, with middle = 16 * high + offset and factor = row_scale * inverse, none of which is a NaN:
+	/* Of panels whose high[] are dot_nibble()'s sums over the high plane, each row's estimate and each panel's
+	 * upper limit, with middle = 16 * high + offset and factor = row_scale * inverse, none of which is a NaN:
 	 *
 	 *     estimates[row] = middle * factor
 	 *     uppers[panel] = the largest of its rows' (middle + bound) * factor and (middle - bound) * factor

@@ -175,6 +175,7 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble, 1, multiply);
 }
 
+#include "kernels/attend.h"
 #include "kernels/lanes.h"
 
 #define PANELS_MULTIPLIED 1
@@ -187,6 +188,7 @@ const struct tern_kernels tern_kernels_neon = {
         .dot_nibble = dot_nibble,
         .dot_groups = dot_groups,
         LANES_SLOTS,
+        ATTEND_SLOTS,
 };
 
 #endif

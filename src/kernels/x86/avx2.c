@@ -1,4 +1,5 @@
-/* The kernels for x86-64 with AVX2, FMA and F16C (Intel from 2013, AMD from 2015). Floats: lanes.h. The integer kernels:
+/* The kernels for x86-64 with AVX2, FMA and F16C (Intel from 2013, AMD from 2015). Floats: lanes.h. The integer
+ * kernels:
  *
  * A register holds half a tile, 8 rows x 4 bytes. maddubs multiplies its unsigned codes by the 4 activations of
  * their columns, the same for all rows, and adds pairs of products into 16 bits, which saturate; so sums must
@@ -163,6 +164,7 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble, 1, multiply);
 }
 
+#include "kernels/attend.h"
 #include "kernels/lanes.h"
 
 #define PANELS_MULTIPLIED 1
@@ -205,6 +207,7 @@ const struct tern_kernels tern_kernels_avx2 = {
         .dot_nibble = dot_nibble,
         .dot_groups = dot_groups,
         LANES_SLOTS,
+        ATTEND_SLOTS,
 };
 
 #endif

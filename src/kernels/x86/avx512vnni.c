@@ -306,6 +306,7 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 #define LOAD_I8(q)     ((vfloat)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(q)))))
 #define STORE_I8(q, i) _mm_storeu_si128((__m128i *)(q), _mm512_cvtepi32_epi8((__m512i)(i)))
 
+#include "kernels/attend.h"
 #include "kernels/lanes.h"
 
 #define PANELS_MULTIPLIED PANEL_TILE
@@ -358,6 +359,7 @@ const struct tern_kernels tern_kernels_avx512vnni = {
         .dot_nibble = dot_nibble,
         .dot_groups = dot_groups,
         LANES_SLOTS,
+        ATTEND_SLOTS,
 };
 
 #endif

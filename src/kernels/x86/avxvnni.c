@@ -1,5 +1,5 @@
-/* The kernels for x86-64 with AVX2, FMA, F16C and AVX-VNNI (Intel from Alder Lake, AMD from Zen 5). Floats: lanes.h. The
- * integer kernels:
+/* The kernels for x86-64 with AVX2, FMA, F16C and AVX-VNNI (Intel from Alder Lake, AMD from Zen 5). Floats: lanes.h.
+ * The integer kernels:
  *
  * A register holds half a tile, 8 rows x 4 bytes. dpbusd multiplies its unsigned codes by the 4 activations of their
  * columns, the same for all rows, and adds the products to 32-bit sums. For one token, codes are multiplied where they
@@ -181,6 +181,7 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble, 1, multiply);
 }
 
+#include "kernels/attend.h"
 #include "kernels/lanes.h"
 
 #define PANELS_MULTIPLIED 1
@@ -201,6 +202,7 @@ const struct tern_kernels tern_kernels_avxvnni = {
         .dot_nibble = dot_nibble,
         .dot_groups = dot_groups,
         LANES_SLOTS,
+        ATTEND_SLOTS,
 };
 
 #endif
