@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#if defined(MADV_HUGEPAGE) && !defined(MADV_COLLAPSE)
+#define MADV_COLLAPSE 25 /* Linux 6.1, newer than some C libraries; an older Linux refuses it */
+#endif
+
 #ifdef TERN_FAIL_ALLOC
 #include <stdatomic.h>
 /* Test builds only: TERN_FAIL_ALLOC=n in the environment makes the nth allocation of the process fail. */
@@ -44,20 +48,35 @@ void *tern_alloc_aligned(size_t n_items, size_t item_size)
 	return alloc_at(64, n_items, item_size, &n_bytes);
 }
 
+void *tern_alloc_filling(size_t n_items, size_t item_size)
+{
+	size_t n_bytes, alignment = 64;
+
+	if (tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= TERN_HUGE_PAGE)
+		alignment = TERN_HUGE_PAGE;
+	return alloc_at(alignment, n_items, item_size, &n_bytes);
+}
+
 void *tern_alloc_huge(size_t n_items, size_t item_size)
 {
-#if defined(MADV_HUGEPAGE)
-	const size_t huge = (size_t)2 << 20; /* of x86-64, and of AArch64 with pages of 4 KiB */
-	size_t n_bytes;
+	void *block = tern_alloc_filling(n_items, item_size);
 
-	if (tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= huge) {
-		void *block = alloc_at(huge, n_items, item_size, &n_bytes);
-		if (block)
-			(void)madvise(block, n_bytes, MADV_HUGEPAGE); /* no error: then they are small */
-		return block;
-	}
+#if defined(MADV_HUGEPAGE)
+	size_t n_bytes;
+	if (block && tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= TERN_HUGE_PAGE)
+		(void)madvise(block, n_bytes, MADV_HUGEPAGE); /* no error: then they are small */
 #endif
-	return tern_alloc_aligned(n_items, item_size);
+	return block;
+}
+
+void tern_make_huge(void *page)
+{
+#if defined(MADV_HUGEPAGE)
+	if (madvise(page, TERN_HUGE_PAGE, MADV_COLLAPSE) != 0)      /* at once */
+		(void)madvise(page, TERN_HUGE_PAGE, MADV_HUGEPAGE); /* or when the system has time */
+#else
+	(void)page;
+#endif
 }
 
 void *tern_realloc(void *block, size_t n_items, size_t item_size)

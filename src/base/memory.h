@@ -19,6 +19,17 @@ void *tern_alloc_aligned(size_t n_items, size_t item_size);
  * grants them, which take fewer faults to touch and fewer walks of page tables to read. */
 void *tern_alloc_huge(size_t n_items, size_t item_size);
 
+enum {
+	TERN_HUGE_PAGE = 2 << 20, /* bytes; of x86-64, and of AArch64 with pages of 4 KiB */
+};
+
+/* Like tern_alloc_aligned(), for blocks that fill little by little: large ones begin at the boundary of a huge page. */
+void *tern_alloc_filling(size_t n_items, size_t item_size);
+
+/* Makes a huge page, if the system can, of TERN_HUGE_PAGE bytes that are in use and begin at the boundary of one. What
+ * they hold stays. */
+void tern_make_huge(void *page);
+
 /* Resizes like realloc(); on failure the old block stays. New bytes are not zeroed. */
 void *tern_realloc(void *block, size_t n_items, size_t item_size);
 

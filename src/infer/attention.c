@@ -417,11 +417,8 @@ void tern_attention_ahead(struct tern_session *session, const struct tern_layer 
 		struct group group = group_of(&task, chunk);
 		size_t block = begin_block(&task, &group, chunk);
 		size_t position = block * TERN_ATTENTION_BLOCK, left = session->n_past - position;
-		struct tern_attention_block from, to;
 		left = left < TERN_ATTENTION_BLOCK ? left / TERN_KEY_PANEL * TERN_KEY_PANEL : TERN_ATTENTION_BLOCK;
-		tern_kv_locate(&session->kv, layer_index, group.head_kv, position, &from);
-		tern_kv_locate(&session->kv, layer_index, group.head_kv, position + left, &to);
-		tern_pool_look_ahead(session->pool, w, from.k,
-		                     (size_t)((const uint8_t *)to.k - (const uint8_t *)from.k));
+		tern_pool_look_ahead(session->pool, w, block_keys(&task, &group, block),
+		                     tern_kv_key_bytes(&session->kv, left));
 	}
 }

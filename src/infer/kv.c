@@ -6,63 +6,50 @@
 
 static size_t element_size(enum tern_kv_type type) { return type == TERN_KV_Q8 ? sizeof(int8_t) : sizeof(uint16_t); }
 
-/* How many elements and scales the whole context has. */
-struct extent {
-	size_t n_keys, n_values, n_scales; /* n_scales: of keys, and of values */
-	uint64_t n_bytes;
-};
-
-/* False if they cannot be counted. */
+/* Sets the sizes of everything; *n_bytes: of all layers. False if they cannot be counted. */
 static bool measure(struct tern_kv *kv, const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx,
-                    struct extent *extent)
+                    size_t *n_bytes)
 {
-	size_t n_padded = (n_ctx + TERN_KEY_PANEL - 1) / TERN_KEY_PANEL * TERN_KEY_PANEL;
-	size_t n_head = h->n_layer * h->n_head_kv, n_elements, n_bytes, n_scale_bytes;
+	const size_t n_pos = TERN_ATTENTION_BLOCK, n_scale = type == TERN_KV_Q8 ? 2 : 0;
+	size_t n_block = (n_ctx + n_pos - 1) / n_pos, n_cell;
 
-	*kv = (struct tern_kv){.type = type, .n_head_kv = h->n_head_kv, .head_dim = h->head_dim};
+	*kv = (struct tern_kv){.type = type, .n_layer = h->n_layer, .n_head_kv = h->n_head_kv, .head_dim = h->head_dim};
 	kv->value_stride = tern_value_stride(h);
-	kv->scales_per_head = type == TERN_KV_Q8 ? n_padded : 0;
-	if (!tern_mul_size(n_padded, h->head_dim, &kv->keys_per_head) ||
-	    !tern_mul_size(n_ctx, kv->value_stride, &kv->values_per_head) ||
-	    !tern_mul_size(n_head, kv->keys_per_head, &extent->n_keys) ||
-	    !tern_mul_size(n_head, kv->values_per_head, &extent->n_values) ||
-	    !tern_mul_size(n_head, kv->scales_per_head, &extent->n_scales) ||
-	    !tern_add_size(extent->n_keys, extent->n_values, &n_elements) ||
-	    !tern_mul_size(n_elements, element_size(type), &n_bytes) ||
-	    !tern_mul_size(extent->n_scales, 2 * sizeof(float), &n_scale_bytes))
+	if (!tern_mul_size(h->head_dim, n_pos * element_size(type), &kv->key_bytes) ||
+	    !tern_mul_size(kv->value_stride, n_pos * element_size(type), &kv->value_bytes) ||
+	    !tern_add_size(kv->key_bytes, kv->value_bytes, &kv->cell_bytes) ||
+	    !tern_add_size(kv->cell_bytes, n_scale * n_pos * sizeof(float), &kv->cell_bytes) ||
+	    !tern_mul_size(n_block, h->n_head_kv, &n_cell) || !tern_mul_size(n_cell, kv->cell_bytes, &kv->layer_bytes))
 		return false;
-	return tern_add_u64(n_bytes, n_scale_bytes, &extent->n_bytes);
+	if (kv->layer_bytes >= TERN_HUGE_PAGE) { /* each layer begins with one */
+		if (!tern_add_size(kv->layer_bytes, TERN_HUGE_PAGE - 1, &kv->layer_bytes))
+			return false;
+		kv->layer_bytes -= kv->layer_bytes % TERN_HUGE_PAGE;
+	}
+	return tern_mul_size(kv->layer_bytes, h->n_layer, n_bytes);
 }
 
 enum tern_status tern_kv_init(struct tern_kv *kv, const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx,
                               struct tern_error *err)
 {
-	struct extent extent = {.n_bytes = UINT64_MAX};
+	size_t n_bytes = SIZE_MAX;
 	uint64_t available = tern_available_memory();
 
 	/* Systems that overcommit would kill the process later instead of refusing now. */
-	if (!measure(kv, h, type, n_ctx, &extent) || extent.n_bytes > available)
+	if (!measure(kv, h, type, n_ctx, &n_bytes) || n_bytes > available)
 		return tern_fail(err, TERN_ERR_FAILED,
-		                 "a context of %zu tokens needs %llu MiB of memory, %llu MiB are available", n_ctx,
-		                 (unsigned long long)(extent.n_bytes >> 20), (unsigned long long)(available >> 20));
-	kv->keys = tern_alloc_aligned(extent.n_keys, element_size(type));
-	kv->values = tern_alloc_aligned(extent.n_values, element_size(type));
-	kv->key_scales = tern_alloc_aligned(extent.n_scales, sizeof *kv->key_scales);
-	kv->value_scales = tern_alloc_aligned(extent.n_scales, sizeof *kv->value_scales);
-	if (!kv->keys || !kv->values || !kv->key_scales || !kv->value_scales) {
-		tern_kv_free(kv);
-		return tern_fail(err, TERN_ERR_FAILED, "out of memory for a context of %zu tokens (%llu MiB)", n_ctx,
-		                 (unsigned long long)(extent.n_bytes >> 20));
-	}
+		                 "a context of %zu tokens needs %zu MiB of memory, %llu MiB are available", n_ctx,
+		                 n_bytes >> 20, (unsigned long long)(available >> 20));
+	kv->layers = tern_alloc_filling(h->n_layer, kv->layer_bytes);
+	if (!kv->layers)
+		return tern_fail(err, TERN_ERR_FAILED, "out of memory for a context of %zu tokens (%zu MiB)", n_ctx,
+		                 n_bytes >> 20);
 	return TERN_OK;
 }
 
 void tern_kv_free(struct tern_kv *kv)
 {
-	tern_free(kv->keys);
-	tern_free(kv->values);
-	tern_free(kv->key_scales);
-	tern_free(kv->value_scales);
+	tern_free(kv->layers);
 	*kv = (struct tern_kv){0};
 }
 
@@ -73,15 +60,43 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *h, enum tern_kv_type 
 	       ((h->head_dim + tern_value_stride(h)) * element_size(type) + n_scale * sizeof(float));
 }
 
+static uint8_t *cell_of(const struct tern_kv *kv, size_t layer, size_t head, size_t position)
+{
+	size_t block = position / TERN_ATTENTION_BLOCK;
+	return kv->layers + layer * kv->layer_bytes + (block * kv->n_head_kv + head) * kv->cell_bytes;
+}
+
+/* The scales of keys; those of values follow. NULL if there are none. */
+static float *scales_of(const struct tern_kv *kv, uint8_t *cell)
+{
+	return kv->type == TERN_KV_Q8 ? (float *)(void *)(cell + kv->key_bytes + kv->value_bytes) : NULL;
+}
+
 void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t position,
                     struct tern_attention_block *block)
 {
-	size_t index = layer * kv->n_head_kv + head;
+	uint8_t *cell = cell_of(kv, layer, head, position);
+	float *scales = scales_of(kv, cell);
+	size_t i = position % TERN_ATTENTION_BLOCK;
 
-	block->k = kv->keys + (index * kv->keys_per_head + position * kv->head_dim) * element_size(kv->type);
-	block->v = kv->values + (index * kv->values_per_head + position * kv->value_stride) * element_size(kv->type);
-	block->k_scales = kv->type == TERN_KV_Q8 ? kv->key_scales + index * kv->scales_per_head + position : NULL;
-	block->v_scales = kv->type == TERN_KV_Q8 ? kv->value_scales + index * kv->scales_per_head + position : NULL;
+	block->k = cell + tern_kv_key_bytes(kv, i);
+	block->v = cell + kv->key_bytes + i * kv->value_stride * element_size(kv->type);
+	block->k_scales = scales ? scales + i : NULL;
+	block->v_scales = scales ? scales + TERN_ATTENTION_BLOCK + i : NULL;
+}
+
+size_t tern_kv_key_bytes(const struct tern_kv *kv, size_t n_pos)
+{
+	return n_pos * kv->head_dim * element_size(kv->type);
+}
+
+void tern_kv_settle(struct tern_kv *kv, size_t n_past, size_t max_page)
+{
+	size_t n_full = n_past / TERN_ATTENTION_BLOCK * kv->n_head_kv * kv->cell_bytes;
+
+	for (; kv->n_huge < n_full / TERN_HUGE_PAGE * kv->n_layer && max_page > 0; max_page--, kv->n_huge++)
+		tern_make_huge(kv->layers + kv->n_huge % kv->n_layer * kv->layer_bytes +
+		               kv->n_huge / kv->n_layer * TERN_HUGE_PAGE);
 }
 
 static void store_f16(uint16_t *k, uint16_t *v, size_t n, const struct tern_kernels *kernels, const float *key,
@@ -106,15 +121,15 @@ static void store_q8(int8_t *k, int8_t *v, float *k_scale, float *v_scale, size_
 void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels, size_t layer, size_t head,
                    size_t position, const float *key, const float *value, void *scratch)
 {
-	size_t index = layer * kv->n_head_kv + head, lane = position % TERN_KEY_PANEL;
-	size_t k = index * kv->keys_per_head + (position - lane) * kv->head_dim + lane;
-	size_t v = index * kv->values_per_head + position * kv->value_stride;
-	size_t scale = index * kv->scales_per_head + position;
+	uint8_t *cell = cell_of(kv, layer, head, position);
+	size_t i = position % TERN_ATTENTION_BLOCK, lane = position % TERN_KEY_PANEL;
+	uint8_t *k = cell + tern_kv_key_bytes(kv, i - lane) + lane * element_size(kv->type);
+	uint8_t *v = cell + kv->key_bytes + i * kv->value_stride * element_size(kv->type);
+	float *scales = scales_of(kv, cell);
 
-	if (kv->type == TERN_KV_Q8)
-		store_q8((int8_t *)kv->keys + k, (int8_t *)kv->values + v, kv->key_scales + scale,
-		         kv->value_scales + scale, kv->head_dim, kernels, key, value, scratch);
+	if (scales)
+		store_q8((int8_t *)k, (int8_t *)v, scales + i, scales + TERN_ATTENTION_BLOCK + i, kv->head_dim, kernels,
+		         key, value, scratch);
 	else
-		store_f16((uint16_t *)(void *)kv->keys + k, (uint16_t *)(void *)kv->values + v, kv->head_dim, kernels,
-		          key, value, scratch);
+		store_f16((uint16_t *)(void *)k, (uint16_t *)(void *)v, kv->head_dim, kernels, key, value, scratch);
 }

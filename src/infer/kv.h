@@ -1,8 +1,10 @@
 /* The key/value cache, laid out as the attention kernels read it (see kernels.h): of half floats, or of int8 with one
  * scale for each key and each value.
  *
- * Keys of one layer and head: panels of 16 positions, [n_panel, head_dim, 16]. Values: [n_ctx, value_stride].
- * Memory is reserved for the whole context but touched only as it fills. */
+ * A cell is what one head keeps of a block of TERN_ATTENTION_BLOCK positions: keys, [16 panels, head_dim, 16
+ * positions]; values, [256 positions, value_stride]; and of int8 the scales of both, [256] each. Each layer has cells
+ * of [n_block, n_head_kv], so that its memory fills from the beginning. Memory is reserved for the whole context but
+ * touched only as it fills; what is full is put into huge pages, where the system has them. */
 #ifndef TERN_INFER_KV_H
 #define TERN_INFER_KV_H
 
@@ -16,10 +18,11 @@
 
 struct tern_kv {
 	enum tern_kv_type type;
-	size_t n_head_kv, head_dim, value_stride;               /* value_stride: head_dim rounded up to 16 */
-	size_t keys_per_head, values_per_head, scales_per_head; /* elements; scales: positions rounded up to 16 */
-	uint8_t *keys, *values;                                 /* [n_layer, n_head_kv, ...] */
-	float *key_scales, *value_scales;                       /* [n_layer, n_head_kv, scales_per_head]; q8 only */
+	size_t n_layer, n_head_kv, head_dim, value_stride; /* value_stride: head_dim rounded up to 16 */
+	size_t key_bytes, value_bytes, cell_bytes;         /* of a cell */
+	size_t layer_bytes;
+	uint8_t *layers;
+	size_t n_huge; /* pages that were made huge: page i is number i / n_layer of layer i % n_layer */
 };
 
 /* Of the values of one head. */
@@ -40,6 +43,13 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *hparams, enum tern_kv
  * TERN_KEY_PANEL). */
 void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t position,
                     struct tern_attention_block *block);
+
+/* Bytes of the keys of n_pos positions of a block, a multiple of TERN_KEY_PANEL. */
+size_t tern_kv_key_bytes(const struct tern_kv *kv, size_t n_pos);
+
+/* Puts memory that n_past positions have filled into huge pages, as many as are still to be made, but at most max_page:
+ * each takes as long as copying it. */
+void tern_kv_settle(struct tern_kv *kv, size_t n_past, size_t max_page);
 
 /* Stores the key and value ([head_dim] each) of one head at a position. scratch: of head_dim half floats. */
 void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels, size_t layer, size_t head,

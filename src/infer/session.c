@@ -156,6 +156,7 @@ enum tern_status tern_session_feed(struct tern_session *session, const int32_t *
 		session->last = n - 1;
 		session->n_top_logits = logits ? n_vocab : 0;
 		session->n_past += n;
+		tern_kv_settle(&session->kv, session->n_past, n);
 		ids += n;
 		n_ids -= n;
 	}
