@@ -50,6 +50,9 @@ struct attention {
 	const void *next; /* asked for while values are read */
 };
 
+/* Positions, or dimensions, of 16 elements that lie in a cache line. */
+#define STEPS_PER_LINE(is_q8) ((size_t)TERN_CACHE_LINE / LANES / ((is_q8) ? sizeof(int8_t) : sizeof(uint16_t)))
+
 /* Where element i is, and the register of elements from there on; is_q8 is a constant. */
 INLINE const void *element_at(const void *elements, size_t i, bool is_q8)
 {
@@ -67,7 +70,6 @@ INLINE vfloat load_elements(const void *elements, size_t i, bool is_q8)
  * what waits for memory there stands in the way of what is read. */
 INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query, size_t n_panel, bool is_q8)
 {
-	const size_t steps_per_line = is_q8 ? 4 : 2; /* of 16 elements */
 	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
 	const struct tern_attention_block *b = a->block;
 	size_t head_dim = b->head_dim, panel_size = head_dim * LANES;
@@ -77,7 +79,7 @@ INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query
 		UNROLL
 		for (size_t p = 0; p < n_panel; p++) {
 			size_t at = p * panel_size + d * LANES;
-			if (d % steps_per_line == 0)
+			if (d % STEPS_PER_LINE(is_q8) == 0)
 				__builtin_prefetch(element_at(v, at, is_q8), 0, TERN_TO_SECOND_CACHE);
 			UNROLL
 			for (size_t l = 0; l < VECTORS; l++) {
@@ -99,18 +101,28 @@ INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query
 			}
 }
 
-/* Turns the scores of positions n_skip .. n_pos - 1 into weights exp(score - max) in place; those of the other
- * positions of their groups become 0. */
-INLINE void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *max, float *sum)
+/* Asks memory for what lies at a position in each of n_stream parts, from part `first` on, of what comes next: as many
+ * parts as a position has groups of values, since memory delivers several streams faster than one. */
+INLINE void ask_for_next(const struct attention *a, size_t first, size_t n_stream, size_t position, bool is_q8)
 {
+	for (size_t s = 0; s < n_stream; s++)
+		__builtin_prefetch(element_at(a->next, ((first + s) * a->block->n_pos + position) * LANES, is_q8), 0,
+		                   TERN_TO_SECOND_CACHE);
+}
+
+/* Turns a query's scores of positions n_skip .. n_pos - 1 into weights exp(score - max) in place; those of the other
+ * positions of their groups become 0. Meanwhile memory begins with what comes next. */
+INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_stream, bool is_q8)
+{
+	float *scores = a->scores + query * TERN_ATTENTION_BLOCK, *max = &a->max[query];
+	size_t n_skip = a->block->n_skip, n_pos = a->block->n_pos, n_panel = (n_pos + LANES - 1) / LANES;
 	vfloat largest = splat(scores[n_skip]), weights[VECTORS] = {0}; /* a NaN there has to win */
-	size_t n_padded = (n_pos + LANES - 1) / LANES * LANES;
 
 	for (size_t j = 0; j < n_skip; j++)
 		scores[j] = -INFINITY;
-	for (size_t j = n_pos; j < n_padded; j++)
+	for (size_t j = n_pos; j < n_panel * LANES; j++)
 		scores[j] = -INFINITY;
-	for (size_t j = 0; j < n_padded; j += VECTOR_LANES) {
+	for (size_t j = 0; j < n_panel * LANES; j += VECTOR_LANES) {
 		vfloat score = load(scores + j);
 		largest = select(score > largest, score, largest);
 	}
@@ -121,31 +133,32 @@ INLINE void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *m
 			first++;
 		*max = scores[first];
 	}
-	for (size_t j = 0; j < n_padded; j += LANES)
+	for (size_t p = 0; p < n_panel; p++) {
+		ask_for_next(a, 0, n_stream, (query * n_panel + p) * STEPS_PER_LINE(is_q8), is_q8);
 		for (size_t v = 0; v < VECTORS; v++) {
-			vfloat weight = round_to_13_bits(exp_lanes(load(scores + j + v * VECTOR_LANES) - *max));
-			store(scores + j + v * VECTOR_LANES, weight);
+			float *at = scores + p * LANES + v * VECTOR_LANES;
+			vfloat weight = round_to_13_bits(exp_lanes(load(at) - *max));
+			store(at, weight);
 			weights[v] += weight;
 		}
-	*sum = tree_sum(weights);
+	}
+	a->sum[query] = tree_sum(weights);
 }
 
 /* n_group groups of 16 values from group `first` on, weighted for n_query queries; n_query * n_group <= LANE_GROUPS,
- * constants. Asks memory for as many of the keys that come next. */
+ * constants. Asks memory for as much of what comes next. */
 INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_group, bool is_q8)
 {
 	vfloat sum[LANE_GROUPS][VECTORS] = {{{0}}};
 	size_t value_stride = a->value_stride, n_pos = a->block->n_pos;
-	const void *next = element_at(a->next, first * LANES * n_pos, is_q8);
 	float *out = a->out + first * LANES;
 
 	for (size_t j = a->block->n_skip; j < n_pos; j++) {
 		const void *values = element_at(a->block->v, j * value_stride + first * LANES, is_q8);
+		if (j % STEPS_PER_LINE(is_q8) == 0)
+			ask_for_next(a, first, n_group, j, is_q8);
 		UNROLL
 		for (size_t g = 0; g < n_group; g++) {
-			if (g % 2 == 0)
-				__builtin_prefetch(element_at(next, (g * n_pos + j * 2) * LANES, is_q8), 0,
-				                   TERN_TO_SECOND_CACHE);
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++) {
 				vfloat value = load_elements(values, g * LANES + v * VECTOR_LANES, is_q8);
@@ -184,10 +197,9 @@ INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 	for (; p < n_panel; p++)
 		score_panels(a, p, n_query, 1, is_q8);
 	for (size_t i = 0; i < n_query; i++) {
-		float *scores = a->scores + i * TERN_ATTENTION_BLOCK;
-		softmax_weights(scores, b->n_skip, b->n_pos, &a->max[i], &a->sum[i]);
+		softmax_weights(a, i, step < n_group ? step : n_group, is_q8);
 		if (is_q8)
-			scale_weights(scores, b->v_scales, n_panel * LANES);
+			scale_weights(a->scores + i * TERN_ATTENTION_BLOCK, b->v_scales, n_panel * LANES);
 	}
 	for (; g + step <= n_group; g += step)
 		weigh_values(a, g, n_query, step, is_q8);
