@@ -131,6 +131,9 @@ def logits(model, ids, *options, isa=None):
 
 
 def rows_of(data, n_row):
+    """The bytes of logits as rows; none after an error."""
+    if not data:
+        return []
     values = array.array("f", data)
     n_col = len(values) // n_row
     return [values[i * n_col:(i + 1) * n_col] for i in range(n_row)]
