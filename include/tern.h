@@ -195,21 +195,23 @@ void tern_session_free(struct tern_session *session);
 enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
                                    struct tern_error *err);
 
-/* The logits after the last token fed: n_vocab floats, valid until the next call on the session. Zeros before the first
- * token, and after keep_going stopped a batch. Computed by the first call after a token, which reads the whole output
- * head; tern_generate() reads no more of it than its sampler needs. */
+/* The logits after the last token computed: n_vocab floats, valid until the next call on the session. Zeros before the
+ * first token. Computed by the first call after a token, which reads the whole output head; tern_generate() reads no
+ * more of it than its sampler needs. */
 const float *tern_session_logits(struct tern_session *session);
 
 /* Tokens in the context, and how many fit. */
 int tern_session_n_past(const struct tern_session *session);
 int tern_session_n_ctx(const struct tern_session *session);
 
-/* Forgets all but the first n_keep tokens; what is fed next follows them. Logits stay as they are. An n_keep that is
- * negative, or not below tern_session_n_past(), changes nothing. */
-void tern_session_rewind(struct tern_session *session, int n_keep);
+/* Forgets all but the first n_keep tokens, or more where the model's state after them is not kept, and returns how many
+ * tokens are left, the new tern_session_n_past(); what is fed next follows them. Logits stay as they are. An n_keep
+ * that is negative, or not below tern_session_n_past(), changes nothing. */
+int tern_session_rewind(struct tern_session *session, int n_keep);
 
-/* Rewinds to the tokens that the context and ids have in common at their beginning and returns how many they are: the
- * rest of ids is to be fed. The last of ids is never kept, so that feeding the rest gives its logits. */
+/* Rewinds to the tokens that the context and ids have in common at their beginning, or to fewer as
+ * tern_session_rewind() does, and returns how many are left: the rest of ids is to be fed. The last of ids is never
+ * kept, so that feeding the rest gives its logits. */
 int tern_session_rewind_to(struct tern_session *session, const int32_t *ids, size_t n_ids);
 
 /* Threads in use; fewer than asked for if the system refused some. */
@@ -221,6 +223,59 @@ int tern_default_threads(void);
 /* The kernel set in use on this CPU, e.g. "avx2". NULL, with err set, if the environment variable TERN_ISA names
  * one that is unknown or that this CPU lacks; opening a model fails in the same way. */
 const char *tern_isa_name(struct tern_error *err);
+
+/* ---- engines and sequences: many contexts, computed together ----------------------------------------------- */
+
+/* A session is an engine with one sequence. A program that serves many conversations makes one engine, which has the
+ * threads and the memory of a batch, and a sequence for each conversation. Tokens of several sequences that are fed
+ * together read the weights once, and give each sequence the same bits as alone.
+ *
+ * An engine belongs to one thread at a time, and so do the sequences while it computes them. */
+struct tern_engine;
+struct tern_sequence;
+
+struct tern_engine_options {
+	int n_threads; /* 0 = tern_default_threads() */
+	int n_batch;   /* tokens computed together; 0 = 256; no effect on results */
+};
+
+struct tern_sequence_options {
+	int n_ctx; /* as in tern_session_options */
+	enum tern_kv_type kv;
+};
+
+/* options may be NULL. The model must outlive what is made of it. TERN_ERR_FAILED if memory does not suffice. */
+enum tern_status tern_engine_new(struct tern_engine **engine, const struct tern_model *model,
+                                 const struct tern_engine_options *options, struct tern_error *err);
+void tern_engine_free(struct tern_engine *engine);
+enum tern_status tern_sequence_new(struct tern_sequence **sequence, const struct tern_model *model,
+                                   const struct tern_sequence_options *options, struct tern_error *err);
+void tern_sequence_free(struct tern_sequence *sequence);
+
+/* Tokens to append to a sequence. */
+struct tern_feed {
+	struct tern_sequence *sequence;
+	const int32_t *ids;
+	size_t n_ids; /* at least 1 */
+};
+
+/* Appends tokens to n_feeds sequences, no two of them the same, and computes them in as few batches as they fit. logits
+ * receives [n_feeds, n_vocab] floats, those of each sequence's last token; with NULL none are computed until
+ * tern_engine_logits() asks for them. TERN_ERR_CONTEXT if tokens of a sequence do not fit, TERN_ERR_USAGE for an id out
+ * of range, a sequence of another model or one that comes twice, in all cases with nothing changed. */
+enum tern_status tern_engine_feed(struct tern_engine *engine, const struct tern_feed *feeds, size_t n_feeds,
+                                  float *logits, struct tern_error *err);
+
+/* As tern_session_logits(), for one sequence: valid until more is computed for it. */
+const float *tern_engine_logits(struct tern_engine *engine, struct tern_sequence *sequence);
+
+int tern_engine_n_threads(const struct tern_engine *engine);
+
+/* As the functions of the same names for sessions. */
+int tern_sequence_n_past(const struct tern_sequence *sequence);
+int tern_sequence_n_ctx(const struct tern_sequence *sequence);
+int tern_sequence_rewind(struct tern_sequence *sequence, int n_keep);
+int tern_sequence_rewind_to(struct tern_sequence *sequence, const int32_t *ids, size_t n_ids);
 
 /* ---- embeddings ------------------------------------------------------------------------------------------ */
 
@@ -301,7 +356,7 @@ struct tern_generate_options {
 	/* Called now and then while a long prompt is read. Return false to stop. May be NULL. */
 	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
 	/* Asked several times a layer whether to go on: even with the largest models a refusal ends the work within a
-	 * fraction of a second. What was computed of the current batch is then forgotten. May be NULL. */
+	 * fraction of a second. The context is then as it was before the current batch. May be NULL. */
 	bool (*keep_going)(void *user);
 	void *user;
 };

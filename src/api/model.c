@@ -1,6 +1,7 @@
 /* Opening and describing models. */
 #include "api/model.h"
 
+#include "base/machine.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
 #include "model/repack.h"
@@ -129,6 +130,8 @@ void tern_model_get_info(const struct tern_model *model, struct tern_model_info 
 	for (size_t i = 0; i < model->gguf.n_tensors; i++)
 		info->n_weight_bytes += model->gguf.tensors[i].n_bytes;
 }
+
+int tern_default_threads(void) { return tern_threads_of_machine(""); }
 
 const char *tern_isa_name(struct tern_error *err)
 {

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "model/gguf.h"
-#include "model/transformer.h"
+#include "model/load.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 

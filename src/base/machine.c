@@ -153,8 +153,6 @@ int tern_threads_of_machine(const char *root)
 	return n < 1 ? 1 : n;
 }
 
-int tern_default_threads(void) { return tern_threads_of_machine(""); }
-
 uint64_t tern_resident_memory(void)
 {
 #if defined(__linux__)

@@ -1,4 +1,4 @@
-/* What this machine has to offer. tern_default_threads(), declared in tern.h, is here too. */
+/* The memory and cores of this machine. */
 #ifndef TERN_BASE_MACHINE_H
 #define TERN_BASE_MACHINE_H
 
@@ -12,8 +12,8 @@ uint64_t tern_available_memory(void);
  * there was so far, that. 0 if unknown. */
 uint64_t tern_resident_memory(void);
 
-/* tern_default_threads(), of the machine that the /proc and /sys below a directory describe (Linux; see sysfs.h). The
- * affinity mask is always this process's own. */
+/* Threads that suit a machine: its fast physical cores, within the affinity mask and the cgroup's quota. root: "", or a
+ * directory with another /proc and /sys (Linux; see sysfs.h); the affinity mask is always this process's own. */
 int tern_threads_of_machine(const char *root);
 
 #endif

@@ -1,5 +1,5 @@
-/* The key/value cache, laid out as the attention kernels read it (see kernels.h): of half floats, or of int8 with one
- * scale for each key and each value.
+/* The key/value cache of a sequence, laid out as the attention kernels read it (see kernels.h): of half floats, or of
+ * int8 with one scale for each key and each value. Layers are numbered as attention->cache_index says.
  *
  * A cell is what one head keeps of a block of TERN_ATTENTION_BLOCK positions: keys, [16 panels, head_dim, 16
  * positions]; values, [256 positions, value_stride]; and of int8 the scales of both, [256] each. Each layer has cells
@@ -18,8 +18,9 @@
 
 struct tern_kv {
 	enum tern_kv_type type;
-	size_t n_layer, n_head_kv, head_dim, value_stride; /* value_stride: head_dim rounded up to 16 */
-	size_t key_bytes, value_bytes, cell_bytes;         /* of a cell */
+	size_t n_layer;                            /* those with attention */
+	size_t n_head_kv, head_dim, value_stride;  /* value_stride: head_dim rounded up to 16 */
+	size_t key_bytes, value_bytes, cell_bytes; /* of a cell */
 	size_t layer_bytes;
 	uint8_t *layers;
 	size_t n_huge; /* pages that were made huge: page i is number i / n_layer of layer i % n_layer */

@@ -1,5 +1,4 @@
-/* The numbers of a model: from metadata to a checked struct tern_hparams. */
-#include "model/arch.h"
+#include "model/hparams.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -13,6 +12,8 @@ enum {
 	MAX_VOCAB = 1 << 22,
 	MAX_CONTEXT = 1 << 24
 };
+
+const char *const tern_linear_norm_suffixes[] = {"_norm_in.weight", ".rms_norm.weight", ".rms_norm", NULL};
 
 /* A whole number, or an array of one for each layer where all are the same. */
 static enum tern_status get_number(const struct gguf *gguf, const char *key, uint32_t *value, bool *found,
@@ -166,15 +167,17 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
  * the weights have, which is closer to no quantisation. 0: whole vectors. */
 static uint32_t default_activation_group(const struct gguf *gguf, const struct tern_arch *arch)
 {
-	static const char *const norms[] = {"blk.0.attn_q_norm_in.weight", "blk.0.attn_q.rms_norm.weight",
-	                                    "blk.0.attn_q.rms_norm"};
 	const struct gguf_tensor *weight = tern_gguf_find_tensor(gguf, "blk.0.attn_q.weight");
 	uint64_t block = weight ? tern_gguf_type_block(weight->type) : 0;
 
-	for (size_t i = 0; i < sizeof norms / sizeof *norms; i++)
-		if (tern_gguf_find_tensor(gguf, norms[i]))
+	for (const char *const *suffix = tern_linear_norm_suffixes; *suffix; suffix++) {
+		char name[GGUF_MAX_NAME_LENGTH];
+		snprintf(name, sizeof name, "blk.0.attn_q%s", *suffix);
+		if (tern_gguf_find_tensor(gguf, name))
 			return 0;
-	if (arch->is_bitnet || !weight || weight->type == GGUF_TENSOR_I2_S || weight->type == GGUF_TENSOR_T2R16)
+	}
+	if (arch->quantizes_per_token || !weight || weight->type == GGUF_TENSOR_I2_S ||
+	    weight->type == GGUF_TENSOR_T2R16)
 		return 0;
 	return block >= 64 ? (uint32_t)block : 128; /* 1 and 32: no ternary type, its blocks say nothing */
 }
@@ -248,15 +251,11 @@ bool tern_layer_has_window(const struct tern_hparams *h, size_t layer)
 	return h->window_period && layer % h->window_period != h->window_period - 1;
 }
 
-/* Gemma 3 has windows in five layers of six. Files of its BitNet embedding model do not say how long they are, only
- * Gemma's own do: up to 512 tokens it makes no difference, and more are refused. */
+/* How far back layers with a window see. A file that does not say it is right for short texts only: longer contexts are
+ * refused. */
 static enum tern_status load_window(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
                                     struct tern_error *err)
 {
-	enum {
-		GEMMA3_PERIOD = 6,
-		GEMMA3_LEAST_WINDOW = 512
-	};
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	uint32_t window = 0;
 	bool has_window = false;
@@ -265,16 +264,16 @@ static enum tern_status load_window(struct tern_hparams *h, const struct gguf *g
 	if ((status = tern_arch_key(key, gguf, "attention.sliding_window", err)) ||
 	    (status = tern_gguf_get_u32(gguf, key, &window, &has_window, err)))
 		return status;
-	if (!arch->is_gemma && window && window < h->n_ctx_train)
+	if (!arch->window_period && window && window < h->n_ctx_train)
 		return tern_fail(err, TERN_ERR_FILE,
 		                 "%s: key '%s': attention to the last %u tokens only is supported in gemma3 alone",
 		                 gguf->path, key, (unsigned)window);
-	if (!arch->is_gemma)
+	if (!arch->window_period)
 		return TERN_OK;
-	h->window_period = GEMMA3_PERIOD;
+	h->window_period = arch->window_period;
 	h->window = window;
-	if (!has_window && h->n_ctx_train > GEMMA3_LEAST_WINDOW)
-		h->n_ctx_max = h->n_ctx_train = GEMMA3_LEAST_WINDOW;
+	if (!has_window && h->n_ctx_train > arch->unstated_window)
+		h->n_ctx_max = h->n_ctx_train = arch->unstated_window;
 	return load_window_pattern(h, gguf, err);
 }
 
@@ -328,7 +327,8 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 	if ((status = load_sizes(h, gguf, err)) || (status = load_vocab_size(h, gguf, err)) ||
 	    (status = check_attention_scale(h, gguf, err)) || (status = load_window(h, gguf, arch, err)))
 		return status;
-	h->embedding_scale = arch->is_gemma ? sqrtf((float)h->n_embd) : 1.0f;
+	h->n_layer_kv = h->n_layer;
+	h->embedding_scale = arch->scales_embedding ? sqrtf((float)h->n_embd) : 1.0f;
 	snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch->name);
 	h->rms_eps = 1.0f; /* any positive number; there is no default */
 	if ((status = tern_get_positive(gguf, key, &h->rms_eps, &found, err)))

@@ -48,7 +48,7 @@ enum tern_status tern_repacker_start(struct tern_repacker *r, const struct tern_
                                      struct tern_error *err)
 {
 	*r = (struct tern_repacker){.options = *options, .err = err};
-	return tern_pool_new(&r->pool, options->n_threads ? options->n_threads : tern_default_threads(), err);
+	return tern_pool_new(&r->pool, options->n_threads ? options->n_threads : tern_threads_of_machine(""), err);
 }
 
 void tern_repacker_read(struct tern_repacker *r, const struct gguf *gguf, const struct tern_file *file)
@@ -84,7 +84,7 @@ enum tern_status tern_repacker_init(struct tern_repacker *r, const struct gguf *
 		                 "available",
 		                 gguf->path, (unsigned long long)((n_bytes + largest) >> 20),
 		                 (unsigned long long)(available >> 20));
-	return tern_pool_new(&r->pool, r->options.n_threads ? r->options.n_threads : tern_default_threads(), err);
+	return tern_pool_new(&r->pool, r->options.n_threads ? r->options.n_threads : tern_threads_of_machine(""), err);
 }
 
 void tern_repacker_clear(struct tern_repacker *r)

@@ -1,9 +1,10 @@
-/* Rotary position embedding: the angle per position of each pair, with context scaling. Formulas: families' papers
+/* The formulas are those of the papers
  * (RoPE arXiv 2104.09864, YaRN arXiv 2309.00071); key names: llama.cpp. */
+#include "model/rope.h"
+
 #include "base/bytes.h"
 #include "base/exactmath.h"
 #include "base/memory.h"
-#include "model/transformer.h"
 
 #include <math.h>
 #include <string.h>

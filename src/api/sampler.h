@@ -1,6 +1,6 @@
 /* Picking the next token; the public half is in tern.h. */
-#ifndef TERN_INFER_SAMPLER_H
-#define TERN_INFER_SAMPLER_H
+#ifndef TERN_API_SAMPLER_H
+#define TERN_API_SAMPLER_H
 
 #include "base/error.h"
 

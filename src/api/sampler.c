@@ -1,7 +1,8 @@
 /* The order is llama.cpp's: repetition penalty, top-k, top-p, min-p, temperature, one draw. Everything is computed in
  * the same order on every machine, so a seed gives the same text everywhere. */
-#include "infer/sampler.h"
+#include "api/sampler.h"
 
+#include "api/engine.h"
 #include "base/memory.h"
 #include "infer/top.h"
 #include "kernels/kernels.h"
@@ -74,6 +75,15 @@ enum tern_status tern_sampler_create(struct tern_sampler **out, size_t n_vocab,
 	}
 	*out = s;
 	return TERN_OK;
+}
+
+enum tern_status tern_sampler_new(struct tern_sampler **sampler, const struct tern_model *model,
+                                  const struct tern_sampler_options *options, struct tern_error *err)
+{
+	enum tern_status status = tern_model_need_weights(model, err);
+
+	*sampler = NULL;
+	return status ? status : tern_sampler_create(sampler, model->transformer.hparams.n_vocab, options, err);
 }
 
 void tern_sampler_free(struct tern_sampler *s)

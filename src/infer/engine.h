@@ -1,11 +1,11 @@
-/* What one sequence needs while it is computed: key/value cache, scratch memory, threads. The inside of a session,
- * shared by the files of infer/; session.h makes and uses it. */
-#ifndef TERN_INFER_STATE_H
-#define TERN_INFER_STATE_H
+/* An engine: kernels, threads and the scratch memory of one batch. It computes batches of any sequences of its model;
+ * engine_init.h makes it. */
+#ifndef TERN_INFER_ENGINE_H
+#define TERN_INFER_ENGINE_H
 
 #include "base/cache.h"
 #include "base/threads.h"
-#include "infer/kv.h"
+#include "infer/sequence.h"
 #include "infer/top.h"
 #include "kernels/kernels.h"
 #include "model/transformer.h"
@@ -23,7 +23,7 @@ struct tern_quantized {
 	float *inverses;                     /* [n_token, n_group] 1 / scale, where anything has scales of groups */
 };
 
-/* What finding the largest logits of a Q8P head takes besides; in head_q8p.c. */
+/* Scratch for finding the largest logits of a Q8P head; see head_q8p.c. */
 struct tern_pruning {
 	int32_t *high;            /* [n_panel * 16] sums over the high nibbles */
 	float *upper;             /* [n_panel] what no logit of the panel is expected to be above */
@@ -31,21 +31,23 @@ struct tern_pruning {
 	struct tern_ranked *best; /* [n_panel] */
 };
 
-struct tern_session {
-	const struct tern_model *model; /* whose session this is, for the API above; not looked into here */
+struct tern_engine {
 	const struct tern_transformer *transformer;
 	const struct tern_kernels *kernels;
 	struct tern_pool *pool;
-	size_t n_ctx, n_batch, n_past;
-	int32_t *ids; /* [n_ctx] the first n_past of them are the context */
-	struct tern_kv kv;
-	/* Asked by tern_forward() whether to go on; NULL: always. When it said no, was_stopped is set and the context
-	 * is as it was before the batch. */
+	struct tern_prefetch_range *prefetch_ranges; /* [n_thread], see prefetch.h */
+
+	/* While a batch is computed: asked before each projection whether to go on; NULL: always. After a refusal
+	 * is_stopped is true, projections do nothing, and the batch is dropped. */
 	bool (*keep_going)(void *user);
 	void *keep_going_user;
-	bool was_stopped;
+	bool is_stopped;
 
-	/* Scratch for a batch of n_token <= n_batch tokens. */
+	/* The batch that is computed, n_token <= n_batch. Tokens of one sequence are adjacent. */
+	size_t n_batch, n_token;
+	struct tern_token *tokens; /* [n_batch] */
+
+	/* Scratch for a batch. */
 	float *x;                   /* [n_token, n_embd] the residual stream */
 	float *normed;              /* [n_token, n_embd] */
 	float *q, *k, *v;           /* [n_token, n_head * head_dim], [n_token, n_head_kv * head_dim] twice */
@@ -55,20 +57,15 @@ struct tern_session {
 	float *rope_cos_local, *rope_sin_local; /* the same of layers with rope_is_local, NULL if there are none */
 	struct tern_quantized quantized[3];     /* q, k and v may each need their own */
 
-	/* Logits of the last token fed, whose vector is x[last]; computed when asked for. */
-	size_t last;
-	float *logits;       /* [n_vocab] */
-	size_t n_top_logits; /* how many of the largest are exact; n_vocab: all; 0: not computed */
 	struct tern_pruning pruning;
-	/* Panels of the head, summed over all computations of these logits, and those read as a whole; the others'
-	 * low nibbles were left out. */
+	/* Panels of the head, summed over all computations of largest logits, and those whose low plane was read. */
 	uint64_t n_head_panel, n_low_panel;
 
-	/* Scratch of attention.c: results of blocks; for each group of them, how many tasks are not done yet: counted
-	 * by all threads, hence on cache lines of their own. */
+	/* Scratch of attention.c: partial results, and for each range of queries how many items are not done yet. All
+	 * threads count these down, hence cache lines of their own. */
 	float *attention_results;
 	struct tern_pending {
-		_Alignas(TERN_CACHE_LINE) atomic_size_t n_task;
+		_Alignas(TERN_CACHE_LINE) atomic_size_t n_item;
 	} * attention_pending;
 
 	/* Scratch of each thread: worker w's part starts at worker_scratch + w * worker_scratch_bytes. */
@@ -76,16 +73,16 @@ struct tern_session {
 	size_t worker_scratch_bytes;
 };
 
-/* 1 / sqrt(mean(x^2) + eps). */
-float tern_inv_rms(const struct tern_kernels *kernels, const float *x, size_t n, float eps);
-
-/* Runs task(session, chunk) over n_chunk chunks: by the pool if the work is worth waking it, i.e. if it takes at least
+/* Runs task(context, chunk) over n_chunk chunks: by the pool if the work is worth waking it, i.e. if it takes at least
  * some tens of microseconds. work counts multiply-adds (or as much), of all chunks together. */
-void tern_session_run(struct tern_session *session, tern_task task, void *context, size_t n_chunk, size_t work);
+void tern_engine_run(struct tern_engine *engine, tern_task task, void *context, size_t n_chunk, size_t work);
 
-static inline void *tern_worker_scratch(const struct tern_session *session, int worker)
+/* Whether keep_going lets the batch go on; asked by the calling thread only. */
+bool tern_engine_may_go_on(struct tern_engine *engine);
+
+static inline void *tern_worker_scratch(const struct tern_engine *engine, int worker)
 {
-	return session->worker_scratch + (size_t)worker * session->worker_scratch_bytes;
+	return engine->worker_scratch + (size_t)worker * engine->worker_scratch_bytes;
 }
 
 #endif

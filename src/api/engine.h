@@ -1,0 +1,15 @@
+/* What engine.c and session.c share: settings checked, and the defaults filled in. */
+#ifndef TERN_API_ENGINE_H
+#define TERN_API_ENGINE_H
+
+#include "api/model.h"
+#include "infer/engine.h"
+
+/* TERN_ERR_FILE if the file has no weights. */
+enum tern_status tern_model_need_weights(const struct tern_model *model, struct tern_error *err);
+
+enum tern_status tern_engine_options_complete(struct tern_engine_options *options, struct tern_error *err);
+enum tern_status tern_sequence_options_complete(struct tern_sequence_options *options, const struct tern_model *model,
+                                                struct tern_error *err);
+
+#endif

@@ -1,0 +1,75 @@
+#include "infer/sequence.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+enum tern_status tern_sequence_init(struct tern_sequence *s, const struct tern_transformer *transformer, size_t n_ctx,
+                                    enum tern_kv_type kv, struct tern_error *err)
+{
+	const struct tern_hparams *h = &transformer->hparams;
+	enum tern_status status;
+
+	*s = (struct tern_sequence){.transformer = transformer, .n_ctx = n_ctx, .n_top_logits = h->n_vocab};
+	if ((status = tern_kv_init(&s->kv, h, kv, n_ctx, err)))
+		return status;
+	s->ids = tern_alloc_aligned(n_ctx, sizeof *s->ids);
+	s->last = tern_alloc(h->n_embd, sizeof *s->last);
+	s->logits = tern_alloc(h->n_vocab, sizeof *s->logits);
+	if (s->ids && s->last && s->logits)
+		return TERN_OK;
+	tern_sequence_clear(s);
+	return tern_fail(err, TERN_ERR_FAILED, "out of memory for a context of %zu tokens", n_ctx);
+}
+
+void tern_sequence_clear(struct tern_sequence *s)
+{
+	tern_kv_free(&s->kv);
+	tern_free(s->ids);
+	tern_free(s->last);
+	tern_free(s->logits);
+	*s = (struct tern_sequence){0};
+}
+
+enum tern_status tern_sequence_begin(const struct tern_sequence *s, const int32_t *ids, size_t n_ids,
+                                     struct tern_error *err)
+{
+	size_t n_vocab = s->transformer->hparams.n_vocab;
+
+	if (n_ids > s->n_ctx - s->n_past)
+		return tern_fail(err, TERN_ERR_CONTEXT, "%zu tokens do not fit: %zu of %zu are in use", n_ids,
+		                 s->n_past, s->n_ctx);
+	for (size_t i = 0; i < n_ids; i++)
+		if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
+			return tern_fail(err, TERN_ERR_USAGE, "token id %d: expected 0 to %zu", ids[i], n_vocab - 1);
+	return TERN_OK;
+}
+
+void tern_sequence_commit(struct tern_sequence *s, const struct tern_token *tokens, size_t n_token, const float *last)
+{
+	for (size_t i = 0; i < n_token; i++)
+		s->ids[s->n_past + i] = tokens[i].id;
+	s->n_past += n_token;
+	memcpy(s->last, last, s->transformer->hparams.n_embd * sizeof *last);
+	s->n_top_logits = 0;
+	tern_kv_settle(&s->kv, s->n_past, n_token);
+}
+
+size_t tern_sequence_go_back(struct tern_sequence *s, size_t n_keep)
+{
+	if (n_keep < s->n_past)
+		s->n_past = n_keep; /* later keys and values are overwritten */
+	return s->n_past;
+}
+
+bool tern_next_segment(const struct tern_token *tokens, size_t n_token, struct tern_segment *segment)
+{
+	size_t first = segment->first + segment->n_token, end = first;
+
+	if (first == n_token)
+		return false;
+	while (end < n_token && tokens[end].sequence == tokens[first].sequence)
+		end++;
+	*segment = (struct tern_segment){tokens[first].sequence, first, end - first, tokens[first].position};
+	return true;
+}
