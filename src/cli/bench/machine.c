@@ -1,4 +1,3 @@
-/* What measurements are made on, and what would spoil them. */
 #if defined(__APPLE__)
 #define _DARWIN_C_SOURCE /* sysctlbyname, getloadavg */
 #endif
@@ -6,7 +5,8 @@
 #define _DEFAULT_SOURCE /* _SC_PHYS_PAGES */
 #endif
 
-#include "cli/bench.h"
+#include "cli/bench/machine.h"
+
 #include "console/escape.h"
 #include "console/format.h"
 #include "console/term.h"
@@ -27,9 +27,13 @@
 #include <cpuid.h>
 #endif
 
+enum {
+	PROBE_NS = 100000000 /* of the measurement of a limit */
+};
+
 /* ---- facts -------------------------------------------------------------------------------------------------- */
 
-/* Without blanks at either end, harmless on a terminal. */
+/* Trims blanks at both ends and escapes control characters. */
 static const char *tidy(char out[BENCH_CPU_SIZE], const char *name)
 {
 	struct text shown = {0};
@@ -45,9 +49,9 @@ static const char *tidy(char out[BENCH_CPU_SIZE], const char *name)
 	return out;
 }
 
-/* The processor's own name for itself, "" if it has none. */
+/* The CPU's name as the hardware gives it, "" if there is none. */
 #if defined(__x86_64__)
-static void ask_processor(char name[BENCH_CPU_SIZE])
+static void read_cpu_name(char name[BENCH_CPU_SIZE])
 {
 	unsigned reg[12];
 
@@ -59,7 +63,7 @@ static void ask_processor(char name[BENCH_CPU_SIZE])
 	name[sizeof reg] = '\0';
 }
 #elif defined(__APPLE__)
-static void ask_processor(char name[BENCH_CPU_SIZE])
+static void read_cpu_name(char name[BENCH_CPU_SIZE])
 {
 	size_t size = BENCH_CPU_SIZE;
 
@@ -68,8 +72,8 @@ static void ask_processor(char name[BENCH_CPU_SIZE])
 	name[BENCH_CPU_SIZE - 1] = '\0';
 }
 #else
-/* Some kernels give a "Model", the board's name, in /proc/cpuinfo; others a device tree. */
-static void ask_processor(char name[BENCH_CPU_SIZE])
+/* The name of the board, from the device tree. */
+static void read_cpu_name(char name[BENCH_CPU_SIZE])
 {
 	FILE *file = fopen("/proc/device-tree/model", "r");
 	size_t n = file ? fread(name, 1, BENCH_CPU_SIZE - 1, file) : 0;
@@ -85,13 +89,13 @@ const char *bench_cpu_name(char out[BENCH_CPU_SIZE])
 	char name[BENCH_CPU_SIZE];
 	struct utsname system;
 
-	ask_processor(name);
+	read_cpu_name(name);
 	if (!*tidy(out, name))
 		tidy(out, uname(&system) >= 0 ? system.machine : "unknown");
 	return out;
 }
 
-/* Bytes, 0 if unknown. */
+/* Bytes; 0 if unknown. */
 static uint64_t total_memory(void)
 {
 #if defined(__APPLE__)
@@ -106,7 +110,7 @@ static uint64_t total_memory(void)
 #endif
 }
 
-/* The word in brackets of "always [madvise] never"; "" where there is no such file. */
+/* "madvise" of "always [madvise] never"; "" without such a file. */
 static void huge_page_setting(char out[32])
 {
 	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
@@ -129,7 +133,7 @@ static void huge_page_setting(char out[32])
 #define COMPILER "unknown compiler"
 #endif
 
-void bench_describe_machine(struct text *to, int n_threads, const struct bench_limits *limits)
+void bench_describe_machine(struct text *to, int n_threads, const struct tern_meter *meter)
 {
 	char cpu[BENCH_CPU_SIZE], memory[FORMAT_SIZE], huge[32];
 	uint64_t n_bytes = total_memory();
@@ -140,15 +144,17 @@ void bench_describe_machine(struct text *to, int n_threads, const struct bench_l
 	text_printf(to, "memory:  %s, pages of %ld KiB", n_bytes ? format_bytes(memory, n_bytes) : "unknown",
 	            sysconf(_SC_PAGESIZE) / 1024);
 	text_printf(to, "%s%s\n", huge[0] ? ", huge pages: " : "", huge);
-	text_printf(to, "kernels: %s (%s), tern %s, %s\n", limits->isa, limits->instruction, TERN_VERSION, COMPILER);
+	text_printf(to, "kernels: %s (%s), tern %s, %s\n", tern_isa_name(NULL), meter->instruction, TERN_VERSION,
+	            COMPILER);
 	text_printf(to, "limits:  %d thread%s read the weights at %.1f GB/s and do %.1f G multiply-adds/s\n\n",
-	            n_threads, n_threads == 1 ? "" : "s", limits->read_rate * 1e-9, limits->multiply_rate * 1e-9);
+	            n_threads, n_threads == 1 ? "" : "s", tern_meter_read(meter, PROBE_NS) * 1e-9,
+	            tern_meter_multiply(meter, PROBE_NS) * 1e-9);
 }
 
 /* ---- warnings ----------------------------------------------------------------------------------------------- */
 
-/* Whether more than this thread wants to run right now. The load average alone would also warn of the measurement
- * before this one. */
+/* Whether another thread of the system runs right now. The load average alone would also count the measurement before
+ * this one. */
 static bool others_are_running(void)
 {
 #if defined(__linux__)
@@ -173,7 +179,7 @@ static bool others_are_running(void)
 #endif
 }
 
-/* Of the last minute; negative if unknown. */
+/* The load average of the last minute; negative if unknown. */
 static double load_average(void)
 {
 	double load = -1;
@@ -204,7 +210,7 @@ static void read_word(char out[32], const char *folder, const char *file)
 	fclose(opened);
 }
 
-/* A battery that is being emptied, and is not that of a mouse. */
+/* Whether a battery discharges that is not a mouse's or keyboard's. */
 static bool is_on_battery(void)
 {
 	DIR *folder = opendir("/sys/class/power_supply");

@@ -1,4 +1,4 @@
-#include "cli/gguf_print.h"
+#include "cli/info/values.h"
 #include "base/bytes.h"
 #include "console/format.h"
 #include "console/output.h"
@@ -89,7 +89,7 @@ static void json_number(struct json_writer *json, struct number number)
 		json_write_real(json, number.as.d, number.n_digits);
 }
 
-void gguf_print_short(const struct gguf_pair *pair)
+void info_put_value(const struct gguf_pair *pair)
 {
 	const uint8_t *cursor = pair->value;
 
@@ -105,7 +105,7 @@ void gguf_print_short(const struct gguf_pair *pair)
 	}
 }
 
-void gguf_print_bare(const struct gguf_pair *pair)
+void info_put_bare_value(const struct gguf_pair *pair)
 {
 	enum gguf_value_type type = pair->type == GGUF_ARRAY ? pair->item_type : pair->type;
 	const uint8_t *cursor = pair->value;
@@ -136,7 +136,7 @@ static void json_items(struct json_writer *json, const struct gguf_pair *pair, e
 		}
 }
 
-void gguf_print_json(struct json_writer *json, const struct gguf_pair *pair, uint64_t max_items)
+void info_json_value(struct json_writer *json, const struct gguf_pair *pair, uint64_t max_items)
 {
 	if (pair->type != GGUF_ARRAY) {
 		json_items(json, pair, pair->type);

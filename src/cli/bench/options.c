@@ -1,6 +1,6 @@
-/* Options and lists of `tern bench`. Their names and letters are llama-bench's, and so are the lists: 512, 1,2,4, 1-8,
- * 1-8+2, 1-8*2, an option given several times. */
-#include "cli/bench_options.h"
+/* Names, letters and lists of numbers (512, 1,2,4, 1-8, 1-8+2, 1-8*2) are llama-bench's. */
+#include "cli/bench/options.h"
+
 #include "base/memory.h"
 #include "console/term.h"
 
@@ -55,7 +55,7 @@ const struct option bench_own_options[] = {
          .offset = FIELD(kv),
          .argument = COMMON_KV_TYPES,
          .initial = "f16",
-         .help = "how the context's keys and values are kept; q8: half the memory"},
+         .help = "how keys and values of the context are stored; q8: half the memory"},
         {.name = "threads",
          .letter = 't',
          .kind = OPTION_LIST,
@@ -71,7 +71,7 @@ const struct option bench_own_options[] = {
          .offset = FIELD(reps),
          .argument = "LIST",
          .help = "repetitions of each test (default 5)"},
-        {.name = "no-warmup", .offset = FIELD(no_warmup), .help = "no run beforehand that does not count"},
+        {.name = "no-warmup", .offset = FIELD(no_warmup), .help = "skip the run beforehand that does not count"},
         {.name = "delay",
          .kind = OPTION_FLOAT,
          .offset = FIELD(delay),
@@ -83,17 +83,17 @@ const struct option bench_own_options[] = {
          .letter = 'o',
          .kind = OPTION_CHOICE,
          .offset = FIELD(output),
-         .argument = "csv|json|jsonl|md|sql",
+         .argument = "md|json|jsonl",
          .initial = "md",
          .help = "format on standard output"},
         {.name = "output-err",
          .kind = OPTION_CHOICE,
          .offset = FIELD(output_err),
-         .argument = "csv|json|jsonl|md|sql|none",
+         .argument = "md|json|jsonl|none",
          .initial = "none",
          .help = "the same on standard error (-oe)",
          .aliases = "-oe"},
-        {.name = "progress", .offset = FIELD(progress), .help = "tell on standard error what is being run"},
+        {.name = "progress", .offset = FIELD(progress), .help = "say on standard error what is being run"},
         {.name = NULL},
 };
 
@@ -112,9 +112,8 @@ const struct option bench_source_options[] = {
          .kind = OPTION_LIST,
          .offset = FIELD(shapes),
          .argument = "NAME",
-         .help = "random weights of that shape (below) instead of a file: nothing to download; NAME:128 with a scale "
-                 "for "
-                 "every 128 columns, as weight-only models have"},
+         .help = "random weights of that shape (below) instead of a file; NAME:128 with a scale for every 128 columns, "
+                 "as weight-only models have"},
         {.name = "no-mmap", .offset = FIELD(no_mmap), .help = "read the file into memory instead of mapping it"},
         {.name = "mlock", .offset = FIELD(mlock), .help = "keep the weights in memory, never on swap"},
         {.name = NULL},
@@ -137,7 +136,7 @@ static bool append(struct bench_list *list, int value, bool *failed)
 	return true;
 }
 
-/* Digits at *at, which moves past them. */
+/* Reads the digits at *at and moves past them. */
 static bool take_number(const char **at, int *value)
 {
 	char digits[MAX_DIGITS + 1];
@@ -150,7 +149,7 @@ static bool take_number(const char **at, int *value)
 	return parse_int(digits, 0, 1 << 30, value);
 }
 
-/* "5", "1-8", "1-8+2" or "1-8*2" at *at, which moves past it. */
+/* Reads "5", "1-8", "1-8+2" or "1-8*2" at *at and moves past it. */
 static bool append_range(struct bench_list *list, const char **at, int min, int max, bool *failed)
 {
 	int first, last, step = 1;
@@ -169,7 +168,7 @@ static bool append_range(struct bench_list *list, const char **at, int min, int 
 				return false;
 		}
 	}
-	/* A range that would never end: from 0 by multiplying, or by steps of nothing. */
+	/* Refuses ranges that would never end: steps of 0, factors of 1, factors from 0. */
 	if (first < min || last > max || last < first || step < (multiply ? 2 : 1) || (multiply && first == 0))
 		return false;
 	for (int64_t value = first; value <= last; value = multiply ? value * step : value + step)
@@ -178,8 +177,8 @@ static bool append_range(struct bench_list *list, const char **at, int min, int 
 	return true;
 }
 
-/* Appends what an option's value says. False if it is not such a list of numbers within min..max, or too long. *failed
- * is set if memory ran out. */
+/* Appends the numbers of an option's value. False if it is no list of numbers within min..max, or too long; *failed is
+ * set if memory ran out. */
 static bool parse_list(struct bench_list *list, const char *text, int min, int max, bool *failed)
 {
 	while (append_range(list, &text, min, max, failed))
@@ -205,7 +204,7 @@ static enum tern_status bad_list(const struct command *command, const char *name
 	                   name, text, min, max);
 }
 
-/* All occurrences of an option; `initial` if there is none. */
+/* Reads all occurrences of an option; `initial` if there is none. */
 static enum tern_status read_list(struct bench_list *list, const struct command *command, const char *name,
                                   const struct option_list *given, const char *initial, int min, int max)
 {
@@ -219,7 +218,7 @@ static enum tern_status read_list(struct bench_list *list, const struct command 
 	return TERN_OK;
 }
 
-/* Each occurrence is a pair. */
+/* Reads --pg, whose every occurrence is a pair. */
 static enum tern_status read_pairs(struct bench_plan *plan, const struct command *command,
                                    const struct option_list *given)
 {
@@ -238,8 +237,8 @@ static enum tern_status read_pairs(struct bench_plan *plan, const struct command
 	return TERN_OK;
 }
 
-/* -t, else $TERN_THREADS, else what suits the machine; with --threads-sweep all numbers up to the largest, but only
- * some of many. */
+/* Reads -t, else $TERN_THREADS, else takes the machine's default. --threads-sweep: all numbers up to the largest, or
+ * about 16 of them. */
 static enum tern_status read_threads(struct bench_plan *plan, const struct command *command,
                                      const struct bench_options *options)
 {
