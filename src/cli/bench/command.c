@@ -351,7 +351,7 @@ static enum tern_status bench_main(int argc, char **argv)
 		return status;
 	if (!(status = prepare(&b))) {
 		signals_catch_interrupt();
-		bench_check_machine();
+		bench_warn_of_battery();
 		status = run_all(&b);
 		if (!print_end(&b))
 			status = TERN_ERR_FAILED;

@@ -1,5 +1,5 @@
 #if defined(__APPLE__)
-#define _DARWIN_C_SOURCE /* sysctlbyname, getloadavg */
+#define _DARWIN_C_SOURCE /* sysctlbyname */
 #endif
 #if defined(__linux__)
 #define _DEFAULT_SOURCE /* _SC_PHYS_PAGES */
@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(__APPLE__)
@@ -151,50 +150,7 @@ void bench_describe_machine(struct text *to, int n_threads, const struct tern_me
 	            tern_meter_multiply(meter, PROBE_NS) * 1e-9);
 }
 
-/* ---- warnings ----------------------------------------------------------------------------------------------- */
-
-/* Whether another thread of the system runs right now. The load average alone would also count the measurement before
- * this one. */
-static bool others_are_running(void)
-{
-#if defined(__linux__)
-	enum {
-		N_LOOKS = 10
-	};
-	int n_seen = 0;
-
-	for (int i = 0; i < N_LOOKS; i++) {
-		FILE *file = fopen("/proc/loadavg", "r"); /* "0.20 0.18 0.12 1/80 11206" */
-		int n_running = 0;
-		if (!file)
-			return true;
-		if (fscanf(file, "%*f %*f %*f %d/", &n_running) == 1)
-			n_seen += n_running > 1;
-		fclose(file);
-		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-	}
-	return n_seen * 2 > N_LOOKS;
-#else
-	return true;
-#endif
-}
-
-/* The load average of the last minute; negative if unknown. */
-static double load_average(void)
-{
-	double load = -1;
-#if defined(__APPLE__)
-	if (getloadavg(&load, 1) != 1)
-		load = -1;
-#else
-	FILE *file = fopen("/proc/loadavg", "r");
-	if (file && fscanf(file, "%lf", &load) != 1)
-		load = -1;
-	if (file)
-		fclose(file);
-#endif
-	return load;
-}
+/* ---- the battery ----------------------------------------------------------------------------------------------- */
 
 static void read_word(char out[32], const char *folder, const char *file)
 {
@@ -230,12 +186,8 @@ static bool is_on_battery(void)
 	return found;
 }
 
-void bench_check_machine(void)
+void bench_warn_of_battery(void)
 {
-	double load = load_average();
-
-	if (load > 0.25 && others_are_running())
-		warn("the machine is busy (load average %.2f); expect lower and less steady figures", load);
 	if (is_on_battery())
 		warn("the machine runs on battery, which may slow it down");
 }

@@ -1,4 +1,4 @@
-/* The machine that measurements are made on, and what would spoil them. */
+/* The machine that measurements are made on. */
 #ifndef TERN_CLI_BENCH_MACHINE_H
 #define TERN_CLI_BENCH_MACHINE_H
 
@@ -13,7 +13,7 @@ enum {
 const char *bench_cpu_name(char out[BENCH_CPU_SIZE]);
 /* Appends lines about CPU, memory, kernels and limits of n_threads threads. */
 void bench_describe_machine(struct text *to, int n_threads, const struct tern_meter *meter);
-/* Warns of a busy machine and of a battery. */
-void bench_check_machine(void);
+/* Warns if the machine runs on battery. */
+void bench_warn_of_battery(void);
 
 #endif

@@ -4,94 +4,45 @@
 #include "console/output.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
-	MAX_SHOWN = 60
-}; /* bytes of a string in a table */
-
-/* A value read from the file, widened. */
-struct number {
-	enum {
-		NUMBER_INT,
-		NUMBER_UINT,
-		NUMBER_REAL,
-		NUMBER_BOOL
-	} kind;
-	union {
-		int64_t i;
-		uint64_t u;
-		double d;
-		bool b;
-	} as;
-	int n_digits; /* of a real, enough to tell it from its neighbours */
+	MAX_SHOWN = 60 /* bytes of a string in a table */
 };
 
-static struct number make_int(int64_t value) { return (struct number){NUMBER_INT, {.i = value}, 0}; }
-static struct number make_uint(uint64_t value) { return (struct number){NUMBER_UINT, {.u = value}, 0}; }
-
-static struct number read_number(enum gguf_value_type type, const uint8_t *at)
+/* An item as text that JSON takes, but for "nan", "inf" and "-inf". */
+static const char *spell(char out[FORMAT_SIZE], enum gguf_value_type type, const uint8_t *at)
 {
-	uint64_t bits;
-	struct number real = {NUMBER_REAL, {.d = 0}, 17};
+	unsigned n_bytes = tern_gguf_value_size(type), n_unused = 64 - 8 * n_bytes;
+	uint64_t bits = 0;
+	double real;
 
+	memcpy(&bits, at, n_bytes);
 	switch (type) {
-	case GGUF_U8:
-		return make_uint(*at);
-	case GGUF_I8:
-		return make_int((int8_t)*at);
-	case GGUF_U16:
-		return make_uint(tern_load_u16(at));
-	case GGUF_I16:
-		return make_int((int16_t)tern_load_u16(at));
-	case GGUF_U32:
-		return make_uint(tern_load_u32(at));
-	case GGUF_I32:
-		return make_int((int32_t)tern_load_u32(at));
-	case GGUF_U64:
-		return make_uint(tern_load_u64(at));
-	case GGUF_I64:
-		return make_int((int64_t)tern_load_u64(at));
 	case GGUF_BOOL:
-		return (struct number){NUMBER_BOOL, {.b = *at != 0}, 0};
+		return strcpy(out, bits ? "true" : "false");
 	case GGUF_F32:
-		return (struct number){NUMBER_REAL, {.d = (double)tern_load_f32(at)}, 9};
+		return format_real(out, (double)tern_load_f32(at), 9);
+	case GGUF_F64:
+		memcpy(&real, at, sizeof real);
+		return format_real(out, real, 17);
+	case GGUF_I8:
+	case GGUF_I16:
+	case GGUF_I32:
+	case GGUF_I64:
+		snprintf(out, FORMAT_SIZE, "%" PRId64, (int64_t)(bits << n_unused) >> n_unused);
+		return out;
 	default:
-		bits = tern_load_u64(at);
-		memcpy(&real.as.d, &bits, sizeof bits);
-		return real;
+		snprintf(out, FORMAT_SIZE, "%" PRIu64, bits);
+		return out;
 	}
-}
-
-static void print_number(struct number number)
-{
-	char text[FORMAT_SIZE];
-
-	if (number.kind == NUMBER_INT)
-		output_printf("%" PRId64, number.as.i);
-	else if (number.kind == NUMBER_UINT)
-		output_printf("%" PRIu64, number.as.u);
-	else if (number.kind == NUMBER_BOOL)
-		output_printf(number.as.b ? "true" : "false");
-	else
-		output_printf("%s", format_real(text, number.as.d, number.n_digits));
-}
-
-static void json_number(struct json_writer *json, struct number number)
-{
-	if (number.kind == NUMBER_INT)
-		json_write_int(json, number.as.i);
-	else if (number.kind == NUMBER_UINT)
-		json_write_uint(json, number.as.u);
-	else if (number.kind == NUMBER_BOOL)
-		json_write_bool(json, number.as.b);
-	else
-		json_write_real(json, number.as.d, number.n_digits);
 }
 
 void info_put_value(const struct gguf_pair *pair)
 {
 	const uint8_t *cursor = pair->value;
+	char number[FORMAT_SIZE];
 
 	if (pair->type == GGUF_ARRAY) {
 		output_printf("%" PRIu64 " x %s", pair->n_items, tern_gguf_value_type_name(pair->item_type));
@@ -101,7 +52,7 @@ void info_put_value(const struct gguf_pair *pair)
 		if (string.length > MAX_SHOWN)
 			output_printf("... (%zu bytes)", string.length);
 	} else {
-		print_number(read_number(pair->type, pair->value));
+		output_printf("%s", spell(number, pair->type, pair->value));
 	}
 }
 
@@ -109,13 +60,14 @@ void info_put_bare_value(const struct gguf_pair *pair)
 {
 	enum gguf_value_type type = pair->type == GGUF_ARRAY ? pair->item_type : pair->type;
 	const uint8_t *cursor = pair->value;
+	char number[FORMAT_SIZE];
 
 	for (uint64_t i = 0; i < pair->n_items; i++) {
 		if (type == GGUF_STRING) {
 			struct gguf_string string = tern_gguf_next_string(&cursor);
 			output_text(string.bytes, string.length);
 		} else {
-			print_number(read_number(type, cursor));
+			output_printf("%s", spell(number, type, cursor));
 			cursor += tern_gguf_value_size(type);
 		}
 		output_write("\n", 1);
@@ -125,15 +77,21 @@ void info_put_bare_value(const struct gguf_pair *pair)
 static void json_items(struct json_writer *json, const struct gguf_pair *pair, enum gguf_value_type type)
 {
 	const uint8_t *cursor = pair->value;
+	char number[FORMAT_SIZE];
 
-	for (uint64_t i = 0; i < pair->n_items; i++)
+	for (uint64_t i = 0; i < pair->n_items; i++) {
 		if (type == GGUF_STRING) {
 			struct gguf_string string = tern_gguf_next_string(&cursor);
 			json_write_bytes(json, string.bytes, string.length);
-		} else {
-			json_number(json, read_number(type, cursor));
-			cursor += tern_gguf_value_size(type);
+			continue;
 		}
+		spell(number, type, cursor);
+		if (strstr(number, "nan") || strstr(number, "inf"))
+			json_write_null(json);
+		else
+			json_write_scalar(json, number, strlen(number));
+		cursor += tern_gguf_value_size(type);
+	}
 }
 
 void info_json_value(struct json_writer *json, const struct gguf_pair *pair, uint64_t max_items)

@@ -5,9 +5,9 @@
 #include "api/inspect.h"
 #include "json/write.h"
 
-/* In one line: a long string is cut, an array tells its size. */
+/* On one line: long strings are cut, of arrays only size and type are shown. */
 void info_put_value(const struct gguf_pair *pair);
-/* Bare, for scripts: a string as its bytes, an array as one line per item. */
+/* For scripts: a string as its bytes, an array as one line per item. */
 void info_put_bare_value(const struct gguf_pair *pair);
 /* As JSON; an array of more items than max_items becomes {"type", "count"}. */
 void info_json_value(struct json_writer *json, const struct gguf_pair *pair, uint64_t max_items);
