@@ -207,10 +207,8 @@ static void put_vector(const struct embed *e, size_t index, const float *vector,
 		return;
 	}
 	json_write_begin_object(&json);
-	json_write_key(&json, "index");
-	json_write_uint(&json, index);
-	json_write_key(&json, "tokens");
-	json_write_uint(&json, n_tokens);
+	json_put_uint(&json, "index", index);
+	json_put_uint(&json, "tokens", n_tokens);
 	json_write_key(&json, "embedding");
 	json_write_begin_array(&json);
 	for (size_t i = 0; i < n_embd; i++)

@@ -286,26 +286,16 @@ static void put_result(const struct eval *e)
 		return;
 	}
 	json_write_begin_object(&json);
-	json_write_key(&json, "ppl");
-	json_write_real(&json, ppl, 9);
-	json_write_key(&json, "ppl_error");
-	json_write_real(&json, error, 9);
-	json_write_key(&json, "nll");
-	json_write_real(&json, mean, 9);
-	json_write_key(&json, "tokens");
-	json_write_uint(&json, e->n_ids);
-	json_write_key(&json, "tokens_scored");
-	json_write_uint(&json, e->n_scored);
-	json_write_key(&json, "chunks");
-	json_write_uint(&json, e->n_chunks);
-	json_write_key(&json, "ctx");
-	json_write_uint(&json, e->n_ctx);
-	json_write_key(&json, "stride");
-	json_write_uint(&json, e->step == e->n_ctx ? 0 : e->step);
-	json_write_key(&json, "seconds");
-	json_write_real(&json, e->seconds, 6);
-	json_write_key(&json, "model");
-	json_write_string(&json, e->opened.path);
+	json_put_real(&json, "ppl", ppl, 9);
+	json_put_real(&json, "ppl_error", error, 9);
+	json_put_real(&json, "nll", mean, 9);
+	json_put_uint(&json, "tokens", e->n_ids);
+	json_put_uint(&json, "tokens_scored", e->n_scored);
+	json_put_uint(&json, "chunks", e->n_chunks);
+	json_put_uint(&json, "ctx", e->n_ctx);
+	json_put_uint(&json, "stride", e->step == e->n_ctx ? 0 : e->step);
+	json_put_real(&json, "seconds", e->seconds, 6);
+	json_put_string(&json, "model", e->opened.path);
 	json_write_end_object(&json);
 	output_write("\n", 1);
 }

@@ -30,30 +30,10 @@ static bool put_out(const struct bench_printer *printer, struct text *text)
 
 /* ---- JSON: llama-bench's names in llama-bench's order, so that its readers read these; tern's own come last ---- */
 
-static void put_text(struct json_writer *json, const char *key, const char *value)
-{
-	json_write_key(json, key);
-	json_write_string(json, value);
-}
-
-static void put_number(struct json_writer *json, const char *key, double value)
-{
-	json_write_key(json, key);
-	json_write_int(json, (int64_t)(value + 0.5));
-}
-
 /* null for NaN */
-static void put_real(struct json_writer *json, const char *key, double value)
-{
-	json_write_key(json, key);
-	json_write_real(json, value, 9);
-}
+static void put_real(struct json_writer *json, const char *key, double value) { json_put_real(json, key, value, 9); }
 
-static void put_bool(struct json_writer *json, const char *key, bool value)
-{
-	json_write_key(json, key);
-	json_write_bool(json, value);
-}
+static void put_int(struct json_writer *json, const char *key, int value) { json_put_uint(json, key, (uint64_t)value); }
 
 /* What was measured, and how. llama-bench's options that tern lacks have the values that say so. */
 static void put_setting(struct json_writer *json, const char *cpu, const struct bench_subject *subject,
@@ -61,44 +41,44 @@ static void put_setting(struct json_writer *json, const char *cpu, const struct 
 {
 	const struct tern_model_info *info = &subject->opened.info;
 
-	put_text(json, "build_commit", TERN_VERSION);
-	put_number(json, "build_number", 0);
-	put_text(json, "cpu_info", cpu);
-	put_text(json, "gpu_info", "");
-	put_text(json, "backends", "CPU");
-	put_text(json, "model_filename", subject->opened.path);
-	put_text(json, "model_type", subject->type);
-	put_number(json, "model_size", (double)info->n_weight_bytes);
-	put_number(json, "model_n_params", (double)info->n_params);
-	put_number(json, "n_batch", test->n_batch);
-	put_number(json, "n_ubatch", test->n_batch);
-	put_number(json, "n_threads", test->n_threads);
-	put_text(json, "cpu_mask", "0x0");
-	put_bool(json, "cpu_strict", false);
-	put_number(json, "poll", 50);
-	put_text(json, "type_k", bench_kv_name(test->kv));
-	put_text(json, "type_v", bench_kv_name(test->kv));
-	put_number(json, "n_gpu_layers", 0);
-	put_text(json, "split_mode", "layer");
-	put_number(json, "main_gpu", 0);
-	put_bool(json, "no_kv_offload", false);
-	put_bool(json, "flash_attn", true);
-	put_text(json, "tensor_split", "0.00");
-	put_bool(json, "use_mmap", subject->use_mmap);
-	put_bool(json, "embeddings", false);
-	put_number(json, "n_prompt", test->n_prompt);
-	put_number(json, "n_gen", test->n_gen);
-	put_number(json, "n_depth", test->n_depth);
+	json_put_string(json, "build_commit", TERN_VERSION);
+	put_int(json, "build_number", 0);
+	json_put_string(json, "cpu_info", cpu);
+	json_put_string(json, "gpu_info", "");
+	json_put_string(json, "backends", "CPU");
+	json_put_string(json, "model_filename", subject->opened.path);
+	json_put_string(json, "model_type", subject->type);
+	json_put_uint(json, "model_size", info->n_weight_bytes);
+	json_put_uint(json, "model_n_params", info->n_params);
+	put_int(json, "n_batch", test->n_batch);
+	put_int(json, "n_ubatch", test->n_batch);
+	put_int(json, "n_threads", test->n_threads);
+	json_put_string(json, "cpu_mask", "0x0");
+	json_put_bool(json, "cpu_strict", false);
+	put_int(json, "poll", 50);
+	json_put_string(json, "type_k", bench_kv_name(test->kv));
+	json_put_string(json, "type_v", bench_kv_name(test->kv));
+	put_int(json, "n_gpu_layers", 0);
+	json_put_string(json, "split_mode", "layer");
+	put_int(json, "main_gpu", 0);
+	json_put_bool(json, "no_kv_offload", false);
+	json_put_bool(json, "flash_attn", true);
+	json_put_string(json, "tensor_split", "0.00");
+	json_put_bool(json, "use_mmap", subject->use_mmap);
+	json_put_bool(json, "embeddings", false);
+	put_int(json, "n_prompt", test->n_prompt);
+	put_int(json, "n_gen", test->n_gen);
+	put_int(json, "n_depth", test->n_depth);
 }
 
 static void put_result(struct json_writer *json, const struct bench_result *result)
 {
-	put_text(json, "test_time", result->time);
-	put_number(json, "avg_ns", result->avg_ns);
-	put_number(json, "stddev_ns", result->stddev_ns);
+	json_put_string(json, "test_time", result->time);
+	json_put_uint(json, "avg_ns", (uint64_t)(result->avg_ns + 0.5));
+	json_put_uint(json, "stddev_ns", (uint64_t)(result->stddev_ns + 0.5));
 	put_real(json, "avg_ts", result->avg_ts);
 	put_real(json, "stddev_ts", result->stddev_ts);
-	put_text(json, "isa", tern_isa_name(NULL));
+	json_put_string(json, "isa", tern_isa_name(NULL));
 	put_real(json, "bytes_per_token", result->bytes_per_token);
 	put_real(json, "limit_pct", result->limit_pct);
 	put_real(json, "overhead_us", result->overhead_us);

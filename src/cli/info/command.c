@@ -169,19 +169,15 @@ static void json_tensors(struct json_writer *json, const struct gguf *gguf)
 	for (size_t i = 0; i < gguf->n_tensors; i++) {
 		const struct gguf_tensor *tensor = &gguf->tensors[i];
 		json_write_begin_object(json);
-		json_write_key(json, "name");
-		json_write_bytes(json, tensor->name.bytes, tensor->name.length);
-		json_write_key(json, "type");
-		json_write_string(json, tern_gguf_type_name(tensor->type));
+		json_put_bytes(json, "name", tensor->name.bytes, tensor->name.length);
+		json_put_string(json, "type", tern_gguf_type_name(tensor->type));
 		json_write_key(json, "shape");
 		json_write_begin_array(json);
 		for (int d = 0; d < tensor->n_dims; d++)
 			json_write_uint(json, tensor->dims[d]);
 		json_write_end_array(json);
-		json_write_key(json, "bytes");
-		json_write_uint(json, tensor->n_bytes);
-		json_write_key(json, "offset");
-		json_write_uint(json, tensor->offset);
+		json_put_uint(json, "bytes", tensor->n_bytes);
+		json_put_uint(json, "offset", tensor->offset);
 		json_write_end_object(json);
 	}
 	json_write_end_array(json);
@@ -195,19 +191,14 @@ static void json_verified(struct json_writer *json, const struct tern_verify_res
 	json_write_begin_array(json);
 	for (size_t i = 0; i < v->n_faults; i++) {
 		json_write_begin_object(json);
-		json_write_key(json, "tensor");
-		json_write_bytes(json, v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
-		json_write_key(json, "what");
-		json_write_string(json, v->faults[i].what);
-		json_write_key(json, "count");
-		json_write_uint(json, v->faults[i].count);
+		json_put_bytes(json, "tensor", v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
+		json_put_string(json, "what", v->faults[i].what);
+		json_put_uint(json, "count", v->faults[i].count);
 		json_write_end_object(json);
 	}
 	json_write_end_array(json);
-	json_write_key(json, "hole_bytes");
-	json_write_uint(json, v->n_hole_bytes);
-	json_write_key(json, "trailing_bytes");
-	json_write_uint(json, v->n_trailing_bytes);
+	json_put_uint(json, "hole_bytes", v->n_hole_bytes);
+	json_put_uint(json, "trailing_bytes", v->n_trailing_bytes);
 	json_write_end_object(json);
 }
 

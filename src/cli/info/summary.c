@@ -199,12 +199,6 @@ void info_put_summary(const struct info_summary *summary)
 
 /* ---- JSON ---- */
 
-static void json_count(struct json_writer *json, const char *key, uint64_t count)
-{
-	json_write_key(json, key);
-	json_write_uint(json, count);
-}
-
 /* null for a file that tern does not support */
 static void json_size(struct json_writer *json, const char *key, size_t size, const struct tern_file_facts *f)
 {
@@ -215,28 +209,15 @@ static void json_size(struct json_writer *json, const char *key, size_t size, co
 		json_write_null(json);
 }
 
-static void json_string(struct json_writer *json, const char *key, struct gguf_string string)
-{
-	json_write_key(json, key);
-	json_write_bytes(json, string.bytes, string.length);
-}
-
-static void json_bits(struct json_writer *json, const char *key, double bits)
-{
-	json_write_key(json, key);
-	json_write_real(json, bits, 6);
-}
-
 static void json_types(struct json_writer *json, const struct tern_file_facts *f)
 {
 	json_write_key(json, "types");
 	json_write_begin_array(json);
 	for (size_t i = 0; i < f->n_types; i++) {
 		json_write_begin_object(json);
-		json_write_key(json, "type");
-		json_write_string(json, tern_gguf_type_name(f->types[i].type));
-		json_count(json, "tensors", f->types[i].n_tensors);
-		json_count(json, "bytes", f->types[i].n_bytes);
+		json_put_string(json, "type", tern_gguf_type_name(f->types[i].type));
+		json_put_uint(json, "tensors", f->types[i].n_tensors);
+		json_put_uint(json, "bytes", f->types[i].n_bytes);
 		json_write_end_object(json);
 	}
 	json_write_end_array(json);
@@ -257,35 +238,33 @@ void info_json_summary(struct json_writer *json, const struct info_summary *summ
 {
 	const struct tern_file_facts *f = &summary->facts;
 	const struct gguf *gguf = summary->gguf;
+	struct gguf_string name = get_string(gguf, "general.name"), arch = get_string(gguf, "general.architecture");
 
-	json_write_key(json, "file");
-	json_write_string(json, gguf->path);
-	json_count(json, "size", summary->file_size);
-	json_count(json, "version", gguf->version);
-	json_count(json, "alignment", gguf->alignment);
-	json_string(json, "name", get_string(gguf, "general.name"));
-	json_string(json, "architecture", get_string(gguf, "general.architecture"));
+	json_put_string(json, "file", gguf->path);
+	json_put_uint(json, "size", summary->file_size);
+	json_put_uint(json, "version", gguf->version);
+	json_put_uint(json, "alignment", gguf->alignment);
+	json_put_bytes(json, "name", name.bytes, name.length);
+	json_put_bytes(json, "architecture", arch.bytes, arch.length);
 	json_write_key(json, "not_supported");
 	if (f->refused.status)
 		json_write_string(json, f->refused.message);
 	else
 		json_write_null(json);
-	json_count(json, "parameters", f->n_params);
-	json_count(json, "ternary_parameters", f->n_ternary_params);
-	json_bits(json, "bits_per_weight", bits_per(f->n_bytes, f->n_params));
-	json_bits(json, "ternary_bits_per_weight", bits_per(f->n_ternary_bytes, f->n_ternary_params));
+	json_put_uint(json, "parameters", f->n_params);
+	json_put_uint(json, "ternary_parameters", f->n_ternary_params);
+	json_put_real(json, "bits_per_weight", bits_per(f->n_bytes, f->n_params), 6);
+	json_put_real(json, "ternary_bits_per_weight", bits_per(f->n_ternary_bytes, f->n_ternary_params), 6);
 	json_shape(json, f);
-	json_count(json, "vocabulary", count_tokens(gguf));
-	json_write_key(json, "chat_template");
-	json_write_bool(json, get_string(gguf, "tokenizer.chat_template").length > 0);
-	json_count(json, "projection_norms", f->n_linear_norms);
-	json_write_key(json, "weightless_norms");
-	json_write_bool(json, f->has_weightless_norms);
-	json_count(json, "sub_norms", f->n_sub_norms);
-	json_count(json, "query_key_norms", f->n_qk_norms);
-	json_count(json, "biases", f->n_biases);
+	json_put_uint(json, "vocabulary", count_tokens(gguf));
+	json_put_bool(json, "chat_template", get_string(gguf, "tokenizer.chat_template").length > 0);
+	json_put_uint(json, "projection_norms", f->n_linear_norms);
+	json_put_bool(json, "weightless_norms", f->has_weightless_norms);
+	json_put_uint(json, "sub_norms", f->n_sub_norms);
+	json_put_uint(json, "query_key_norms", f->n_qk_norms);
+	json_put_uint(json, "biases", f->n_biases);
 	json_size(json, "activation_group", f->activation_group, f);
-	json_count(json, "repacked_tensors", f->n_to_t2r16 + f->n_to_q8p);
-	json_count(json, "repacked_bytes", f->n_repacked_bytes);
+	json_put_uint(json, "repacked_tensors", f->n_to_t2r16 + f->n_to_q8p);
+	json_put_uint(json, "repacked_bytes", f->n_repacked_bytes);
 	json_types(json, f);
 }
