@@ -15,7 +15,7 @@
  *            tern_meter_read(&meter, 100000000) / (double)(cost.layer_bytes + cost.head_bytes));
  *
  * Unlike tern.h, this header is not installed and may change with any commit. Errors, ownership and threads are those
- * of tern.h. A test (tests/walls.sh) refuses any other header of the library but those of base/ in src/cli. */
+ * of tern.h. A test (tests/sources.sh) refuses any other header of the library but those of base/ in src/cli. */
 #ifndef TERN_API_INSPECT_H
 #define TERN_API_INSPECT_H
 

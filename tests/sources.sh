@@ -1,6 +1,7 @@
 #!/bin/sh
-# The walls of the house: which headers each room may include. The programs under src/cli are clients of tern.h and of one
-# inspection header; the library knows nothing of the programs. Needs nothing but the sources.
+# What the sources have to agree on. Which headers each room may include: the programs under src/cli are clients of tern.h
+# and of one inspection header, and the library knows nothing of the programs. And that the two lists of public models,
+# src/cli/catalogue.c and models/README.md, name the same repositories and files. Needs nothing but the sources.
 cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
 
@@ -12,7 +13,7 @@ wall() {
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
-		printf 'walls.sh: %s\n%s\n' "$1" "$broken"
+		printf 'sources.sh: %s\n%s\n' "$1" "$broken"
 	fi
 }
 log=$(mktemp) || exit 1
@@ -28,5 +29,16 @@ wall 'console stands on base' '(base|console)/.*' src/console
 wall 'json stands on base and console' '(base|console|json)/.*' src/json
 wall 'the programs see tern.h and api/inspect.h' '(base|console|json|cli)/.*|api/inspect\.h' src/cli
 
-echo "walls.sh: $passed passed, $failed failed"
+# repository and file of each public model, "checkpoint" for those that have to be converted
+sed -n 's/^ *{"[^"]*", "\([^"]*\)", \(.*\)},$/\1 \2/p' src/cli/catalogue.c | sed 's/"//g; s/NULL$/checkpoint/' | sort >"$log"
+listed=$(sed -n 's/^|[^|]*| `\([^`]*\)` | \([^|]*\) |.*/\1 \2/p' models/README.md | sed 's/`//g; s/the checkpoint$/checkpoint/' | sort)
+if [ -s "$log" ] && [ "$listed" = "$(cat "$log")" ]; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo "sources.sh: catalogue.c (<) and models/README.md (>) differ:"
+	echo "$listed" | diff "$log" -
+fi
+
+echo "sources.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
