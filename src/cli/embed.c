@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/input.h"
+#include "cli/open_model.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/term.h"
@@ -284,7 +284,7 @@ static enum tern_status work(struct embed *e)
 	struct tern_error err = {0};
 	enum tern_status status;
 
-	if ((status = read_items(e)) || (status = common_open_weights(&e->opened, &e->options.common)) ||
+	if ((status = read_items(e)) || (status = open_model_with_weights(&e->opened, &e->options.common)) ||
 	    (status = common_threads(&e->options.common, &settings.n_threads)))
 		return status;
 	if ((status = tern_session_new(&e->session, e->opened.model, &settings, &err)) || (status = embed_all(e, &err)))
@@ -302,7 +302,7 @@ static enum tern_status embed_main(int argc, char **argv)
 	common_apply(&e.options.common, &e.operands);
 	status = work(&e);
 	tern_session_free(e.session);
-	common_close(&e.opened);
+	open_model_close(&e.opened);
 	tern_free(e.vectors);
 	tern_free(e.items);
 	text_free(&e.input);

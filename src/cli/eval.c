@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/input.h"
+#include "cli/open_model.h"
 #include "console/format.h"
 #include "console/output.h"
 #include "console/term.h"
@@ -308,7 +308,7 @@ static enum tern_status work(struct eval *e)
 	if (e->operands.n_items)
 		return usage_error(&command_eval, "unexpected '%.64s'; the text is given with -f FILE",
 		                   e->operands.items[0]);
-	if ((status = common_open_weights(&e->opened, &e->options.common)))
+	if ((status = open_model_with_weights(&e->opened, &e->options.common)))
 		return status;
 	if ((status = read_text(e, &err)) || (status = plan(e, &err)) || (status = prepare(e, &err)) ||
 	    (status = evaluate(e, &err))) {
@@ -333,7 +333,7 @@ static enum tern_status eval_main(int argc, char **argv)
 	tern_free(e.window);
 	tern_free(e.logits);
 	tern_session_free(e.session);
-	common_close(&e.opened);
+	open_model_close(&e.opened);
 	options_free(&command_eval, &e.options, &e.operands);
 	return output_finish(status);
 }

@@ -23,7 +23,7 @@ static void *load(void *context)
 	struct loader *loader = context;
 	struct opened *opened = &loader->opened;
 
-	loader->status = common_open_found(opened, loader->settings, &loader->err);
+	loader->status = open_model_load(opened, loader->settings, &loader->err);
 	if (!loader->status && opened->info.n_layer > 0)
 		loader->status = generation_open_session(&loader->session, &loader->generation, opened,
 		                                         loader->settings.n_threads, &loader->err);
@@ -52,7 +52,7 @@ enum tern_status loader_start(struct loader *loader, const struct common_options
 	enum tern_status status;
 
 	*loader = (struct loader){.generation = *generation};
-	if ((status = common_find(&loader->opened, common, &loader->settings)))
+	if ((status = open_model_find(&loader->opened, common, &loader->settings)))
 		return status;
 	loader->settings.on_progress = note_progress;
 	loader->settings.user = loader;
@@ -103,7 +103,7 @@ bool loader_free(struct loader *loader)
 	if (loader->is_running)
 		loader_finish(loader, &err);
 	tern_session_free(loader->session);
-	common_close(&loader->opened);
+	open_model_close(&loader->opened);
 	if (loader->pipe[0] > 0) {
 		close(loader->pipe[0]);
 		close(loader->pipe[1]);

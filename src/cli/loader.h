@@ -2,7 +2,7 @@
 #ifndef TERN_CLI_LOADER_H
 #define TERN_CLI_LOADER_H
 
-#include "cli/common.h"
+#include "cli/open_model.h"
 #include "cli/generation.h"
 
 #include <pthread.h>

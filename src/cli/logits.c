@@ -2,8 +2,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/input.h"
+#include "cli/open_model.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
@@ -190,7 +190,7 @@ static enum tern_status work(struct logits *l)
 		                   l->operands.n_items ? l->operands.items[0] : "--ids IDS and -o FILE are needed");
 	l->options.common.no_text = true;
 	l->to_stdout = strcmp(l->options.own.out, "-") == 0;
-	if ((status = common_open_weights(&l->opened, &l->options.common)) || (status = check_out(l)) ||
+	if ((status = open_model_with_weights(&l->opened, &l->options.common)) || (status = check_out(l)) ||
 	    (status = input_parse_ids(ids, strlen(ids), l->opened.info.n_vocab, &l->ids, &l->n_ids)))
 		return status;
 	if (l->n_ids == 0)
@@ -216,7 +216,7 @@ static enum tern_status logits_main(int argc, char **argv)
 	tern_free(l.rows);
 	tern_free(l.ids);
 	tern_session_free(l.session);
-	common_close(&l.opened);
+	open_model_close(&l.opened);
 	options_free(&command_logits, &l.options, &l.operands);
 	return output_finish(status);
 }

@@ -2,7 +2,7 @@
 #ifndef TERN_CLI_PROMPT_H
 #define TERN_CLI_PROMPT_H
 
-#include "cli/common.h"
+#include "cli/open_model.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* tern tokenize: text to token ids and back. */
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/input.h"
+#include "cli/open_model.h"
 #include "console/escape.h"
 #include "console/output.h"
 #include "console/term.h"
@@ -178,7 +178,7 @@ static enum tern_status work(struct tokenize *t)
 
 	if (t->options.own.decode && (t->options.own.nul || t->options.own.ids || t->options.own.count))
 		return usage_error(&command_tokenize, "--decode excludes --ids, --count and -0");
-	if ((status = common_open(&t->opened, &t->options.common)) || (status = read_text(t)))
+	if ((status = open_model(&t->opened, &t->options.common)) || (status = read_text(t)))
 		return status;
 	bytes = t->text.bytes ? t->text.bytes : "";
 	if (t->options.own.decode)
@@ -202,7 +202,7 @@ static enum tern_status tokenize_main(int argc, char **argv)
 	common_apply(&t.options.common, &t.operands);
 	status = work(&t);
 	text_free(&t.text);
-	common_close(&t.opened);
+	open_model_close(&t.opened);
 	options_free(&command_tokenize, &t.options, &t.operands);
 	return output_finish(status);
 }

@@ -2,7 +2,7 @@
 #ifndef TERN_CLI_BENCH_OPTIONS_H
 #define TERN_CLI_BENCH_OPTIONS_H
 
-#include "cli/common.h"
+#include "cli/common_options.h"
 #include "console/options.h"
 
 #include <stddef.h>

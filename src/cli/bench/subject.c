@@ -27,7 +27,7 @@ static void describe(struct bench_subject *subject)
 
 enum tern_status bench_subject_open(struct bench_subject *subject, const struct common_options *options)
 {
-	enum tern_status status = common_open_weights(&subject->opened, options);
+	enum tern_status status = open_model_with_weights(&subject->opened, options);
 
 	if (status)
 		return status;
@@ -66,6 +66,6 @@ enum tern_status bench_subject_make(struct bench_subject *subject, const char *s
 
 void bench_subject_close(struct bench_subject *subject)
 {
-	common_close(&subject->opened);
+	open_model_close(&subject->opened);
 	memset(subject, 0, sizeof *subject);
 }

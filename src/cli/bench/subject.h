@@ -2,7 +2,7 @@
 #ifndef TERN_CLI_BENCH_SUBJECT_H
 #define TERN_CLI_BENCH_SUBJECT_H
 
-#include "cli/common.h"
+#include "cli/open_model.h"
 
 #include <stdbool.h>
 #include <tern.h>

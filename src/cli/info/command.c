@@ -1,11 +1,11 @@
 /* tern info: what is in a model file. Reads the container only, so that it also describes files tern cannot run. */
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/info/differences.h"
 #include "cli/info/summary.h"
 #include "cli/info/values.h"
 #include "cli/models.h"
+#include "cli/open_model.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
