@@ -108,16 +108,10 @@ static enum tern_status create(struct gguf_writer **writer, const struct values 
 	return status;
 }
 
-static bool show_progress(void *user, uint64_t n_done, uint64_t n_total)
-{
-	progress_update(user, n_done, n_total);
-	return true;
-}
-
 static enum tern_status make(const struct values *values, struct tern_error *err)
 {
 	struct progress progress;
-	struct tern_model_options settings = {.on_progress = show_progress, .user = &progress};
+	struct tern_model_options settings = {.on_progress = progress_callback, .user = &progress};
 	struct gguf_writer *writer;
 	struct tern_model *model;
 	enum tern_status status;

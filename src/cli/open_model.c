@@ -68,12 +68,6 @@ enum tern_status open_model_report(const struct opened *opened, const struct com
 	return TERN_ERR_FILE;
 }
 
-static bool show_progress(void *user, uint64_t n_done, uint64_t n_total)
-{
-	progress_update(user, n_done, n_total);
-	return true;
-}
-
 /* Opens and reports; on failure nothing is left open. */
 static enum tern_status find_and_open(struct opened *opened, const struct common_options *options)
 {
@@ -84,7 +78,7 @@ static enum tern_status find_and_open(struct opened *opened, const struct common
 
 	if (status)
 		return status;
-	settings.on_progress = show_progress;
+	settings.on_progress = progress_callback;
 	settings.user = &progress;
 	signals_clean_on_death(NULL);
 	progress_start(&progress, "repacking weights");

@@ -151,7 +151,7 @@ static bool find_holes(const struct gguf *gguf, uint64_t file_size, struct tern_
 }
 
 enum tern_status tern_verify_weights(const struct gguf *gguf, uint64_t file_size, struct tern_verify_result *result,
-                                     void (*progress)(void *user, uint64_t n_done, uint64_t n_total), void *user,
+                                     bool (*progress)(void *user, uint64_t n_done, uint64_t n_total), void *user,
                                      struct tern_error *err)
 {
 	uint64_t n_total = 0, n_done = 0;
@@ -169,8 +169,8 @@ enum tern_status tern_verify_weights(const struct gguf *gguf, uint64_t file_size
 		       add_fault(result, tensor, "scales not finite or not positive", counts.bad_scales) &&
 		       add_fault(result, tensor, "NaN or infinite values", counts.not_finite);
 		n_done += tensor->n_bytes;
-		if (progress)
-			progress(user, n_done, n_total);
+		if (progress && !progress(user, n_done, n_total))
+			return tern_fail(err, TERN_ERR_FAILED, "interrupted");
 	}
 	return good ? TERN_OK : tern_fail(err, TERN_ERR_FAILED, "out of memory");
 }

@@ -19,9 +19,10 @@ struct tern_verify_result {
 };
 
 /* Reads all tensors of a file of file_size bytes and lists what is wrong in *result, to be freed with
- * tern_verify_free() also after an error. progress may be NULL; it is called after each tensor with the bytes read. */
+ * tern_verify_free() also after an error. progress may be NULL; it is called after each tensor with the bytes read
+ * so far and returns false to give up (TERN_ERR_FAILED). */
 enum tern_status tern_verify_weights(const struct gguf *gguf, uint64_t file_size, struct tern_verify_result *result,
-                                     void (*progress)(void *user, uint64_t n_done, uint64_t n_total), void *user,
+                                     bool (*progress)(void *user, uint64_t n_done, uint64_t n_total), void *user,
                                      struct tern_error *err);
 void tern_verify_free(struct tern_verify_result *result);
 

@@ -36,17 +36,12 @@ enum tern_status bench_subject_open(struct bench_subject *subject, const struct 
 	return TERN_OK;
 }
 
-static bool show_progress(void *user, uint64_t n_done, uint64_t n_total)
-{
-	progress_update(user, n_done, n_total);
-	return true;
-}
-
 enum tern_status bench_subject_make(struct bench_subject *subject, const char *shape, int n_threads)
 {
 	struct opened *opened = &subject->opened;
 	struct progress progress;
-	struct tern_model_options options = {.n_threads = n_threads, .on_progress = show_progress, .user = &progress};
+	struct tern_model_options options = {
+	        .n_threads = n_threads, .on_progress = progress_callback, .user = &progress};
 	struct tern_error err = {0};
 	struct text path = {0};
 	enum tern_status status;

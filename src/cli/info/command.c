@@ -226,15 +226,13 @@ static void put_json(const struct info *info)
 
 /* ---- the whole ---- */
 
-static void on_progress(void *user, uint64_t n_done, uint64_t n_total) { progress_update(user, n_done, n_total); }
-
 static enum tern_status verify(struct info *info, struct tern_error *err)
 {
 	struct progress progress;
 	enum tern_status status;
 
 	progress_start(&progress, "reading the weights");
-	status = tern_verify_weights(&info->gguf, info->file.size, &info->verified, on_progress, &progress, err);
+	status = tern_verify_weights(&info->gguf, info->file.size, &info->verified, progress_callback, &progress, err);
 	progress_end(&progress);
 	return status;
 }
