@@ -1,5 +1,5 @@
 /* make_model: writes a GGUF file of random weights in the shape of a public model, with a vocabulary, so that whole
- * programs can be measured on a model that nobody has to download. The text it makes is noise.
+ * programs can be measured on a model that nobody has to download. It generates noise.
  *
  *     make build/bench/make_model && build/bench/make_model --shape 2b -o random-2b.gguf
  *
@@ -34,7 +34,7 @@ static const struct option options[] = {
          .kind = OPTION_TEXT,
          .offset = FIELD(vocab),
          .argument = "FILE.gguf",
-         .help = "take the tokenizer from this file; default an invented one"},
+         .help = "copy the tokenizer from this file; default: an invented one"},
         {.name = "force", .offset = FIELD(force), .help = "replace OUT.gguf if it exists"},
         {.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "this text"},
         {.name = NULL},

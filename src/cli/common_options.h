@@ -26,7 +26,7 @@ extern const struct option common_model_options[], common_computing_options[], c
 /* The words for enum tern_kv_type. */
 #define COMMON_KV_TYPES "f16|q8"
 
-/* The groups as rows of a command's table; `field` is the struct common_options in the command's values. */
+/* The groups as rows of a command's table; `field` is the struct common_options among the command's values. */
 #define COMMON_MODEL_GROUP(values, field)                               \
 	{                                                               \
 		"Model:", common_model_options, offsetof(values, field) \

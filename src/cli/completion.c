@@ -1,4 +1,4 @@
-/* tern completion: scripts that let shells complete command lines. */
+/* tern completion: prints scripts for the completion of command lines in shells. */
 #include "cli/commands.h"
 #include "cli/models.h"
 #include "console/output.h"

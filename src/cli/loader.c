@@ -27,13 +27,13 @@ static void *load(void *context)
 	if (!loader->status && opened->info.n_layer > 0)
 		loader->status = generation_open_session(&loader->session, &loader->generation, opened,
 		                                         loader->settings.n_threads, &loader->err);
-	/* The pipe is empty, so this neither blocks nor fails. */
+	/* Cannot block or fail: the pipe is empty. */
 	while (write(loader->pipe[1], "", 1) < 0 && errno == EINTR)
 		continue;
 	return NULL;
 }
 
-/* Signals are for the thread that has the terminal. */
+/* Blocks signals in the thread: the one with the terminal handles them. */
 static int start_thread(struct loader *loader)
 {
 	sigset_t all, before;
@@ -63,7 +63,7 @@ enum tern_status loader_start(struct loader *loader, const struct common_options
 	for (int i = 0; i < 2; i++)
 		fcntl(loader->pipe[i], F_SETFD, FD_CLOEXEC);
 	if (start_thread(loader) != 0)
-		load(loader); /* no more threads: then it is done here and now */
+		load(loader); /* no thread to be had: open it now */
 	else
 		loader->is_running = true;
 	return TERN_OK;
@@ -85,7 +85,7 @@ enum tern_status loader_finish(struct loader *loader, struct tern_error *err)
 	if (loader->is_running)
 		pthread_join(loader->thread, NULL);
 	loader->is_running = false;
-	/* Whoever waits for the pipe is not to be woken again. */
+	/* Empty the pipe, so that it wakes nobody again. */
 	while (loader_wait(loader, 0) && read(loader->pipe[0], &byte, 1) < 0 && errno == EINTR)
 		continue;
 	if (loader->status)

@@ -1,4 +1,4 @@
-/* tern logits: the logits of every position of a list of token ids, as a file: how engines are compared. */
+/* tern logits: writes the logits of every position of a list of token ids to a file, to compare engines. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
@@ -70,14 +70,14 @@ const struct command command_logits = {
         .examples = "  tern logits -m model.gguf --ids 1,2,3 -o logits.f32\n"
                     "  tern logits --ids \"$(tern tokenize --ids hello)\" -o - | sha256sum\n",
         .notes = "The file holds little-endian 32-bit floats, one row of vocabulary size per\n"
-                 "token: row i is what the model expects after tokens 0 to i. It appears whole or\n"
+                 "token: row i is what the model expects after tokens 0 to i. It appears complete or\n"
                  "not at all.\n",
         .groups = groups,
         .values_size = sizeof(struct logits_options),
         .run = logits_main,
 };
 
-/* Floats computed before they are written. */
+/* Floats computed at a time. */
 enum {
 	MAX_BUFFERED = 1 << 24
 };
@@ -129,7 +129,7 @@ static enum tern_status prepare(struct logits *l, size_t *n_batch, struct tern_e
 	                                        .kv = (enum tern_kv_type)l->options.common.kv};
 	enum tern_status status;
 
-	/* A batch that was asked for is kept to; else as many rows as a reasonable buffer holds. */
+	/* As many as asked for, else as many as a reasonable buffer holds. */
 	*n_batch = l->options.own.n_batch ? (size_t)l->options.own.n_batch : n_fitting ? n_fitting : 1;
 	if (*n_batch > l->n_ids)
 		*n_batch = l->n_ids;
@@ -140,7 +140,7 @@ static enum tern_status prepare(struct logits *l, size_t *n_batch, struct tern_e
 	return l->rows ? TERN_OK : tern_fail_memory(err, *n_batch * n_vocab * sizeof *l->rows);
 }
 
-/* Computes into the file under its temporary name, which then becomes FILE. */
+/* Writes under a temporary name, then renames to FILE. */
 static enum tern_status write_file(struct logits *l, struct tern_error *err)
 {
 	size_t n_batch;

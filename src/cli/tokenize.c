@@ -23,20 +23,21 @@ struct tokenize_options {
 #define FIELD(name) offsetof(struct own_options, name)
 
 static const struct option own_options[] = {
-        {.name = "ids", .offset = FIELD(ids), .help = "print [1, 2, 3] instead of a line per token"},
-        {.name = "count", .offset = FIELD(count), .help = "print how many tokens there are", .aliases = "show-count"},
+        {.name = "ids", .offset = FIELD(ids), .help = "print [1, 2, 3] instead of one line per token"},
+        {.name = "count", .offset = FIELD(count), .help = "print the number of tokens", .aliases = "show-count"},
         {.name = "null",
          .letter = '0',
          .offset = FIELD(nul),
-         .help = "the input is many texts, each ended by a NUL: one line of ids (or, with --count, a number) per text"},
+         .help = "the input is texts that each end with a NUL; print one line of ids (or, with --count, a number) per "
+                 "text"},
         {.name = "decode",
          .letter = 'd',
          .offset = FIELD(decode),
-         .help = "the input is token ids; print the text they stand for and nothing else"},
+         .help = "the input is token ids; print their text and nothing else"},
         {.name = "no-bos", .offset = FIELD(no_bos), .help = "do not put the beginning-of-sequence token first"},
         {.name = "no-special",
          .offset = FIELD(no_special),
-         .help = "take special tokens spelled in the text as text; leave them out of decoded text",
+         .help = "read spelled-out special tokens as plain text; leave special tokens out of decoded text",
          .aliases = "no-parse-special"},
         {.name = NULL},
 };
@@ -118,7 +119,7 @@ static enum tern_status encode(const struct tokenize *t, const char *bytes, size
 	return TERN_OK;
 }
 
-/* Texts that each end with a NUL; the last one may do without. */
+/* Texts that each end with a NUL; the last one may lack it. */
 static enum tern_status encode_many(const struct tokenize *t, const char *bytes, size_t n_bytes, struct tern_error *err)
 {
 	enum tern_status status = TERN_OK;

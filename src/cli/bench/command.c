@@ -27,13 +27,13 @@ static const char notes[] =
         "A LIST is a number, several (1,2,4), a range (1-8, 1-8+2, 1-8*2), or the option given\n"
         "several times; all combinations are measured.\n"
         "\n"
-        "bytes/token is what has to be read at least: the weights, once per token generated or per\n"
-        "batch of a prompt, and the keys and values of the context. Of an 8-bit output head that is\n"
-        "the high halves of all rows, and the low halves of those that can be among the 40 best\n"
-        "tokens, which the default sampler draws from; how many those are is measured. % of limit is\n"
-        "the least time that this machine allows over the time taken: for generation, reading those\n"
-        "bytes; for a prompt, its multiply-adds (or the reading, if that takes longer). Both limits\n"
-        "are measured by the same threads between the repetitions, and the median is shown.\n"
+        "bytes/token is what must be read at least: all weights, once per generated token or per\n"
+        "batch of a prompt, and the keys and values of the context. An 8-bit output head counts with\n"
+        "the high halves of all rows and the low halves of the rows that were read to find the 40\n"
+        "best tokens, from which the default sampler draws. % of limit is the least time that this\n"
+        "machine allows, in percent of the time taken: for generation, the time to read those bytes;\n"
+        "for a prompt, the time for its multiply-adds (or to read, if that takes longer). The same\n"
+        "threads measure both limits between the repetitions; the median is shown.\n"
         "\n" TERN_SHAPES_TEXT;
 
 static enum tern_status bench_main(int argc, char **argv);
@@ -150,7 +150,7 @@ static enum tern_status print_result(struct bench *b, const struct bench_result 
 	for (int i = 0; i < 2; i++)
 		good = bench_print_row(&b->printers[i], &b->subject, result) && good;
 	if (result->stddev_ts > 0.05 * result->avg_ts)
-		warn("%s: the repetitions differ, standard deviation %.0f %% of the mean; something disturbs",
+		warn("%s: the repetitions differ, standard deviation %.0f %% of the mean; another program may disturb",
 		     bench_label(label, &result->test), 100 * result->stddev_ts / result->avg_ts);
 	return good ? keep(b, result) : TERN_ERR_FAILED;
 }
@@ -260,7 +260,7 @@ static enum tern_status run_subject(struct bench *b)
 
 /* ---- the whole ---- */
 
-/* What follows the table, also one that was cut short. */
+/* Prints what follows the table, even if an error cut it short. */
 static bool print_end(struct bench *b)
 {
 	struct text lines = {0};
@@ -302,7 +302,7 @@ static enum tern_status run_shape(struct bench *b, const char *shape)
 	return status;
 }
 
-/* Models, then shapes; the default model if there is neither. */
+/* Models, then shapes; without either, the default model. */
 static enum tern_status run_all(struct bench *b)
 {
 	const struct bench_source_options *source = &b->options.source;

@@ -17,9 +17,9 @@ struct bench_subject {
 	bool use_mmap;
 };
 
-/* Opens the model that the options name. Errors were reported. Close also after an error. */
+/* Opens the model that the options name. Errors are reported. Close also after an error. */
 enum tern_status bench_subject_open(struct bench_subject *subject, const struct common_options *options);
-/* Makes random weights of a shape with n_threads threads, showing progress. Likewise. */
+/* Makes random weights of a shape with n_threads threads, showing progress. Errors and closing likewise. */
 enum tern_status bench_subject_make(struct bench_subject *subject, const char *shape, int n_threads);
 void bench_subject_close(struct bench_subject *subject);
 
