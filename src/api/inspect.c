@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "infer/session.h"
 #include "kernels/limits.h"
+#include "model/arch.h"
 #include "model/layout.h"
 #include "model/random_model.h"
 #include "model/repack.h"
@@ -54,9 +55,8 @@ static void count_type(struct tern_file_facts *f, const struct gguf_tensor *tens
 
 static void count_norms(struct tern_file_facts *f, struct gguf_string name)
 {
-	f->n_linear_norms += tern_gguf_string_ends_in(name, "_norm_in.weight") ||
-	                     tern_gguf_string_ends_in(name, ".rms_norm.weight") ||
-	                     tern_gguf_string_ends_in(name, ".rms_norm");
+	for (const char *const *ending = tern_linear_norm_endings; *ending; ending++)
+		f->n_linear_norms += tern_gguf_string_ends_in(name, *ending);
 	f->n_sub_norms += tern_gguf_string_ends_in(name, "_sub_norm.weight");
 	f->n_qk_norms += tern_gguf_string_ends_in(name, ".attn_q_norm.weight") ||
 	                 tern_gguf_string_ends_in(name, ".attn_k_norm.weight");

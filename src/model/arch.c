@@ -51,6 +51,8 @@ enum tern_status tern_arch_find(const struct gguf *gguf, const struct tern_arch 
 	        gguf->path, tern_quote(quoted, name.bytes, name.length));
 }
 
+const char *const tern_linear_norm_endings[] = {"_norm_in.weight", ".rms_norm.weight", ".rms_norm", NULL};
+
 enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct gguf *gguf, const char *suffix,
                                struct tern_error *err)
 {

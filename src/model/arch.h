@@ -17,6 +17,10 @@ struct tern_arch {
 /* Finds the file's architecture; one that tern does not run is refused by name, with the reason where that is known. */
 enum tern_status tern_arch_find(const struct gguf *gguf, const struct tern_arch **found, struct tern_error *err);
 
+/* Endings of the name of the norm in front of a projection, after the projection's name: that of tern and
+ * microsoft/BitNet, then those of microsoft/BitNet PR 522; NULL ends the list. */
+extern const char *const tern_linear_norm_endings[];
+
 /* Refuses files with keys that ask for more than this decoder computes, and which would run wrong without. */
 enum tern_status tern_arch_check_keys(const struct gguf *gguf, const struct tern_arch *arch, struct tern_error *err);
 

@@ -166,14 +166,15 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
  * the weights have, which is closer to no quantisation. 0: whole vectors. */
 static uint32_t default_activation_group(const struct gguf *gguf, const struct tern_arch *arch)
 {
-	static const char *const norms[] = {"blk.0.attn_q_norm_in.weight", "blk.0.attn_q.rms_norm.weight",
-	                                    "blk.0.attn_q.rms_norm"};
 	const struct gguf_tensor *weight = tern_gguf_find_tensor(gguf, "blk.0.attn_q.weight");
 	uint64_t block = weight ? tern_gguf_type_block(weight->type) : 0;
+	char name[GGUF_MAX_NAME_LENGTH];
 
-	for (size_t i = 0; i < sizeof norms / sizeof *norms; i++)
-		if (tern_gguf_find_tensor(gguf, norms[i]))
+	for (const char *const *ending = tern_linear_norm_endings; *ending; ending++) {
+		snprintf(name, sizeof name, "blk.0.attn_q%s", *ending);
+		if (tern_gguf_find_tensor(gguf, name))
 			return 0;
+	}
 	if (arch->is_bitnet || !weight || weight->type == GGUF_TENSOR_I2_S || weight->type == GGUF_TENSOR_T2R16)
 		return 0;
 	return block >= 64 ? (uint32_t)block : 128; /* 1 and 32: no ternary type, its blocks say nothing */
