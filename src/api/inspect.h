@@ -1,4 +1,4 @@
-/* inspect.h - what the programs of this tree may use of libtern.a beyond tern.h: files as files, the cost of a token,
+/* inspect.h - what the programs of this tree may use of libtern.a beyond tern.h: facts of files, the cost of a token,
  * the limits of the machine, models of random weights.
  *
  *     struct tern_model *model;
@@ -90,7 +90,7 @@ enum tern_status tern_model_make_random(struct tern_model **model, const char *s
 struct tern_cost {
 	uint64_t layer_bytes;    /* weights, scales, norms and biases of all layers */
 	uint64_t head_bytes;     /* the output head and its norm */
-	uint64_t head_low_bytes; /* of these: low nibbles, which tern_session_top_logits() reads for some rows only; 0
+	uint64_t head_low_bytes; /* of these: low nibbles, which tern_compute_top_logits() reads for some rows only; 0
 	                            unless the head is Q8P */
 	uint64_t kv_bytes;       /* keys and values of one position of the context, all layers */
 	uint64_t layer_macs, head_macs; /* multiply-adds of the projections, of the head */
@@ -128,7 +128,7 @@ void tern_meter_start(struct tern_meter *meter, const struct tern_session *sessi
 
 /* Bytes per second that the threads read of the model's weights, measured for min_ns nanoseconds. */
 double tern_meter_read(const struct tern_meter *meter, uint64_t min_ns);
-/* int8 multiply-adds per second of the threads, measured for min_ns nanoseconds. */
+/* Multiply-adds of ternary weights and int8 per second of the threads, measured for min_ns nanoseconds. */
 double tern_meter_multiply(const struct tern_meter *meter, uint64_t min_ns);
 
 #endif
