@@ -47,7 +47,7 @@ $(BUILD)/src/kernels/x86/limits_avx512vnni.o: ISA_CFLAGS := -mavx512f -mavx512vn
 $(BUILD)/src/kernels/arm/limits_dotprod.o: ISA_CFLAGS := -march=armv8.2-a+dotprod
 $(BUILD)/src/kernels/arm/limits_i8mm.o: ISA_CFLAGS := -march=armv8.2-a+i8mm
 
-CLI_SOURCES     := $(wildcard src/cli/*.c)
+CLI_SOURCES     := $(wildcard src/cli/*.c src/cli/*/*.c)
 # What both programs and the tests use besides the library.
 SHARED_SOURCES  := $(wildcard src/console/*.c src/json/*.c)
 CONVERT_SOURCES := $(wildcard tools/convert/*.c)
@@ -105,7 +105,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SO
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
 # What measurements need besides the programs.
-$(BUILD)/bench/make_model: $(call objects,bench/make_model.c bench/vocabulary.c src/cli/bench_shape.c $(SHARED_SOURCES)) $(BUILD)/libtern.a
+$(BUILD)/bench/make_model: $(call objects,bench/make_model.c bench/vocabulary.c $(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
 $(BUILD)/%.o: %.c Makefile

@@ -54,14 +54,12 @@ static enum tern_status lock_weights(const struct tern_model *model, struct tern
 	return status;
 }
 
-static enum tern_status load(struct tern_model *model, const struct tern_model_options *options, struct tern_error *err)
+enum tern_status tern_model_load(struct tern_model *model, const struct tern_model_options *options,
+                                 struct tern_error *err)
 {
 	enum tern_status status;
 
-	if (!tern_kernels_select(err))
-		return TERN_ERR_USAGE;
-	if ((status = tern_file_open(&model->file, model->path, !options->no_mmap, err)) ||
-	    (status = tern_gguf_parse(&model->gguf, model->path, model->file.data, model->file.size, err)) ||
+	if ((status = tern_gguf_parse(&model->gguf, model->path, model->file.data, model->file.size, err)) ||
 	    (status = load_names(model, err)))
 		return status;
 	model->has_weights = model->gguf.n_tensors > 0;
@@ -72,6 +70,16 @@ static enum tern_status load(struct tern_model *model, const struct tern_model_o
 	if ((!options->no_text || !model->has_weights) && (status = tern_model_load_text(model, options, err)))
 		return status;
 	return options->lock ? lock_weights(model, err) : TERN_OK;
+}
+
+static enum tern_status load(struct tern_model *model, const struct tern_model_options *options, struct tern_error *err)
+{
+	enum tern_status status;
+
+	if (!tern_kernels_select(err))
+		return TERN_ERR_USAGE;
+	status = tern_file_open(&model->file, model->path, !options->no_mmap, err);
+	return status ? status : tern_model_load(model, options, err);
 }
 
 enum tern_status tern_model_open(struct tern_model **out, const char *path, const struct tern_model_options *options,

@@ -24,6 +24,10 @@ struct tern_model {
 	bool *is_end;                                   /* [n_pieces] tokens that end a text or a turn */
 };
 
+/* Loads the GGUF file whose bytes are in model->file and whose name for messages is model->path. In model.c. */
+enum tern_status tern_model_load(struct tern_model *model, const struct tern_model_options *options,
+                                 struct tern_error *err);
+
 /* Fills tokenizer, chat_format and what ends texts from the metadata and the options. In vocab.c. */
 enum tern_status tern_model_load_text(struct tern_model *model, const struct tern_model_options *options,
                                       struct tern_error *err);

@@ -81,7 +81,7 @@ static enum tern_status take_model(struct chat *chat)
 
 	if (loader_finish(&chat->loader, &err))
 		return report_error(&err);
-	if ((status = common_tell_opened(opened, &chat->values.common)))
+	if ((status = open_model_report(opened, &chat->values.common)))
 		return status;
 	if (!opened->info.chat_format || !*opened->info.chat_format)
 		return refuse_format(chat);

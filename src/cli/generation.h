@@ -2,7 +2,7 @@
 #ifndef TERN_CLI_GENERATION_H
 #define TERN_CLI_GENERATION_H
 
-#include "cli/common.h"
+#include "cli/open_model.h"
 #include "console/text.h"
 
 /* Group "Generation". */

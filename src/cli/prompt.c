@@ -10,11 +10,10 @@ enum tern_status prompt_choose_format(const struct opened *opened, bool raw, boo
 
 	*is_chat = format && *format && !raw;
 	if (format && !*format && !raw)
-		return tern_fail(
-		        err, TERN_ERR_FILE,
-		        "%s: its chat format is not one tern knows; --template chooses one, --raw continues the "
-		        "text as it is",
-		        opened->path);
+		return tern_fail(err, TERN_ERR_FILE,
+		                 "%s: tern does not know its chat format; --template chooses one, --raw continues the "
+		                 "text as it is",
+		                 opened->path);
 	return TERN_OK;
 }
 
@@ -35,7 +34,7 @@ enum tern_status prompt_from_text(const struct tern_model *model, const char *te
 	                                        &prompt->block, &prompt->n_ids, err);
 
 	prompt->ids = prompt->block;
-	/* Who writes the beginning of the text out, as many formats are documented, does not want it twice. */
+	/* Many formats are documented with BOS spelled out; users who copy that do not want it twice. */
 	if (!status && prompt->n_ids >= 2 && prompt->ids[0] == prompt->ids[1] && prompt->ids[0] == tern_bos(model)) {
 		prompt->ids++;
 		prompt->n_ids--;

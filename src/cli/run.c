@@ -279,7 +279,7 @@ static enum tern_status work_on_batch(struct run *run)
 	struct tern_error err;
 	enum tern_status status;
 
-	if ((status = common_open_weights(&run->opened, &run->options.common)))
+	if ((status = open_model_with_weights(&run->opened, &run->options.common)))
 		return status;
 	if (run->options.generation.system && (status = choose_format(run)))
 		return status;
@@ -299,7 +299,7 @@ static enum tern_status work(struct run *run)
 	run->options.common.chat_format = run->options.generation.chat_format;
 	if (run->options.output.batch)
 		return work_on_batch(run);
-	if ((status = read_prompt(run)) || (status = common_open_weights(&run->opened, &run->options.common)) ||
+	if ((status = read_prompt(run)) || (status = open_model_with_weights(&run->opened, &run->options.common)) ||
 	    (status = choose_format(run)) || (status = read_document(run)))
 		return status;
 	if ((status = open_session(run, &err)) || (status = take_prompt(run, &err)) ||
@@ -320,7 +320,7 @@ static enum tern_status run_main(int argc, char **argv)
 	status = work(&run);
 
 	tern_session_free(run.session);
-	common_close(&run.opened);
+	open_model_close(&run.opened);
 	prompt_free(&run.prompt);
 	text_free(&run.text);
 	options_free(&command_run, &run.options, &run.operands);

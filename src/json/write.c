@@ -141,3 +141,33 @@ void json_write_null(struct json_writer *json)
 	begin_value(json);
 	put_text(json, "null");
 }
+
+void json_put_string(struct json_writer *json, const char *key, const char *string)
+{
+	json_write_key(json, key);
+	json_write_string(json, string);
+}
+
+void json_put_bytes(struct json_writer *json, const char *key, const char *bytes, size_t n_bytes)
+{
+	json_write_key(json, key);
+	json_write_bytes(json, bytes, n_bytes);
+}
+
+void json_put_uint(struct json_writer *json, const char *key, uint64_t value)
+{
+	json_write_key(json, key);
+	json_write_uint(json, value);
+}
+
+void json_put_real(struct json_writer *json, const char *key, double value, int n_digits)
+{
+	json_write_key(json, key);
+	json_write_real(json, value, n_digits);
+}
+
+void json_put_bool(struct json_writer *json, const char *key, bool value)
+{
+	json_write_key(json, key);
+	json_write_bool(json, value);
+}

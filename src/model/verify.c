@@ -1,4 +1,5 @@
-#include "cli/verify.h"
+#include "model/verify.h"
+
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/sort.h"
@@ -9,28 +10,27 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* How codes are stored in the bytes of a block. */
+/* How a block stores ternary codes. */
 enum codes {
 	CODES_NONE,
 	CODES_TWO_BIT, /* four 2-bit codes a byte; 3 is no ternary weight */
-	CODES_BASE_3,  /* five digits of base 3 a byte, as ceil(value * 256 / 243) */
+	CODES_BASE_3,  /* five base-3 digits a byte, stored as ceil(value * 256 / 243) */
 };
 
-/* Types whose data are blocks with half-precision scales. Layouts: ggml-common.h of llama.cpp, PrismML's forks. */
+/* Types made of blocks with half-precision scales. Layouts: ggml-common.h of llama.cpp, PrismML's forks. */
 static const struct block_type {
-	const char *name;
-	size_t n_bytes;
-	int scales[2]; /* offsets of scales, -1 = none */
+	uint32_t type;
+	int scales[2]; /* byte offsets of the scales; -1 = none */
 	enum codes codes;
 	size_t codes_at, n_codes; /* bytes */
 } block_types[] = {
-        {"Q4_0", 18, {0, -1}, CODES_NONE, 0, 0},       {"Q4_1", 20, {0, 2}, CODES_NONE, 0, 0},
-        {"Q5_0", 22, {0, -1}, CODES_NONE, 0, 0},       {"Q5_1", 24, {0, 2}, CODES_NONE, 0, 0},
-        {"Q8_0", 34, {0, -1}, CODES_NONE, 0, 0},       {"Q4_K", 144, {0, 2}, CODES_NONE, 0, 0},
-        {"Q5_K", 176, {0, 2}, CODES_NONE, 0, 0},       {"Q6_K", 210, {208, -1}, CODES_NONE, 0, 0},
-        {"TQ1_0", 54, {52, -1}, CODES_BASE_3, 0, 52},  {"TQ2_0", 66, {64, -1}, CODES_TWO_BIT, 0, 64},
-        {"Q2_0", 18, {0, -1}, CODES_TWO_BIT, 2, 16},   {"PQ2_0", 34, {0, -1}, CODES_TWO_BIT, 2, 32},
-        {"PTQ1_0", 28, {26, -1}, CODES_BASE_3, 0, 26},
+        {GGUF_TENSOR_Q4_0, {0, -1}, CODES_NONE, 0, 0},       {GGUF_TENSOR_Q4_1, {0, 2}, CODES_NONE, 0, 0},
+        {GGUF_TENSOR_Q5_0, {0, -1}, CODES_NONE, 0, 0},       {GGUF_TENSOR_Q5_1, {0, 2}, CODES_NONE, 0, 0},
+        {GGUF_TENSOR_Q8_0, {0, -1}, CODES_NONE, 0, 0},       {GGUF_TENSOR_Q4_K, {0, 2}, CODES_NONE, 0, 0},
+        {GGUF_TENSOR_Q5_K, {0, 2}, CODES_NONE, 0, 0},        {GGUF_TENSOR_Q6_K, {208, -1}, CODES_NONE, 0, 0},
+        {GGUF_TENSOR_TQ1_0, {52, -1}, CODES_BASE_3, 0, 52},  {GGUF_TENSOR_TQ2_0, {64, -1}, CODES_TWO_BIT, 0, 64},
+        {GGUF_TENSOR_Q2_0, {0, -1}, CODES_TWO_BIT, 2, 16},   {GGUF_TENSOR_PQ2_0, {0, -1}, CODES_TWO_BIT, 2, 32},
+        {GGUF_TENSOR_PTQ1_0, {26, -1}, CODES_BASE_3, 0, 26},
 };
 
 /* What is counted in one tensor. */
@@ -53,7 +53,7 @@ static uint64_t count_two_bit(const uint8_t *bytes, uint64_t n_bytes)
 
 static bool is_base_3(uint8_t byte)
 {
-	/* The only value that could have been written as this byte. */
+	/* Decoding a byte and encoding the result gives the byte back only if it is valid. */
 	unsigned value = (unsigned)byte * 243 / 256;
 	return (value * 256 + 242) / 243 == byte;
 }
@@ -61,8 +61,9 @@ static bool is_base_3(uint8_t byte)
 static void check_blocks(const struct block_type *type, const struct gguf_tensor *tensor, struct counts *counts)
 {
 	const uint8_t *block = tensor->data, *end = tensor->data + tensor->n_bytes;
+	size_t n_bytes = tern_gguf_row_bytes(type->type, tern_gguf_type_block(type->type));
 
-	for (; block < end; block += type->n_bytes) {
+	for (; block < end; block += n_bytes) {
 		for (int i = 0; i < 2 && type->scales[i] >= 0; i++)
 			if (!isfinite(tern_f32_from_f16(tern_load_u16(block + type->scales[i]))))
 				counts->bad_scales++;
@@ -73,7 +74,7 @@ static void check_blocks(const struct block_type *type, const struct gguf_tensor
 	}
 }
 
-/* F32, F16, BF16. The scale of a matrix is above zero; among many, those of empty rows are zero. */
+/* F32, F16, BF16. The one scale of a matrix is above 0; of scales per row or group, those of zero weights are 0. */
 static void check_floats(const struct gguf_tensor *tensor, struct counts *counts)
 {
 	size_t size = tensor->type == GGUF_TENSOR_F32 ? 4 : 2;
@@ -93,7 +94,7 @@ static void check_floats(const struct gguf_tensor *tensor, struct counts *counts
 
 static void check_i2_s(const struct gguf_tensor *tensor, struct counts *counts)
 {
-	/* 32 bytes follow the codes: the scale, and padding. */
+	/* The codes are followed by 32 bytes: the scale, and padding. */
 	uint64_t n_codes = tensor->n_bytes - 32;
 	float scale = tern_load_f32(tensor->data + n_codes);
 
@@ -103,20 +104,19 @@ static void check_i2_s(const struct gguf_tensor *tensor, struct counts *counts)
 
 static void check_tensor(const struct gguf_tensor *tensor, struct counts *counts)
 {
-	const char *name = tern_gguf_type_name(tensor->type);
-
 	if (tern_is_float_type(tensor->type))
 		check_floats(tensor, counts);
 	else if (tensor->type == GGUF_TENSOR_T2R16)
 		counts->bad_codes = count_two_bit(tensor->data, tensor->n_bytes);
 	else if (tensor->type == GGUF_TENSOR_I2_S)
 		check_i2_s(tensor, counts);
-	for (size_t i = 0; name && i < sizeof block_types / sizeof *block_types; i++)
-		if (strcmp(block_types[i].name, name) == 0)
+	for (size_t i = 0; i < sizeof block_types / sizeof *block_types; i++)
+		if (block_types[i].type == tensor->type)
 			check_blocks(&block_types[i], tensor, counts);
 }
 
-static bool add_fault(struct verify_result *result, const struct gguf_tensor *tensor, const char *what, uint64_t count)
+static bool add_fault(struct tern_verify_result *result, const struct gguf_tensor *tensor, const char *what,
+                      uint64_t count)
 {
 	void *faults = result->faults;
 
@@ -125,12 +125,12 @@ static bool add_fault(struct verify_result *result, const struct gguf_tensor *te
 	if (!tern_grow(&faults, &result->capacity, result->n_faults + 1, sizeof *result->faults))
 		return false;
 	result->faults = faults;
-	result->faults[result->n_faults++] = (struct verify_fault){tensor, what, count};
+	result->faults[result->n_faults++] = (struct tern_verify_fault){tensor, what, count};
 	return true;
 }
 
-/* Counts what lies between and after the tensors, padding apart. */
-static bool find_holes(const struct gguf *gguf, uint64_t file_size, struct verify_result *result)
+/* Counts the bytes between and after the tensors that are not padding. */
+static bool find_holes(const struct gguf *gguf, uint64_t file_size, struct tern_verify_result *result)
 {
 	uint32_t *order = tern_sort_indices(gguf->n_tensors, tern_gguf_compare_offsets, gguf->tensors);
 	uint64_t end = 0;
@@ -150,9 +150,9 @@ static bool find_holes(const struct gguf *gguf, uint64_t file_size, struct verif
 	return true;
 }
 
-enum tern_status verify_weights(const struct gguf *gguf, uint64_t file_size, struct verify_result *result,
-                                void (*progress)(void *user, uint64_t n_done, uint64_t n_total), void *user,
-                                struct tern_error *err)
+enum tern_status tern_verify_weights(const struct gguf *gguf, uint64_t file_size, struct tern_verify_result *result,
+                                     bool (*progress)(void *user, uint64_t n_done, uint64_t n_total), void *user,
+                                     struct tern_error *err)
 {
 	uint64_t n_total = 0, n_done = 0;
 	bool good;
@@ -169,13 +169,13 @@ enum tern_status verify_weights(const struct gguf *gguf, uint64_t file_size, str
 		       add_fault(result, tensor, "scales not finite or not positive", counts.bad_scales) &&
 		       add_fault(result, tensor, "NaN or infinite values", counts.not_finite);
 		n_done += tensor->n_bytes;
-		if (progress)
-			progress(user, n_done, n_total);
+		if (progress && !progress(user, n_done, n_total))
+			return tern_fail(err, TERN_ERR_FAILED, "interrupted");
 	}
 	return good ? TERN_OK : tern_fail(err, TERN_ERR_FAILED, "out of memory");
 }
 
-void verify_free(struct verify_result *result)
+void tern_verify_free(struct tern_verify_result *result)
 {
 	tern_free(result->faults);
 	memset(result, 0, sizeof *result);

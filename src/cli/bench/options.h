@@ -2,7 +2,7 @@
 #ifndef TERN_CLI_BENCH_OPTIONS_H
 #define TERN_CLI_BENCH_OPTIONS_H
 
-#include "cli/common.h"
+#include "cli/common_options.h"
 #include "console/options.h"
 
 #include <stddef.h>
@@ -11,7 +11,7 @@
 struct bench_own_options {
 	struct option_list prompts, gens, both, depths, batches, threads, reps;
 	int kv;                 /* enum tern_kv_type */
-	int output, output_err; /* enum bench_format; output_err may be one more: none */
+	int output, output_err; /* enum bench_format */
 	float delay;            /* seconds */
 	bool no_warmup, progress, sweep;
 };
@@ -38,13 +38,13 @@ struct bench_list {
 	size_t n_items;
 };
 
-/* What is to be measured: all combinations. `both` holds pairs. */
+/* The tests: all combinations of these numbers. `both` holds pairs. */
 struct bench_plan {
 	struct bench_list prompts, gens, both, depths, batches, threads, reps;
 	size_t n_tests; /* of one model */
 };
 
-/* Errors were reported, as ones of `command`. Free the plan also after an error. */
+/* Errors are reported as usage errors of `command`. Free the plan also after an error. */
 enum tern_status bench_plan_read(struct bench_plan *plan, const struct command *command,
                                  const struct bench_options *options);
 void bench_plan_free(struct bench_plan *plan);

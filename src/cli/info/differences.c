@@ -1,7 +1,7 @@
-#include "cli/gguf_diff.h"
+#include "cli/info/differences.h"
 
 #include "base/bytes.h"
-#include "cli/gguf_print.h"
+#include "cli/info/values.h"
 #include "console/output.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 static void put_pair(const char *sign, const struct gguf_pair *pair)
 {
 	output_printf("%s %.*s ", sign, (int)pair->key.length, pair->key.bytes);
-	gguf_print_short(pair);
+	info_put_value(pair);
 	output_write("\n", 1);
 }
 
@@ -146,7 +146,7 @@ static size_t diff_tensors(const struct gguf *first, const struct gguf *second)
 	return n;
 }
 
-size_t gguf_diff_print(const struct gguf *first, const struct gguf *second)
+size_t info_put_differences(const struct gguf *first, const struct gguf *second)
 {
 	size_t n = diff_metadata(first, second) + diff_tensors(first, second);
 

@@ -1,6 +1,6 @@
-/* Options and lists of `tern bench`. Their names and letters are llama-bench's, and so are the lists: 512, 1,2,4, 1-8,
- * 1-8+2, 1-8*2, an option given several times. */
-#include "cli/bench_options.h"
+/* Names, letters and lists of numbers (512, 1,2,4, 1-8, 1-8+2, 1-8*2) are llama-bench's. */
+#include "cli/bench/options.h"
+
 #include "base/memory.h"
 #include "console/term.h"
 
@@ -55,7 +55,7 @@ const struct option bench_own_options[] = {
          .offset = FIELD(kv),
          .argument = COMMON_KV_TYPES,
          .initial = "f16",
-         .help = "how the context's keys and values are kept; q8: half the memory"},
+         .help = "how keys and values of the context are stored; q8: half the memory"},
         {.name = "threads",
          .letter = 't',
          .kind = OPTION_LIST,
@@ -71,7 +71,7 @@ const struct option bench_own_options[] = {
          .offset = FIELD(reps),
          .argument = "LIST",
          .help = "repetitions of each test (default 5)"},
-        {.name = "no-warmup", .offset = FIELD(no_warmup), .help = "no run beforehand that does not count"},
+        {.name = "no-warmup", .offset = FIELD(no_warmup), .help = "skip the run beforehand that does not count"},
         {.name = "delay",
          .kind = OPTION_FLOAT,
          .offset = FIELD(delay),
@@ -83,17 +83,17 @@ const struct option bench_own_options[] = {
          .letter = 'o',
          .kind = OPTION_CHOICE,
          .offset = FIELD(output),
-         .argument = "csv|json|jsonl|md|sql",
+         .argument = "md|json|jsonl",
          .initial = "md",
          .help = "format on standard output"},
         {.name = "output-err",
          .kind = OPTION_CHOICE,
          .offset = FIELD(output_err),
-         .argument = "csv|json|jsonl|md|sql|none",
+         .argument = "md|json|jsonl|none",
          .initial = "none",
          .help = "the same on standard error (-oe)",
          .aliases = "-oe"},
-        {.name = "progress", .offset = FIELD(progress), .help = "tell on standard error what is being run"},
+        {.name = "progress", .offset = FIELD(progress), .help = "say on standard error what is being run"},
         {.name = NULL},
 };
 
@@ -112,9 +112,8 @@ const struct option bench_source_options[] = {
          .kind = OPTION_LIST,
          .offset = FIELD(shapes),
          .argument = "NAME",
-         .help = "random weights of that shape (below) instead of a file: nothing to download; NAME:128 with a scale "
-                 "for "
-                 "every 128 columns, as weight-only models have"},
+         .help = "random weights of that shape (below) instead of a file; NAME:128 with a scale for every 128 columns, "
+                 "as weight-only models have"},
         {.name = "no-mmap", .offset = FIELD(no_mmap), .help = "read the file into memory instead of mapping it"},
         {.name = "mlock", .offset = FIELD(mlock), .help = "keep the weights in memory, never on swap"},
         {.name = NULL},
@@ -137,7 +136,7 @@ static bool append(struct bench_list *list, int value, bool *failed)
 	return true;
 }
 
-/* Digits at *at, which moves past them. */
+/* Reads the digits at *at and moves past them. */
 static bool take_number(const char **at, int *value)
 {
 	char digits[MAX_DIGITS + 1];
@@ -150,7 +149,7 @@ static bool take_number(const char **at, int *value)
 	return parse_int(digits, 0, 1 << 30, value);
 }
 
-/* "5", "1-8", "1-8+2" or "1-8*2" at *at, which moves past it. */
+/* Reads "5", "1-8", "1-8+2" or "1-8*2" at *at and moves past it. */
 static bool append_range(struct bench_list *list, const char **at, int min, int max, bool *failed)
 {
 	int first, last, step = 1;
@@ -169,7 +168,7 @@ static bool append_range(struct bench_list *list, const char **at, int min, int 
 				return false;
 		}
 	}
-	/* A range that would never end: from 0 by multiplying, or by steps of nothing. */
+	/* Refuses ranges that would never end: steps of 0, factors of 1, factors from 0. */
 	if (first < min || last > max || last < first || step < (multiply ? 2 : 1) || (multiply && first == 0))
 		return false;
 	for (int64_t value = first; value <= last; value = multiply ? value * step : value + step)
@@ -178,8 +177,8 @@ static bool append_range(struct bench_list *list, const char **at, int min, int 
 	return true;
 }
 
-/* Appends what an option's value says. False if it is not such a list of numbers within min..max, or too long. *failed
- * is set if memory ran out. */
+/* Appends the numbers of an option's value. False if it is no list of numbers within min..max, or too long; *failed is
+ * set if memory ran out. */
 static bool parse_list(struct bench_list *list, const char *text, int min, int max, bool *failed)
 {
 	while (append_range(list, &text, min, max, failed))
@@ -192,78 +191,101 @@ static bool parse_list(struct bench_list *list, const char *text, int min, int m
 
 /* ---- the plan ---- */
 
-static enum tern_status bad_list(const struct command *command, const char *name, const char *text, int min, int max,
-                                 bool no_memory)
-{
-	if (no_memory) {
-		report("out of memory");
-		return TERN_ERR_FAILED;
+struct list_option {
+	const char *name;
+	size_t given, list; /* offsets in struct bench_own_options, struct bench_plan */
+	const char *initial;
+	int min, max;
+};
+
+#define LIST_OPTION(name, member, initial, min, max)                                                                 \
+	{                                                                                                            \
+		name, offsetof(struct bench_own_options, member), offsetof(struct bench_plan, member), initial, min, \
+		        max                                                                                          \
 	}
-	return usage_error(command,
-	                   "--%s: '%.64s' is not a list of whole numbers (like 512 or 1,2,4 or 1-8 or 1-8+2 or 1-8*2, "
-	                   "from %d to %d)",
-	                   name, text, min, max);
+
+/* All but --pg, whose items are pairs. */
+static const struct list_option list_options[] = {
+        LIST_OPTION("n-prompt", prompts, "512", 0, MAX_TOKENS), LIST_OPTION("n-gen", gens, "128", 0, MAX_TOKENS),
+        LIST_OPTION("n-depth", depths, "0", 0, MAX_TOKENS),     LIST_OPTION("batch-size", batches, "512", 1, MAX_BATCH),
+        LIST_OPTION("threads", threads, NULL, 1, MAX_THREADS),  LIST_OPTION("repetitions", reps, "5", 1, MAX_REPS),
+};
+
+enum {
+	N_LIST_OPTIONS = sizeof list_options / sizeof *list_options
+};
+
+static struct bench_list *list_of(struct bench_plan *plan, const struct list_option *option)
+{
+	return (struct bench_list *)(void *)((char *)plan + option->list);
 }
 
-/* All occurrences of an option; `initial` if there is none. */
-static enum tern_status read_list(struct bench_list *list, const struct command *command, const char *name,
-                                  const struct option_list *given, const char *initial, int min, int max)
+static enum tern_status out_of_memory(void)
 {
+	report("out of memory");
+	return TERN_ERR_FAILED;
+}
+
+/* Reads all occurrences of an option; its initial value if there are none. */
+static enum tern_status read_list(struct bench_plan *plan, const struct command *command,
+                                  const struct bench_own_options *own, const struct list_option *option)
+{
+	const struct option_list *given = (const void *)((const char *)own + option->given);
+	struct bench_list *list = list_of(plan, option);
 	bool no_memory = false;
 
-	for (size_t i = 0; i < given->n_items; i++)
-		if (!parse_list(list, given->items[i], min, max, &no_memory))
-			return bad_list(command, name, given->items[i], min, max, no_memory);
-	if (given->n_items == 0 && !parse_list(list, initial, 0, MAX_TOKENS, &no_memory))
-		return bad_list(command, name, initial, min, max, no_memory);
-	return TERN_OK;
+	if (given->n_items == 0 && option->initial)
+		parse_list(list, option->initial, 0, MAX_TOKENS, &no_memory);
+	for (size_t i = 0; i < given->n_items && !no_memory; i++)
+		if (!parse_list(list, given->items[i], option->min, option->max, &no_memory) && !no_memory)
+			return usage_error(command,
+			                   "--%s: '%.64s' is not a list of whole numbers (like 512 or 1,2,4 or 1-8 or "
+			                   "1-8+2 or 1-8*2, from %d to %d)",
+			                   option->name, given->items[i], option->min, option->max);
+	return no_memory ? out_of_memory() : TERN_OK;
 }
 
-/* Each occurrence is a pair. */
+/* Reads --pg, whose every occurrence is a pair. */
 static enum tern_status read_pairs(struct bench_plan *plan, const struct command *command,
                                    const struct option_list *given)
 {
 	bool no_memory = false;
 
-	for (size_t i = 0; i < given->n_items; i++) {
+	for (size_t i = 0; i < given->n_items && !no_memory; i++) {
 		size_t n_before = plan->both.n_items;
 		bool good = parse_list(&plan->both, given->items[i], 1, MAX_TOKENS, &no_memory);
-		if (no_memory)
-			return bad_list(command, "pg", given->items[i], 1, MAX_TOKENS, no_memory);
-		if (!good || plan->both.n_items != n_before + 2)
+		if (!no_memory && (!good || plan->both.n_items != n_before + 2))
 			return usage_error(command,
 			                   "--pg: '%.64s' is not two numbers of tokens from 1 to %d, as 512,128",
 			                   given->items[i], MAX_TOKENS);
 	}
-	return TERN_OK;
+	return no_memory ? out_of_memory() : TERN_OK;
 }
 
-/* -t, else $TERN_THREADS, else what suits the machine; with --threads-sweep all numbers up to the largest, but only
- * some of many. */
-static enum tern_status read_threads(struct bench_plan *plan, const struct command *command,
-                                     const struct bench_options *options)
+/* Without -t: $TERN_THREADS, else the machine's default. With --threads-sweep: all numbers up to the largest, or about
+ * 16 of them. */
+static enum tern_status complete_threads(struct bench_list *threads, const struct bench_options *options)
 {
-	char initial[64];
-	int n, largest = 1, step;
+	int n, largest = 1;
+	bool no_memory = false;
 	enum tern_status status = common_threads(&options->common, &n);
 
 	if (status)
 		return status;
-	snprintf(initial, sizeof initial, "%d", n ? n : tern_default_threads());
-	status = read_list(&plan->threads, command, "threads", &options->own.threads, initial, 1, MAX_THREADS);
-	if (status || !options->own.sweep)
-		return status;
-	for (size_t i = 0; i < plan->threads.n_items; i++)
-		largest = plan->threads.items[i] > largest ? plan->threads.items[i] : largest;
-	step = (largest + 15) / 16;
-	plan->threads.n_items = 0;
-	if (step == 1)
-		snprintf(initial, sizeof initial, "1-%d", largest);
-	else if (largest % step)
-		snprintf(initial, sizeof initial, "1,%d-%d+%d,%d", step, largest, step, largest);
-	else
-		snprintf(initial, sizeof initial, "1,%d-%d+%d", step, largest, step);
-	return read_list(&plan->threads, command, "threads", &(struct option_list){0}, initial, 1, MAX_THREADS);
+	if (threads->n_items == 0)
+		append(threads, n ? n : tern_default_threads(), &no_memory);
+	if (options->own.sweep && !no_memory) {
+		for (size_t i = 0; i < threads->n_items; i++)
+			largest = threads->items[i] > largest ? threads->items[i] : largest;
+		int step = (largest + 15) / 16;
+		threads->n_items = 0;
+		append(threads, 1, &no_memory);
+		for (n = step > 1 ? step : 2; n < largest; n += step)
+			append(threads, n, &no_memory);
+		if (largest > 1)
+			append(threads, largest, &no_memory);
+	}
+	return no_memory ? out_of_memory() : TERN_OK;
 }
 
 static size_t count_nonzero(const struct bench_list *list)
@@ -278,17 +300,12 @@ static size_t count_nonzero(const struct bench_list *list)
 enum tern_status bench_plan_read(struct bench_plan *plan, const struct command *command,
                                  const struct bench_options *options)
 {
-	const struct bench_own_options *own = &options->own;
 	size_t n_each;
-	enum tern_status status;
+	enum tern_status status = read_pairs(plan, command, &options->own.both);
 
-	if ((status = read_list(&plan->prompts, command, "n-prompt", &own->prompts, "512", 0, MAX_TOKENS)) ||
-	    (status = read_list(&plan->gens, command, "n-gen", &own->gens, "128", 0, MAX_TOKENS)) ||
-	    (status = read_pairs(plan, command, &own->both)) ||
-	    (status = read_list(&plan->depths, command, "n-depth", &own->depths, "0", 0, MAX_TOKENS)) ||
-	    (status = read_list(&plan->batches, command, "batch-size", &own->batches, "512", 1, MAX_BATCH)) ||
-	    (status = read_threads(plan, command, options)) ||
-	    (status = read_list(&plan->reps, command, "repetitions", &own->reps, "5", 1, MAX_REPS)))
+	for (size_t i = 0; i < N_LIST_OPTIONS && !status; i++)
+		status = read_list(plan, command, &options->own, &list_options[i]);
+	if (status || (status = complete_threads(&plan->threads, options)))
 		return status;
 	n_each = count_nonzero(&plan->prompts) + count_nonzero(&plan->gens) + plan->both.n_items / 2;
 	if (n_each == 0)
@@ -300,10 +317,8 @@ enum tern_status bench_plan_read(struct bench_plan *plan, const struct command *
 
 void bench_plan_free(struct bench_plan *plan)
 {
-	struct bench_list *const lists[] = {&plan->prompts, &plan->gens,    &plan->both, &plan->depths,
-	                                    &plan->batches, &plan->threads, &plan->reps};
-
-	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-		tern_free(lists[i]->items);
+	tern_free(plan->both.items);
+	for (size_t i = 0; i < N_LIST_OPTIONS; i++)
+		tern_free(list_of(plan, &list_options[i])->items);
 	*plan = (struct bench_plan){0};
 }

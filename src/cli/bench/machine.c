@@ -1,12 +1,12 @@
-/* What measurements are made on, and what would spoil them. */
 #if defined(__APPLE__)
-#define _DARWIN_C_SOURCE /* sysctlbyname, getloadavg */
+#define _DARWIN_C_SOURCE /* sysctlbyname */
 #endif
 #if defined(__linux__)
 #define _DEFAULT_SOURCE /* _SC_PHYS_PAGES */
 #endif
 
-#include "cli/bench.h"
+#include "cli/bench/machine.h"
+
 #include "console/escape.h"
 #include "console/format.h"
 #include "console/term.h"
@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(__APPLE__)
@@ -27,9 +26,13 @@
 #include <cpuid.h>
 #endif
 
+enum {
+	PROBE_NS = 100000000 /* of the measurement of a limit */
+};
+
 /* ---- facts -------------------------------------------------------------------------------------------------- */
 
-/* Without blanks at either end, harmless on a terminal. */
+/* Trims blanks at both ends and escapes control characters. */
 static const char *tidy(char out[BENCH_CPU_SIZE], const char *name)
 {
 	struct text shown = {0};
@@ -45,9 +48,9 @@ static const char *tidy(char out[BENCH_CPU_SIZE], const char *name)
 	return out;
 }
 
-/* The processor's own name for itself, "" if it has none. */
+/* The CPU's name as the hardware gives it, "" if there is none. */
 #if defined(__x86_64__)
-static void ask_processor(char name[BENCH_CPU_SIZE])
+static void read_cpu_name(char name[BENCH_CPU_SIZE])
 {
 	unsigned reg[12];
 
@@ -59,7 +62,7 @@ static void ask_processor(char name[BENCH_CPU_SIZE])
 	name[sizeof reg] = '\0';
 }
 #elif defined(__APPLE__)
-static void ask_processor(char name[BENCH_CPU_SIZE])
+static void read_cpu_name(char name[BENCH_CPU_SIZE])
 {
 	size_t size = BENCH_CPU_SIZE;
 
@@ -68,8 +71,8 @@ static void ask_processor(char name[BENCH_CPU_SIZE])
 	name[BENCH_CPU_SIZE - 1] = '\0';
 }
 #else
-/* Some kernels give a "Model", the board's name, in /proc/cpuinfo; others a device tree. */
-static void ask_processor(char name[BENCH_CPU_SIZE])
+/* The name of the board, from the device tree. */
+static void read_cpu_name(char name[BENCH_CPU_SIZE])
 {
 	FILE *file = fopen("/proc/device-tree/model", "r");
 	size_t n = file ? fread(name, 1, BENCH_CPU_SIZE - 1, file) : 0;
@@ -85,13 +88,13 @@ const char *bench_cpu_name(char out[BENCH_CPU_SIZE])
 	char name[BENCH_CPU_SIZE];
 	struct utsname system;
 
-	ask_processor(name);
+	read_cpu_name(name);
 	if (!*tidy(out, name))
 		tidy(out, uname(&system) >= 0 ? system.machine : "unknown");
 	return out;
 }
 
-/* Bytes, 0 if unknown. */
+/* Bytes; 0 if unknown. */
 static uint64_t total_memory(void)
 {
 #if defined(__APPLE__)
@@ -106,7 +109,7 @@ static uint64_t total_memory(void)
 #endif
 }
 
-/* The word in brackets of "always [madvise] never"; "" where there is no such file. */
+/* "madvise" of "always [madvise] never"; "" without such a file. */
 static void huge_page_setting(char out[32])
 {
 	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
@@ -129,7 +132,7 @@ static void huge_page_setting(char out[32])
 #define COMPILER "unknown compiler"
 #endif
 
-void bench_describe_machine(struct text *to, int n_threads, const struct bench_limits *limits)
+void bench_describe_machine(struct text *to, int n_threads, const struct tern_meter *meter)
 {
 	char cpu[BENCH_CPU_SIZE], memory[FORMAT_SIZE], huge[32];
 	uint64_t n_bytes = total_memory();
@@ -140,55 +143,14 @@ void bench_describe_machine(struct text *to, int n_threads, const struct bench_l
 	text_printf(to, "memory:  %s, pages of %ld KiB", n_bytes ? format_bytes(memory, n_bytes) : "unknown",
 	            sysconf(_SC_PAGESIZE) / 1024);
 	text_printf(to, "%s%s\n", huge[0] ? ", huge pages: " : "", huge);
-	text_printf(to, "kernels: %s (%s), tern %s, %s\n", limits->isa, limits->instruction, TERN_VERSION, COMPILER);
+	text_printf(to, "kernels: %s (%s), tern %s, %s\n", tern_isa_name(NULL), meter->instruction, TERN_VERSION,
+	            COMPILER);
 	text_printf(to, "limits:  %d thread%s read the weights at %.1f GB/s and do %.1f G multiply-adds/s\n\n",
-	            n_threads, n_threads == 1 ? "" : "s", limits->read_rate * 1e-9, limits->multiply_rate * 1e-9);
+	            n_threads, n_threads == 1 ? "" : "s", tern_meter_read(meter, PROBE_NS) * 1e-9,
+	            tern_meter_multiply(meter, PROBE_NS) * 1e-9);
 }
 
-/* ---- warnings ----------------------------------------------------------------------------------------------- */
-
-/* Whether more than this thread wants to run right now. The load average alone would also warn of the measurement
- * before this one. */
-static bool others_are_running(void)
-{
-#if defined(__linux__)
-	enum {
-		N_LOOKS = 10
-	};
-	int n_seen = 0;
-
-	for (int i = 0; i < N_LOOKS; i++) {
-		FILE *file = fopen("/proc/loadavg", "r"); /* "0.20 0.18 0.12 1/80 11206" */
-		int n_running = 0;
-		if (!file)
-			return true;
-		if (fscanf(file, "%*f %*f %*f %d/", &n_running) == 1)
-			n_seen += n_running > 1;
-		fclose(file);
-		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-	}
-	return n_seen * 2 > N_LOOKS;
-#else
-	return true;
-#endif
-}
-
-/* Of the last minute; negative if unknown. */
-static double load_average(void)
-{
-	double load = -1;
-#if defined(__APPLE__)
-	if (getloadavg(&load, 1) != 1)
-		load = -1;
-#else
-	FILE *file = fopen("/proc/loadavg", "r");
-	if (file && fscanf(file, "%lf", &load) != 1)
-		load = -1;
-	if (file)
-		fclose(file);
-#endif
-	return load;
-}
+/* ---- the battery ----------------------------------------------------------------------------------------------- */
 
 static void read_word(char out[32], const char *folder, const char *file)
 {
@@ -204,7 +166,7 @@ static void read_word(char out[32], const char *folder, const char *file)
 	fclose(opened);
 }
 
-/* A battery that is being emptied, and is not that of a mouse. */
+/* Whether a battery discharges that is not a mouse's or keyboard's. */
 static bool is_on_battery(void)
 {
 	DIR *folder = opendir("/sys/class/power_supply");
@@ -224,12 +186,8 @@ static bool is_on_battery(void)
 	return found;
 }
 
-void bench_check_machine(void)
+void bench_warn_of_battery(void)
 {
-	double load = load_average();
-
-	if (load > 0.25 && others_are_running())
-		warn("the machine is busy (load average %.2f); expect lower and less steady figures", load);
 	if (is_on_battery())
 		warn("the machine runs on battery, which may slow it down");
 }

@@ -1,8 +1,11 @@
-/* tern bench: how fast a model runs here, and how far that is from what the machine allows. Tests, options and formats
- * follow llama-bench; bench.h names the parts. */
-#include "cli/bench.h"
+/* tern bench: how fast a model runs here, and how far that is from what the machine allows. Tests and options follow
+ * llama-bench. */
 #include "base/memory.h"
-#include "cli/bench_options.h"
+#include "cli/bench/footer.h"
+#include "cli/bench/machine.h"
+#include "cli/bench/measure.h"
+#include "cli/bench/options.h"
+#include "cli/bench/report.h"
 #include "cli/commands.h"
 #include "console/output.h"
 #include "console/signals.h"
@@ -10,10 +13,8 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static const struct option_group groups[] = {
         {"Tests:", bench_own_options, offsetof(struct bench_options, own)},
@@ -26,14 +27,14 @@ static const char notes[] =
         "A LIST is a number, several (1,2,4), a range (1-8, 1-8+2, 1-8*2), or the option given\n"
         "several times; all combinations are measured.\n"
         "\n"
-        "bytes/token is what has to be read at least: the weights, once per token generated or per\n"
-        "batch of a prompt, and the keys and values of the context. Of an 8-bit output head that is\n"
-        "the high halves of all rows, and the low halves of those that can be among the 40 best\n"
-        "tokens, which the default sampler draws from; how many those are is measured. % of limit is\n"
-        "the least time that this machine allows over the time taken: for generation, reading those\n"
-        "bytes; for a prompt, its multiply-adds (or the reading, if that takes longer). Both limits\n"
-        "are measured by the same threads between the repetitions, and the median is shown.\n"
-        "\n" BENCH_SHAPES_TEXT;
+        "bytes/token is what must be read at least: all weights, once per generated token or per\n"
+        "batch of a prompt, and the keys and values of the context. An 8-bit output head counts with\n"
+        "the high halves of all rows and the low halves of the rows that were read to find the 40\n"
+        "best tokens, from which the default sampler draws. % of limit is the least time that this\n"
+        "machine allows, in percent of the time taken: for generation, the time to read those bytes;\n"
+        "for a prompt, the time for its multiply-adds (or to read, if that takes longer). The same\n"
+        "threads measure both limits between the repetitions; the median is shown.\n"
+        "\n" TERN_SHAPES_TEXT;
 
 static enum tern_status bench_main(int argc, char **argv);
 
@@ -43,7 +44,7 @@ const struct command command_bench = {
         .usage = "tern bench [OPTION...] [MODEL.gguf...]",
         .examples = "  tern bench -m model.gguf\n"
                     "  tern bench --shape 2b -t 1,2,4 -d 0,4096\n"
-                    "  tern bench -m model.gguf -p 0 -n 32-128*2 -o csv\n"
+                    "  tern bench -m model.gguf -p 0 -n 32-128*2 -o jsonl\n"
                     "  tern bench --shape 4b --threads-sweep\n",
         .notes = notes,
         .groups = groups,
@@ -55,28 +56,27 @@ struct bench {
 	struct bench_options options;
 	struct operands operands;
 	struct bench_plan plan;
-	struct bench_printer printers[2];
-	size_t n_printers;
-	size_t n_total, n_begun; /* tests, for --progress */
+	char cpu[BENCH_CPU_SIZE];
+	struct bench_printer printers[2]; /* standard output, standard error */
+	size_t n_total, n_begun;          /* tests, for --progress */
 	bool header_is_printed;
 
 	struct bench_subject subject;
-	struct bench_point *points;
-	size_t n_points, points_capacity;
+	struct bench_result *results; /* without their samples */
+	size_t n_results, results_capacity;
 };
 
 static void set_up_printers(struct bench *b)
 {
-	const struct bench_own_options *own = &b->options.own;
+	const int formats[] = {b->options.own.output, b->options.own.output_err};
 	bool show_batch = b->plan.batches.n_items > 1 || b->plan.batches.items[0] != BENCH_DEFAULT_BATCH;
 
-	b->printers[b->n_printers++] =
-	        (struct bench_printer){.format = (enum bench_format)own->output, .show_batch = show_batch};
-	if (own->output_err <= BENCH_SQL)
-		b->printers[b->n_printers++] = (struct bench_printer){
-		        .format = (enum bench_format)own->output_err, .to_stderr = true, .show_batch = show_batch};
-	for (size_t i = 0; i < b->n_printers; i++)
-		bench_cpu_name(b->printers[i].cpu);
+	bench_cpu_name(b->cpu);
+	for (int i = 0; i < 2; i++)
+		b->printers[i] = (struct bench_printer){.format = (enum bench_format)formats[i],
+		                                        .to_stderr = i == 1,
+		                                        .cpu = b->cpu,
+		                                        .show_batch = show_batch};
 }
 
 /* ---- running ---- */
@@ -85,7 +85,7 @@ static bool print_lines(struct bench *b, struct text *lines)
 {
 	bool good = true;
 
-	for (size_t i = 0; i < b->n_printers; i++)
+	for (int i = 0; i < 2; i++)
 		good = bench_print_lines(&b->printers[i], lines) && good;
 	text_free(lines);
 	return good;
@@ -93,17 +93,12 @@ static bool print_lines(struct bench *b, struct text *lines)
 
 static bool print_header(struct bench *b, const struct bench_session *session)
 {
-	struct bench_limits limits;
 	struct text lines = {0};
-	bool is_wanted = false;
 
-	for (size_t i = 0; i < b->n_printers; i++)
-		is_wanted |= b->printers[i].format == BENCH_MD;
-	if (b->header_is_printed || !is_wanted)
+	if (b->header_is_printed || (b->printers[0].format != BENCH_MD && b->printers[1].format != BENCH_MD))
 		return true;
 	b->header_is_printed = true;
-	bench_session_limits(session, &limits);
-	bench_describe_machine(&lines, bench_session_threads(session), &limits);
+	bench_describe_machine(&lines, bench_session_threads(session), bench_session_meter(session));
 	return print_lines(b, &lines);
 }
 
@@ -132,26 +127,32 @@ static void pause_for(double seconds)
 	nanosleep(&time, NULL);
 }
 
-static enum tern_status remember(struct bench *b, const struct bench_result *result)
+/* Keeps a result for the footer. */
+static enum tern_status keep(struct bench *b, const struct bench_result *result)
 {
-	void *points = b->points;
+	void *results = b->results;
 
-	if (!tern_grow(&points, &b->points_capacity, b->n_points + 1, sizeof *b->points)) {
+	if (!tern_grow(&results, &b->results_capacity, b->n_results + 1, sizeof *b->results)) {
 		report("out of memory");
 		return TERN_ERR_FAILED;
 	}
-	b->points = points;
-	b->points[b->n_points++] = (struct bench_point){
-	        .test = result->test,
-	        .has_overhead = result->has_overhead,
-	        .avg_ts = result->avg_ts,
-	        .overhead_us = result->overhead_us,
-	        .bytes_per_token = result->bytes_per_token,
-	        .read_rate = result->read_rate,
-	        .head_second_pass_pct = result->head_second_pass_pct,
-	};
-	snprintf(b->points[b->n_points - 1].model, sizeof b->points->model, "%s", b->subject.type);
+	b->results = results;
+	b->results[b->n_results] = *result;
+	b->results[b->n_results++].samples = NULL;
 	return TERN_OK;
+}
+
+static enum tern_status print_result(struct bench *b, const struct bench_result *result)
+{
+	char label[BENCH_LABEL_SIZE];
+	bool good = true;
+
+	for (int i = 0; i < 2; i++)
+		good = bench_print_row(&b->printers[i], &b->subject, result) && good;
+	if (result->stddev_ts > 0.05 * result->avg_ts)
+		warn("%s: the repetitions differ, standard deviation %.0f %% of the mean; another program may disturb",
+		     bench_label(label, &result->test), 100 * result->stddev_ts / result->avg_ts);
+	return good ? keep(b, result) : TERN_ERR_FAILED;
 }
 
 static enum tern_status run_test(struct bench *b, struct bench_session *session, const struct bench_test *test)
@@ -161,23 +162,16 @@ static enum tern_status run_test(struct bench *b, struct bench_session *session,
 	struct bench_result result;
 	struct tern_error err = {0};
 	enum tern_status status;
-	bool good = true;
 
 	b->n_begun++;
 	if (b->options.own.delay > 0)
 		pause_for((double)b->options.own.delay);
 	status = bench_session_run(session, test, !b->options.own.no_warmup, show_step, &step, &result, &err);
 	term_erase_status();
-	if (status && err.message[0])
+	if (!status)
+		status = print_result(b, &result);
+	else if (err.message[0])
 		report_error(&err);
-	if (!status) {
-		for (size_t i = 0; i < b->n_printers; i++)
-			good = bench_print_row(&b->printers[i], &b->subject, &result) && good;
-		status = good ? remember(b, &result) : TERN_ERR_FAILED;
-		if (result.stddev_ts > 0.05 * result.avg_ts)
-			warn("%s: the repetitions differ, standard deviation %.0f %% of the mean; something disturbs",
-			     label, 100 * result.stddev_ts / result.avg_ts);
-	}
 	tern_free(result.samples);
 	return status;
 }
@@ -206,15 +200,20 @@ static enum tern_status run_tests(struct bench *b, struct bench_session *session
 	return status;
 }
 
-/* Tokens that the longest test adds to the context. */
+static int largest(const struct bench_list *list)
+{
+	int most = 0;
+
+	for (size_t i = 0; i < list->n_items; i++)
+		most = list->items[i] > most ? list->items[i] : most;
+	return most;
+}
+
+/* Tokens that the longest test adds to the context; at least 1. */
 static int longest_test(const struct bench *b)
 {
-	int longest = 1;
+	int prompt = largest(&b->plan.prompts), gen = largest(&b->plan.gens), longest = prompt > gen ? prompt : gen;
 
-	for (size_t i = 0; i < b->plan.prompts.n_items; i++)
-		longest = b->plan.prompts.items[i] > longest ? b->plan.prompts.items[i] : longest;
-	for (size_t i = 0; i < b->plan.gens.n_items; i++)
-		longest = b->plan.gens.items[i] > longest ? b->plan.gens.items[i] : longest;
 	for (size_t i = 0; i < b->plan.both.n_items; i += 2)
 		if (b->plan.both.items[i] + b->plan.both.items[i + 1] > longest)
 			longest = b->plan.both.items[i] + b->plan.both.items[i + 1];
@@ -261,34 +260,21 @@ static enum tern_status run_subject(struct bench *b)
 
 /* ---- the whole ---- */
 
-/* Text in a terminal that shows more than ASCII, as far as the locale tells. */
-static bool shows_unicode(void)
-{
-	const char *locale = getenv("LC_ALL");
-
-	if (!locale || !*locale)
-		locale = getenv("LC_CTYPE");
-	if (!locale || !*locale)
-		locale = getenv("LANG");
-	return term_is_terminal(STDOUT_FILENO) && locale &&
-	       (strstr(locale, "UTF-8") || strstr(locale, "utf8") || strstr(locale, "UTF8") || strstr(locale, "utf-8"));
-}
-
-/* What follows the table, also one that was cut short. */
+/* Prints what follows the table, even if an error cut it short. */
 static bool print_end(struct bench *b)
 {
 	struct text lines = {0};
 	bool good = true;
 
-	if (b->n_points) {
+	if (b->n_results) {
 		text_printf(&lines, "\nbuild: %s\n", TERN_VERSION);
-		bench_draw_overhead(&lines, b->points, b->n_points);
+		bench_append_overhead(&lines, b->results, b->n_results);
 	}
-	if (b->n_points && b->options.own.sweep)
-		bench_draw_sweep(&lines, b->points, b->n_points, shows_unicode());
+	if (b->options.own.sweep)
+		bench_append_curves(&lines, b->results, b->n_results);
 	if (!print_lines(b, &lines))
 		good = false;
-	for (size_t i = 0; i < b->n_printers; i++)
+	for (int i = 0; i < 2; i++)
 		good = bench_print_end(&b->printers[i]) && good;
 	return good;
 }
@@ -316,7 +302,7 @@ static enum tern_status run_shape(struct bench *b, const char *shape)
 	return status;
 }
 
-/* Models, then shapes; the default model if there is neither. */
+/* Models, then shapes; without either, the default model. */
 static enum tern_status run_all(struct bench *b)
 {
 	const struct bench_source_options *source = &b->options.source;
@@ -365,13 +351,13 @@ static enum tern_status bench_main(int argc, char **argv)
 		return status;
 	if (!(status = prepare(&b))) {
 		signals_catch_interrupt();
-		bench_check_machine();
+		bench_warn_of_battery();
 		status = run_all(&b);
 		if (!print_end(&b))
 			status = TERN_ERR_FAILED;
 	}
 	bench_plan_free(&b.plan);
-	tern_free(b.points);
+	tern_free(b.results);
 	options_free(&command_bench, &b.options, &b.operands);
 	if (signals_interrupted())
 		signals_die_of_interrupt();

@@ -1,12 +1,11 @@
-/* tern info: what is in a model file. Reads the container only, so that files tern cannot run are told about too. */
+/* tern info: what is in a model file. Reads the container only, so that it also describes files tern cannot run. */
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
-#include "cli/gguf_diff.h"
-#include "cli/gguf_print.h"
-#include "cli/info_facts.h"
+#include "cli/info/differences.h"
+#include "cli/info/summary.h"
+#include "cli/info/values.h"
 #include "cli/models.h"
-#include "cli/verify.h"
+#include "cli/open_model.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
@@ -36,7 +35,7 @@ static const struct option own_options[] = {
          .kind = OPTION_TEXT,
          .offset = FIELD(key),
          .argument = "NAME",
-         .help = "print the value of one metadata key and nothing else; an array one item a line",
+         .help = "print the value of one metadata key and nothing else; an array one item per line",
          .once = true},
         {.name = "json", .offset = FIELD(json), .help = "print one JSON object"},
         {.name = "verify",
@@ -44,7 +43,7 @@ static const struct option own_options[] = {
          .help = "read all weights: invalid ternary codes, bad scales, NaN and infinities; exit status 3 if any"},
         {.name = "diff",
          .offset = FIELD(diff),
-         .help = "say where two files differ: in metadata, in tensors; exit status 1 if they do"},
+         .help = "list where two files differ, in metadata and tensors; exit status 1 if they do"},
         {.name = NULL},
 };
 
@@ -60,7 +59,7 @@ static enum tern_status info_main(int argc, char **argv);
 const struct command command_info = {
         .name = "info",
         .alias = "show",
-        .summary = "Tell what is in a model file",
+        .summary = "Show what is in a model file",
         .usage = "tern info [OPTION...] [MODEL]\n       tern info --diff MODEL MODEL",
         .examples = "  tern info model.gguf\n"
                     "  tern info --tensors model.gguf\n"
@@ -72,7 +71,7 @@ const struct command command_info = {
         .run = info_main,
 };
 
-/* JSON shows arrays up to this long in full; --key shows any. */
+/* JSON shows longer arrays by type and count only; --key shows any in full. */
 enum {
 	MAX_JSON_ITEMS = 64
 };
@@ -83,8 +82,8 @@ struct info {
 	char *path;
 	struct tern_file file;
 	struct gguf gguf;
-	struct info_facts facts;
-	struct verify_result verified;
+	struct info_summary summary;
+	struct tern_verify_result verified;
 };
 
 /* ---- one key ---- */
@@ -105,10 +104,10 @@ static enum tern_status put_key(const struct info *info)
 		return TERN_ERR_FAILED;
 	}
 	if (info->options.own.json) {
-		gguf_print_json(&json, pair, UINT64_MAX);
+		info_json_value(&json, pair, UINT64_MAX);
 		output_write("\n", 1);
 	} else {
-		gguf_print_bare(pair);
+		info_put_bare_value(pair);
 	}
 	return TERN_OK;
 }
@@ -121,7 +120,7 @@ static void put_metadata(const struct info *info)
 	for (size_t i = 0; i < info->gguf.n_pairs; i++) {
 		const struct gguf_pair *pair = &info->gguf.pairs[i];
 		output_printf("  %-40.*s ", (int)pair->key.length, pair->key.bytes);
-		gguf_print_short(pair);
+		info_put_value(pair);
 		output_write("\n", 1);
 	}
 }
@@ -145,7 +144,7 @@ static void put_tensors(const struct info *info)
 
 static void put_verified(const struct info *info)
 {
-	const struct verify_result *v = &info->verified;
+	const struct tern_verify_result *v = &info->verified;
 
 	output_printf("\n");
 	for (size_t i = 0; i < v->n_faults; i++) {
@@ -170,25 +169,21 @@ static void json_tensors(struct json_writer *json, const struct gguf *gguf)
 	for (size_t i = 0; i < gguf->n_tensors; i++) {
 		const struct gguf_tensor *tensor = &gguf->tensors[i];
 		json_write_begin_object(json);
-		json_write_key(json, "name");
-		json_write_bytes(json, tensor->name.bytes, tensor->name.length);
-		json_write_key(json, "type");
-		json_write_string(json, tern_gguf_type_name(tensor->type));
+		json_put_bytes(json, "name", tensor->name.bytes, tensor->name.length);
+		json_put_string(json, "type", tern_gguf_type_name(tensor->type));
 		json_write_key(json, "shape");
 		json_write_begin_array(json);
 		for (int d = 0; d < tensor->n_dims; d++)
 			json_write_uint(json, tensor->dims[d]);
 		json_write_end_array(json);
-		json_write_key(json, "bytes");
-		json_write_uint(json, tensor->n_bytes);
-		json_write_key(json, "offset");
-		json_write_uint(json, tensor->offset);
+		json_put_uint(json, "bytes", tensor->n_bytes);
+		json_put_uint(json, "offset", tensor->offset);
 		json_write_end_object(json);
 	}
 	json_write_end_array(json);
 }
 
-static void json_verified(struct json_writer *json, const struct verify_result *v)
+static void json_verified(struct json_writer *json, const struct tern_verify_result *v)
 {
 	json_write_key(json, "verify");
 	json_write_begin_object(json);
@@ -196,19 +191,14 @@ static void json_verified(struct json_writer *json, const struct verify_result *
 	json_write_begin_array(json);
 	for (size_t i = 0; i < v->n_faults; i++) {
 		json_write_begin_object(json);
-		json_write_key(json, "tensor");
-		json_write_bytes(json, v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
-		json_write_key(json, "what");
-		json_write_string(json, v->faults[i].what);
-		json_write_key(json, "count");
-		json_write_uint(json, v->faults[i].count);
+		json_put_bytes(json, "tensor", v->faults[i].tensor->name.bytes, v->faults[i].tensor->name.length);
+		json_put_string(json, "what", v->faults[i].what);
+		json_put_uint(json, "count", v->faults[i].count);
 		json_write_end_object(json);
 	}
 	json_write_end_array(json);
-	json_write_key(json, "hole_bytes");
-	json_write_uint(json, v->n_hole_bytes);
-	json_write_key(json, "trailing_bytes");
-	json_write_uint(json, v->n_trailing_bytes);
+	json_put_uint(json, "hole_bytes", v->n_hole_bytes);
+	json_put_uint(json, "trailing_bytes", v->n_trailing_bytes);
 	json_write_end_object(json);
 }
 
@@ -217,13 +207,13 @@ static void put_json(const struct info *info)
 	struct json_writer json = {0};
 
 	json_write_begin_object(&json);
-	info_json_facts(&json, &info->facts);
+	info_json_summary(&json, &info->summary);
 	json_write_key(&json, "metadata");
 	json_write_begin_object(&json);
 	for (size_t i = 0; i < info->gguf.n_pairs; i++) {
 		const struct gguf_pair *pair = &info->gguf.pairs[i];
 		json_write_key_bytes(&json, pair->key.bytes, pair->key.length);
-		gguf_print_json(&json, pair, MAX_JSON_ITEMS);
+		info_json_value(&json, pair, MAX_JSON_ITEMS);
 	}
 	json_write_end_object(&json);
 	if (info->options.own.tensors)
@@ -236,15 +226,13 @@ static void put_json(const struct info *info)
 
 /* ---- the whole ---- */
 
-static void on_progress(void *user, uint64_t n_done, uint64_t n_total) { progress_update(user, n_done, n_total); }
-
 static enum tern_status verify(struct info *info, struct tern_error *err)
 {
 	struct progress progress;
 	enum tern_status status;
 
 	progress_start(&progress, "reading the weights");
-	status = verify_weights(&info->gguf, info->file.size, &info->verified, on_progress, &progress, err);
+	status = tern_verify_weights(&info->gguf, info->file.size, &info->verified, progress_callback, &progress, err);
 	progress_end(&progress);
 	return status;
 }
@@ -258,7 +246,8 @@ static enum tern_status open_file(struct info *info, struct tern_error *err)
 	signals_watch_map(info->path);
 	if ((status = tern_gguf_parse(&info->gguf, info->path, info->file.data, info->file.size, err)))
 		return status;
-	info_gather_facts(&info->facts, &info->gguf, info->path, info->file.size);
+	info->summary = (struct info_summary){.gguf = &info->gguf, .file_size = info->file.size};
+	tern_file_facts_of(&info->summary.facts, &info->gguf);
 	return TERN_OK;
 }
 
@@ -268,7 +257,7 @@ static void put_everything(const struct info *info)
 		put_json(info);
 		return;
 	}
-	info_put_facts(&info->facts);
+	info_put_summary(&info->summary);
 	if (info->options.own.tensors)
 		put_tensors(info);
 	else
@@ -277,7 +266,7 @@ static void put_everything(const struct info *info)
 		put_verified(info);
 }
 
-/* The comparison of the open file with another. */
+/* Compares the open file with another. */
 static enum tern_status diff(const struct info *info, const char *name, struct tern_error *err)
 {
 	struct tern_file file = {0};
@@ -290,7 +279,7 @@ static enum tern_status diff(const struct info *info, const char *name, struct t
 	if ((status = tern_file_open(&file, path, true, err)) ||
 	    (status = tern_gguf_parse(&gguf, path, file.data, file.size, err)))
 		report_error(err);
-	else if (gguf_diff_print(&info->gguf, &gguf) > 0)
+	else if (info_put_differences(&info->gguf, &gguf) > 0)
 		status = TERN_ERR_FAILED;
 	tern_gguf_free(&gguf);
 	tern_file_close(&file);
@@ -347,7 +336,7 @@ static enum tern_status info_main(int argc, char **argv)
 		return status;
 	common_apply(&info.options.common, &info.operands);
 	status = work(&info);
-	verify_free(&info.verified);
+	tern_verify_free(&info.verified);
 	tern_gguf_free(&info.gguf);
 	tern_file_close(&info.file);
 	tern_free(info.path);
