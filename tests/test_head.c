@@ -143,7 +143,8 @@ static void check_type(uint32_t type)
 	                                         .n_ff = 16,
 	                                         .n_vocab = N_VOCAB,
 	                                         .n_rot = 16,
-	                                         .rms_eps = 1e-5f},
+	                                         .rms_eps = 1e-5f,
+	                                         .embedding_scale = 1.0f},
 	                             .output_norm = output_norm};
 	struct tern_engine engine;
 	struct tern_error err;
