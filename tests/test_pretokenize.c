@@ -132,9 +132,9 @@ static void check_names(void)
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		CHECK(tern_pretokenizer_find(known[i]), "%s", known[i]);
+		CHECK(tern_pretokenizer_find(known[i], 0), "%s", known[i]);
 	for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
-		CHECK(!tern_pretokenizer_find(unknown[i]), "%s", unknown[i]);
+		CHECK(!tern_pretokenizer_find(unknown[i], 0), "%s", unknown[i]);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const char *name = tern_pretokenizer_for_regex(rows[i].regex, strlen(rows[i].regex),
 		                                               rows[i].ignore_merges, rows[i].nfc);
@@ -142,7 +142,7 @@ static void check_names(void)
 		      name ? name : "none");
 		if (!name)
 			continue;
-		const struct tern_pretokenizer *found = tern_pretokenizer_find(name);
+		const struct tern_pretokenizer *found = tern_pretokenizer_find(name, 0);
 		CHECK(found && found->ignore_merges == rows[i].ignore_merges && found->nfc == rows[i].nfc, "%s", name);
 	}
 	CHECK(!tern_pretokenizer_for_regex(gpt2, sizeof gpt2 - 2, false, false), "a regex cut short");

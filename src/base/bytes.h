@@ -1,4 +1,4 @@
-/* Little-endian numbers at any address, and half-precision floats. */
+/* Bytes as numbers: little-endian loads at any address, half-precision floats, hexadecimal digits. */
 #ifndef TERN_BASE_BYTES_H
 #define TERN_BASE_BYTES_H
 
@@ -79,6 +79,13 @@ static inline uint16_t tern_f16_from_f32(float f)
 	}
 	rest += 0x0fff + ((rest >> 13) & 1);
 	return (uint16_t)(sign | ((rest - (112u << 23)) >> 13));
+}
+
+/* The value of a hexadecimal digit, or -1. */
+static inline int tern_hex_digit(char c)
+{
+	char lower = (char)(c | 0x20);
+	return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 #endif

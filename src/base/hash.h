@@ -71,6 +71,16 @@ static inline uint64_t tern_hash_bytes(struct tern_hash_key key, const char *byt
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+/* The exponent of the smallest power of two that holds n entries at two thirds full: the size of a hash table. */
+static inline int tern_hash_table_bits(size_t n)
+{
+	int bits = 4;
+
+	while (((size_t)1 << bits) / 3 < n / 2 + 1)
+		bits++;
+	return bits;
+}
+
 /* A number to `bits` (1 to 63) bits: two that differ collide with a probability of at most 2 in 2^bits. */
 static inline size_t tern_hash_u64(struct tern_hash_key key, uint64_t x, int bits)
 {

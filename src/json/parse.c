@@ -2,6 +2,7 @@
  * on a stack of JSON_MAX_DEPTH. The text ends in NUL, which is legal nowhere in JSON, so every loop stops there. */
 #include "json/parse.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/sort.h"
 #include "base/utf8.h"
@@ -74,18 +75,14 @@ static enum tern_status add_word(struct parser *p, uint32_t word)
 
 /* ---- strings ---- */
 
-/* Four hex digits at s as a number, or -1. */
+/* Four hexadecimal digits at s as a number, or -1. */
 static int hex4(const char *s)
 {
 	int value = 0;
 
 	for (int i = 0; i < 4; i++) {
-		int c = (unsigned char)s[i], digit;
-		if (c >= '0' && c <= '9')
-			digit = c - '0';
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			digit = (c | 0x20) - 'a' + 10;
-		else
+		int digit = tern_hex_digit(s[i]);
+		if (digit < 0)
 			return -1;
 		value = value * 16 + digit;
 	}

@@ -34,8 +34,12 @@ enum {
 	N_PRETOKENIZERS = sizeof pretokenizers / sizeof pretokenizers[0]
 };
 
-const struct tern_pretokenizer *tern_pretokenizer_find(const char *pre)
+bool tern_pretokenizer_knows_default(size_t n_pieces) { return n_pieces >= 50254 && n_pieces <= 50688; }
+
+const struct tern_pretokenizer *tern_pretokenizer_find(const char *pre, size_t n_pieces)
 {
+	if (strcmp(pre, "default") == 0 && tern_pretokenizer_knows_default(n_pieces))
+		pre = "olmo"; /* GPT-NeoX's expression and normal form */
 	for (size_t i = 0; i < N_PRETOKENIZERS; i++)
 		if (strcmp(pretokenizers[i].name, pre) == 0)
 			return &pretokenizers[i];

@@ -20,8 +20,13 @@ struct tern_pretokenizer {
 	bool nfc;           /* text is brought to Unicode's normal form C first */
 };
 
-/* By tokenizer.ggml.pre name; NULL if unknown. */
-const struct tern_pretokenizer *tern_pretokenizer_find(const char *pre);
+/* By tokenizer.ggml.pre name, for a vocabulary of n_pieces tokens; NULL if unknown. "default" does not say how text is
+ * cut. It is known only where tern_pretokenizer_knows_default(). */
+const struct tern_pretokenizer *tern_pretokenizer_find(const char *pre, size_t n_pieces);
+
+/* Whether "default" is known for a vocabulary of this size: that of GPT-NeoX, padded or not. Among ternary models only
+ * TriLM's files say "default", and they have this vocabulary. For others a guess would silently make the text worse. */
+bool tern_pretokenizer_knows_default(size_t n_pieces);
 
 /* The name to write as tokenizer.ggml.pre for a tokenizer.json: `regex` is the pattern of its Split pre-tokenizer,
  * `ignore_merges` its model's setting, `nfc` whether its normalizer is NFC. NULL if tern has none like it. */

@@ -17,10 +17,6 @@
 
 struct tern_tokenizer;
 
-/* True if "default", which says nothing about how text is cut, can be meant for a vocabulary of this size: GPT-NeoX's,
- * padded or not, which TriLM has. */
-bool tern_tokenizer_knows_default(size_t n_pieces);
-
 /* Validates the vocabulary: unknown `pre` (named in the message), ids out of range, merges that name no piece, byte
  * tokens that are none, scores that are no numbers: TERN_ERR_FILE. `source` begins messages (the file's path). */
 enum tern_status tern_tokenizer_new(struct tern_tokenizer **tokenizer, const struct tern_vocab *vocab,
