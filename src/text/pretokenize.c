@@ -14,7 +14,7 @@ static const char *const regexes[] = {
         [PRETOKEN_GPT2] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
 };
 
-/* The names are llama.cpp's. Of rows that differ only in their name, the first is the one that is written to files. */
+/* The names are llama.cpp's. Of rows that differ only in their name, the converter writes the first. */
 static const struct tern_pretokenizer pretokenizers[] = {
         {"llama-bpe", PRETOKEN_LLAMA3, .ignore_merges = true, .nfc = false},
         {"llama3", PRETOKEN_LLAMA3, .ignore_merges = true, .nfc = false},
@@ -71,12 +71,11 @@ const char *tern_pretokenizer_for_byte_level(bool ignore_merges, bool nfc)
 
 /* ---- the matchers ---- */
 
-/* The text from a place on. */
 struct cursor {
 	const char *at, *end;
 };
 
-/* What the cursor stands on. At the end: UNICODE_OTHER with length 0, which no caller takes for a character. */
+/* The class and length of the character at the cursor. At the end: UNICODE_OTHER and length 0. */
 static enum unicode_class class_at(struct cursor cursor, size_t *length)
 {
 	uint32_t code_point;
@@ -108,7 +107,7 @@ static struct cursor skip_class(struct cursor cursor, enum unicode_class wanted,
 
 static bool is_newline(char c) { return c == '\r' || c == '\n'; }
 
-/* Bytes of a letter of "strevmld" in any case: the letter itself, its capital, or U+017F, which folds to s. */
+/* Bytes of the letter at the cursor if it is `lower` in any case: also its capital, and U+017F, which folds to s. */
 static size_t match_folded(struct cursor cursor, char lower)
 {
 	if (cursor.at == cursor.end)
@@ -118,7 +117,7 @@ static size_t match_folded(struct cursor cursor, char lower)
 	return lower == 's' && cursor.end - cursor.at >= 2 && memcmp(cursor.at, "\xc5\xbf", 2) == 0 ? 2 : 0;
 }
 
-/* 's|'t|'re|'ve|'m|'ll|'d, the cursor on the apostrophe. Returns 0 if none matches. */
+/* 's|'t|'re|'ve|'m|'ll|'d with the cursor on the apostrophe. Returns the bytes that match, or 0. */
 static size_t match_contraction(struct cursor cursor, bool any_case)
 {
 	static const char endings[][3] = {"s", "t", "re", "ve", "m", "ll", "d"};
@@ -138,8 +137,8 @@ static size_t match_contraction(struct cursor cursor, bool any_case)
 	return 0;
 }
 
-/* \s+(?!\S)|\s+, and before them \s*[\r\n]+ if `lines`; the cursor on white space. A word after the space keeps the
- * last character of it for itself. */
+/* \s+(?!\S)|\s+, and before them \s*[\r\n]+ if `lines`. The cursor is on white space. If a word follows, the last space
+ * goes to that word. */
 static const char *match_space(struct cursor cursor, bool lines)
 {
 	struct cursor end = skip_class(cursor, UNICODE_SPACE, SIZE_MAX);
@@ -151,7 +150,7 @@ static const char *match_space(struct cursor cursor, bool lines)
 	if (end.at == end.end)
 		return end.at;
 	const char *last = end.at - 1;
-	while (((unsigned char)*last & 0xc0) == 0x80) /* back to the beginning of the last character */
+	while (((unsigned char)*last & 0xc0) == 0x80) /* to the first byte of the last character */
 		last--;
 	return last > cursor.at ? last : end.at;
 }
