@@ -22,8 +22,8 @@ static void check_classes(void)
 	        {0x85, 0x85, UNICODE_SPACE},         {0xa0, 0xa0, UNICODE_SPACE},
 	        {0xaa, 0xaa, UNICODE_LETTER},        {0xb2, 0xb3, UNICODE_NUMBER},
 	        {0xbc, 0xbe, UNICODE_NUMBER},        {0xd7, 0xd7, UNICODE_OTHER},
-	        {0x300, 0x36f, UNICODE_OTHER},       {0x3b1, 0x3c9, UNICODE_LETTER},
-	        {0x660, 0x669, UNICODE_NUMBER},      {0x93f, 0x93f, UNICODE_OTHER},
+	        {0x300, 0x36f, UNICODE_MARK},        {0x3b1, 0x3c9, UNICODE_LETTER},
+	        {0x660, 0x669, UNICODE_NUMBER},      {0x93f, 0x93f, UNICODE_MARK},
 	        {0x1680, 0x1680, UNICODE_SPACE},     {0x180e, 0x180e, UNICODE_OTHER},
 	        {0x2000, 0x200a, UNICODE_SPACE},     {0x200b, 0x200d, UNICODE_OTHER},
 	        {0x2028, 0x2029, UNICODE_SPACE},     {0x2160, 0x2182, UNICODE_NUMBER},
@@ -32,7 +32,7 @@ static void check_classes(void)
 	        {0xac00, 0xd7a3, UNICODE_LETTER},    {0xe000, 0xf8ff, UNICODE_OTHER},
 	        {0xfeff, 0xfeff, UNICODE_OTHER},     {0x1d7ce, 0x1d7ff, UNICODE_NUMBER},
 	        {0x1f600, 0x1f64f, UNICODE_OTHER},   {0x20000, 0x2a6df, UNICODE_LETTER},
-	        {0xe0100, 0xe01ef, UNICODE_OTHER},   {0x10ffff, 0x10ffff, UNICODE_OTHER},
+	        {0xe0100, 0xe01ef, UNICODE_MARK},    {0x10ffff, 0x10ffff, UNICODE_OTHER},
 	        {0x110000, 0x110000, UNICODE_OTHER}, {UINT32_MAX, UINT32_MAX, UNICODE_OTHER},
 	};
 

@@ -7,10 +7,13 @@
 
 /* The expressions, as tokenizer.json files spell them. */
 #define CONTRACTIONS_ANY_CASE "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define AFTER_NUMBERS         "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define AFTER_SYMBOLS         "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define AFTER_NUMBERS         "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" AFTER_SYMBOLS
 static const char *const regexes[] = {
         [PRETOKEN_LLAMA3] = CONTRACTIONS_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}" AFTER_NUMBERS,
         [PRETOKEN_QWEN2] = CONTRACTIONS_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" AFTER_NUMBERS,
+        [PRETOKEN_QWEN35] = CONTRACTIONS_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
+                                                  "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" AFTER_SYMBOLS,
         [PRETOKEN_GPT2] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
 };
 
@@ -26,6 +29,8 @@ static const struct tern_pretokenizer pretokenizers[] = {
         {"qwen2", PRETOKEN_QWEN2, .ignore_merges = false, .nfc = true},
         {"deepseek-r1-qwen", PRETOKEN_QWEN2, .ignore_merges = false, .nfc = true},
         {"megrez", PRETOKEN_QWEN2, .ignore_merges = false, .nfc = false},
+        /* Hugging Face's tokenizer composes characters first. llama.cpp does not, and neither does tern. */
+        {"qwen35", PRETOKEN_QWEN35, .ignore_merges = false, .nfc = false},
         {"gpt-2", PRETOKEN_GPT2, .ignore_merges = false, .nfc = false},
         {"olmo", PRETOKEN_GPT2, .ignore_merges = false, .nfc = true},
         {"mpt", PRETOKEN_GPT2, .ignore_merges = false, .nfc = true},
@@ -73,6 +78,7 @@ const char *tern_pretokenizer_for_byte_level(bool ignore_merges, bool nfc)
 
 struct cursor {
 	const char *at, *end;
+	enum unicode_class mark_class; /* what \p{M} counts as */
 };
 
 /* The class and length of the character at the cursor. At the end: UNICODE_OTHER and length 0. */
@@ -92,7 +98,8 @@ static enum unicode_class class_at(struct cursor cursor, size_t *length)
 		*length = 1;
 		return UNICODE_OTHER;
 	}
-	return tern_unicode_class(code_point);
+	enum unicode_class class = tern_unicode_class(code_point);
+	return class == UNICODE_MARK ? cursor.mark_class : class;
 }
 
 /* Moves past up to `limit` characters of a class. */
@@ -123,7 +130,7 @@ static size_t match_contraction(struct cursor cursor, bool any_case)
 	static const char endings[][3] = {"s", "t", "re", "ve", "m", "ll", "d"};
 
 	for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-		struct cursor c = {cursor.at + 1, cursor.end};
+		struct cursor c = {cursor.at + 1, cursor.end, UNICODE_OTHER};
 		const char *letter = endings[i];
 		for (; *letter; letter++) {
 			size_t length = any_case ? match_folded(c, *letter) : c.at < c.end && *c.at == *letter;
@@ -159,7 +166,7 @@ static const char *match_llama3(struct cursor cursor, size_t max_digits)
 {
 	size_t length, next_length;
 	enum unicode_class class = class_at(cursor, &length);
-	struct cursor next = {cursor.at + length, cursor.end};
+	struct cursor next = {cursor.at + length, cursor.end, cursor.mark_class};
 
 	if (*cursor.at == '\'') {
 		size_t contraction = match_contraction(cursor, true);
@@ -187,7 +194,7 @@ static const char *match_gpt2(struct cursor cursor)
 {
 	size_t length, next_length;
 	enum unicode_class class = class_at(cursor, &length);
-	struct cursor next = {cursor.at + length, cursor.end};
+	struct cursor next = {cursor.at + length, cursor.end, cursor.mark_class};
 
 	if (*cursor.at == '\'') {
 		size_t contraction = match_contraction(cursor, false);
@@ -206,7 +213,9 @@ static const char *match_gpt2(struct cursor cursor)
 
 size_t tern_pretoken_length(enum pretoken_pattern pattern, const char *text, size_t n_bytes)
 {
-	struct cursor cursor = {text, text + n_bytes};
+	/* In PRETOKEN_QWEN35, [^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+ matches the same whether or not its first part takes a
+	 * mark. */
+	struct cursor cursor = {text, text + n_bytes, pattern == PRETOKEN_QWEN35 ? UNICODE_LETTER : UNICODE_OTHER};
 	const char *end = pattern == PRETOKEN_GPT2 ? match_gpt2(cursor)
 	                                           : match_llama3(cursor, pattern == PRETOKEN_LLAMA3 ? 3 : 1);
 

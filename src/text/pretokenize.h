@@ -9,6 +9,7 @@
 enum pretoken_pattern {
 	PRETOKEN_LLAMA3, /* numbers of up to three digits */
 	PRETOKEN_QWEN2,  /* the same, but every digit alone */
+	PRETOKEN_QWEN35, /* as PRETOKEN_QWEN2, but combining marks are part of words */
 	PRETOKEN_GPT2,
 };
 

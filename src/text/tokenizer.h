@@ -1,7 +1,8 @@
 /* Tokenizers: byte-level BPE and SentencePiece BPE, made from a struct tern_vocab.
  *
  * Ids are those of Hugging Face's tokenizers. If the vocabulary has a token for every byte, any bytes survive the round
- * trip, with one exception: Qwen's and GPT-NeoX's tokenizers first bring text to Unicode's normal form C. */
+ * trip, with one exception: Qwen's and GPT-NeoX's tokenizers first bring text to Unicode's normal form C. "qwen35" does
+ * not, as in llama.cpp. */
 #ifndef TERN_TEXT_TOKENIZER_H
 #define TERN_TEXT_TOKENIZER_H
 

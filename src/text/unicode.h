@@ -12,6 +12,7 @@ enum unicode_class {
 	UNICODE_LETTER, /* \p{L} */
 	UNICODE_NUMBER, /* \p{N} */
 	UNICODE_SPACE,  /* \s: the property White_Space */
+	UNICODE_MARK,   /* \p{M} */
 };
 
 /* A character and its canonical decomposition; second is 0 if it is one character. */
