@@ -1,4 +1,4 @@
-/* Pre-tokenizers: how each cuts texts, and their names. */
+/* Pre-tokenizers: where they cut texts, and their names. */
 #include "text/pretokenize.h"
 
 #include "test.h"
@@ -102,7 +102,7 @@ static void check_cut(enum pretoken_pattern pattern, const char *row)
 	}
 }
 
-/* Any bytes are cut into words that cover them. */
+/* The words of any bytes cover them completely. */
 static void check_random(void)
 {
 	static const char *const parts[] = {
