@@ -78,11 +78,11 @@ const char *tern_pretokenizer_for_byte_level(bool ignore_merges, bool nfc)
 
 struct cursor {
 	const char *at, *end;
-	enum unicode_class mark_class; /* what \p{M} counts as */
 };
 
-/* The class and length of the character at the cursor. At the end: UNICODE_OTHER and length 0. */
-static enum unicode_class class_at(struct cursor cursor, size_t *length)
+/* The class and length of the character at the cursor; \p{M} counts as `mark`. At the end: UNICODE_OTHER and length 0.
+ */
+static enum unicode_class class_at(struct cursor cursor, enum unicode_class mark, size_t *length)
 {
 	uint32_t code_point;
 
@@ -99,15 +99,15 @@ static enum unicode_class class_at(struct cursor cursor, size_t *length)
 		return UNICODE_OTHER;
 	}
 	enum unicode_class class = tern_unicode_class(code_point);
-	return class == UNICODE_MARK ? cursor.mark_class : class;
+	return class == UNICODE_MARK ? mark : class;
 }
 
 /* Moves past up to `limit` characters of a class. */
-static struct cursor skip_class(struct cursor cursor, enum unicode_class wanted, size_t limit)
+static struct cursor skip_class(struct cursor cursor, enum unicode_class wanted, enum unicode_class mark, size_t limit)
 {
 	size_t length;
 
-	for (; limit > 0 && class_at(cursor, &length) == wanted && length > 0; limit--)
+	for (; limit > 0 && class_at(cursor, mark, &length) == wanted && length > 0; limit--)
 		cursor.at += length;
 	return cursor;
 }
@@ -130,7 +130,7 @@ static size_t match_contraction(struct cursor cursor, bool any_case)
 	static const char endings[][3] = {"s", "t", "re", "ve", "m", "ll", "d"};
 
 	for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-		struct cursor c = {cursor.at + 1, cursor.end, UNICODE_OTHER};
+		struct cursor c = {cursor.at + 1, cursor.end};
 		const char *letter = endings[i];
 		for (; *letter; letter++) {
 			size_t length = any_case ? match_folded(c, *letter) : c.at < c.end && *c.at == *letter;
@@ -148,7 +148,7 @@ static size_t match_contraction(struct cursor cursor, bool any_case)
  * goes to that word. */
 static const char *match_space(struct cursor cursor, bool lines)
 {
-	struct cursor end = skip_class(cursor, UNICODE_SPACE, SIZE_MAX);
+	struct cursor end = skip_class(cursor, UNICODE_SPACE, UNICODE_OTHER, SIZE_MAX);
 
 	if (lines)
 		for (const char *line_end = end.at; line_end > cursor.at; line_end--)
@@ -162,11 +162,11 @@ static const char *match_space(struct cursor cursor, bool lines)
 	return last > cursor.at ? last : end.at;
 }
 
-static const char *match_llama3(struct cursor cursor, size_t max_digits)
+static const char *match_llama3(struct cursor cursor, enum unicode_class mark, size_t max_digits)
 {
 	size_t length, next_length;
-	enum unicode_class class = class_at(cursor, &length);
-	struct cursor next = {cursor.at + length, cursor.end, cursor.mark_class};
+	enum unicode_class class = class_at(cursor, mark, &length);
+	struct cursor next = {cursor.at + length, cursor.end};
 
 	if (*cursor.at == '\'') {
 		size_t contraction = match_contraction(cursor, true);
@@ -174,15 +174,15 @@ static const char *match_llama3(struct cursor cursor, size_t max_digits)
 			return cursor.at + contraction;
 	}
 	if (class == UNICODE_LETTER)
-		return skip_class(next, UNICODE_LETTER, SIZE_MAX).at;
+		return skip_class(next, UNICODE_LETTER, mark, SIZE_MAX).at;
 	if (class == UNICODE_NUMBER)
-		return skip_class(next, UNICODE_NUMBER, max_digits - 1).at;
+		return skip_class(next, UNICODE_NUMBER, mark, max_digits - 1).at;
 
-	enum unicode_class next_class = class_at(next, &next_length);
+	enum unicode_class next_class = class_at(next, mark, &next_length);
 	if (next_class == UNICODE_LETTER && !is_newline(*cursor.at))
-		return skip_class(next, UNICODE_LETTER, SIZE_MAX).at;
+		return skip_class(next, UNICODE_LETTER, mark, SIZE_MAX).at;
 	if (class == UNICODE_OTHER || (*cursor.at == ' ' && next_class == UNICODE_OTHER && next_length > 0)) {
-		next = skip_class(next, UNICODE_OTHER, SIZE_MAX);
+		next = skip_class(next, UNICODE_OTHER, mark, SIZE_MAX);
 		while (next.at < next.end && is_newline(*next.at))
 			next.at++;
 		return next.at;
@@ -193,8 +193,8 @@ static const char *match_llama3(struct cursor cursor, size_t max_digits)
 static const char *match_gpt2(struct cursor cursor)
 {
 	size_t length, next_length;
-	enum unicode_class class = class_at(cursor, &length);
-	struct cursor next = {cursor.at + length, cursor.end, cursor.mark_class};
+	enum unicode_class class = class_at(cursor, UNICODE_OTHER, &length);
+	struct cursor next = {cursor.at + length, cursor.end};
 
 	if (*cursor.at == '\'') {
 		size_t contraction = match_contraction(cursor, false);
@@ -202,22 +202,22 @@ static const char *match_gpt2(struct cursor cursor)
 			return cursor.at + contraction;
 	}
 	if (*cursor.at == ' ') {
-		enum unicode_class next_class = class_at(next, &next_length);
+		enum unicode_class next_class = class_at(next, UNICODE_OTHER, &next_length);
 		if (next_length > 0 && next_class != UNICODE_SPACE)
-			return skip_class(next, next_class, SIZE_MAX).at;
+			return skip_class(next, next_class, UNICODE_OTHER, SIZE_MAX).at;
 	}
 	if (class != UNICODE_SPACE)
-		return skip_class(next, class, SIZE_MAX).at;
+		return skip_class(next, class, UNICODE_OTHER, SIZE_MAX).at;
 	return match_space(cursor, false);
 }
 
 size_t tern_pretoken_length(enum pretoken_pattern pattern, const char *text, size_t n_bytes)
 {
-	/* In PRETOKEN_QWEN35, [^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+ matches the same whether or not its first part takes a
-	 * mark. */
-	struct cursor cursor = {text, text + n_bytes, pattern == PRETOKEN_QWEN35 ? UNICODE_LETTER : UNICODE_OTHER};
+	struct cursor cursor = {text, text + n_bytes};
+	/* [^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+ matches the same if its first part cannot take a mark. */
+	enum unicode_class mark = pattern == PRETOKEN_QWEN35 ? UNICODE_LETTER : UNICODE_OTHER;
 	const char *end = pattern == PRETOKEN_GPT2 ? match_gpt2(cursor)
-	                                           : match_llama3(cursor, pattern == PRETOKEN_LLAMA3 ? 3 : 1);
+	                                           : match_llama3(cursor, mark, pattern == PRETOKEN_LLAMA3 ? 3 : 1);
 
 	return (size_t)(end - text);
 }
