@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "text/lookup.h"
+#include "text/piece_table.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Chat formats: what each renders, that contents stay plain text, and which templates are recognised. */
+/* Chat formats: the text of each, contents that stay plain text, and the recognition of templates. */
 #include "vocab_build.h"
 
 #include "tern_tiny.h"
@@ -17,7 +17,7 @@ static struct vocab_build build;
 	"<\xef\xbd\x9c" \
 	"Assistant\xef\xbd\x9c>"
 
-/* Every token that some format has, over single bytes, with a merge that reaches from markup into contents. */
+/* The tokens of all formats and the single bytes, with a merge that joins markup and contents. */
 static struct tern_tokenizer *make_tokenizer(void)
 {
 	static const char *const control[] = {
@@ -63,7 +63,7 @@ static const char *role_of(char letter)
 	return letter == 's' ? "system" : letter == 'u' ? "user" : letter == 'a' ? "assistant" : "tool";
 }
 
-/* roles: a letter for each of the contents. */
+/* `roles` has a letter for each of the contents. */
 static enum tern_status encode(const struct tern_tokenizer *tokenizer, enum tern_chat_format format, const char *roles,
                                const char *const *contents, unsigned flags, struct tern_ids *out,
                                struct tern_error *err)
@@ -197,7 +197,7 @@ static void check_rendering(const struct tern_tokenizer *tokenizer)
 	}
 }
 
-/* Contents that spell all there is of markup make no token of it, in any format. */
+/* Contents that spell markup, all of it, never produce a control token, in any format. */
 static void check_injection(const struct tern_tokenizer *tokenizer)
 {
 	static char everything[2048];
@@ -223,7 +223,7 @@ static void check_injection(const struct tern_tokenizer *tokenizer)
 	}
 }
 
-/* A content is as long as it says, NULs and all, or ends at its NUL. */
+/* With n_bytes a content may contain NULs; without, it ends at the first. */
 static void check_lengths(const struct tern_tokenizer *tokenizer)
 {
 	static const char nul[] = "<|begin|><|user|>a\0b<|end|><|user|>\0<|end|><|user|>hi<|end|><|assistant|>";
@@ -271,7 +271,7 @@ static void check_refusals(const struct tern_tokenizer *tokenizer)
 		CHECK(tern_chat_ends((enum tern_chat_format)format)[0] != NULL, "format %d has no end", format);
 }
 
-/* Without BOS in the vocabulary by its spelling, the one it names. */
+/* If no token is spelled like the template's BOS, the vocabulary's BOS is used. */
 static void check_bos(void)
 {
 	struct tern_ids ids = {0};

@@ -129,7 +129,7 @@ static void test_read_large_pipe(void)
 
 /* ---- writing ---- */
 
-/* Whether the file at path holds exactly this text; NULL: whether there is none. */
+/* Whether the file at path contains exactly this text; for NULL, whether there is no file. */
 static bool holds(const char *path, const char *text)
 {
 	uint8_t *bytes;
@@ -192,7 +192,7 @@ static void test_write_targets(void)
 	tern_outfile_abort(&zero);
 	CHECK(fcntl(0, F_GETFD) != -1 || errno != EBADF, "aborting nothing closed descriptor 0");
 
-	/* Two writers of one file do not disturb each other; the last one wins. */
+	/* Two writers of one file do not disturb each other; the last to commit wins. */
 	struct tern_outfile other;
 	const char *path = scratch_path("both");
 	CHECK(tern_outfile_open(&out, path, false, &err) == TERN_OK, "%s", err.message);
@@ -245,7 +245,7 @@ static void test_write_pieces(void)
 	scratch_count(true);
 }
 
-/* A full disk, as a limit on the size of files: what was there stays, nothing else is left. */
+/* A full disk, simulated by a limit on file size: the old file stays and nothing else is left. */
 static void test_disk_full(void)
 {
 	const char *path = scratch_path("full");

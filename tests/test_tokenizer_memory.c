@@ -1,5 +1,5 @@
-/* Every allocation of making a tokenizer, encoding and rendering a chat fails once: the answer is an error, nothing
- * crashes, and nothing leaks (the address sanitizer sees to that). */
+/* Making a tokenizer, encoding and rendering a chat, with each allocation failing once: the result is an error, without
+ * a crash or a leak (which the address sanitizer would find). */
 #include "inject.h"
 #include "vocab_build.h"
 

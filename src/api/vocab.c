@@ -3,6 +3,7 @@
 #include "api/model.h"
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "text/pretokenize.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,7 +95,7 @@ static const char *guess_pre(const struct reading *r)
 	if (!strcmp(arch, "bitnet-b1.58") || !strcmp(arch, "bitnet-25") ||
 	    (r->vocab.n_pieces > 128000 && piece_is(r->pieces[128000], "<|begin_of_text|>")))
 		return "llama-bpe";
-	return tern_tokenizer_knows_default(r->vocab.n_pieces) ? "default" : NULL;
+	return tern_pretokenizer_knows_default(r->vocab.n_pieces) ? "default" : NULL;
 }
 
 static enum tern_status read_pre(struct reading *r, struct tern_error *err)

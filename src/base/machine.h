@@ -4,12 +4,11 @@
 
 #include <stdint.h>
 
-/* Bytes of memory that a process may still use without others being pushed out: what the system calls available,
- * within the limits of the control groups it is in. UINT64_MAX if the system does not say. */
+/* Bytes that the system calls available, within the limits of this process's control groups. UINT64_MAX if unknown. */
 uint64_t tern_available_memory(void);
 
-/* Bytes of memory that this process has in use, pages of mapped files among them; on systems that only tell the most
- * there was so far, that. 0 if unknown. */
+/* Bytes of memory that this process uses, including pages of mapped files. Outside Linux, the most it ever used. 0 if
+ * unknown. */
 uint64_t tern_resident_memory(void);
 
 /* Threads that suit a machine: its fast physical cores, within the affinity mask and the cgroup's quota. root: "", or a

@@ -45,8 +45,8 @@ void json_write_end_object(struct json_writer *json) { end(json, "}"); }
 void json_write_begin_array(struct json_writer *json) { begin(json, "["); }
 void json_write_end_array(struct json_writer *json) { end(json, "]"); }
 
-/* One character. RFC 8259 wants quotes, backslashes and C0 controls escaped; the other characters that can harm a
- * terminal are escaped too, because JSON ends up there. */
+/* RFC 8259 requires escapes for quotes, backslashes and C0 controls. Other characters that can harm a terminal are
+ * escaped too, because JSON may be shown on one. */
 static void put_character(struct json_writer *json, uint32_t c, const char *bytes, size_t length)
 {
 	char escaped[8];

@@ -2,14 +2,13 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "text/chat_formats.h"
 #include "text/unicode.h"
 
 #include <string.h>
 
 /* ---- the rendered conversation ---- */
 
-/* Text that grows, and which of it is markup: in markup alone control tokens are recognised. */
+/* A growing text. Its spans say what is markup, in which control tokens are recognised. */
 struct rendering {
 	char *text;
 	size_t n_bytes, capacity;
@@ -51,8 +50,8 @@ static enum tern_status put_content(struct rendering *out, struct slice content)
 
 /* ---- what templates do with contents ---- */
 
-/* White space as Python's str.strip() has it: \s and four separators of ASCII. Returns the length of the character at
- * text if it is one, else 0. */
+/* The length of the white space character at text, or 0. White space is what Python's str.strip() removes: \s and
+ * U+001C to U+001F. */
 static size_t space_length(const char *text, size_t n_bytes)
 {
 	uint32_t code_point;
@@ -92,8 +91,8 @@ static struct slice trim_newlines(struct slice s)
 	return s;
 }
 
-/* Divides an answer into what stands before the first </think>, less everything up to a <think> in it, and what
- * follows the last. Without </think> all of it follows. */
+/* Splits an answer. `answer` is what follows the last </think>, or everything if there is none. `thoughts` is what
+ * precedes the first </think>, from after its last <think> on. */
 static void split_thoughts(struct slice content, struct slice *thoughts, struct slice *answer)
 {
 	static const char begin[] = "<think>", end[] = "</think>";
@@ -122,12 +121,12 @@ struct conversation {
 	const struct chat_table *table;
 	const struct tern_message *messages;
 	size_t n_messages;
-	size_t last_query; /* the last message that is the user's; n_messages - 1 if there is none */
+	size_t last_query; /* the last message of the user; n_messages - 1 if there is none */
 	struct rendering *out;
 	struct tern_error *err;
 };
 
-/* False for a role no template has. */
+/* False if no template has this role. */
 static bool find_role(const char *name, enum chat_role *role)
 {
 	static const char *const names[] = {"system", "user", "assistant"};
@@ -184,8 +183,8 @@ static enum tern_status check_conversation(struct conversation *c)
 	return TERN_OK;
 }
 
-/* Qwen3 keeps the thoughts of the answer that follows the last question; an answer that ends the conversation has a
- * place for them even when there are none. */
+/* Qwen3 keeps thoughts only in answers after the last user message. An answer that ends the conversation gets a <think>
+ * block even if it has no thoughts. */
 static enum tern_status put_qwen3_answer(const struct conversation *c, size_t i, struct slice content)
 {
 	struct slice thoughts, answer;
@@ -264,7 +263,8 @@ static enum tern_status render(const struct conversation *c, unsigned flags)
 	return status;
 }
 
-/* The token the template's BOS spells, or else the vocabulary's: configurations of some models name another. */
+/* The token that is spelled like the template's BOS; if there is none, the vocabulary's BOS, which in some models is
+ * another. */
 static int32_t find_bos(const struct tern_tokenizer *tokenizer, const char *spelling)
 {
 	int32_t id = tern_tokenizer_find(tokenizer, spelling, strlen(spelling));

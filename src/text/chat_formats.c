@@ -1,5 +1,4 @@
-/* The chat formats, and how the templates of models are told apart. A format is the text its template renders, taken
- * from the models' own tokenizer_config.json. */
+/* A format's texts are what its template renders; the templates are those of the models' own tokenizer_config.json. */
 #include "text/chat_formats.h"
 
 #include <string.h>
@@ -141,7 +140,7 @@ struct source {
 	size_t n_bytes, n_eos, n_vocab;
 };
 
-/* Whether the n bytes at text begin with `part`. A newline in it also stands for Jinja's escape \n. */
+/* Whether text begins with `part`. A newline in `part` also matches Jinja's escape \n. */
 static bool begins_with(const char *text, size_t n, const char *part)
 {
 	size_t i = 0;
@@ -176,7 +175,7 @@ static enum tern_chat_format detect_chatml(const struct source *source)
 	return has(source, "system\n" QWEN2_SYSTEM "<|im_end|>") ? TERN_CHAT_QWEN2 : TERN_CHAT_CHATML;
 }
 
-/* Those that have <|assistant|>. Phi 3 and 4 mini have <|end|> too; tern's own template is told from theirs by its
+/* Templates with <|assistant|>. Phi 3 and Phi 4 mini also have <|end|>; tern's own template differs from theirs in its
  * exact text and the end token. */
 static enum tern_chat_format detect_assistant(const struct source *source)
 {
@@ -198,7 +197,8 @@ enum tern_chat_format tern_chat_detect(const char *bytes, size_t n_bytes, const 
 
 	if (named)
 		return named;
-	/* BITNETAssistant: the wrong template inside Microsoft's GGUF file; the model wants the right one. */
+	/* Microsoft's GGUF file of BitNet has a wrong template, with "BITNETAssistant"; the right format is the same.
+	 */
 	if (has(&source, "BITNETAssistant") || (has(&source, "capitalize") && has(&source, "<|eot_id|>")))
 		return TERN_CHAT_BITNET;
 	if (has(&source, "<|start_header_id|>"))

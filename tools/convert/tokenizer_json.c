@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 #include "convert/pre_tokenizer.h"
-#include "text/spm.h"
 #include "json/value.h"
 
 #include <stdio.h>
@@ -273,7 +272,7 @@ static enum tern_status finish_spm(struct vocab *vocab, struct json_value model,
 		return status;
 	for (size_t id = 0; id < vocab->n_tokens; id++)
 		if (vocab->types[id] == TERN_TOKEN_NORMAL &&
-		    tern_spm_byte(vocab->tokens[id].bytes, vocab->tokens[id].length) >= 0)
+		    tern_byte_of_spelling(vocab->tokens[id].bytes, vocab->tokens[id].length) >= 0)
 			vocab->types[id] = TERN_TOKEN_BYTE;
 	if (unknown.length > 0 && (vocab->unk_id = vocab_find(vocab, unknown.bytes, unknown.length)) >= 0)
 		vocab->types[vocab->unk_id] = TERN_TOKEN_UNKNOWN;

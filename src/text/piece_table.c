@@ -1,11 +1,11 @@
-#include "text/lookup.h"
+#include "text/piece_table.h"
 
 #include "base/bytes.h"
 #include "base/memory.h"
 
 #include <string.h>
 
-/* All of up to eight bytes in a number; one number for each content of a given length. */
+/* Up to eight bytes as a number. Texts of one length give different numbers. */
 static uint64_t load_short(const char *bytes, size_t n)
 {
 	const unsigned char *b = (const unsigned char *)bytes;
@@ -15,26 +15,15 @@ static uint64_t load_short(const char *bytes, size_t n)
 	return n ? (uint64_t)b[0] | (uint64_t)b[n / 2] << 8 | (uint64_t)b[n - 1] << 16 : 0;
 }
 
-/* The key of a piece; see struct piece_slot. */
 static uint64_t key_of(const struct piece_table *table, const char *bytes, size_t n)
 {
 	return n <= 8 ? load_short(bytes, n) : tern_hash_bytes(table->hash, bytes, n);
 }
 
-/* The least power of two with room for n entries at two thirds full, as its exponent. */
-static int table_bits(size_t n)
-{
-	int bits = 4;
-
-	while (((size_t)1 << bits) / 3 < n / 2 + 1)
-		bits++;
-	return bits;
-}
-
 bool tern_piece_table_init(struct piece_table *table, const struct tern_piece *pieces, size_t n)
 {
 	table->pieces = pieces;
-	table->bits = table_bits(n);
+	table->bits = tern_hash_table_bits(n);
 	table->hash = tern_hash_new_key(table);
 	table->slots = tern_alloc_huge((size_t)1 << table->bits, sizeof *table->slots);
 	if (table->slots)
@@ -79,26 +68,4 @@ void tern_piece_table_prefetch(const struct piece_table *table, const char *byte
 int32_t tern_piece_table_find(const struct piece_table *table, const char *bytes, size_t length)
 {
 	return (int32_t)find_slot(table, bytes, length)->id_plus_1 - 1;
-}
-
-bool tern_merge_table_init(struct merge_table *table, size_t n)
-{
-	table->bits = table_bits(n);
-	size_t size = (size_t)1 << table->bits;
-
-	table->hash = tern_hash_new_key(table);
-	table->slots = tern_alloc_huge(size, sizeof *table->slots);
-	if (!table->slots)
-		return false;
-	for (size_t i = 0; i < size; i++)
-		table->slots[i].rank = MERGE_NONE;
-	return true;
-}
-
-void tern_merge_table_add(struct merge_table *table, int32_t left, int32_t right, uint32_t rank, int32_t joined)
-{
-	struct merge_slot *slot = &table->slots[merge_find(table, left, right) - table->slots];
-
-	if (slot->rank == MERGE_NONE)
-		*slot = (struct merge_slot){merge_pair(left, right), rank, joined};
 }

@@ -1,4 +1,4 @@
-#include "text/special.h"
+#include "text/special_tokens.h"
 
 #include "base/memory.h"
 #include "base/sort.h"
@@ -15,7 +15,7 @@ static int compare(const void *context, uint32_t a, uint32_t b)
 	return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
-/* Brings the specials into `order`, the first of each spelling only. */
+/* Sorts the specials by `order` and keeps the first of each spelling. */
 static bool arrange(struct special_table *table, const uint32_t *order)
 {
 	struct special *sorted = tern_alloc(table->n_specials, sizeof *sorted);
@@ -77,7 +77,7 @@ const struct special *tern_special_match(const struct special_table *table, cons
 
 	if (table->begins[byte] < (n_control ? SPECIAL_IF_WANTED : SPECIAL_ALWAYS))
 		return NULL;
-	/* All of [low, high) begin with text's first `depth` bytes; one of exactly that length is the first of them. */
+	/* All of [low, high) begin with text's first `depth` bytes; one of exactly that length comes first. */
 	for (size_t depth = 1; low < high; depth++) {
 		if (specials[low].length == depth) {
 			enum special_match match = specials[low].match;
