@@ -47,7 +47,7 @@ $(BUILD)/src/kernels/x86/limits_avx512vnni.o: ISA_CFLAGS := -mavx512f -mavx512vn
 $(BUILD)/src/kernels/arm/limits_dotprod.o: ISA_CFLAGS := -march=armv8.2-a+dotprod
 $(BUILD)/src/kernels/arm/limits_i8mm.o: ISA_CFLAGS := -march=armv8.2-a+i8mm
 
-CLI_SOURCES     := $(wildcard src/cli/*.c)
+CLI_SOURCES     := $(wildcard src/cli/*.c src/cli/*/*.c)
 # What both programs and the tests use besides the library.
 SHARED_SOURCES  := $(wildcard src/console/*.c src/json/*.c)
 CONVERT_SOURCES := $(wildcard tools/convert/*.c)
@@ -100,7 +100,7 @@ $(BUILD)/completions/tern-convert.%: $(BUILD)/tern-convert
 
 # Test programs also see the inside of the library and of the converter.
 # Of what tern alone is made of, a conversation has a test of its own; everything else is tested through the program.
-$(BUILD)/tests/test_conversation: $(call objects,src/cli/conversation.c src/cli/transcript.c src/cli/thoughts.c)
+$(BUILD)/tests/test_conversation: $(call objects,src/cli/chat/conversation.c src/cli/chat/transcript.c src/cli/chat/think_tags.c)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 

@@ -1,6 +1,7 @@
 /* tern completion: scripts that let shells complete command lines. */
 #include "cli/commands.h"
 #include "cli/models.h"
+#include "console/completion.h"
 #include "console/output.h"
 
 #include <string.h>

@@ -1,6 +1,8 @@
 /* tern: the command line. Finds the subcommand and lets it run. */
 #include "cli/commands.h"
 #include "cli/models.h"
+#include "console/help.h"
+#include "console/manual.h"
 #include "console/output.h"
 #include "console/signals.h"
 #include "console/suggest.h"
