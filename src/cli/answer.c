@@ -18,15 +18,15 @@ static void put_line(struct answer *answer, const char *text, size_t n_bytes)
 	json_write_begin_object(&json);
 	json_write_key(&json, "text");
 	json_write_bytes(&json, text, n_bytes);
-	if (probs_wanted(&answer->probs.options))
-		probs_write(&answer->probs, &json);
+	if (token_probs_wanted(&answer->probs.options))
+		token_probs_write(&answer->probs, &json);
 	json_write_end_object(&json);
 	output_write("\n", 1);
 }
 
 static void put_coloured(struct answer *answer, const char *text, size_t n_bytes)
 {
-	enum term_style style = probs_style(&answer->probs);
+	enum term_style style = token_probs_style(&answer->probs);
 	const char *begin = style == TERM_PLAIN ? "" : term_style(STDOUT_FILENO, style);
 	const char *end = *begin ? term_style(STDOUT_FILENO, TERM_PLAIN) : "";
 
@@ -44,7 +44,7 @@ static void put(struct answer *answer, const char *text, size_t n_bytes)
 		put_line(answer, text, n_bytes);
 	else if (answer->form == ANSWER_JSON)
 		text_append(&answer->text, text, n_bytes);
-	else if (probs_wanted(&answer->probs.options))
+	else if (token_probs_wanted(&answer->probs.options))
 		put_coloured(answer, text, n_bytes);
 	else
 		output_text(text, n_bytes);
@@ -66,7 +66,7 @@ static void on_token(void *user, int32_t id, float probability, const float *log
 {
 	struct answer *answer = user;
 
-	probs_add(&answer->probs, id, probability, logits);
+	token_probs_add(&answer->probs, id, probability, logits);
 }
 
 static bool on_prompt(void *user, size_t n_done, size_t n_total)
@@ -146,8 +146,8 @@ static void put_object(struct answer *answer, const struct tern_error *err)
 		json_write_key(&json, "text");
 		json_write_bytes(&json, answer->text.bytes ? answer->text.bytes : "", answer->text.n_bytes);
 	}
-	if (probs_wanted(&answer->probs.options))
-		probs_write(&answer->probs, &json);
+	if (token_probs_wanted(&answer->probs.options))
+		token_probs_write(&answer->probs, &json);
 	json_write_key(&json, "finish_reason");
 	json_write_string(&json, err ? "error" : finish_name(answer->result.finish));
 	if (err)
@@ -193,7 +193,7 @@ static enum tern_status generate(struct answer *answer, const struct prompt_ids 
 	        .ignore_end = settings->ignore_eos,
 	        .show_special = settings->show_special,
 	        .on_text = on_text,
-	        .on_token = probs_wanted(&answer->probs.options) ? on_token : NULL,
+	        .on_token = token_probs_wanted(&answer->probs.options) ? on_token : NULL,
 	        .on_prompt = on_prompt,
 	        .keep_going = keep_going,
 	        .user = answer,
@@ -220,8 +220,8 @@ static void finish(struct answer *answer, const struct tern_error *err)
 		output_write("\n", 1);
 	output_flush();
 	answer->has_written = true;
-	if (answer->form == ANSWER_TEXT && probs_wanted(&answer->probs.options))
-		probs_print(&answer->probs);
+	if (answer->form == ANSWER_TEXT && token_probs_wanted(&answer->probs.options))
+		token_probs_print(&answer->probs);
 	if (answer->verbose)
 		note_speed(answer);
 }
@@ -252,6 +252,6 @@ enum tern_status answer_generate(struct answer *answer, const struct prompt_ids 
 
 void answer_free(struct answer *answer)
 {
-	probs_free(&answer->probs);
+	token_probs_free(&answer->probs);
 	text_free(&answer->text);
 }

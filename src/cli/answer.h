@@ -3,8 +3,8 @@
 #define TERN_CLI_ANSWER_H
 
 #include "cli/generation.h"
-#include "cli/probs.h"
 #include "cli/prompt.h"
+#include "cli/token_probs.h"
 #include "console/progress.h"
 #include "console/text.h"
 #include "json/write.h"
@@ -33,7 +33,7 @@ struct answer {
 
 	struct tern_sampler_options sampling;
 	struct tern_generate_result result;
-	struct probs probs; /* options are the caller's to set */
+	struct token_probs probs; /* options are the caller's to set */
 	struct progress progress;
 	struct text text; /* ANSWER_JSON: the answer so far */
 	int n_cached;     /* tokens of the prompt that the session held already */

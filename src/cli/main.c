@@ -1,6 +1,8 @@
 /* tern: finds the subcommand and runs it. */
 #include "cli/commands.h"
 #include "cli/models.h"
+#include "console/help.h"
+#include "console/manual.h"
 #include "console/output.h"
 #include "console/signals.h"
 #include "console/suggest.h"

@@ -17,7 +17,7 @@ static const char *expected(char out[EXPECTED_SIZE], const struct option *option
 		return "true or false";
 	if (option->kind == OPTION_LIST)
 		return "a string or an array of strings";
-	return help_expected(out, option);
+	return option_expected(out, option);
 }
 
 static enum tern_status read_number(const struct option *option, void *field, struct json_value value,
@@ -118,7 +118,7 @@ static enum tern_status unknown_key(const struct json_iterator *it, struct tern_
 	for (size_t i = 0; i < N_OWN_KEYS; i++)
 		suggest_offer(&suggestion, own_keys[i], strlen(own_keys[i]));
 	offer(&suggestion, generation_options);
-	offer(&suggestion, probs_options);
+	offer(&suggestion, token_probs_options);
 	if (suggestion.best[0])
 		return json_fail(it->value, err, "unknown key; did you mean '%s'?", suggestion.best);
 	return json_fail(it->value, err, "unknown key");
@@ -153,9 +153,9 @@ static enum tern_status read_member(struct request *request, const struct json_i
 		field = (unsigned char *)&request->settings;
 		bit = (uint64_t)1 << (option - generation_options);
 		seen = &request->seen[0];
-	} else if ((option = option_find(probs_options, key.bytes, key.length))) {
+	} else if ((option = option_find(token_probs_options, key.bytes, key.length))) {
 		field = (unsigned char *)&request->probs;
-		bit = (uint64_t)1 << (option - probs_options);
+		bit = (uint64_t)1 << (option - token_probs_options);
 		seen = &request->seen[1];
 	} else {
 		return unknown_key(it, err);
@@ -295,7 +295,7 @@ static enum tern_status tokenize(struct request *request, const struct opened *o
 
 /* What applies where the request says nothing. */
 static enum tern_status take_defaults(struct request *request, const struct generation_options *settings,
-                                      const struct probs_options *probs, struct tern_error *err)
+                                      const struct token_probs_options *probs, struct tern_error *err)
 {
 	size_t n = settings->stops.n_items;
 	const char **stops = tern_alloc(n, sizeof *stops);
@@ -319,7 +319,7 @@ static enum tern_status as_usage(enum tern_status status, struct tern_error *err
 
 enum tern_status request_read(struct request *request, struct text *line, size_t line_number,
                               const struct opened *opened, const struct generation_options *settings,
-                              const struct probs_options *probs, struct tern_error *err)
+                              const struct token_probs_options *probs, struct tern_error *err)
 {
 	char *bytes = line->bytes;
 	size_t n_bytes = line->n_bytes;

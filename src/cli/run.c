@@ -5,8 +5,8 @@
 #include "cli/commands.h"
 #include "cli/generation.h"
 #include "cli/input.h"
-#include "cli/probs.h"
 #include "cli/prompt.h"
+#include "cli/token_probs.h"
 #include "console/output.h"
 #include "console/signals.h"
 #include "console/term.h"
@@ -24,7 +24,7 @@ struct run_options {
 	struct generation_options generation;
 	struct input_options input;
 	struct output_options output;
-	struct probs_options probs;
+	struct token_probs_options probs;
 };
 
 #define FIELD(name) offsetof(struct output_options, name)
@@ -51,7 +51,7 @@ static const struct option_group groups[] = {
         {"Prompt:", input_options, offsetof(struct run_options, input)},
         GENERATION_GROUP(struct run_options, generation),
         {"Output:", output_options, offsetof(struct run_options, output)},
-        PROBS_GROUP(struct run_options, probs),
+        TOKEN_PROBS_GROUP(struct run_options, probs),
         COMMON_MODEL_GROUP(struct run_options, common),
         COMMON_COMPUTING_GROUP(struct run_options, common),
         COMMON_MESSAGE_GROUP(struct run_options, common),
@@ -265,7 +265,7 @@ static enum tern_status check_options(const struct run *run)
 	if (output->batch && (input->prompt || input->file || run->operands.n_items > 0))
 		return usage_error(&command_run, "--batch: the prompts are in its file; give no other");
 	if (run->options.probs.show &&
-	    !probs_can_show(&run->options.probs, output->json || output->jsonl || output->batch))
+	    !token_probs_can_show(&run->options.probs, output->json || output->jsonl || output->batch))
 		warn("--show-probs: there is no colour here; --alternatives or --json show probabilities without");
 	return generation_check(&command_run, &run->options.generation);
 }

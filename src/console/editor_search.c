@@ -1,5 +1,5 @@
 /* Ctrl-R: looking through the history for a piece of text while it is typed. */
-#include "console/editor_state.h"
+#include "console/editor_core.h"
 #include "console/grapheme.h"
 #include "console/history.h"
 

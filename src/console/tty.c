@@ -187,26 +187,3 @@ static bool take(volatile sig_atomic_t *flag)
 bool tty_was_resumed(void) { return take(&tty.was_resumed); }
 
 bool tty_was_resized(void) { return take(&tty.was_resized); }
-
-static int size_or(int known, const char *variable, int otherwise)
-{
-	const char *value = getenv(variable);
-
-	if (known <= 0 && value)
-		known = atoi(value);
-	return known > 0 ? known : otherwise;
-}
-
-void tty_size(int *columns, int *rows)
-{
-	*columns = *rows = 0;
-#ifdef TIOCGWINSZ
-	struct winsize size;
-	if (tty.is_started && ioctl(tty.out, TIOCGWINSZ, &size) == 0) {
-		*columns = size.ws_col;
-		*rows = size.ws_row;
-	}
-#endif
-	*columns = size_or(*columns, "COLUMNS", 80);
-	*rows = size_or(*rows, "LINES", 24);
-}

@@ -1,6 +1,8 @@
 /* tern-convert: a checkpoint as Hugging Face lays it out, or a GGUF file of another engine, made into a GGUF file for
  * tern; and the other way. */
+#include "console/completion.h"
 #include "console/format.h"
+#include "console/manual.h"
 #include "console/options.h"
 #include "console/output.h"
 #include "console/program.h"

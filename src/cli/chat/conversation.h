@@ -1,6 +1,6 @@
 /* What was said: messages, the tokens they are, and which of them still have a place in the context. */
-#ifndef TERN_CLI_CONVERSATION_H
-#define TERN_CLI_CONVERSATION_H
+#ifndef TERN_CLI_CHAT_CONVERSATION_H
+#define TERN_CLI_CHAT_CONVERSATION_H
 
 #include <stdbool.h>
 #include <stddef.h>

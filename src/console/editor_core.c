@@ -1,12 +1,16 @@
-/* How editor_read() ends, and drawing: what all files of the editor stand on. */
-#include "console/editor_state.h"
-
+#include "console/editor_core.h"
 #include "base/clock.h"
 
 void editor_finish(struct editor *editor, enum editor_event event)
 {
 	editor->event = event;
 	editor->is_done = true;
+}
+
+void editor_insert(struct editor *editor, const char *bytes, size_t n_bytes)
+{
+	if (!line_insert(&editor->line, bytes, n_bytes))
+		screen_beep(&editor->screen); /* out of memory */
 }
 
 void editor_draw(struct editor *editor)
@@ -23,7 +27,7 @@ void editor_draw(struct editor *editor)
 
 	screen_draw(&editor->screen, &source);
 	end_ns = tern_clock_ns();
-	/* A very long text takes its time to draw: most of the time is kept for the keys. */
+	/* A very long text takes long to draw: four fifths of the time are left for the keys. */
 	editor->draw_due_ns = end_ns + 4 * (end_ns - begin_ns);
 	editor->needs_drawing = false;
 }

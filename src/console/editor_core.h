@@ -1,10 +1,9 @@
-/* The inside of the editor, shared by its files: editor.c reads, editor_keys.c says what each key does,
- * editor_search.c looks through the history, editor_complete.c offers what Tab finds; all of them stand on
- * editor_state.c, which draws and ends editor_read(). */
-#ifndef TERN_CONSOLE_EDITOR_STATE_H
-#define TERN_CONSOLE_EDITOR_STATE_H
+/* The inside of the editor, shared by its files: editor.c reads keys and decides when to draw, editor_keys.c does what
+ * a key means, editor_search.c searches the history, editor_complete.c completes; all of them use editor_core.c. */
+#ifndef TERN_CONSOLE_EDITOR_CORE_H
+#define TERN_CONSOLE_EDITOR_CORE_H
 
-#include "console/editor.h"
+#include "console/editor_options.h"
 #include "console/keys.h"
 #include "console/line.h"
 #include "console/plain.h"
@@ -28,13 +27,13 @@ struct editor {
 	const char *prompt, *more_prompt;
 
 	struct keys keys;
-	struct text paste; /* what of a paste has come so far */
-	size_t n_cooked;   /* bytes typed before the terminal knew Enter from Ctrl-J */
+	struct text paste; /* the part of a paste that has come so far */
+	size_t n_cooked;   /* bytes typed while the terminal sent the same for Enter and Ctrl-J */
 	uint64_t input_ns; /* when bytes came last */
 
 	struct line line;
-	size_t history_at; /* the entry in the line; history_count(): none, it is the user's own text */
-	struct text draft; /* that text, while an entry is shown */
+	size_t history_at; /* the entry in the line; history_count(): none, the line is the user's own text */
+	struct text draft; /* the user's own text, while an entry is in the line */
 	struct search search;
 
 	struct screen screen;
@@ -47,24 +46,25 @@ struct editor {
 
 /* Ends editor_read() with this event. */
 void editor_finish(struct editor *editor, enum editor_event event);
-
-/* Brings the screen up to date: before something else is written to it, too. */
+/* Inserts bytes at the cursor. */
+void editor_insert(struct editor *editor, const char *bytes, size_t n_bytes);
+/* Brings the screen up to date. */
 void editor_draw(struct editor *editor);
 
 /* Does what a key means. */
 void editor_key(struct editor *editor, const struct key *key);
-/* Puts bytes into the line at the cursor. */
-void editor_insert(struct editor *editor, const char *bytes, size_t n_bytes);
 /* Ctrl-C. */
 void editor_interrupt(struct editor *editor);
-/* Puts what has come of a paste into the line. */
+/* Inserts what has come of a paste. */
 void editor_end_paste(struct editor *editor);
 
 void search_start(struct editor *editor);
-/* True if the key belonged to the search; else the search is over, the entry found stays, and the key is to be done. */
+/* True if the key belonged to the search. Else the search is over, the entry found stays in the line, and the caller
+ * does what the key means. */
 bool search_key(struct editor *editor, const struct key *key);
 void search_free(struct search *search);
 
+/* Tab. */
 void editor_complete(struct editor *editor);
 
 #endif

@@ -1,7 +1,10 @@
-/* The commands of a chat: one table for running, help and completion. */
+#include "cli/chat/commands.h"
 #include "base/utf8.h"
-#include "cli/chat.h"
-#include "cli/chat_screen.h"
+#include "cli/chat/external_editor.h"
+#include "cli/chat/facts.h"
+#include "cli/chat/files.h"
+#include "cli/chat/reply.h"
+#include "cli/chat/settings.h"
 #include "console/suggest.h"
 
 #include <stdio.h>
@@ -98,7 +101,7 @@ void chat_hint_at_command(const char *bytes, size_t n_bytes)
 
 	for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
 		if (strlen(habits[i]) == n_bytes && memcmp(habits[i], bytes, n_bytes) == 0)
-			screen_hint("(commands begin with a slash: /%s)", habits[i]);
+			chat_hint("(commands begin with a slash: /%s)", habits[i]);
 }
 
 static void unknown(struct chat *chat, const char *name)
@@ -175,7 +178,7 @@ static void help(struct chat *chat, const char *argument)
 
 	if (strcmp(argument, "keys") == 0 || strcmp(argument, "shortcuts") == 0) {
 		help_keys(&text);
-		screen_say(&text);
+		chat_say(&text);
 		return;
 	}
 	if (*argument) {
@@ -186,7 +189,7 @@ static void help(struct chat *chat, const char *argument)
 			return;
 		}
 		text_printf(&text, "/%s %s\n    %s\n", command->name, command->shown, command->help);
-		screen_say(&text);
+		chat_say(&text);
 		return;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
@@ -197,7 +200,7 @@ static void help(struct chat *chat, const char *argument)
 		text_printf(&text, "%-*s%s\n", HELP_COLUMN, left, table[i].help);
 	}
 	text_printf(&text, "%-*s%s\n", HELP_COLUMN, "//...", "send a message that begins with a slash");
-	screen_say(&text);
+	chat_say(&text);
 }
 
 static void leave(struct chat *chat, const char *argument)
@@ -211,14 +214,14 @@ static void clear(struct chat *chat, const char *argument)
 	(void)argument;
 	conversation_clear(&chat->talk);
 	text_free(&chat->attachment);
-	screen_hint("(the conversation is forgotten%s)", chat->talk.system ? "; the system text stays" : "");
+	chat_hint("(the conversation is forgotten%s)", chat->talk.system ? "; the system text stays" : "");
 }
 
 static void regenerate(struct chat *chat, const char *argument)
 {
 	(void)argument;
 	if (chat->values.generation.temperature <= 0 && conversation_last(&chat->talk, conversation_assistant))
-		screen_hint("(at temperature 0 the answer stays the same: /set temp 0.8)");
+		chat_hint("(at temperature 0 the answer stays the same: /set temp 0.8)");
 	chat_answer_again(chat);
 }
 
@@ -237,10 +240,10 @@ static void undo(struct chat *chat, const char *argument)
 	while (n_keep > 0 && talk->messages[n_keep].role != conversation_user);
 	const struct tern_message *message = &talk->messages[n_keep];
 	size_t n_shown = tern_utf8_cut(message->content, message->n_bytes, SHOWN_BYTES);
-	screen_hint("(taken back: %.*s%s)", (int)n_shown, message->content, n_shown < message->n_bytes ? "..." : "");
+	chat_hint("(taken back: %.*s%s)", (int)n_shown, message->content, n_shown < message->n_bytes ? "..." : "");
 	conversation_cut(talk, n_keep);
 	n_left = (n_keep + 1) / 2;
-	screen_hint("(%zu exchange%s left)", n_left, n_left == 1 ? "" : "s");
+	chat_hint("(%zu exchange%s left)", n_left, n_left == 1 ? "" : "s");
 	chat_autosave(chat);
 }
 

@@ -1,8 +1,6 @@
-/* The commands of a chat that tell about the model, the context and the speed. */
+#include "cli/chat/facts.h"
 #include "base/machine.h"
 #include "base/memory.h"
-#include "cli/chat.h"
-#include "cli/chat_screen.h"
 #include "console/format.h"
 
 #include <string.h>
@@ -11,7 +9,7 @@ void chat_probs(struct chat *chat, const char *argument)
 {
 	(void)argument;
 	if (chat->probs.n_tokens > 0)
-		probs_print(&chat->probs);
+		token_probs_print(&chat->probs);
 	else
 		chat_fail(chat, TERN_ERR_USAGE,
 		          "nothing is known of the last answer's tokens; /set show_probs on, then ask or /regen");
@@ -48,7 +46,7 @@ void chat_show(struct chat *chat, const char *argument)
 	                                : "none");
 	text_printf(&text, "computing    %d thread%s, kernels %s\n", n_threads, n_threads == 1 ? "" : "s",
 	            tern_isa_name(NULL));
-	screen_say(&text);
+	chat_say(&text);
 }
 
 static double rate(long n, double seconds) { return seconds > 0 ? (double)n / seconds : 0; }
@@ -100,7 +98,7 @@ void chat_stats(struct chat *chat, const char *argument)
 	if (n_resident > 0)
 		text_printf(&text, "memory       %s, the used part of the model included\n",
 		            format_bytes(bytes, n_resident));
-	screen_say(&text);
+	chat_say(&text);
 }
 
 void chat_context(struct chat *chat, const char *argument)
@@ -115,7 +113,7 @@ void chat_context(struct chat *chat, const char *argument)
 	n_ctx = (size_t)tern_session_n_ctx(chat->loader.session);
 	if (talk->n_messages == 0 && !talk->system) {
 		text_printf(&text, "0 of %zu tokens, nothing has been said yet\n", n_ctx);
-		screen_say(&text);
+		chat_say(&text);
 		return;
 	}
 	if (!count_tokens(chat, &n_tokens))
@@ -126,5 +124,5 @@ void chat_context(struct chat *chat, const char *argument)
 	if (talk->n_outside > 0)
 		text_printf(&text, "; %zu older ones have left", talk->n_outside);
 	text_append(&text, "\n", 1);
-	screen_say(&text);
+	chat_say(&text);
 }

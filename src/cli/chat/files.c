@@ -1,9 +1,7 @@
-/* The commands of a chat that read and write files. */
+#include "cli/chat/files.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "cli/chat.h"
-#include "cli/chat_screen.h"
-#include "cli/transcript.h"
+#include "cli/chat/transcript.h"
 #include "console/term.h"
 
 #include <dirent.h>
@@ -92,7 +90,7 @@ static void save(struct chat *chat, const char *path)
 		return;
 	}
 	remember_own_file(chat, path);
-	screen_hint("(saved: %s; tern chat -r %s goes on with it)", path, path);
+	chat_hint("(saved: %s; tern chat -r %s goes on with it)", path, path);
 }
 
 static void export(struct chat *chat, const char *path)
@@ -104,7 +102,7 @@ static void export(struct chat *chat, const char *path)
 	if (transcript_export(&chat->talk, path, true, &err))
 		chat_failed(chat, &err);
 	else
-		screen_hint("(written: %s)", path);
+		chat_hint("(written: %s)", path);
 }
 
 static void load(struct chat *chat, const char *path)
@@ -150,7 +148,7 @@ static void read_text(struct chat *chat, const char *path)
 		while (n_bytes > 1 && bytes[n_bytes - 1] == '\n')
 			n_bytes--;
 		text_append(&chat->attachment, (const char *)bytes, n_bytes);
-		screen_hint("(%s, %zu bytes, goes before your next message)", path, n_bytes);
+		chat_hint("(%s, %zu bytes, goes before your next message)", path, n_bytes);
 	}
 	tern_free(bytes);
 }
@@ -230,9 +228,9 @@ void chat_tell_loaded(struct chat *chat, const char *path)
 	talk->omits_system = chat->is_loaded && !chat->takes_system;
 	if (talk->system && talk->omits_system)
 		warn("%s: its system text is left out, since this model knows none", path);
-	screen_hint("(%s: %zu exchange%s)", path, n_exchanges(talk), n_exchanges(talk) == 1 ? "" : "s");
+	chat_hint("(%s: %zu exchange%s)", path, n_exchanges(talk), n_exchanges(talk) == 1 ? "" : "s");
 	if (conversation_last(talk, conversation_user))
-		screen_hint("(the last message has no answer yet: /regen)");
+		chat_hint("(the last message has no answer yet: /regen)");
 }
 
 /* ---- completion ---- */

@@ -1,9 +1,8 @@
-/* What all parts of a chat need: telling failures, the model once it is there, a yes or a no. */
+#include "cli/chat/chat.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "cli/chat.h"
-#include "console/message.h"
+#include "console/escape.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
@@ -139,6 +138,38 @@ enum tern_status chat_need_model(struct chat *chat)
 }
 
 /* ---- the user ---- */
+
+void chat_say(struct text *text)
+{
+	struct text escaped = {0};
+
+	output_flush();
+	if (term_is_terminal(STDOUT_FILENO)) {
+		output_text(text->bytes, text->n_bytes);
+		output_flush();
+	} else {
+		escape_append(&escaped, text->bytes, text->n_bytes, ESCAPE_TERMINAL);
+		if (!escaped.failed)
+			fwrite(escaped.bytes, 1, escaped.n_bytes, stderr);
+	}
+	if (text->failed || escaped.failed)
+		report("out of memory");
+	text_free(&escaped);
+	text_free(text);
+}
+
+void chat_hint(const char *format, ...)
+{
+	char message[2048];
+	va_list args;
+
+	if (term_is_quiet() || !term_is_terminal(STDERR_FILENO))
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+	note("%s", message);
+}
 
 bool chat_confirm(struct chat *chat, const char *question)
 {

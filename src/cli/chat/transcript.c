@@ -1,4 +1,4 @@
-#include "cli/transcript.h"
+#include "cli/chat/transcript.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "console/signals.h"

@@ -1,8 +1,8 @@
-/* One answer: the conversation's tokens, those of them that the context lacks, generation, and what is shown of it. */
+#include "cli/chat/reply.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "cli/chat.h"
-#include "cli/chat_screen.h"
+#include "cli/chat/display.h"
+#include "cli/chat/files.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
@@ -21,7 +21,7 @@ static const char thoughts_begin[] = "<think>\n";
 /* An answer under way. */
 struct answering {
 	struct chat *chat;
-	struct screen screen;
+	struct display display;
 	struct text text; /* all of it, thoughts with their tags */
 	struct progress progress;
 	bool is_stopped; /* by the user */
@@ -44,6 +44,8 @@ static bool keep_going(void *user)
 	return !a->is_stopped && !a->output_failed;
 }
 
+static bool is_out_of_memory(const struct answering *a) { return a->text.failed || a->display.output.failed; }
+
 static bool on_prompt(void *user, size_t n_done, size_t n_total)
 {
 	struct answering *a = user;
@@ -58,17 +60,17 @@ static bool on_text(void *user, const char *text, size_t n_bytes)
 
 	progress_end(&a->progress);
 	text_append(&a->text, text, n_bytes);
-	a->screen.style = probs_style(&a->chat->probs);
-	if (!a->text.failed && !screen_show(&a->screen, a->text.bytes, a->text.n_bytes, false))
+	a->display.style = token_probs_style(&a->chat->probs);
+	if (!a->text.failed && !display_show(&a->display, a->text.bytes, a->text.n_bytes, false))
 		a->output_failed = true;
-	return keep_going(a) && !a->text.failed;
+	return keep_going(a) && !is_out_of_memory(a);
 }
 
 static void on_token(void *user, int32_t id, float probability, const float *logits)
 {
 	struct answering *a = user;
 
-	probs_add(&a->chat->probs, id, probability, logits);
+	token_probs_add(&a->chat->probs, id, probability, logits);
 }
 
 /* ---- before ---- */
@@ -167,7 +169,7 @@ static void start_probs(struct chat *chat)
 	};
 	const struct opened *opened = &chat->loader.opened;
 
-	probs_free(&chat->probs);
+	token_probs_free(&chat->probs);
 	chat->probs.model = opened->model;
 	chat->probs.n_vocab = (size_t)opened->info.n_vocab;
 	chat->probs.options = chat->values.probs;
@@ -189,7 +191,7 @@ static enum tern_status generate(struct answering *a, struct tern_error *err)
 	        .show_special = generation->show_special,
 	        .on_text = on_text,
 	        .on_prompt = on_prompt,
-	        .on_token = probs_wanted(&chat->values.probs) ? on_token : NULL,
+	        .on_token = token_probs_wanted(&chat->values.probs) ? on_token : NULL,
 	        .keep_going = keep_going,
 	        .user = a,
 	};
@@ -204,7 +206,7 @@ static enum tern_status generate(struct answering *a, struct tern_error *err)
 	                       &options, &a->result, err);
 	progress_end(&a->progress);
 	tern_sampler_free(sampler);
-	if (a->text.failed)
+	if (is_out_of_memory(a))
 		return tern_fail_memory(err, a->text.n_bytes);
 	return status;
 }
@@ -228,9 +230,9 @@ static void tell_how_it_went(const struct answering *a)
 		note("(the answer reached the end of the context, %d tokens%s)", n_ctx,
 		     n_ctx < chat->loader.opened.info.n_ctx_train ? "; start with a larger one: -c" : "");
 	if (a->result.finish == TERN_FINISH_LENGTH)
-		screen_hint("(stopped after %d tokens, as told)", a->result.n_generated);
-	if (a->result.finish == TERN_FINISH_STOP && !a->screen.has_text)
-		screen_hint("(an empty answer; /regen asks again)");
+		chat_hint("(stopped after %d tokens, as told)", a->result.n_generated);
+	if (a->result.finish == TERN_FINISH_STOP && !a->display.has_text)
+		chat_hint("(an empty answer; /regen asks again)");
 	if (!chat->values.common.verbose)
 		return;
 	generation_describe(&line, &a->result);
@@ -269,12 +271,12 @@ static bool answer(struct chat *chat, bool *is_stopped)
 	bool is_there = false;
 
 	if (!status) {
-		screen_begin(&a.screen, chat->values.chat.no_thinking);
+		display_begin(&a.display, chat->values.chat.no_thinking, !chat->is_unwrapped);
 		status = generate(&a, &err);
-		screen_show(&a.screen, a.text.bytes, a.text.n_bytes, true);
-		screen_end(&a.screen, a.is_stopped);
+		display_show(&a.display, a.text.bytes, a.text.n_bytes, true);
+		display_end(&a.display, a.is_stopped);
 		if (chat->values.probs.n_alternatives > 0)
-			probs_print(&chat->probs);
+			token_probs_print(&chat->probs);
 		is_there = keep(&a, status, &err);
 		tell_how_it_went(&a);
 	}
@@ -342,7 +344,7 @@ void chat_send(struct chat *chat, const char *bytes, size_t n_bytes)
 	if (is_stopped)
 		text_append(&chat->draft, bytes, n_bytes);
 	else if (chat->attachment.n_bytes > 0)
-		screen_hint("(what /read had read is dropped)");
+		chat_hint("(what /read had read is dropped)");
 	if (!is_stopped)
 		text_free(&chat->attachment);
 }

@@ -1,4 +1,4 @@
-#include "cli/conversation.h"
+#include "cli/chat/conversation.h"
 #include "base/error.h"
 #include "base/memory.h"
 

@@ -1,4 +1,4 @@
-#include "cli/probs.h"
+#include "cli/token_probs.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "console/escape.h"
@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FIELD(name) offsetof(struct probs_options, name)
+#define FIELD(name) offsetof(struct token_probs_options, name)
 
-const struct option probs_options[] = {
+const struct option token_probs_options[] = {
         {.name = "show-probs",
          .offset = FIELD(show),
          .help = "colour each token by its probability; in JSON add a list of tokens"},
@@ -43,16 +43,16 @@ static enum term_style style_of(float probability)
 	return levels[i].style;
 }
 
-bool probs_can_show(const struct probs_options *options, bool in_json)
+bool token_probs_can_show(const struct token_probs_options *options, bool in_json)
 {
 	return in_json || options->n_alternatives > 0 || term_style(STDOUT_FILENO, TERM_GREEN)[0];
 }
 
 /* ---- collecting ---- */
 
-static size_t n_columns(const struct probs *probs) { return 1 + (size_t)probs->options.n_alternatives; }
+static size_t n_columns(const struct token_probs *probs) { return 1 + (size_t)probs->options.n_alternatives; }
 
-void probs_add(struct probs *probs, int32_t id, float probability, const float *logits)
+void token_probs_add(struct token_probs *probs, int32_t id, float probability, const float *logits)
 {
 	void *rows = probs->rows;
 	size_t n_row_bytes = n_columns(probs) * sizeof *probs->rows;
@@ -73,7 +73,7 @@ void probs_add(struct probs *probs, int32_t id, float probability, const float *
 		row[n] = (struct tern_candidate){-1, 0.0f};
 }
 
-enum term_style probs_style(struct probs *probs)
+enum term_style token_probs_style(struct token_probs *probs)
 {
 	float probability = probs->unshown;
 
@@ -81,7 +81,7 @@ enum term_style probs_style(struct probs *probs)
 	return probability > 0.0f ? style_of(probability) : TERM_PLAIN;
 }
 
-void probs_free(struct probs *probs)
+void token_probs_free(struct token_probs *probs)
 {
 	tern_free(probs->rows);
 	memset(probs, 0, sizeof *probs);
@@ -101,7 +101,7 @@ static bool is_utf8(const char *bytes, size_t n_bytes)
 }
 
 /* The members of a token's object. */
-static void write_token(const struct probs *probs, struct json_writer *json, struct tern_candidate token)
+static void write_token(const struct token_probs *probs, struct json_writer *json, struct tern_candidate token)
 {
 	size_t n_bytes = 0;
 	const char *bytes = tern_token_text(probs->model, token.id, &n_bytes);
@@ -121,7 +121,7 @@ static void write_token(const struct probs *probs, struct json_writer *json, str
 	json_write_real(json, (double)token.probability, 9);
 }
 
-static void write_row(const struct probs *probs, struct json_writer *json, const struct tern_candidate *row)
+static void write_row(const struct token_probs *probs, struct json_writer *json, const struct tern_candidate *row)
 {
 	json_write_begin_object(json);
 	write_token(probs, json, row[0]);
@@ -138,7 +138,7 @@ static void write_row(const struct probs *probs, struct json_writer *json, const
 	json_write_end_object(json);
 }
 
-void probs_write(struct probs *probs, struct json_writer *json)
+void token_probs_write(struct token_probs *probs, struct json_writer *json)
 {
 	json_write_key(json, "tokens");
 	json_write_begin_array(json);
@@ -150,7 +150,7 @@ void probs_write(struct probs *probs, struct json_writer *json)
 /* ---- text ---- */
 
 /* " 98.2 %  ' Paris'", in the colour of the probability. */
-static void append_token(const struct probs *probs, struct text *line, struct tern_candidate token)
+static void append_token(const struct token_probs *probs, struct text *line, struct tern_candidate token)
 {
 	size_t n_bytes = 0;
 	const char *bytes = tern_token_text(probs->model, token.id, &n_bytes);
@@ -162,7 +162,7 @@ static void append_token(const struct probs *probs, struct text *line, struct te
 }
 
 /* The token, and what else it might have been. */
-static void print_row(const struct probs *probs, const struct tern_candidate *row)
+static void print_row(const struct token_probs *probs, const struct tern_candidate *row)
 {
 	struct text line = {0};
 	const char *before = "   or";
@@ -189,7 +189,7 @@ static void print_legend(void)
 	fputc('\n', stderr);
 }
 
-void probs_print(const struct probs *probs)
+void token_probs_print(const struct token_probs *probs)
 {
 	if (probs->options.n_alternatives > 0)
 		for (size_t i = 0; i < probs->n_tokens; i++)

@@ -1,7 +1,9 @@
 /* tern chat: a conversation. Somebody types at a terminal, or messages come line by line from a pipe. */
-#include "cli/chat.h"
 #include "base/memory.h"
-#include "cli/chat_screen.h"
+#include "cli/chat/commands.h"
+#include "cli/chat/external_editor.h"
+#include "cli/chat/files.h"
+#include "cli/chat/reply.h"
 #include "cli/commands.h"
 #include "console/output.h"
 #include "console/signals.h"
@@ -45,7 +47,7 @@ static const struct option chat_options[] = {
 static const struct option_group groups[] = {
         {"Chat:", chat_options, offsetof(struct chat_values, chat)},
         GENERATION_GROUP(struct chat_values, generation),
-        PROBS_GROUP(struct chat_values, probs),
+        TOKEN_PROBS_GROUP(struct chat_values, probs),
         COMMON_MODEL_GROUP(struct chat_values, common),
         COMMON_COMPUTING_GROUP(struct chat_values, common),
         COMMON_MESSAGE_GROUP(struct chat_values, common),
@@ -113,7 +115,7 @@ static enum editor_event read_message(struct chat *chat, bool is_again, struct t
 		text_printf(&prompt, "%s>%s ", bold, plain);
 	text->n_bytes = 0;
 	if (!prompt.failed)
-		event = editor_read(chat->editor, prompt.bytes, ". ", draft.n_bytes > 0 ? draft.bytes : NULL, text);
+		event = editor_read(chat->editor, prompt.bytes, "  ", draft.n_bytes > 0 ? draft.bytes : NULL, text);
 	text_free(&prompt);
 	text_free(&draft);
 	return event;
@@ -131,7 +133,7 @@ static void handle(struct chat *chat, enum editor_event event, struct text *text
 	case EDITOR_EXTERNAL:
 		chat->draft = *text;
 		*text = (struct text){0};
-		chat_edit_text(chat, &chat->draft);
+		chat_edit(chat, "");
 		break;
 	case EDITOR_WAKE:
 		chat_need_model(chat);
@@ -175,7 +177,7 @@ static void greet(const struct chat *chat)
 
 	if (n > 5 && strcmp(name + n - 5, ".gguf") == 0)
 		n -= 5;
-	screen_hint("%.*s · /help: commands · Ctrl-C: stop an answer · Ctrl-D: leave", (int)n, name);
+	chat_hint("%.*s · /help: commands · Ctrl-C: stop an answer · Ctrl-D: leave", (int)n, name);
 }
 
 static enum tern_status open_editor(struct chat *chat)
@@ -204,7 +206,7 @@ static void send_first(struct chat *chat)
 
 	if (chat->is_interactive && term_is_terminal(STDOUT_FILENO)) {
 		text_printf(&line, "> %s\n", prompt);
-		screen_say(&line);
+		chat_say(&line);
 	}
 	chat_send(chat, prompt, strlen(prompt));
 }
@@ -232,6 +234,7 @@ static enum tern_status start(struct chat *chat, const struct operands *operands
 	chat->is_interactive = term_is_terminal(STDIN_FILENO);
 	chat->seed = generation_sampler(&values->generation).seed;
 	values->common.chat_format = values->generation.chat_format;
+	values->probs.show = token_probs_wanted(&values->probs);
 	if ((status = check_options(chat, operands)) || (status = chat_open_files(chat)) ||
 	    (status = loader_start(&chat->loader, &values->common, &values->generation)))
 		return status;
@@ -282,7 +285,7 @@ static enum tern_status chat_main(int argc, char **argv)
 	history_close(chat.history);
 	is_idle = loader_free(&chat.loader);
 	conversation_free(&chat.talk);
-	probs_free(&chat.probs);
+	token_probs_free(&chat.probs);
 	text_free(&chat.attachment);
 	text_free(&chat.draft);
 	text_free(&chat.stop);

@@ -1,4 +1,4 @@
-#include "cli/thoughts.h"
+#include "cli/chat/think_tags.h"
 
 #include <string.h>
 
@@ -13,19 +13,19 @@ static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c ==
 
 /* All of these return true if there is more to look at in the new state. */
 
-static bool at_start(struct thoughts *t, const char *bytes, size_t n_bytes, bool at_end)
+static bool at_start(struct think_tags *t, const char *bytes, size_t n_bytes, bool at_end)
 {
 	while (t->at < n_bytes && is_space(bytes[t->at]))
 		t->at++;
 	size_t n = n_bytes - t->at;
 	if (n >= N_BEGIN && memcmp(bytes + t->at, begin_tag, N_BEGIN) == 0) {
 		t->at += N_BEGIN;
-		t->state = THOUGHTS_INSIDE;
+		t->state = THINK_INSIDE;
 		return true;
 	}
 	if (n < N_BEGIN && memcmp(bytes + t->at, begin_tag, n) == 0 && !at_end)
 		return false;
-	t->state = THOUGHTS_ANSWER;
+	t->state = THINK_ANSWER;
 	return true;
 }
 
@@ -40,7 +40,7 @@ static size_t find_end(const char *bytes, size_t from, size_t n_bytes)
 	return n_bytes;
 }
 
-static bool inside(struct thoughts *t, const char *bytes, size_t n_bytes, bool at_end)
+static bool inside(struct think_tags *t, const char *bytes, size_t n_bytes, bool at_end)
 {
 	size_t tag = find_end(bytes, t->at, n_bytes), end = tag;
 	bool is_closed = n_bytes - tag >= N_END;
@@ -58,23 +58,23 @@ static bool inside(struct thoughts *t, const char *bytes, size_t n_bytes, bool a
 	if (!is_closed)
 		return false;
 	t->at = tag + N_END;
-	t->state = THOUGHTS_GAP;
+	t->state = THINK_GAP;
 	return true;
 }
 
-void thoughts_show(struct thoughts *t, const char *bytes, size_t n_bytes, bool at_end)
+void think_tags_split(struct think_tags *t, const char *bytes, size_t n_bytes, bool at_end)
 {
 	if (n_bytes == 0)
 		return;
-	if (t->state == THOUGHTS_START && !at_start(t, bytes, n_bytes, at_end))
+	if (t->state == THINK_START && !at_start(t, bytes, n_bytes, at_end))
 		return;
-	if (t->state == THOUGHTS_INSIDE && !inside(t, bytes, n_bytes, at_end))
+	if (t->state == THINK_INSIDE && !inside(t, bytes, n_bytes, at_end))
 		return;
-	while (t->state == THOUGHTS_GAP && t->at < n_bytes && bytes[t->at] == '\n')
+	while (t->state == THINK_GAP && t->at < n_bytes && bytes[t->at] == '\n')
 		t->at++;
 	if (t->at == n_bytes)
 		return;
-	t->state = THOUGHTS_ANSWER;
+	t->state = THINK_ANSWER;
 	t->put(t->user, bytes + t->at, n_bytes - t->at, false);
 	t->at = n_bytes;
 }

@@ -1,9 +1,9 @@
 /* Conversations in files: JSON Lines of {"role", "content"}, to be read, edited and continued with any model, and plain
  * text for people. */
-#ifndef TERN_CLI_TRANSCRIPT_H
-#define TERN_CLI_TRANSCRIPT_H
+#ifndef TERN_CLI_CHAT_TRANSCRIPT_H
+#define TERN_CLI_CHAT_TRANSCRIPT_H
 
-#include "cli/conversation.h"
+#include "cli/chat/conversation.h"
 
 /* Reads a file of JSON Lines into `conversation`, whose content is replaced; on failure it is unchanged. A system
  * message may come first, then the user and the assistant take turns; members besides role and content, and empty

@@ -1,8 +1,7 @@
-/* Ctrl-G and /edit: a message written in an editor of the user's choice. */
+#include "cli/chat/external_editor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "cli/chat.h"
 #include "console/signals.h"
 #include "console/tty.h"
 #include "console/wait.h"
@@ -113,22 +112,13 @@ static enum tern_status edit(struct text *text, struct tern_error *err)
 	return status;
 }
 
-bool chat_edit_text(struct chat *chat, struct text *text)
+void chat_edit(struct chat *chat, const char *argument)
 {
 	struct tern_error err;
 
-	if (!chat->is_interactive) {
-		chat_fail(chat, TERN_ERR_USAGE, "an editor needs a terminal");
-		return false;
-	}
-	if (edit(text, &err) == TERN_OK)
-		return true;
-	chat_failed(chat, &err);
-	return false;
-}
-
-void chat_edit(struct chat *chat, const char *argument)
-{
 	(void)argument;
-	chat_edit_text(chat, &chat->draft);
+	if (!chat->is_interactive)
+		chat_fail(chat, TERN_ERR_USAGE, "an editor needs a terminal");
+	else if (edit(&chat->draft, &err))
+		chat_failed(chat, &err);
 }
