@@ -4,7 +4,7 @@
 
 #include "cli/common.h"
 #include "console/text.h"
-#include "kernels/limits.h"
+#include "kernels/peak.h"
 #include "model/transformer.h"
 
 #include <stdbool.h>

@@ -21,7 +21,7 @@ enum {
 struct bench_session {
 	struct tern_session inner;
 	const struct bench_subject *subject;
-	const struct tern_limits *limits;
+	const struct tern_peak *peak;
 	size_t n_depth, n_stream; /* n_stream: of reading */
 	int32_t *ids;             /* [n_ctx] random tokens */
 };
@@ -55,9 +55,9 @@ enum tern_status bench_session_open(struct bench_session **out, const struct ben
 		return status;
 	}
 	s->subject = subject;
-	s->limits = tern_limits_of(s->inner.kernels);
+	s->peak = s->inner.kernels->peak;
 	s->n_depth = (size_t)test->n_depth;
-	s->n_stream = tern_choose_streams(s->inner.pool, s->limits, subject->weights, subject->n_weight_bytes);
+	s->n_stream = tern_choose_streams(s->inner.pool, s->peak, subject->weights, subject->n_weight_bytes);
 	if (!(s->ids = tern_alloc((size_t)n_ctx, sizeof *s->ids))) {
 		bench_session_close(s);
 		return tern_fail_memory(err, (size_t)n_ctx * sizeof *s->ids);
@@ -80,18 +80,18 @@ int bench_session_threads(const struct bench_session *s) { return tern_session_n
 
 static double read_rate(const struct bench_session *s, uint64_t ns)
 {
-	return tern_measure_read(s->inner.pool, s->limits, s->subject->weights, s->subject->n_weight_bytes, s->n_stream,
+	return tern_measure_read(s->inner.pool, s->peak, s->subject->weights, s->subject->n_weight_bytes, s->n_stream,
 	                         ns);
 }
 
 static double multiply_rate(const struct bench_session *s, uint64_t ns)
 {
-	return tern_measure_multiply(s->inner.pool, s->limits, ns);
+	return tern_measure_multiply(s->inner.pool, s->peak, ns);
 }
 
 void bench_session_limits(const struct bench_session *s, struct bench_limits *limits)
 {
-	*limits = (struct bench_limits){s->inner.kernels->name, s->limits->instruction, read_rate(s, FIRST_PROBE_NS),
+	*limits = (struct bench_limits){s->inner.kernels->name, s->peak->instruction, read_rate(s, FIRST_PROBE_NS),
 	                                multiply_rate(s, FIRST_PROBE_NS)};
 }
 
