@@ -29,23 +29,16 @@ TERN_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 TERN_LDLIBS := -lm
 
 LIB_SOURCES := $(filter-out src/cli/% src/console/% src/json/%,$(wildcard src/*/*.c))
-# The kernels of one instruction set are compiled with that set's flags and nothing else is.
+# The kernels of one instruction set are compiled with its flags, which isa_list.h names, and nothing else is.
 ifneq ($(filter x86_64% amd64%,$(MACHINE)),)
 LIB_SOURCES += $(wildcard src/kernels/x86/*.c)
 endif
 ifneq ($(filter aarch64% arm64%,$(MACHINE)),)
 LIB_SOURCES += $(wildcard src/kernels/arm/*.c)
 endif
-$(BUILD)/src/kernels/x86/avx2.o: ISA_CFLAGS := -mavx2 -mf16c -mfma
-$(BUILD)/src/kernels/x86/avxvnni.o: ISA_CFLAGS := -mavx2 -mf16c -mfma -mavxvnni
-$(BUILD)/src/kernels/x86/avx512vnni.o: ISA_CFLAGS := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
-$(BUILD)/src/kernels/arm/dotprod.o: ISA_CFLAGS := -march=armv8.2-a+dotprod
-$(BUILD)/src/kernels/arm/i8mm.o: ISA_CFLAGS := -march=armv8.2-a+dotprod+i8mm
-$(BUILD)/src/kernels/x86/limits_avx2.o: ISA_CFLAGS := -mavx2
-$(BUILD)/src/kernels/x86/limits_avxvnni.o: ISA_CFLAGS := -mavx2 -mavxvnni
-$(BUILD)/src/kernels/x86/limits_avx512vnni.o: ISA_CFLAGS := -mavx512f -mavx512vnni
-$(BUILD)/src/kernels/arm/limits_dotprod.o: ISA_CFLAGS := -march=armv8.2-a+dotprod
-$(BUILD)/src/kernels/arm/limits_i8mm.o: ISA_CFLAGS := -march=armv8.2-a+i8mm
+isa_cflags = $(shell sed -n 's/^[A-Z0-9]*_ISA.$(basename $(@F)),.*"\(.*\)".*/\1/p' src/kernels/isa_list.h)
+$(BUILD)/src/kernels/x86/%.o: ISA_CFLAGS = $(isa_cflags)
+$(BUILD)/src/kernels/arm/%.o: ISA_CFLAGS = $(isa_cflags)
 
 CLI_SOURCES     := $(wildcard src/cli/*.c src/cli/*/*.c)
 # What both programs and the tests use besides the library.

@@ -3,7 +3,7 @@
 #include "api/session.h"
 #include "base/memory.h"
 #include "infer/head.h"
-#include "kernels/limits.h"
+#include "kernels/peak.h"
 #include "model/arch.h"
 #include "model/layout.h"
 #include "model/random_model.h"
@@ -222,19 +222,19 @@ void tern_meter_start(struct tern_meter *meter, const struct tern_session *sessi
 			end = tensor->data + tensor->n_bytes;
 	}
 	*meter = (struct tern_meter){.pool = session->engine.pool,
-	                             .limits = tern_limits_of(session->engine.kernels),
+	                             .peak = session->engine.kernels->peak,
 	                             .weights = begin,
 	                             .n_weight_bytes = (size_t)(end - begin)};
-	meter->instruction = meter->limits->instruction;
-	meter->n_stream = tern_choose_streams(meter->pool, meter->limits, meter->weights, meter->n_weight_bytes);
+	meter->instruction = meter->peak->instruction;
+	meter->n_stream = tern_choose_streams(meter->pool, meter->peak, meter->weights, meter->n_weight_bytes);
 }
 
 double tern_meter_read(const struct tern_meter *m, uint64_t min_ns)
 {
-	return tern_measure_read(m->pool, m->limits, m->weights, m->n_weight_bytes, m->n_stream, min_ns);
+	return tern_measure_read(m->pool, m->peak, m->weights, m->n_weight_bytes, m->n_stream, min_ns);
 }
 
 double tern_meter_multiply(const struct tern_meter *m, uint64_t min_ns)
 {
-	return tern_measure_multiply(m->pool, m->limits, min_ns);
+	return tern_measure_multiply(m->pool, m->peak, min_ns);
 }

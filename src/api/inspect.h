@@ -118,7 +118,7 @@ struct tern_meter {
 	const char *instruction; /* that multiplies and adds, for people: "vpdpbusd" */
 
 	struct tern_pool *pool;
-	const struct tern_limits *limits;
+	const struct tern_peak *peak;
 	const uint8_t *weights; /* all tensors of the model */
 	size_t n_weight_bytes, n_stream;
 };

@@ -1,12 +1,11 @@
-#include "kernels/limits.h"
+#include "kernels/peak.h"
 
 #include "base/clock.h"
 
 #include <stdatomic.h>
-#include <string.h>
 
-#define VECTOR_BYTES 16
-#include "kernels/limits_read.h"
+#define PEAK_READ_BYTES 16
+#include "kernels/peak_read_template.h"
 
 /* ---- plain C ----------------------------------------------------------------------------------------------- */
 
@@ -14,8 +13,8 @@ enum {
 	PORTABLE_TERMS = 1024,
 };
 
-/* Products of numbers that stay in the nearest cache, as 16 bits, which compilers know how to vectorise on every CPU.
- * The empty asm hides that the numbers are the same every time. */
+/* Products of numbers that stay in the L1 cache, of 16 bits, which compilers vectorise on every CPU. The empty asm
+ * hides that the numbers are the same in every round. */
 static uint32_t portable_multiply(size_t n_round)
 {
 	int16_t codes[PORTABLE_TERMS], x[PORTABLE_TERMS];
@@ -35,60 +34,36 @@ static uint32_t portable_multiply(size_t n_round)
 	return result;
 }
 
-const struct tern_limits tern_limits_portable = {
-        .name = "portable",
+const struct tern_peak tern_peak_portable = {
         .instruction = "plain C",
-        .read = read_bytes,
+        .read = peak_read,
         .multiply = portable_multiply,
         .macs_per_round = PORTABLE_TERMS,
 };
 
-/* ---- which loops -------------------------------------------------------------------------------------------- */
-
-static const struct tern_limits *const built[] = {
-        &tern_limits_portable,
-#if defined(__x86_64__)
-        &tern_limits_avx2,
-        &tern_limits_avxvnni,
-        &tern_limits_avx512vnni,
-#elif defined(__aarch64__)
-        &tern_limits_neon,
-        &tern_limits_dotprod,
-        &tern_limits_i8mm,
-#endif
-};
-
-const struct tern_limits *tern_limits_of(const struct tern_kernels *kernels)
-{
-	for (size_t i = 0; i < sizeof built / sizeof *built; i++)
-		if (!strcmp(built[i]->name, kernels->name))
-			return built[i];
-	return &tern_limits_portable;
-}
-
 /* ---- measuring with many threads ---------------------------------------------------------------------------- */
 
 enum {
-	SLICE = 1 << 20,        /* bytes a thread reads at a time, of large regions */
-	MIN_RUN = 16 << 20,     /* bytes of one run of the pool at least, so that starting it costs nothing */
+	SLICE = 1 << 20,    /* bytes a thread reads at a time, of large regions */
+	MIN_RUN = 16 << 20, /* bytes of one run of the pool at least, which make the cost of starting it negligible */
 	ROUNDS_PER_CHUNK = 500, /* some tens of microseconds, as short a chunk as the engine hands out */
 	CHUNKS_PER_THREAD = 32,
-	CHOICE_TURNS = 3, /* of measuring every number of streams */
+	CHOICE_TURNS = 3, /* how often each number of streams is measured */
 	CHOICE_NS = 8000000,
 };
 
 struct measurement {
-	const struct tern_limits *limits;
+	const struct tern_peak *peak;
 	const uint8_t *bytes;
 	size_t n_slice, slice_bytes, n_stream;
-	atomic_uint_fast64_t sink; /* every result goes here, so that none can be left out */
+	atomic_uint_fast64_t sink; /* every result goes here, so that compilers compute all of them */
 };
 
 static void read_slice(void *context, size_t chunk, int worker)
 {
 	struct measurement *m = context;
 	const uint8_t *slice = m->bytes + chunk % m->n_slice * m->slice_bytes;
-	uint64_t result = m->limits->read(slice, m->slice_bytes, m->n_stream);
+	uint64_t result = m->peak->read(slice, m->slice_bytes, m->n_stream);
 
 	(void)worker;
 	atomic_fetch_or_explicit(&m->sink, result, memory_order_relaxed);
@@ -100,7 +75,7 @@ static void multiply_chunk(void *context, size_t chunk, int worker)
 
 	(void)chunk;
 	(void)worker;
-	atomic_fetch_or_explicit(&m->sink, m->limits->multiply(ROUNDS_PER_CHUNK), memory_order_relaxed);
+	atomic_fetch_or_explicit(&m->sink, m->peak->multiply(ROUNDS_PER_CHUNK), memory_order_relaxed);
 }
 
 /* Runs the task over and over; returns chunks per second. */
@@ -117,10 +92,10 @@ static double measure(struct tern_pool *pool, tern_task task, struct measurement
 	return n_done / ((double)elapsed * 1e-9);
 }
 
-double tern_measure_read(struct tern_pool *pool, const struct tern_limits *limits, const uint8_t *bytes, size_t n_bytes,
+double tern_measure_read(struct tern_pool *pool, const struct tern_peak *peak, const uint8_t *bytes, size_t n_bytes,
                          size_t n_stream, uint64_t min_ns)
 {
-	struct measurement m = {.limits = limits, .bytes = bytes, .slice_bytes = SLICE, .n_stream = n_stream};
+	struct measurement m = {.peak = peak, .bytes = bytes, .slice_bytes = SLICE, .n_stream = n_stream};
 	size_t fair_share = n_bytes / (size_t)tern_pool_size(pool) / 4, n_pass;
 
 	if (fair_share < m.slice_bytes)
@@ -132,16 +107,15 @@ double tern_measure_read(struct tern_pool *pool, const struct tern_limits *limit
 	return measure(pool, read_slice, &m, n_pass * m.n_slice, min_ns) * (double)m.slice_bytes;
 }
 
-size_t tern_choose_streams(struct tern_pool *pool, const struct tern_limits *limits, const uint8_t *bytes,
-                           size_t n_bytes)
+size_t tern_choose_streams(struct tern_pool *pool, const struct tern_peak *peak, const uint8_t *bytes, size_t n_bytes)
 {
 	double rate, best_rate = 0;
 	size_t best = 1;
 
-	/* By turns, so that a disturbance does not strike one choice alone. */
+	/* In turn, so that a disturbance does not affect one choice alone. */
 	for (int turn = 0; turn < CHOICE_TURNS; turn++)
 		for (size_t n_stream = 1; n_stream <= TERN_READ_STREAMS; n_stream *= 2) {
-			rate = tern_measure_read(pool, limits, bytes, n_bytes, n_stream, CHOICE_NS);
+			rate = tern_measure_read(pool, peak, bytes, n_bytes, n_stream, CHOICE_NS);
 			if (rate > best_rate) {
 				best_rate = rate;
 				best = n_stream;
@@ -150,10 +124,10 @@ size_t tern_choose_streams(struct tern_pool *pool, const struct tern_limits *lim
 	return best;
 }
 
-double tern_measure_multiply(struct tern_pool *pool, const struct tern_limits *limits, uint64_t min_ns)
+double tern_measure_multiply(struct tern_pool *pool, const struct tern_peak *peak, uint64_t min_ns)
 {
-	struct measurement m = {.limits = limits};
+	struct measurement m = {.peak = peak};
 	size_t n_chunk = CHUNKS_PER_THREAD * (size_t)tern_pool_size(pool);
 
-	return measure(pool, multiply_chunk, &m, n_chunk, min_ns) * ROUNDS_PER_CHUNK * (double)limits->macs_per_round;
+	return measure(pool, multiply_chunk, &m, n_chunk, min_ns) * ROUNDS_PER_CHUNK * (double)peak->macs_per_round;
 }

@@ -1,130 +1,24 @@
-/* The floating-point kernels for every instruction set with vectors: the 16 lanes of the definition (portable.c) in
- * 16 / VECTOR_LANES registers. Each step is one operation on whole registers that rounds each lane alone, in
- * portable.c's order, so the bits are the same whatever the width.
+/* Template: the float kernels but attention, with the 16 lanes of the definition (portable.c) in 16 / VECTOR_LANES
+ * registers and every step in portable.c's order.
  *
- * The file of an instruction set defines, before it includes this one:
+ * Parameters, besides the types of vectors_template.h:
  *
- *     VECTOR_LANES    floats in a register: 4, 8 or 16
  *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
  *     LOAD_BF16(h)    the same of bfloat16
  *     STORE_F16(h, v) VECTOR_LANES floats, rounded to even, to uint16_t *h
- *     LOAD_I8(q)      VECTOR_LANES int8 from const int8_t *q, any alignment, as vfloat
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
- * and gets the float members of struct tern_kernels as static functions of the same names. */
-#ifndef TERN_KERNELS_LANES_H
-#define TERN_KERNELS_LANES_H
+ * Slots: estimate, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, to_f16, silu_mul, relu2_mul,
+ * gelu_mul. */
+#if !defined(LOAD_F16) || !defined(LOAD_BF16) || !defined(STORE_F16) || !defined(STORE_I8)
+#error "float_kernels_template.h: a parameter is not defined"
+#endif
 
-#include "base/bytes.h"
-#include "kernels/compiler.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
-#include <stdbool.h>
-#include <string.h>
-
-enum {
-	LANES = 16,
-	VECTORS = LANES / VECTOR_LANES,
-};
-
-typedef float vfloat __attribute__((vector_size(4 * VECTOR_LANES)));
-typedef float vfloat4 __attribute__((vector_size(16)));                /* the least that every CPU has */
-typedef int32_t vint __attribute__((vector_size(4 * VECTOR_LANES)));   /* what comparing gives: 0 or -1 */
-typedef uint32_t vuint __attribute__((vector_size(4 * VECTOR_LANES))); /* bits, and integers that may wrap */
-
-/* ---- whole registers --------------------------------------------------------------------------------------- */
-
-INLINE vfloat splat(float x) { return x - (vfloat){0}; } /* not + {0}, which would lose the sign of -0 */
-
-INLINE vfloat load(const float *x)
-{
-	vfloat v;
-	memcpy(&v, x, sizeof v);
-	return v;
-}
-
-INLINE void store(float *out, vfloat v) { memcpy(out, &v, sizeof v); }
-
-/* The first n < VECTOR_LANES floats; the rest is 0. */
-INLINE vfloat load_first(const float *x, size_t n)
-{
-	vfloat v = {0};
-	memcpy(&v, x, n * sizeof *x);
-	return v;
-}
-
-INLINE void store_first(float *out, vfloat v, size_t n) { memcpy(out, &v, n * sizeof *out); }
-
-/* where ? a : b */
-INLINE vfloat select(vint where, vfloat a, vfloat b) { return (vfloat)((where & (vint)a) | (~where & (vint)b)); }
-
-/* portable.c's tern_exp(). 1.5 * 2^23 + n has the integer n in its low bits, which makes the exponent. Lanes that
- * end as 0 or NaN go through it with an n that means nothing. */
-INLINE vfloat exp_lanes(vfloat x)
-{
-	const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f, magic = 12582912.0f;
-
-	vint vanishes = x < splat(-77.0f);
-	x = select(x > splat(88.0f), splat(88.0f), x);
-	vfloat shifted = x * log2_e + magic;
-	vfloat n = shifted - magic;
-	vfloat r = (x - n * ln2_high) - n * ln2_low;
-	vfloat p = splat(1.0f / 5040);
-	p = p * r + 1.0f / 720;
-	p = p * r + 1.0f / 120;
-	p = p * r + 1.0f / 24;
-	p = p * r + 1.0f / 6;
-	p = p * r + 0.5f;
-	p = p * r + 1.0f;
-	p = p * r + 1.0f;
-	vuint power = ((vuint)shifted - tern_bits_from_f32(magic) + 127) << 23;
-	return (vfloat)((vint)(p * (vfloat)power) & ~vanishes);
-}
-
-/* What dot_groups() scales the sums of a step and some tokens with, and adds them to. */
-struct scaled {
-	float *y; /* of the first token and panel */
-	size_t y_stride;
-	const float *inverses;            /* [n_token] */
-	const int32_t *corrections;       /* [n_token] what the codes' +1 adds */
-	const vfloat (*weights)[VECTORS]; /* [n_panel] */
-};
-
-/* ---- sums in 16 lanes -------------------------------------------------------------------------------------- */
-
-/* Adds up 16 lanes as the fixed tree: lane i + lane i+8, then +4, +2, +1. */
-INLINE float tree_sum(const vfloat sum[VECTORS])
-{
-	vfloat4 quarters[LANES / 4];
-
-	memcpy(quarters, sum, sizeof quarters);
-	quarters[0] += quarters[2];
-	quarters[1] += quarters[3];
-	quarters[0] += quarters[1];
-	return (quarters[0][0] + quarters[0][2]) + (quarters[0][1] + quarters[0][3]);
-}
-
-/* The largest of all lanes; if one is a NaN, all have to be. */
-INLINE float largest_lane(vfloat v)
-{
-	float lanes[VECTOR_LANES];
-
-	store(lanes, v);
-	for (size_t step = VECTOR_LANES / 2; step > 0; step /= 2)
-		for (size_t i = 0; i < step; i++)
-			lanes[i] = lanes[i + step] > lanes[i] ? lanes[i + step] : lanes[i];
-	return lanes[0];
-}
 
 /* ---- the head's estimates -------------------------------------------------------------------------------------- */
-
-INLINE vint load_ints(const int32_t *x)
-{
-	vint v;
-	memcpy(&v, x, sizeof v);
-	return v;
-}
 
 static void estimate(float *estimates, float *uppers, const int32_t *high, const float *row_scales, size_t n_panel,
                      float inverse, int32_t offset, int32_t bound)
@@ -162,7 +56,7 @@ INLINE vfloat load_element(const void *a, size_t i, enum element type)
 	}
 }
 
-/* Lanes that the last group lacks get +0 * +0 added, which changes no sum: none is ever -0. */
+/* Missing lanes at the end add +0 * +0, which changes no sum: none is ever -0. */
 INLINE float dot(const void *a, const float *x, size_t n, enum element type)
 {
 	vfloat sum[VECTORS] = {0};
@@ -208,14 +102,14 @@ static void to_f16(uint16_t *out, const float *x, size_t n)
 
 /* ---- normalising and quantising ---------------------------------------------------------------------------- */
 
-/* (x * inv_rms) * gain from index i on, and of the last n < VECTOR_LANES, with zeros behind. */
-INLINE vfloat scaled(const float *x, const float *gain, float inv_rms, size_t i)
+/* (x * inv_rms) * gain from index i on; normed_rest() of the last n < VECTOR_LANES, then zeros. */
+INLINE vfloat normed(const float *x, const float *gain, float inv_rms, size_t i)
 {
 	vfloat y = load(x + i) * inv_rms;
 	return gain ? y * load(gain + i) : y;
 }
 
-INLINE vfloat scaled_rest(const float *x, const float *gain, float inv_rms, size_t i, size_t n)
+INLINE vfloat normed_rest(const float *x, const float *gain, float inv_rms, size_t i, size_t n)
 {
 	vfloat y = load_first(x + i, n) * inv_rms;
 	return gain ? y * load_first(gain + i, n) : y;
@@ -226,9 +120,9 @@ static void rms_scale(float *out, const float *x, const float *gain, float inv_r
 	size_t i = 0;
 
 	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
-		store(out + i, scaled(x, gain, inv_rms, i));
+		store(out + i, normed(x, gain, inv_rms, i));
 	if (i < n)
-		store_first(out + i, scaled_rest(x, gain, inv_rms, i, n - i), n - i);
+		store_first(out + i, normed_rest(x, gain, inv_rms, i, n - i), n - i);
 }
 
 /* The larger magnitudes, as bits: without sign, floats order as integers do, infinities and NaNs last. */
@@ -246,13 +140,13 @@ INLINE uint32_t max_magnitude(const float *x, const float *gain, float inv_rms, 
 	size_t i = 0;
 
 	for (; i + 2 * VECTOR_LANES <= n; i += 2 * VECTOR_LANES) {
-		lanes[0] = larger_magnitude(lanes[0], scaled(x, gain, inv_rms, i));
-		lanes[1] = larger_magnitude(lanes[1], scaled(x, gain, inv_rms, i + VECTOR_LANES));
+		lanes[0] = larger_magnitude(lanes[0], normed(x, gain, inv_rms, i));
+		lanes[1] = larger_magnitude(lanes[1], normed(x, gain, inv_rms, i + VECTOR_LANES));
 	}
 	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
-		lanes[0] = larger_magnitude(lanes[0], scaled(x, gain, inv_rms, i));
+		lanes[0] = larger_magnitude(lanes[0], normed(x, gain, inv_rms, i));
 	if (i < n)
-		lanes[1] = larger_magnitude(lanes[1], scaled_rest(x, gain, inv_rms, i, n - i));
+		lanes[1] = larger_magnitude(lanes[1], normed_rest(x, gain, inv_rms, i, n - i));
 	lanes[0] = larger_magnitude(lanes[0], (vfloat)lanes[1]);
 	for (size_t l = 0; l < VECTOR_LANES; l++)
 		max = lanes[0][l] > max ? lanes[0][l] : max;
@@ -281,13 +175,13 @@ static struct tern_activation norm_quantize(int8_t *q, const float *x, const flo
 	}
 	activation.scale = 127.0f / (max > 1e-5f ? max : 1e-5f);
 	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES) {
-		vuint integers = quantized(scaled(x, gain, inv_rms, i), activation.scale);
+		vuint integers = quantized(normed(x, gain, inv_rms, i), activation.scale);
 		STORE_I8(q + i, integers);
 		sum += integers;
 	}
 	if (i < n) {
 		int8_t rest[VECTOR_LANES];
-		vuint integers = quantized(scaled_rest(x, gain, inv_rms, i, n - i), activation.scale);
+		vuint integers = quantized(normed_rest(x, gain, inv_rms, i, n - i), activation.scale);
 		STORE_I8(rest, integers);
 		memcpy(q + i, rest, n - i);
 		sum += integers; /* 0 in lanes past the end */
@@ -326,11 +220,3 @@ INLINE void gate_mul(float *gate, const float *up, size_t n, vfloat (*function)(
 static void silu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, silu); }
 static void relu2_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, relu2); }
 static void gelu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, gelu); }
-
-/* The slots that these functions fill, for a table's initializer. */
-#define LANES_SLOTS                                                                                               \
-	.estimate = estimate, .sum_squares = sum_squares, .rms_scale = rms_scale, .norm_quantize = norm_quantize, \
-	.dot_f32 = dot_f32, .dot_f16 = dot_f16, .dot_bf16 = dot_bf16, .to_f16 = to_f16, .silu_mul = silu_mul,     \
-	.relu2_mul = relu2_mul, .gelu_mul = gelu_mul
-
-#endif
