@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "kernels/kernels.h"
+#include "model/gguf_parse.h"
 #include "model/repack.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
 #include "cli/bench.h"
 #include "console/term.h"
 #include "console/text.h"
+#include "model/gguf_parse.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* tern info: what is in a model file. Reads the container only, so that files tern cannot run are told about too. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -13,6 +14,7 @@
 #include "console/suggest.h"
 #include "console/term.h"
 #include "console/text.h"
+#include "model/gguf_parse.h"
 
 #include <inttypes.h>
 #include <string.h>

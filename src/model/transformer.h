@@ -3,6 +3,7 @@
 #ifndef TERN_MODEL_TRANSFORMER_H
 #define TERN_MODEL_TRANSFORMER_H
 
+#include "base/file.h"
 #include "model/gguf.h"
 
 #include <tern.h>
