@@ -11,6 +11,7 @@
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
+#include "model/gguf_parse.h"
 #include "vocabulary.h"
 
 #include <string.h>

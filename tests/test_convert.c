@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "convert/convert.h"
+#include "model/gguf_parse.h"
 #include "model/layout.h"
 
 #include <math.h>

@@ -3,7 +3,8 @@
 #include "scratch.h"
 
 #include "base/bytes.h"
-#include "model/gguf.h"
+#include "model/gguf_parse.h"
+#include "model/gguf_write.h"
 
 #include <math.h>
 #include <signal.h>

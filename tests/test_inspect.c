@@ -1,6 +1,7 @@
 /* What programs see beyond tern.h (api/inspect.h) agrees with tern.h and with the file: facts of files that tern runs
  * and of one that it refuses, the cost of a token, the head, the meters; and models of random weights can be given up.
  */
+#include "base/file.h"
 #include "api/inspect.h"
 #include "scratch.h"
 #include "test.h"

@@ -3,7 +3,8 @@
 #ifndef TESTS_TINY_MODEL_H
 #define TESTS_TINY_MODEL_H
 
-#include "model/gguf.h"
+#include "model/gguf_parse.h"
+#include "model/gguf_write.h"
 #include "model/layout.h"
 #include "test.h"
 

@@ -6,6 +6,7 @@
 #include "kernels/peak.h"
 #include "model/arch.h"
 #include "model/layout.h"
+#include "model/names.h"
 #include "model/random_model.h"
 #include "model/repack.h"
 
@@ -55,8 +56,7 @@ static void count_type(struct tern_file_facts *f, const struct gguf_tensor *tens
 
 static void count_norms(struct tern_file_facts *f, struct gguf_string name)
 {
-	for (const char *const *suffix = tern_linear_norm_suffixes; *suffix; suffix++)
-		f->n_linear_norms += tern_gguf_string_ends_in(name, *suffix);
+	f->n_linear_norms += tern_is_linear_norm(name);
 	f->n_sub_norms += tern_gguf_string_ends_in(name, "_sub_norm.weight");
 	f->n_qk_norms += tern_gguf_string_ends_in(name, ".attn_q_norm.weight") ||
 	                 tern_gguf_string_ends_in(name, ".attn_k_norm.weight");

@@ -4,6 +4,7 @@
 #include "base/machine.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
+#include "model/gguf_parse.h"
 #include "model/repack.h"
 
 #include <errno.h>

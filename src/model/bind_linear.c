@@ -2,6 +2,7 @@
 
 #include "model/dequantize.h"
 #include "model/layout.h"
+#include "model/names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,8 +55,8 @@ static enum tern_status bind_linear_norm(struct tern_binder *b, const char *stem
 	char name[GGUF_MAX_NAME_LENGTH + 32];
 	enum tern_status status;
 
-	for (const char *const *suffix = tern_linear_norm_suffixes; *suffix && !linear->norm_gain; suffix++) {
-		snprintf(name, sizeof name, "%s%s", stem, *suffix);
+	for (size_t i = 0; i < TERN_N_LINEAR_NORM_SUFFIXES && !linear->norm_gain; i++) {
+		snprintf(name, sizeof name, "%s%s", stem, tern_linear_norm_suffixes[i]);
 		if ((status = tern_bind_floats(b, name, linear->n_col, false, &linear->norm_gain)))
 			return status;
 	}

@@ -1,7 +1,10 @@
-/* Writing GGUF version 3: pairs and tensor descriptions are collected in memory, the data streams through. The same
- * calls give the same bytes. A header that the reader would refuse is never written. */
+/* Pairs and tensor descriptions are collected in memory, the data streams through. The same calls give the same bytes.
+ * A header that the reader would refuse is never written. */
+#include "model/gguf_write.h"
+
+#include "base/file.h"
 #include "base/memory.h"
-#include "model/gguf.h"
+#include "model/gguf_parse.h"
 
 #include <string.h>
 
@@ -100,7 +103,7 @@ static enum tern_status out_of_memory(const struct gguf_writer *writer, struct t
 	                 writer->pairs.n + writer->infos.n);
 }
 
-/* Ends a pair: it counts only if every part of it could be appended, else what was appended is taken back. */
+/* Ends a pair: counts it if every part could be appended, else removes what was. */
 static enum tern_status finish_pair(struct gguf_writer *writer, size_t start, bool whole, struct tern_error *err)
 {
 	if (!whole) {
@@ -249,7 +252,7 @@ static enum tern_status build_header(const struct gguf_writer *writer, struct by
 	return out_of_memory(writer, err);
 }
 
-/* The reader is the judge of what may be written. */
+/* What the reader refuses may not be written. */
 static enum tern_status check_header(const struct gguf_writer *writer, const struct bytes *header, uint64_t file_size,
                                      struct tern_error *err)
 {

@@ -1,19 +1,13 @@
+/* The numbers of a model: from metadata to a checked struct tern_hparams. */
 #include "model/hparams.h"
+#include "model/arch.h"
+#include "model/limits.h"
+#include "model/names.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-enum {
-	MAX_LAYERS = 1024,
-	MAX_HEAD_DIM = 512,
-	MAX_WIDTH = 1 << 16,
-	MAX_VOCAB = 1 << 22,
-	MAX_CONTEXT = 1 << 24
-};
-
-const char *const tern_linear_norm_suffixes[] = {"_norm_in.weight", ".rms_norm.weight", ".rms_norm", NULL};
 
 /* A whole number, or an array of one for each layer where all are the same. */
 static enum tern_status get_number(const struct gguf *gguf, const char *key, uint32_t *value, bool *found,
@@ -94,7 +88,7 @@ static enum tern_status load_heads(struct tern_hparams *h, const struct gguf *gg
 {
 	enum tern_status status;
 
-	if ((status = get_size(gguf, "attention.head_count", &h->n_head, true, 1, MAX_WIDTH, err)))
+	if ((status = get_size(gguf, "attention.head_count", &h->n_head, true, 1, TERN_MAX_WIDTH, err)))
 		return status;
 	h->n_head_kv = h->n_head;
 	if ((status = get_size(gguf, "attention.head_count_kv", &h->n_head_kv, false, 1, h->n_head, err)))
@@ -103,19 +97,19 @@ static enum tern_status load_heads(struct tern_hparams *h, const struct gguf *gg
 		return fail_key(gguf, "attention.head_count_kv", err, "%zu does not divide the %zu heads", h->n_head_kv,
 		                h->n_head);
 	h->head_dim = h->n_embd / h->n_head;
-	if ((status = get_size(gguf, "attention.key_length", &h->head_dim, false, 2, MAX_HEAD_DIM, err)))
+	if ((status = get_size(gguf, "attention.key_length", &h->head_dim, false, 2, TERN_MAX_HEAD_DIM, err)))
 		return status;
 	size_t value_dim = h->head_dim;
-	if ((status = get_size(gguf, "attention.value_length", &value_dim, false, 2, MAX_HEAD_DIM, err)))
+	if ((status = get_size(gguf, "attention.value_length", &value_dim, false, 2, TERN_MAX_HEAD_DIM, err)))
 		return status;
 	if (value_dim != h->head_dim)
 		return fail_key(gguf, "attention.value_length", err, "expected attention.key_length, %zu, got %zu",
 		                h->head_dim, value_dim);
-	if (h->head_dim % 2 || h->n_head * h->head_dim > MAX_WIDTH)
+	if (h->head_dim % 2 || h->n_head * h->head_dim > TERN_MAX_WIDTH)
 		return fail_key(
 		        gguf, "attention.key_length", err,
 		        "expected an even number, and at most %d values in all heads; got %zu in each of %zu heads",
-		        MAX_WIDTH, h->head_dim, h->n_head);
+		        TERN_MAX_WIDTH, h->head_dim, h->n_head);
 	if (h->n_head * h->head_dim % 16)
 		return fail_key(gguf, "attention.key_length", err,
 		                "expected a multiple of 16 values in all heads; got %zu in each of %zu heads",
@@ -127,10 +121,10 @@ static enum tern_status load_sizes(struct tern_hparams *h, const struct gguf *gg
 {
 	enum tern_status status;
 
-	if ((status = get_size(gguf, "block_count", &h->n_layer, true, 1, MAX_LAYERS, err)) ||
-	    (status = get_size(gguf, "embedding_length", &h->n_embd, true, 16, MAX_WIDTH, err)) ||
-	    (status = get_size(gguf, "feed_forward_length", &h->n_ff, true, 16, MAX_WIDTH, err)) ||
-	    (status = get_size(gguf, "context_length", &h->n_ctx_train, true, 1, MAX_CONTEXT, err)))
+	if ((status = get_size(gguf, "block_count", &h->n_layer, true, 1, TERN_MAX_LAYERS, err)) ||
+	    (status = get_size(gguf, "embedding_length", &h->n_embd, true, 16, TERN_MAX_WIDTH, err)) ||
+	    (status = get_size(gguf, "feed_forward_length", &h->n_ff, true, 16, TERN_MAX_WIDTH, err)) ||
+	    (status = get_size(gguf, "context_length", &h->n_ctx_train, true, 1, TERN_MAX_CONTEXT, err)))
 		return status;
 	if (h->n_embd % 16)
 		return fail_key(gguf, "embedding_length", err, "expected a multiple of 16, got %zu", h->n_embd);
@@ -150,10 +144,10 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
 		return status;
 	if (!embedding)
 		return tern_fail(err, TERN_ERR_FILE, "%s: tensor 'token_embd.weight': missing", gguf->path);
-	if (embedding->n_dims != 2 || embedding->dims[1] > MAX_VOCAB)
+	if (embedding->n_dims != 2 || embedding->dims[1] > TERN_MAX_VOCAB)
 		return tern_fail(err, TERN_ERR_FILE,
 		                 "%s: tensor 'token_embd.weight': expected %zu columns and at most %d rows", gguf->path,
-		                 h->n_embd, MAX_VOCAB);
+		                 h->n_embd, TERN_MAX_VOCAB);
 	h->n_vocab = (size_t)embedding->dims[1];
 	if (tokens && tokens->n_items != h->n_vocab)
 		return tern_fail(err, TERN_ERR_FILE,
@@ -167,12 +161,12 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
  * the weights have, which is closer to no quantisation. 0: whole vectors. */
 static uint32_t default_activation_group(const struct gguf *gguf, const struct tern_arch *arch)
 {
+	char name[GGUF_MAX_NAME_LENGTH];
 	const struct gguf_tensor *weight = tern_gguf_find_tensor(gguf, "blk.0.attn_q.weight");
 	uint64_t block = weight ? tern_gguf_type_block(weight->type) : 0;
 
-	for (const char *const *suffix = tern_linear_norm_suffixes; *suffix; suffix++) {
-		char name[GGUF_MAX_NAME_LENGTH];
-		snprintf(name, sizeof name, "blk.0.attn_q%s", *suffix);
+	for (size_t i = 0; i < TERN_N_LINEAR_NORM_SUFFIXES; i++) {
+		snprintf(name, sizeof name, "blk.0.attn_q%s", tern_linear_norm_suffixes[i]);
 		if (tern_gguf_find_tensor(gguf, name))
 			return 0;
 	}
@@ -200,7 +194,7 @@ static enum tern_status load_tern_keys(struct tern_hparams *h, const struct gguf
 	    (status = tern_gguf_get_string(gguf, "tern.linear_norm", &norm, NULL, err)))
 		return status;
 	if (tern_gguf_string_is(activation, "per_group")) {
-		if (group < 16 || group % 16 || group > MAX_WIDTH)
+		if (group < 16 || group % 16 || group > TERN_MAX_WIDTH)
 			return tern_fail(err, TERN_ERR_FILE,
 			                 "%s: key 'tern.activation_group': expected a multiple of 16, got %u",
 			                 gguf->path, group);

@@ -44,10 +44,6 @@ struct tern_hparams {
 	float linear_norm_eps;
 };
 
-/* The tensor of a projection's own norm is the name of its matrix followed by one of these; then NULL. tern and
- * microsoft/BitNet write the first, microsoft/BitNet PR 522 the others. */
-extern const char *const tern_linear_norm_suffixes[];
-
 /* Reads everything but the RoPE frequencies. */
 enum tern_status tern_hparams_load(struct tern_hparams *hparams, const struct gguf *gguf, struct tern_error *err);
 

@@ -2,6 +2,7 @@
 #ifndef TERN_MODEL_LOAD_H
 #define TERN_MODEL_LOAD_H
 
+#include "base/file.h"
 #include "model/transformer.h"
 
 /* Reads and checks the numbers (every relation between them) and binds every tensor (present once, expected shape and

@@ -7,6 +7,7 @@
 #ifndef TERN_MODEL_REPACK_H
 #define TERN_MODEL_REPACK_H
 
+#include "base/file.h"
 #include "base/threads.h"
 #include "model/gguf.h"
 

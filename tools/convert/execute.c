@@ -1,6 +1,7 @@
 /* The work on tensor data: looking at matrices of floats, then writing every tensor of the plan. Matrices are worked on
  * in batches of panels by all threads; what comes out does not depend on how many there are. */
 #include "convert/convert.h"
+#include "model/gguf_write.h"
 
 #include "base/memory.h"
 #include "base/threads.h"

@@ -3,7 +3,7 @@
 #define CONVERT_GGUF_SOURCE_H
 
 #include "base/file.h"
-#include "model/gguf.h"
+#include "model/gguf_parse.h"
 
 struct gguf_source {
 	struct tern_file *files; /* mapped */

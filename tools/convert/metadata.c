@@ -1,5 +1,6 @@
 /* The keys of the output that describe the network; names are llama.cpp's, those of tern itself begin with "tern.". */
 #include "convert/convert.h"
+#include "model/gguf_write.h"
 
 #include "base/exactmath.h"
 

@@ -3,7 +3,7 @@
 #define CONVERT_TARGET_H
 
 #include "convert/reporter.h"
-#include "model/gguf.h"
+#include "model/gguf_write.h"
 
 /* Starts the file; TERN_ERR_USAGE if it exists and `force` is false. Signals wait until the reporter knows the
  * temporary name. */

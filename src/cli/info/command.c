@@ -1,4 +1,5 @@
 /* tern info: what is in a model file. Reads the container only, so that it also describes files tern cannot run. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/info/differences.h"
