@@ -247,6 +247,7 @@ static enum tern_status try_template(struct tern_model *model, const struct read
 	if (r->vocab.eos_id >= 0)
 		eos = r->pieces[r->vocab.eos_id];
 	model->chat_format = tern_chat_detect(source.bytes, source.length, eos.bytes, eos.length, r->vocab.n_pieces);
+	model->chat_efforts = tern_chat_efforts_find(source.bytes, source.length);
 	return TERN_OK;
 }
 
@@ -262,6 +263,7 @@ static enum tern_status find_chat_format(struct tern_model *model, const struct 
 	if (name) {
 		model->has_chat_template = true;
 		model->chat_format = tern_chat_by_name(name);
+		model->chat_efforts = tern_chat_efforts_of_qwen38();
 		return model->chat_format == TERN_CHAT_NONE ? unknown_chat_format(name, err) : TERN_OK;
 	}
 	if ((status = try_template(model, r, "", 0, err)) || model->has_chat_template ||
