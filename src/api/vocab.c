@@ -224,8 +224,9 @@ static enum tern_status unknown_chat_format(const char *name, struct tern_error 
 	char list[256] = "", quoted[TERN_QUOTE_SIZE];
 	size_t n = 0;
 
-	for (size_t i = 0; tern_chat_format_name(i); i++) {
-		int added = snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", tern_chat_format_name(i));
+	for (int f = TERN_CHAT_NONE + 1; f < TERN_CHAT_N_FORMATS; f++) {
+		const char *known = tern_chat_name((enum tern_chat_format)f);
+		int added = snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", known);
 		n = added > 0 && (size_t)added < sizeof list - n ? n + (size_t)added : sizeof list - 1;
 	}
 	return tern_fail(err, TERN_ERR_USAGE, "chat format '%s' is not known; tern knows %s",
