@@ -129,7 +129,7 @@ struct job {
 	size_t group; /* columns that share a scale; 0: all */
 	uint8_t *scratch;
 	size_t scratch_bytes; /* of a thread */
-	atomic_bool is_bad;   /* some row is not as it has to be: find_fault() tells which */
+	atomic_bool is_bad;   /* a row does not fit; find_fault() finds it */
 
 	/* T2R16 */
 	uint8_t *panels;
@@ -193,7 +193,7 @@ static bool all_finite(const float *values, size_t n)
 	return finite;
 }
 
-/* Gives the pages of a finished tensor back and tells how far the work is. */
+/* Gives the pages of a finished tensor back and reports progress. */
 static enum tern_status finish(struct tern_repacker *r, const struct gguf_tensor *tensor)
 {
 	r->n_done += tensor->n_bytes;

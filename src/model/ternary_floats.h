@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-	TERN_MAX_GROUP_SIZES = 64 /* that are told apart: up to 2^16 columns have at most 48 */
+	TERN_MAX_GROUP_SIZES = 64 /* candidates; no number of columns up to 2^16 has more than 48 */
 };
 
 /* Sizes that a group of columns may have, largest first. */
