@@ -95,7 +95,7 @@ $(BUILD)/completions/tern-convert.%: $(BUILD)/tern-convert
 # Of what tern alone is made of, a conversation has a test of its own; everything else is tested through the program.
 $(BUILD)/tests/test_conversation: $(call objects,src/cli/chat/conversation.c src/cli/chat/transcript.c src/cli/think_tags.c)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
-	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
+	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(filter %.a,$^) $(TERN_LDLIBS)
 
 # What measurements need besides the programs.
 $(BUILD)/bench/make_model: $(call objects,bench/make_model.c bench/vocabulary.c $(SHARED_SOURCES)) $(BUILD)/libtern.a
