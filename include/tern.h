@@ -77,6 +77,13 @@ struct tern_model_options {
 	/* A chat format of tern_chat_format_name() to use instead of what the file says; NULL: the file's. */
 	const char *chat_format;
 	enum tern_i2s_layout i2s_layout;
+	/* Go on where weights, state and cache need more memory than the system says is available; without it they are
+	 * refused (TERN_ERR_FAILED). Holds for the sequences of the model too. */
+	bool overcommit;
+	/* Called once, from the thread that opens, if the weights of the file have to be brought into tern's layout:
+	 * with the bytes of memory that they will take. tern-convert makes a file that is mapped as it is. May be NULL.
+	 */
+	void (*on_repack)(void *user, uint64_t n_bytes);
 	/* Files of other engines are brought into tern's layout while they are opened: this is called, from the
 	 * thread that opens, after each matrix, with the bytes of them that are done. Return false to give up
 	 * (TERN_ERR_FAILED). May be NULL. */
@@ -190,7 +197,8 @@ struct tern_session_options {
 	enum tern_kv_type kv;
 };
 
-/* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory. */
+/* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory beside
+ * the weights. */
 enum tern_status tern_session_new(struct tern_session **session, const struct tern_model *model,
                                   const struct tern_session_options *options, struct tern_error *err);
 void tern_session_free(struct tern_session *session);

@@ -332,6 +332,8 @@ told 'too long' 'the message is [0-9]* tokens, the context is 64 (the model allo
 told 'too long: it did not stay' ': 4 messages$'
 says 0 'an answer that does not fit' 'Tell me a story.' -c 32
 told 'an answer that does not fit' 'reached the end of the context, 32 tokens'
+says 0 'the memory' '/context'
+told 'the memory' '^memory: .* of weights, .* a token, .* for all of the context'
 
 # ---- options ----
 

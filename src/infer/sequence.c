@@ -1,8 +1,25 @@
 #include "infer/sequence.h"
 
+#include "base/machine.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* Whether the sequence fits beside the weights. */
+static enum tern_status check_memory(const struct tern_transformer *t, size_t n_ctx, enum tern_kv_type kv,
+                                     struct tern_error *err)
+{
+	uint64_t n_mapped = t->n_mapped_bytes;
+	size_t n_kv;
+	char what[128];
+
+	if (!tern_kv_bytes(&t->hparams, kv, n_ctx, &n_kv))
+		n_kv = SIZE_MAX - n_mapped;
+	snprintf(what, sizeof what, "a context of %zu tokens (%zu MiB), with %llu MiB of weights,", n_ctx, n_kv >> 20,
+	         (unsigned long long)(n_mapped >> 20));
+	return tern_check_memory(what, n_kv + n_mapped, t->overcommits, err);
+}
 
 enum tern_status tern_sequence_init(struct tern_sequence *s, const struct tern_transformer *transformer, size_t n_ctx,
                                     enum tern_kv_type kv, struct tern_error *err)
@@ -11,7 +28,7 @@ enum tern_status tern_sequence_init(struct tern_sequence *s, const struct tern_t
 	enum tern_status status;
 
 	*s = (struct tern_sequence){.transformer = transformer, .n_ctx = n_ctx, .n_top_logits = h->n_vocab};
-	if ((status = tern_kv_init(&s->kv, h, kv, n_ctx, err)))
+	if ((status = check_memory(transformer, n_ctx, kv, err)) || (status = tern_kv_init(&s->kv, h, kv, n_ctx, err)))
 		return status;
 	s->ids = tern_alloc_aligned(n_ctx, sizeof *s->ids);
 	s->last = tern_alloc(h->n_embd, sizeof *s->last);

@@ -3,7 +3,8 @@
  *     ternary matrices     I2_S, TQ1_0, TQ2_0, Q2_0, PQ2_0, PTQ1_0, and F32, F16, BF16 with ternary values: T2R16
  *     dense output heads   Q4_0 ... Q8_0, Q4_K, Q5_K, Q6_K: Q8P
  *
- * A matrix costs its new size, and its old one only while it is worked on: pages of a mapped file are given back. */
+ * A matrix costs its new size, and some MiB of the old one while it is worked on: pages of a mapped file are given
+ * back. */
 #ifndef TERN_MODEL_REPACK_H
 #define TERN_MODEL_REPACK_H
 
