@@ -2,19 +2,19 @@
  * behind. */
 #include "checkpoint_build.h"
 
-#include "convert/convert.h"
+#include "convert/convert_checkpoint.h"
 
 #include <sys/stat.h>
 
 static enum tern_status run(struct tern_error *err)
 {
-	struct convert_summary summary;
+	struct checkpoint_summary summary;
 	char output[800];
 
 	snprintf(output, sizeof output, "%s", scratch_path("out.gguf"));
 	struct convert_options options = {.input = scratch_directory, .output = output, .n_threads = 2};
 	memset(err, 0, sizeof *err);
-	return convert(&options, &summary, err);
+	return convert_checkpoint(&options, &summary, err);
 }
 
 /* No output, finished or not. */
@@ -385,13 +385,13 @@ static void test_output(void)
 	CHECK(stat(scratch_path("config.json"), &before) == 0, "config.json");
 	static const char *const inputs[] = {"config.json", "tokenizer.json", "model.safetensors", "."};
 	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
-		struct convert_summary summary;
+		struct checkpoint_summary summary;
 		char output[800];
 		snprintf(output, sizeof output, "%s", scratch_path(inputs[i]));
 		struct convert_options options = {.input = scratch_directory, .output = output, .force = true};
 		/* What cannot be written at all is a failure, what must not be is a misuse. */
 		enum tern_status expected = strcmp(inputs[i], ".") ? TERN_ERR_USAGE : TERN_ERR_FAILED;
-		CHECK(convert(&options, &summary, &err) == expected, "%s: %s", inputs[i], err.message);
+		CHECK(convert_checkpoint(&options, &summary, &err) == expected, "%s: %s", inputs[i], err.message);
 	}
 	CHECK(stat(scratch_path("config.json"), &after) == 0 && before.st_size == after.st_size, "config.json changed");
 }

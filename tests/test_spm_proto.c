@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/memory.h"
-#include "convert/spm_proto.h"
+#include "convert/tokenizer/spm_proto.h"
 
 #include <stdbool.h>
 #include <string.h>
