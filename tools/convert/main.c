@@ -161,7 +161,8 @@ static const struct manual_section sections[] = {
          statuses},
         {"FILES",
          "The output is written to a temporary file beside OUT.gguf, which takes the name once it is complete and "
-         "on the disk.\n",
+         "on the disk. A conversion that was killed with SIGKILL leaves it; the next one to the same OUT.gguf removes "
+         "it.\n",
          NULL},
         {NULL, NULL, NULL},
 };
