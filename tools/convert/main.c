@@ -245,12 +245,12 @@ static void print_zeros(FILE *to, const struct checkpoint_summary *s)
 	uint64_t n_weights = 0, n_zeros = 0;
 
 	fprintf(to, "  zeros       ");
-	for (int i = 0; i < N_PROJECTIONS; i++) {
+	for (int i = 0; i < TERN_N_MATRICES; i++) {
 		if (!s->weights.n_weights[i])
 			continue;
 		n_weights += s->weights.n_weights[i];
 		n_zeros += s->weights.n_zeros[i];
-		fprintf(to, "%s %.1f %%, ", projection_name((enum projection)i),
+		fprintf(to, "%s %.1f %%, ", tern_matrix_names[i],
 		        100.0 * (double)s->weights.n_zeros[i] / (double)s->weights.n_weights[i]);
 	}
 	fprintf(to, "all %.1f %%\n", n_weights ? 100.0 * (double)n_zeros / (double)n_weights : 0.0);

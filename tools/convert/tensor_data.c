@@ -161,8 +161,8 @@ static void count_matrix(const struct tensor_data *d, const struct output_tensor
 	const struct matrix *matrix = tensor->matrix;
 	uint64_t n = tensor->n_row * tensor->n_col;
 
-	counts->n_weights[tensor->projection] += n;
-	counts->n_zeros[tensor->projection] += n_zeros;
+	counts->n_weights[tensor->which] += n;
+	counts->n_zeros[tensor->which] += n_zeros;
 	counts->n_packed += matrix->storage == STORAGE_PACKED;
 	counts->n_codes += matrix->storage == STORAGE_CODES;
 	counts->n_masters += matrix->storage == STORAGE_MASTER;

@@ -11,7 +11,7 @@
 /* What was found in the ternary matrices. */
 struct weight_counts {
 	size_t n_packed, n_codes, n_masters, n_ternary_floats, n_grouped; /* matrices by the way they were stored */
-	uint64_t n_weights[N_PROJECTIONS], n_zeros[N_PROJECTIONS];
+	uint64_t n_weights[TERN_N_MATRICES], n_zeros[TERN_N_MATRICES];
 };
 
 struct tensor_data {

@@ -5,6 +5,7 @@
 #include "convert/gguf/export_rows.h"
 #include "model/dequantize.h"
 #include "model/layout.h"
+#include "model/names.h"
 #include "model/transformer.h"
 
 #include <math.h>
@@ -38,13 +39,12 @@ static bool has_suffix(const char *name, const char *suffix, size_t *n_stem)
 /* A matrix of a layer: blk.N.attn_q.weight and so on. */
 static bool is_projection(const char *name)
 {
-	static const char *const kinds[] = {".attn_q.weight",      ".attn_k.weight",   ".attn_v.weight",
-	                                    ".attn_output.weight", ".ffn_gate.weight", ".ffn_up.weight",
-	                                    ".ffn_down.weight"};
+	const char *kind = strncmp(name, "blk.", 4) == 0 ? strchr(name + 4, '.') : NULL;
 	size_t n_stem;
 
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (strncmp(name, "blk.", 4) == 0 && has_suffix(name, kinds[i], &n_stem))
+	for (int i = 0; kind && i < TERN_N_LAYER_MATRICES; i++)
+		if (has_suffix(kind + 1, ".weight", &n_stem) && n_stem == strlen(tern_matrix_names[i]) &&
+		    memcmp(kind + 1, tern_matrix_names[i], n_stem) == 0)
 			return true;
 	return false;
 }
@@ -300,7 +300,7 @@ static enum tern_status map_dense(struct gguf_mapping *mapping, const struct ggu
 static enum tern_status check_norm(const struct gguf_input *input, const struct gguf_output *tensor, enum target target,
                                    struct tern_error *err)
 {
-	if (target != TARGET_T2R16 && (strstr(tensor->name, "_norm_in.") || strstr(tensor->name, ".rms_norm")))
+	if (target != TARGET_T2R16 && tern_is_linear_norm(tensor->source->name))
 		return gguf_output_fail(
 		        input, tensor, err,
 		        "a norm in front of a projection, which no other engine knows; the model cannot be "

@@ -15,31 +15,31 @@ enum width {
 
 /* The tensors of a layer in the order of the output; an architecture that has others adds rows, under a feature. */
 static const struct layer_tensor {
-	const char *module;         /* below "layers.N." in the checkpoint, without ".weight" */
-	const char *norm;           /* a norm's name below "blk.N." in the output; NULL: a projection */
-	enum projection projection; /* which brings its scale, bias and norm along */
-	enum width n_row, n_col;    /* a norm has n_col values */
-	unsigned needs, lacks;      /* features (enum layer_feature) that the layer has to have, and not to have */
+	const char *module;          /* below "layers.N." in the checkpoint, without ".weight" */
+	const char *norm;            /* a norm's name below "blk.N." in the output; NULL: a projection */
+	enum tern_matrix_kind which; /* which brings its scale, bias and norm along */
+	enum width n_row, n_col;     /* a norm has n_col values */
+	unsigned needs, lacks;       /* features (enum layer_feature) that the layer has to have, and not to have */
 } layer_tensors[] = {
         {"input_layernorm", "attn_norm", .n_col = WIDTH_EMBD},
-        {"self_attn.q_proj", .projection = PROJECTION_Q, .n_row = WIDTH_Q, .n_col = WIDTH_EMBD},
+        {"self_attn.q_proj", .which = TERN_ATTN_Q, .n_row = WIDTH_Q, .n_col = WIDTH_EMBD},
         {"self_attn.q_norm", "attn_q_norm", .n_col = WIDTH_HEAD, .needs = LAYER_QK_NORM},
-        {"self_attn.k_proj", .projection = PROJECTION_K, .n_row = WIDTH_KV, .n_col = WIDTH_EMBD},
+        {"self_attn.k_proj", .which = TERN_ATTN_K, .n_row = WIDTH_KV, .n_col = WIDTH_EMBD},
         {"self_attn.k_norm", "attn_k_norm", .n_col = WIDTH_HEAD, .needs = LAYER_QK_NORM},
-        {"self_attn.v_proj", .projection = PROJECTION_V, .n_row = WIDTH_KV, .n_col = WIDTH_EMBD},
+        {"self_attn.v_proj", .which = TERN_ATTN_V, .n_row = WIDTH_KV, .n_col = WIDTH_EMBD},
         {"self_attn.attn_sub_norm", "attn_sub_norm", .n_col = WIDTH_Q, .needs = LAYER_SUB_NORM},
         {"self_attn.inner_attn_ln", "attn_sub_norm", .n_col = WIDTH_Q, .needs = LAYER_1BITLLM_SUB_NORM},
-        {"self_attn.o_proj", .projection = PROJECTION_O, .n_row = WIDTH_EMBD, .n_col = WIDTH_Q},
+        {"self_attn.o_proj", .which = TERN_ATTN_OUTPUT, .n_row = WIDTH_EMBD, .n_col = WIDTH_Q},
         /* one name for two things: in Gemma it really is a norm behind attention */
         {"post_attention_layernorm", "ffn_norm", .n_col = WIDTH_EMBD, .lacks = LAYER_POST_NORM},
         {"post_attention_layernorm", "post_attention_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
         {"pre_feedforward_layernorm", "ffn_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
         {"post_feedforward_layernorm", "post_ffw_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
-        {"mlp.gate_proj", .projection = PROJECTION_GATE, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
-        {"mlp.up_proj", .projection = PROJECTION_UP, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
+        {"mlp.gate_proj", .which = TERN_FFN_GATE, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
+        {"mlp.up_proj", .which = TERN_FFN_UP, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
         {"mlp.ffn_sub_norm", "ffn_sub_norm", .n_col = WIDTH_FF, .needs = LAYER_SUB_NORM},
         {"mlp.ffn_layernorm", "ffn_sub_norm", .n_col = WIDTH_FF, .needs = LAYER_1BITLLM_SUB_NORM},
-        {"mlp.down_proj", .projection = PROJECTION_DOWN, .n_row = WIDTH_EMBD, .n_col = WIDTH_FF},
+        {"mlp.down_proj", .which = TERN_FFN_DOWN, .n_row = WIDTH_EMBD, .n_col = WIDTH_FF},
 };
 
 static uint64_t width_of(const struct config *config, enum width width)
@@ -68,22 +68,20 @@ static enum tern_status map_layer_tensor(struct mapper *m, uint64_t layer, const
 {
 	const struct config *config = m->config;
 	char module[MAPPER_NAME_SIZE], out[GGUF_MAX_NAME_LENGTH + 1];
-	struct linear linear = {.projection = row->projection,
-	                        .n_row = width_of(config, row->n_row),
-	                        .n_col = width_of(config, row->n_col)};
+	struct linear linear = {
+	        .which = row->which, .n_row = width_of(config, row->n_row), .n_col = width_of(config, row->n_col)};
 
 	snprintf(module, sizeof module, "layers.%llu.%s", (unsigned long long)layer, row->module);
 	if (row->norm) {
 		snprintf(out, sizeof out, "blk.%llu.%s.weight", (unsigned long long)layer, row->norm);
 		return map_norm(m, module, out, linear.n_col, MAPPER_EVERY_LAYER);
 	}
-	linear.wants_bias =
-	        row->projection >= PROJECTION_GATE
-	                ? config->mlp_bias
-	                : config->attention_bias || (config->family->has_qkv_bias && row->projection != PROJECTION_O);
+	linear.wants_bias = row->which >= TERN_FFN_GATE ? config->mlp_bias
+	                                                : config->attention_bias || (config->family->has_qkv_bias &&
+	                                                                             row->which != TERN_ATTN_OUTPUT);
 	snprintf(linear.module, sizeof linear.module, "%s%s", m->prefix, module);
 	snprintf(linear.out, sizeof linear.out, "blk.%llu.%s", (unsigned long long)layer,
-	         projection_name(row->projection));
+	         tern_matrix_names[row->which]);
 	return map_projection(m, &linear);
 }
 

@@ -116,7 +116,7 @@ enum tern_status map_checkpoint(struct mapping *mapping, struct checkpoint *ckpt
                                 const struct convert_options *options, struct tern_error *err)
 {
 	struct mapper m = {.mapping = mapping, .ckpt = ckpt, .config = config, .options = options, .err = err};
-	size_t n_matrices = (size_t)config->n_layer * PROJECTION_HEAD + 2; /* embedding and head may be ternary */
+	size_t n_matrices = (size_t)config->n_layer * TERN_N_LAYER_MATRICES + 2; /* embedding and head may be ternary */
 
 	memset(mapping, 0, sizeof *mapping);
 	if (!(mapping->matrices = tern_alloc(n_matrices, sizeof *mapping->matrices)))

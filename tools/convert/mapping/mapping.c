@@ -4,16 +4,6 @@
 
 #include <string.h>
 
-const char *projection_name(enum projection projection)
-{
-	static const char *const names[N_PROJECTIONS] = {
-	        [PROJECTION_Q] = "attn_q",      [PROJECTION_K] = "attn_k",      [PROJECTION_V] = "attn_v",
-	        [PROJECTION_O] = "attn_output", [PROJECTION_GATE] = "ffn_gate", [PROJECTION_UP] = "ffn_up",
-	        [PROJECTION_DOWN] = "ffn_down", [PROJECTION_HEAD] = "output",   [PROJECTION_EMBEDDING] = "token_embd",
-	};
-	return names[projection];
-}
-
 void mapping_free(struct mapping *mapping)
 {
 	tern_free(mapping->tensors);

@@ -4,6 +4,7 @@
 
 #include "convert/checkpoint/matrix.h"
 #include "model/gguf.h"
+#include "model/names.h"
 
 enum output_kind {
 	OUTPUT_TERNARY,    /* a matrix as T2R16 */
@@ -15,30 +16,13 @@ enum output_kind {
 	OUTPUT_ROPE_FREQS, /* Llama 3's divisors of the RoPE frequencies */
 };
 
-/* The projections of a layer, and the matrices of the vocabulary. */
-enum projection {
-	PROJECTION_Q,
-	PROJECTION_K,
-	PROJECTION_V,
-	PROJECTION_O,
-	PROJECTION_GATE,
-	PROJECTION_UP,
-	PROJECTION_DOWN,
-	PROJECTION_HEAD,
-	PROJECTION_EMBEDDING, /* where it is ternary */
-	N_PROJECTIONS,
-};
-
-/* A projection's name in the output: "attn_q" ... "ffn_down", "output", "token_embd". */
-const char *projection_name(enum projection projection);
-
 /* One tensor of the output. */
 struct output_tensor {
 	enum output_kind kind;
 	char name[GGUF_MAX_NAME_LENGTH + 1];
 	const struct tensor *source; /* VECTOR, COPY, Q8P */
 	struct matrix *matrix;       /* TERNARY, SCALE */
-	enum projection projection;  /* TERNARY */
+	enum tern_matrix_kind which; /* TERNARY */
 	uint64_t n_row, n_col;       /* a vector has n_col values */
 	uint64_t head_dim, n_rot;    /* VECTOR: reordering of a bias as in struct matrix */
 	float offset;                /* VECTOR: added to each value */

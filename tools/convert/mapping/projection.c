@@ -54,12 +54,12 @@ static enum tern_status find_storage(struct mapper *m, const struct linear *line
 static enum tern_status add_matrix(struct mapper *m, const struct linear *linear, const struct tensor *weight)
 {
 	const struct config *config = m->config;
-	bool is_permuted = config->family->permutes_qk &&
-	                   (linear->projection == PROJECTION_Q || linear->projection == PROJECTION_K);
+	bool is_permuted =
+	        config->family->permutes_qk && (linear->which == TERN_ATTN_Q || linear->which == TERN_ATTN_K);
 	struct matrix *matrix = &m->mapping->matrices[m->mapping->n_matrices++]; /* allocated for all */
 	struct output_tensor tensor = {.kind = OUTPUT_TERNARY,
 	                               .matrix = matrix,
-	                               .projection = linear->projection,
+	                               .which = linear->which,
 	                               .n_row = linear->n_row,
 	                               .n_col = linear->n_col};
 	enum tern_status status;
@@ -120,7 +120,7 @@ static enum tern_status add_linear_norm(struct mapper *m, const struct linear *l
 {
 	const struct tensor *rms_norm = mapper_take(m, "%s%s", linear->module, rms_norm_suffix);
 	const struct tensor *norm = mapper_take(m, "%s%s", linear->module, norm_suffix);
-	bool counts = linear->projection < PROJECTION_HEAD;
+	bool counts = linear->which < TERN_N_LAYER_MATRICES;
 	char out[GGUF_MAX_NAME_LENGTH + 1];
 
 	if (rms_norm && norm)

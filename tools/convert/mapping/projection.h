@@ -7,7 +7,7 @@
 struct linear {
 	char module[MAPPER_NAME_SIZE]; /* its name in the checkpoint */
 	char out[48];                  /* and in the output, without ".weight" */
-	enum projection projection;
+	enum tern_matrix_kind which;
 	uint64_t n_row, n_col;
 	bool wants_bias; /* according to config.json */
 };

@@ -90,13 +90,13 @@ static enum tern_status head_is_ternary(const struct mapper *m, const struct ten
 }
 
 /* A matrix of the vocabulary as a projection. */
-static enum tern_status add_ternary(struct mapper *m, enum projection projection, const char *prefix,
+static enum tern_status add_ternary(struct mapper *m, enum tern_matrix_kind which, const char *prefix,
                                     const char *module)
 {
-	struct linear linear = {.projection = projection, .n_row = m->config->n_vocab, .n_col = m->config->n_embd};
+	struct linear linear = {.which = which, .n_row = m->config->n_vocab, .n_col = m->config->n_embd};
 
 	snprintf(linear.module, sizeof linear.module, "%s%s", prefix, module);
-	snprintf(linear.out, sizeof linear.out, "%s", projection_name(projection));
+	snprintf(linear.out, sizeof linear.out, "%s", tern_matrix_names[which]);
 	return map_projection(m, &linear);
 }
 
@@ -128,14 +128,14 @@ enum tern_status map_head(struct mapper *m, const struct tensor *embedding)
 	if (status)
 		return status;
 	if (!is_tied)
-		return is_ternary ? add_ternary(m, PROJECTION_HEAD, "", "lm_head")
+		return is_ternary ? add_ternary(m, TERN_OUTPUT, "", "lm_head")
 		                  : add_dense(m, head, options->keep_head, "output");
 	if (options->keep_embedding == options->keep_head) /* one tensor serves as both */
 		return TERN_OK;
 	if (!options->keep_head && !m->is_trained && dtype_is_float(embedding->dtype) &&
 	    (status = look_for_ternary(m, embedding, &is_ternary)))
 		return status;
-	return is_ternary ? add_ternary(m, PROJECTION_HEAD, m->prefix, "embed_tokens")
+	return is_ternary ? add_ternary(m, TERN_OUTPUT, m->prefix, "embed_tokens")
 	                  : add_dense(m, embedding, options->keep_head, "output");
 }
 
@@ -149,6 +149,6 @@ enum tern_status map_embedding(struct mapper *m, const struct tensor *tensor)
 		status = look_for_ternary(m, tensor, &is_ternary);
 	if (status)
 		return status;
-	return is_ternary ? add_ternary(m, PROJECTION_EMBEDDING, m->prefix, "embed_tokens")
+	return is_ternary ? add_ternary(m, TERN_TOKEN_EMBD, m->prefix, "embed_tokens")
 	                  : add_dense(m, tensor, m->options->keep_embedding, "token_embd");
 }
