@@ -39,7 +39,7 @@ static bool is_replaced(struct gguf_string key, enum target target)
 	return false;
 }
 
-/* How activations are quantised follows from a file's types unless it says so itself, so it has to once they change. */
+/* Readers derive from a file's types how activations are quantised unless these keys say so; the types have changed. */
 static enum tern_status put_activation(const struct rewriting *r)
 {
 	size_t group = r->mapping.activation_group;
@@ -51,7 +51,7 @@ static enum tern_status put_activation(const struct rewriting *r)
 	return status;
 }
 
-/* What llama.cpp calls the types that most of a file is in. */
+/* llama.cpp's number for the type of most tensors. */
 static enum tern_status put_file_type(const struct rewriting *r)
 {
 	enum {

@@ -187,7 +187,7 @@ static bool print_text(const struct values *values, enum tern_status *status)
 	return values->man || values->completion;
 }
 
-/* ---- what the conversion tells ---- */
+/* ---- callbacks of the conversion ---- */
 
 static void on_warning(void *user, const char *message)
 {
@@ -203,7 +203,7 @@ static void on_temp_file(void *user, const char *path)
 	signals_clean_on_death(path);
 }
 
-/* ---- what was found ---- */
+/* ---- the summary ---- */
 
 /* "packed uint8, 42 matrices; float, already ternary, 1 matrix" */
 static void print_storage(FILE *to, const struct checkpoint_summary *s)

@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum {
-	BATCH_BYTES = 4 << 20, /* of output, about */
-	MAX_BATCH = 256,       /* panels */
+	ROUND_BYTES = 4 << 20, /* of output, about */
+	MAX_ROUND = 256,       /* panels */
 	COPY_VALUES = 1 << 18, /* at a time */
 };
 
@@ -16,15 +16,15 @@ struct work {
 	const struct tensor_data *data;
 	const struct matrix *matrix;
 	size_t panel_bytes;             /* of output */
-	uint64_t first;                 /* panel of the batch */
+	uint64_t first;                 /* panel of the round */
 	struct matrix_scratch *scratch; /* per thread */
 	struct panel {
 		struct matrix_facts facts;
 		uint64_t n_zeros;
 		enum tern_status status;
-	} * panels;                /* of the batch */
-	struct tern_error *errors; /* of the batch */
-	uint8_t *out;              /* [batch, panel_bytes] */
+	} * panels;                /* of the round */
+	struct tern_error *errors; /* of the round */
+	uint8_t *out;              /* [round, panel_bytes] */
 	struct matrix_facts facts; /* of all panels so far */
 	uint64_t n_zeros;
 	uint16_t *group_scales; /* [n_panel, n_group, 16], or NULL */
@@ -34,13 +34,13 @@ struct work {
 
 static size_t panel_count(const struct work *work) { return tern_panel_count((size_t)work->matrix->n_row); }
 
-static size_t batch_size(const struct work *work)
+static size_t round_size(const struct work *work)
 {
-	size_t n = BATCH_BYTES / (work->panel_bytes + 1) + 1;
-	return n < MAX_BATCH ? n : MAX_BATCH;
+	size_t n = ROUND_BYTES / (work->panel_bytes + 1) + 1;
+	return n < MAX_ROUND ? n : MAX_ROUND;
 }
 
-/* ---- batches ---- */
+/* ---- rounds: the panels that are computed together, then written in order ---- */
 
 static void work_end(struct work *work)
 {
@@ -58,31 +58,31 @@ static void work_end(struct work *work)
 static enum tern_status work_begin(struct work *work, const struct tensor_data *d, const struct matrix *matrix,
                                    size_t panel_bytes)
 {
-	size_t n_threads = (size_t)tern_pool_size(d->pool), n_batch, n_col = (size_t)matrix->n_col;
+	size_t n_threads = (size_t)tern_pool_size(d->pool), n_round, n_col = (size_t)matrix->n_col;
 	bool is_whole;
 
 	*work = (struct work){.data = d, .matrix = matrix, .panel_bytes = panel_bytes, .facts = matrix_no_facts()};
-	n_batch = batch_size(work);
+	n_round = round_size(work);
 	work->scratch = tern_alloc(n_threads, sizeof *work->scratch);
-	work->panels = tern_alloc(n_batch, sizeof *work->panels);
-	work->errors = tern_alloc(n_batch, sizeof *work->errors);
-	work->out = tern_alloc_aligned(n_batch, panel_bytes);
+	work->panels = tern_alloc(n_round, sizeof *work->panels);
+	work->errors = tern_alloc(n_round, sizeof *work->errors);
+	work->out = tern_alloc_aligned(n_round, panel_bytes);
 	is_whole = work->scratch && work->panels && work->errors && work->out;
 	for (size_t i = 0; is_whole && i < n_threads; i++)
 		is_whole = matrix_scratch_init(&work->scratch[i], n_col);
-	return is_whole ? TERN_OK : tern_fail_memory(d->output->err, n_batch * panel_bytes + n_threads * n_col * 208);
+	return is_whole ? TERN_OK : tern_fail_memory(d->output->err, n_round * panel_bytes + n_threads * n_col * 208);
 }
 
-/* Runs a task on every panel in batches; after each batch calls `finish` for its n panels, in order. Of several errors
+/* Runs a task on every panel in rounds; after each round calls `finish` for its n panels, in order. Of several errors
  * that of the first panel counts. */
 static enum tern_status for_all_panels(struct work *work, tern_task task,
                                        enum tern_status (*finish)(struct work *work, size_t n))
 {
-	size_t n_panel = panel_count(work), n_batch = batch_size(work);
+	size_t n_panel = panel_count(work), n_round = round_size(work);
 	enum tern_status status;
 
-	for (work->first = 0; work->first < n_panel; work->first += n_batch) {
-		size_t n = n_panel - work->first < n_batch ? n_panel - (size_t)work->first : n_batch;
+	for (work->first = 0; work->first < n_panel; work->first += n_round) {
+		size_t n = n_panel - work->first < n_round ? n_panel - (size_t)work->first : n_round;
 		tern_pool_run(work->data->pool, task, work, n);
 		for (size_t i = 0; i < n; i++)
 			if (work->panels[i].status) {
@@ -96,7 +96,7 @@ static enum tern_status for_all_panels(struct work *work, tern_task task,
 	return TERN_OK;
 }
 
-static enum tern_status emit_batch(struct work *work, size_t n)
+static enum tern_status emit_round(struct work *work, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		work->n_zeros += work->panels[i].n_zeros;
@@ -114,7 +114,7 @@ static void examine_task(void *context, size_t chunk, int worker)
 	                            &work->errors[chunk]);
 }
 
-static enum tern_status merge_batch(struct work *work, size_t n)
+static enum tern_status merge_round(struct work *work, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		matrix_merge_facts(&work->facts, &work->panels[i].facts);
@@ -131,7 +131,7 @@ enum tern_status tensor_data_examine(const struct tensor_data *d)
 		if (matrix->storage != STORAGE_FLOATS)
 			continue;
 		if (!(status = work_begin(&work, d, matrix, 0)) &&
-		    !(status = for_all_panels(&work, examine_task, merge_batch)))
+		    !(status = for_all_panels(&work, examine_task, merge_round)))
 			status = matrix_conclude(matrix, &work.facts, d->output->err);
 		work_end(&work);
 	}
@@ -186,7 +186,7 @@ static enum tern_status write_ternary(const struct tensor_data *d, const struct 
 
 	if (!status && n_group && !(work.group_scales = tern_alloc(n_scales, sizeof *work.group_scales)))
 		status = tern_fail_memory(d->output->err, n_scales * sizeof *work.group_scales);
-	if (!status && !(status = for_all_panels(&work, ternary_task, emit_batch))) {
+	if (!status && !(status = for_all_panels(&work, ternary_task, emit_round))) {
 		count_matrix(d, tensor, work.n_zeros);
 		status = n_group ? out_file_write(d->output, work.group_scales, n_scales * sizeof *work.group_scales)
 		                 : out_file_write(d->output, &matrix->scale, sizeof matrix->scale);
@@ -233,7 +233,7 @@ static enum tern_status write_q8p(const struct tensor_data *d, const struct outp
 		status = tern_fail_memory(d->output->err, n_scales * sizeof *work.row_scales);
 	for (int plane = 0; !status && plane < 2; plane++) {
 		work.wants_low = plane == 1;
-		status = for_all_panels(&work, q8p_task, emit_batch);
+		status = for_all_panels(&work, q8p_task, emit_round);
 	}
 	if (!status)
 		status = out_file_write(d->output, work.row_scales, (size_t)tensor->n_row * sizeof *work.row_scales);

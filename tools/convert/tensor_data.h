@@ -1,5 +1,5 @@
 /* The work on a checkpoint's tensor data: examining matrices of floats, then writing every tensor of the mapping. All
- * threads work on batches of panels of one matrix; the result does not depend on their number. */
+ * threads work on some panels of one matrix at a time; the result does not depend on their number. */
 #ifndef CONVERT_TENSOR_DATA_H
 #define CONVERT_TENSOR_DATA_H
 

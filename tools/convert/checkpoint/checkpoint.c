@@ -102,7 +102,7 @@ static enum tern_status read_header(struct shard *shard, struct tensor **tensors
 	return safetensors_parse(shard->path, header, n_bytes, shard->size, tensors, n_tensors, &shard->names, err);
 }
 
-/* Puts a shard's tensors after those there are. A name that is there already is an error. */
+/* Appends a shard's tensors. The same name in two shards is an error. */
 static enum tern_status add_tensors(struct checkpoint *ckpt, const struct tensor *tensors, size_t n_tensors,
                                     struct tern_error *err)
 {
@@ -196,7 +196,7 @@ static int compare_names(const void *context, uint32_t a, uint32_t b)
 	return tern_compare_bytes(x->bytes, x->length, y->bytes, y->length);
 }
 
-/* The different file names in the map. */
+/* Lists every file name in the map once. */
 static enum tern_status list_files(struct json_value map, struct name_set *files, struct tern_error *err)
 {
 	enum tern_status status;
@@ -214,7 +214,7 @@ static enum tern_status list_files(struct json_value map, struct name_set *files
 	return TERN_OK;
 }
 
-/* Opens every file in the map, in the order of their names, so that the result does not depend on the map's. */
+/* Opens every file in the map, sorted by name, so that the result does not depend on the order of the map. */
 static enum tern_status open_shards(struct checkpoint *ckpt, struct json_value map, struct tern_error *err)
 {
 	struct name_set files = {0};
@@ -236,7 +236,7 @@ static enum tern_status open_shards(struct checkpoint *ckpt, struct json_value m
 	return status;
 }
 
-/* Every tensor is in the shard the map gives for it, and the map gives one for every tensor. */
+/* Checks that every tensor is in the shard that the map names and that the map lists all tensors. */
 static enum tern_status check_map(struct checkpoint *ckpt, struct json_value map, struct tern_error *err)
 {
 	char quoted[TERN_QUOTE_SIZE];
@@ -282,7 +282,7 @@ static enum tern_status open_index(struct checkpoint *ckpt, bool *was_there, str
 	return status;
 }
 
-/* Neither form of weights is there: says what is there instead. */
+/* Fails for lack of weights; the message says what is there instead. */
 static enum tern_status fail_no_weights(const struct directory *dir, struct tern_error *err)
 {
 	static const char *const torch[] = {"pytorch_model.bin", "pytorch_model.bin.index.json",

@@ -47,7 +47,7 @@ enum tern_status checkpoint_fail(const struct checkpoint *ckpt, const struct ten
 enum tern_status checkpoint_read(const struct checkpoint *ckpt, const struct tensor *tensor, uint64_t offset, size_t n,
                                  void *dst, struct tern_error *err);
 
-/* An error if the size of any shard is not what it was when opened. */
+/* Fails if the size of a shard has changed since it was opened. */
 enum tern_status checkpoint_check_unchanged(const struct checkpoint *ckpt, struct tern_error *err);
 
 #endif

@@ -24,11 +24,11 @@ struct directory {
 
 /* Opens a directory. Anything else is refused: a file with advice. */
 enum tern_status directory_open(struct directory *dir, const char *path, struct tern_error *err);
-/* Opens a directory in another, `name` being a plain one. Where a link in it may lead is as for the other, which has to
+/* Opens a directory inside another by its plain name. Links in it may lead where those of `parent` may; `parent` has to
  * stay open as long. On error there is nothing to close. */
 enum tern_status directory_open_inside(struct directory *dir, const struct directory *parent, const char *name,
                                        struct tern_error *err);
-/* For a zero-initialised struct only after directory_open() has failed or succeeded. */
+/* Only for a struct that directory_open() or directory_open_inside() was called with. */
 void directory_close(struct directory *dir);
 
 /* PATH/NAME for messages; the caller frees with tern_free(). NULL when memory runs out. */

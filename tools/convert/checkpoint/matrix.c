@@ -50,7 +50,7 @@ static void locate(const struct matrix *matrix, uint64_t row, uint64_t *stored, 
 	*shift = (unsigned)(source / n_stored) * 2;
 }
 
-/* Reads the bytes of a panel's rows to scratch->raw, neighbours in one go, and tells the shift of each. */
+/* Reads the bytes of a panel's rows into scratch->raw, adjacent rows in one go, and sets the shift of each. */
 static enum tern_status read_rows(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                                   unsigned shifts[TERN_PANEL_ROWS], struct tern_error *err)
 {
@@ -115,7 +115,7 @@ enum tern_status matrix_look(const struct matrix *matrix, uint64_t panel, struct
 		return status;
 	for (size_t r = 0; r < n_rows; r++) {
 		const float *row = scratch->floats + r * n_col;
-		/* The raw bytes have been converted: their room is free. */
+		/* The raw bytes are converted, so their memory is free. */
 		tern_float_facts_look(&facts->values, &matrix->group_sizes, row, (float *)(void *)scratch->raw);
 		for (size_t c = 0; c < n_col; c++)
 			facts->sum_abs += (double)fabsf(row[c]);

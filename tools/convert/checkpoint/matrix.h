@@ -6,8 +6,8 @@
  *     master weights  floats; code = clamp(round(w / mean|w|), -1, +1), ties to even; scale = mean|w|, at least 1e-5
  *     ternary floats  floats that are -s, 0 or s, with one s for all or one for each group of columns of a row
  *
- * Packed weights and codes have a weight_scale, which multiplies or divides (see struct quantization). Which of the two
- * kinds floats are is seen from the values alone: ternarising floats that are ternary would change their scale. */
+ * Packed weights and codes have a weight_scale, which multiplies or divides (see struct quantization). The values alone
+ * decide which of the two kinds floats are; ternarising floats that are ternary already would change their scale. */
 #ifndef CONVERT_CHECKPOINT_MATRIX_H
 #define CONVERT_CHECKPOINT_MATRIX_H
 
@@ -65,7 +65,7 @@ void matrix_scratch_free(struct matrix_scratch *scratch);
 enum tern_status matrix_read_floats(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                                     struct tern_error *err);
 
-/* What is seen in a panel, or in all panels together, of a matrix of floats. */
+/* What was found in a panel, or in all panels together, of a matrix of floats. */
 struct matrix_facts {
 	double sum_abs;
 	struct tern_float_facts values;
@@ -80,7 +80,8 @@ void matrix_merge_facts(struct matrix_facts *all, const struct matrix_facts *pan
 enum tern_status matrix_conclude(struct matrix *matrix, const struct matrix_facts *all, struct tern_error *err);
 
 /* Reads a panel into scratch->codes; rows past the last are zero. *n_zeros counts the zeros of real rows. If the matrix
- * has groups, group_scales receives f16 [n_col / group, 16]. Errors: codes that are none, values not finite. */
+ * has groups, group_scales receives f16 [n_col / group, 16]. Fails for codes other than -1, 0 and 1 and for values that
+ * are not finite. */
 enum tern_status matrix_read_panel(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                                    uint16_t *group_scales, uint64_t *n_zeros, struct tern_error *err);
 

@@ -14,7 +14,7 @@ struct name {
 	size_t length;
 };
 
-/* Zero-initialised is empty. */
+/* Empty if zero-initialised. */
 struct name_set {
 	struct name *names;
 	size_t n_names, capacity;

@@ -49,8 +49,8 @@ struct tensor {
 enum tern_status safetensors_header_length(const char *path, const uint8_t *start, size_t n_start, uint64_t file_size,
                                            size_t *n_bytes, struct tern_error *err);
 
-/* Reads a header: n_bytes of JSON from byte 8 of the file on, followed by a NUL; the text is taken over in every case.
- * file_size is what fstat reports. Messages begin with `path`. *tensors and the bytes of their names
+/* Reads a header: n_bytes of JSON from byte 8 of the file on, followed by a NUL; owns the text from then on, in every
+ * case. file_size is what fstat reports. Messages begin with `path`. *tensors and the bytes of their names
  * (*names) are the caller's to tern_free(); both are NULL after an error. */
 enum tern_status safetensors_parse(const char *path, char *header, size_t n_bytes, uint64_t file_size,
                                    struct tensor **tensors, size_t *n_tensors, char **names, struct tern_error *err);

@@ -1,4 +1,5 @@
-/* How an embedding model makes one vector of a text's many: sentence-transformers' 1_Pooling/config.json. */
+/* How an embedding model turns the vectors of a text's tokens into one: sentence-transformers' 1_Pooling/config.json.
+ */
 #ifndef CONVERT_CONFIG_POOLING_H
 #define CONVERT_CONFIG_POOLING_H
 
@@ -6,8 +7,7 @@
 
 /* The values of GGUF's pooling_type. */
 enum pooling {
-	POOLING_UNKNOWN =
-	        -1, /* no embedding model, or it does not say: then nothing is written, for a guess is wrong */
+	POOLING_UNKNOWN = -1, /* not an embedding model, or not said; the key is then left out */
 	POOLING_MEAN = 1,
 	POOLING_CLS = 2,
 	POOLING_LAST = 3,

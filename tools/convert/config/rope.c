@@ -108,8 +108,8 @@ static enum tern_status read_rotated_part(struct rope *rope, struct json_value r
 	return TERN_OK;
 }
 
-/* The settings of layers with a window: rope_local_base_freq, or in rope_parameters an object for each kind of layer,
- * of which *r becomes that of the layers that see all. */
+/* Reads the settings of layers with a window: rope_local_base_freq, or in rope_parameters one object per kind of layer.
+ * *r then becomes the object of the layers that see all. */
 static enum tern_status read_local(struct rope *rope, struct json_value root, struct json_value *r,
                                    struct tern_error *err)
 {

@@ -19,7 +19,7 @@ struct windows {
 	uint8_t has_window[WINDOWS_MAX_LAYERS]; /* 1 for layers with a window */
 };
 
-/* Reads sliding_window and layer_types or sliding_window_pattern of all of config.json, `root`. For families without
+/* Reads sliding_window and layer_types or sliding_window_pattern from `root`, all of config.json. For families without
  * windows everything but full attention is refused; a window that is at least the context, n_ctx, is full attention.
  * default_period: the family's pattern where config.json gives none; 0: no layer of the family has a window.
  * *windows is zero-initialised. */

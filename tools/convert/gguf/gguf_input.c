@@ -43,7 +43,7 @@ static enum tern_status allocate(struct gguf_input *input, size_t n_parts, const
 	return TERN_OK;
 }
 
-/* What a part says of itself; 1 of 1 for a file that was never split. */
+/* Reads the number of a part, from 0, and how many there are; 0 and 1 for a file that was never split. */
 static enum tern_status read_split(const struct gguf *part, uint32_t *number, uint32_t *count, struct tern_error *err)
 {
 	enum tern_status status;
@@ -59,7 +59,7 @@ static enum tern_status read_split(const struct gguf *part, uint32_t *number, ui
 	return TERN_OK;
 }
 
-/* Puts a part's number, from 1, into a path that ends as the parts of split models do. */
+/* Puts a part's number, from 1, into a path that ends in -NNNNN-of-NNNNN.gguf. */
 static void number_path(char *path, size_t number)
 {
 	char digits[24];
@@ -107,7 +107,7 @@ static int compare_names(const void *tensors, uint32_t a, uint32_t b)
 	return tern_compare_bytes(left.bytes, left.length, right.bytes, right.length);
 }
 
-/* Makes the whole of the parts; its pairs stay the first part's. */
+/* Joins the tensors of all parts; the metadata is that of the first. */
 static enum tern_status join(struct gguf_input *input, struct tern_error *err)
 {
 	struct gguf *whole = &input->whole;

@@ -205,7 +205,7 @@ static enum tern_status add_t2r16(struct gguf_mapping *mapping, struct gguf_outp
 	return status ? status : add(mapping, &scale, err);
 }
 
-/* Whether the matrix can be in the target's type. */
+/* Fails if the target's type cannot hold the matrix. */
 static enum tern_status check_export(const struct gguf_input *input, const struct gguf_output *tensor,
                                      const struct gguf_ternary *ternary, enum target target, struct tern_error *err)
 {
@@ -320,7 +320,7 @@ static enum tern_status map_tensor(struct gguf_mapping *mapping, const struct gg
 		return add(mapping, tensor, err);
 	if ((status = check_norm(input, tensor, options->target, err)))
 		return status;
-	if (matrix) /* stays beside what stays; else it is written with its matrix */
+	if (matrix) /* a scale: copied if its matrix is, else written with it */
 		return to_tern && (matrix->type == GGUF_TENSOR_T2R16 || matrix->type == GGUF_TENSOR_Q8P)
 		               ? add(mapping, tensor, err)
 		               : TERN_OK;
@@ -346,8 +346,8 @@ static struct gguf_output output_of(const struct gguf_tensor *tensor, size_t par
 	return output;
 }
 
-/* The metadata as tern understands it, which also refuses what tern does not know; a model without norms of projections
- * too, where it is to leave tern. */
+/* Reads the metadata as loading a model does, which refuses what tern does not know. Models whose projections have
+ * norms cannot be exported. */
 static enum tern_status read_metadata(struct gguf_mapping *mapping, const struct gguf_input *input,
                                       const struct convert_options *options, struct tern_error *err)
 {

@@ -1,5 +1,5 @@
-/* What tokenizer.json says happens to a text before tokens are merged: only what tern's tokenizers do is accepted,
- * since anything else would silently give other ids. */
+/* What tokenizer.json does to a text before tokens are merged. Only what tern's tokenizers do as well is accepted;
+ * anything else would silently give other ids. */
 #include "convert/tokenizer/pre_tokenizer.h"
 
 #include "text/pretokenize.h"
@@ -94,7 +94,7 @@ static enum tern_status read_metaspace(struct vocab *vocab, struct json_value pa
 	return TERN_OK;
 }
 
-/* Gemma cuts after spaces when its normalizer has left none: that does nothing. */
+/* Gemma splits text at spaces, but only after its normalizer has replaced them all, so this does nothing. */
 static bool cuts_at_spaces(struct json_value part)
 {
 	return type_is(part, "Split") && json_string_is(json_find(json_find(part, "pattern"), "String"), " ") &&

@@ -1,6 +1,6 @@
 /* Protobuf wire format: a message is a sequence of fields, each a varint tag (number << 3 | wire type) and a value:
  * a varint (0), 8 bytes (1), a length and that many bytes (2), 4 bytes (5). Groups (3, 4) are obsolete and refused.
- * Of a field that comes more than once the last value counts, of a message all fields together. */
+ * If a field comes more than once, the last value counts; messages that come more than once are merged. */
 #include "convert/tokenizer/spm_proto.h"
 
 #include "base/bytes.h"

@@ -1,5 +1,5 @@
 /* SentencePiece models (tokenizer.model): the few fields of the ModelProto message that make a tokenizer, read from
- * protobuf wire format. Only BPE models are taken. Field numbers: sentencepiece_model.proto. */
+ * protobuf wire format. Only BPE models are accepted. Field numbers: sentencepiece_model.proto. */
 #ifndef CONVERT_TOKENIZER_SPM_PROTO_H
 #define CONVERT_TOKENIZER_SPM_PROTO_H
 

@@ -1,6 +1,6 @@
 /* What the files beside the tokenizer say: which tokens begin, end and pad a text, and the chat templates.
  *
- * tokenizer_config.json comes first: it is what transformers goes by, and its null means "none" (Falcon 3 has a
+ * tokenizer_config.json comes first, because transformers follows it; its null means "none" (Falcon 3 has a
  * bos_token_id in config.json that is never used). config.json and generation_config.json fill the gaps. All tokens
  * that any of them calls an end of text are end tokens. */
 #include "convert/tokenizer/tokenizer_config.h"
@@ -38,7 +38,8 @@ static enum tern_status find_named(struct vocab *vocab, const char *key, int32_t
 	return TERN_OK;
 }
 
-/* Takes the id in `value` for *id if that is still free, and for one more end token if `is_end`. Negative: none. */
+/* Sets *id to the id in `value` if *id is still unset; adds it to the end tokens if `is_end`. A negative id means none.
+ */
 static enum tern_status take_id(struct vocab *vocab, struct json_value value, int32_t *id, bool is_end,
                                 struct tern_error *err)
 {
@@ -107,14 +108,15 @@ static enum tern_status read_special_ids(struct vocab *vocab, const struct confi
 		    (status = take_ids(vocab, &vocab->generation_config, specials[i].key, id, specials[i].is_end, err)))
 			return status;
 	}
-	/* The list is of the others. */
+	/* end_ids lists the others only. */
 	for (size_t i = 0; i < vocab->n_end_ids; i++)
 		if (vocab->end_ids[i] == vocab->eos_id)
 			vocab->end_ids[i--] = vocab->end_ids[--vocab->n_end_ids];
 	return TERN_OK;
 }
 
-/* Whether BOS and EOS are put: as tokenizer_config.json says, else as the post-processor of tokenizer.json does. */
+/* Whether BOS and EOS are added to a text: tokenizer_config.json says so, or else the post-processor of tokenizer.json.
+ */
 static enum tern_status read_add_flags(struct vocab *vocab, const struct config *config, struct tern_error *err)
 {
 	struct json_value root = {0};
@@ -123,7 +125,7 @@ static enum tern_status read_add_flags(struct vocab *vocab, const struct config 
 	if (vocab->tokenizer_config.words)
 		root = json_root(&vocab->tokenizer_config);
 	if (vocab->has_template) {
-		/* What is put first is the BOS if nothing else is called so; likewise at the end. */
+		/* The token that is added first is the BOS if no other is named; likewise the EOS at the end. */
 		vocab->bos_id = vocab->bos_id >= 0 ? vocab->bos_id : vocab->template_first;
 		vocab->eos_id = vocab->eos_id >= 0 ? vocab->eos_id : vocab->template_last;
 		vocab->add_bos = vocab->template_first >= 0 && vocab->template_first == vocab->bos_id;
@@ -142,8 +144,8 @@ static enum tern_status read_add_flags(struct vocab *vocab, const struct config 
 	return TERN_OK;
 }
 
-/* An embedding model that pools the last token was trained with an EOS there: what tokenizer.json puts after a text,
- * which need not be what ends a chat's turn. Qwen 3's older tokenizers put it without saying so. */
+/* An embedding model that pools the last token was trained with the token that tokenizer.json adds after a text, which
+ * may differ from the one that ends a turn of a chat. Older tokenizers of Qwen 3 add it without saying so. */
 static enum tern_status end_for_pooling(struct vocab *vocab, const struct config *config, struct tern_error *err)
 {
 	static const char qwen_end[] = "<|endoftext|>";

@@ -203,7 +203,7 @@ static enum tern_status read_merges(struct vocab *vocab, struct json_value model
 	return TERN_OK;
 }
 
-/* Scores for programs that join SentencePiece tokens by score: the earlier a token can be made by a merge, the higher.
+/* Scores for programs that merge SentencePiece tokens by score: the earlier the merge, the higher its token's score.
  * tern itself follows the merges. */
 static enum tern_status score_tokens(struct vocab *vocab, struct tern_error *err)
 {
@@ -248,7 +248,7 @@ static enum tern_status check_model(struct json_value root, struct json_value *m
 	if (!json_exists(*model))
 		return json_fail_missing(root, "model", "an object", err);
 	struct json_value type = json_find(*model, "type");
-	/* Very old files have no type; merges tell BPE then. */
+	/* Very old files have no type; if they have merges, they are BPE. */
 	if (json_exists(type) ? !json_string_is(type, "BPE") : !json_exists(json_find(*model, "merges")))
 		return json_exists(type) ? json_fail_type(type, "\"BPE\"; other models are not supported", err)
 		                         : json_fail_missing(*model, "type", "\"BPE\"", err);
@@ -330,7 +330,7 @@ static enum tern_status read_post_processor(struct vocab *vocab, struct json_val
 
 	if (json_string_is(type, "TemplateProcessing"))
 		return read_template(vocab, processor, err);
-	if (json_string_is(type, "ByteLevel")) /* it moves offsets only */
+	if (json_string_is(type, "ByteLevel")) /* it changes offsets only */
 		return TERN_OK;
 	if (!json_string_is(type, "Sequence"))
 		return json_fail(processor, err, "expected TemplateProcessing, ByteLevel or a Sequence of them");

@@ -112,7 +112,7 @@ static void fill_pieces(struct vocab *vocab)
 	vocab->bos_id = spm->bos_id;
 	vocab->eos_id = spm->eos_id;
 	vocab->pad_id = spm->pad_id;
-	vocab->add_bos = true; /* as LlamaTokenizer and its kin do unless told otherwise */
+	vocab->add_bos = true; /* the default of LlamaTokenizer and its relatives */
 	vocab->add_space_prefix = spm->add_dummy_prefix;
 }
 

@@ -61,7 +61,7 @@ enum tern_status vocab_allocate(struct vocab *vocab, size_t n, struct tern_error
 /* The id of a token by its spelling, or -1. */
 int32_t vocab_find(const struct vocab *vocab, const char *bytes, size_t length);
 
-/* What it owns; it is empty then. */
+/* Frees everything it owns and leaves it empty. */
 void vocab_free(struct vocab *vocab);
 
 #endif

@@ -42,8 +42,8 @@ static enum tern_status read_tokens(struct vocab *vocab, struct tern_error *err)
 	return vocab_from_tokenizer_model(vocab, err);
 }
 
-/* Special tokens past the last row of the embedding could not be computed with: they go. Other tokens must not be
- * there. */
+/* Removes special tokens past the last row of the embedding, which has no vector for them. Any other token there is an
+ * error. */
 static enum tern_status drop_tokens(struct vocab *vocab, size_t n_rows, struct tern_error *err)
 {
 	char quoted[TERN_QUOTE_SIZE];
@@ -68,7 +68,7 @@ static enum tern_status drop_tokens(struct vocab *vocab, size_t n_rows, struct t
 	return TERN_OK;
 }
 
-/* Rows of the embedding that no token has get names of their own. */
+/* Adds an unused token for every row of the embedding that has none. */
 static enum tern_status pad_tokens(struct vocab *vocab, size_t n_rows, struct tern_error *err)
 {
 	enum {
@@ -95,7 +95,7 @@ static enum tern_status pad_tokens(struct vocab *vocab, size_t n_rows, struct te
 	return TERN_OK;
 }
 
-/* The runtime's own tokenizer is the judge of the result. */
+/* Fails if tern's own tokenizer does not accept the result. */
 static enum tern_status check_vocab(const struct vocab *vocab, struct tern_error *err)
 {
 	struct tern_piece *pieces = tern_alloc(vocab->n_tokens, sizeof *pieces);

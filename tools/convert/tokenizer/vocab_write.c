@@ -21,7 +21,7 @@ static enum tern_status put_names(struct gguf_writer *writer, const char *key, c
 	return status;
 }
 
-/* Readers assume ids 1, 2 and 0 for SPM vocabularies that name none: UINT32_MAX tells them there is none. */
+/* Readers assume ids 1, 2 and 0 for SPM vocabularies that name none: UINT32_MAX means none. */
 static enum tern_status put_id(const struct vocab *vocab, struct gguf_writer *writer, const char *key, int32_t id,
                                bool has_default, struct tern_error *err)
 {
