@@ -43,7 +43,7 @@ $(BUILD)/src/kernels/arm/%.o: ISA_CFLAGS = $(isa_cflags)
 CLI_SOURCES     := $(wildcard src/cli/*.c src/cli/*/*.c)
 # What both programs and the tests use besides the library.
 SHARED_SOURCES  := $(wildcard src/console/*.c src/json/*.c)
-CONVERT_SOURCES := $(wildcard tools/convert/*.c)
+CONVERT_SOURCES := $(wildcard tools/convert/*.c tools/convert/*/*.c)
 TEST_SOURCES    := $(wildcard tests/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 CONVERT_PARTS := $(filter-out %/main.o,$(call objects,$(CONVERT_SOURCES)))
