@@ -316,6 +316,7 @@ says 0 'context full' "$questions
 /context" -c 96
 gave 'context full: answers go on' "$answers"
 told 'context full: told' 'the context of 96 tokens is full: the .*oldest exchanges\{0,1\}, [0-9]* tokens, left it'
+told 'context full: how long' 'reading the rest of the conversation again, [0-9]* tokens, took '
 told 'context full: told what is there' 'older ones have left'
 check 'context full: told once an event' test "$(grep -c 'is full' err)" -le 4
 says 0 'context full: all is saved' "$questions" -c 96 --save full.jsonl
