@@ -146,9 +146,16 @@ static const struct manual_item files[] = {
         {NULL, NULL},
 };
 
+static const char large_models[] =
+        "A model of billions of parameters is trained elsewhere, on many machines. In transformers, a BitNet "
+        "configuration with linear_class autobitlinear, quantization_mode online, use_rms_norm true and rms_norm_eps "
+        "1e-6 "
+        "trains the same network from lambda 1 on, and tern-convert reads the checkpoint that it saves.\n";
+
 static const struct manual_section sections[] = {
         {"EXIT STATUS", NULL, statuses},
         {"FILES", "In the output directory:", files},
+        {"LARGE MODELS", large_models, NULL},
         {NULL, NULL, NULL},
 };
 
