@@ -1,7 +1,8 @@
 #!/bin/sh
-# What the sources have to agree on. Which headers each room may include: the programs under src/cli are clients of tern.h
-# and of one inspection header, and the library knows nothing of the programs. And that the two lists of public models,
-# src/cli/catalogue.c and models/README.md, name the same repositories and files. Needs nothing but the sources.
+# What the sources have to agree on: which headers each room may include (the programs under src/cli are clients of
+# tern.h and of one inspection header, and the library knows nothing of the programs); that src/api defines what tern.h
+# declares; and that the two lists of public models, src/cli/catalogue.c and models/README.md, name the same
+# repositories and files. Needs nothing but the sources.
 cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
 
@@ -28,6 +29,18 @@ wall 'api includes nothing of the programs' '(base|kernels|model|infer|text|api)
 wall 'console stands on base' '(base|console)/.*' src/console
 wall 'json stands on base and console' '(base|console|json)/.*' src/json
 wall 'the programs see tern.h and api/inspect.h' '(base|console|json|cli)/.*|api/inspect\.h' src/cli
+
+# What tern.h declares is defined in src/api. tern_free() is the exception: the whole library frees with it.
+sed -n 's/^[a-z].*[ *]\(tern_[a-z0-9_]*\)(.*/\1/p' include/tern.h | grep -v '^tern_free$' | sort -u >"$log"
+missing=$(while read -r name; do
+	grep -q "^[a-z].*[ *]$name(.*[^;]\$" src/api/*.c || echo "$name"
+done <"$log")
+if [ -s "$log" ] && [ -z "$missing" ]; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo "sources.sh: declared in tern.h and not defined in src/api:" $missing
+fi
 
 # repository and file of each public model, "checkpoint" for those that have to be converted
 sed -n 's/^ *{"[^"]*", "\([^"]*\)", \(.*\)},$/\1 \2/p' src/cli/catalogue.c | sed 's/"//g; s/NULL$/checkpoint/' | sort >"$log"

@@ -16,13 +16,6 @@ enum {
 
 /* ---- options ---- */
 
-enum tern_status tern_model_need_weights(const struct tern_model *model, struct tern_error *err)
-{
-	return model->has_weights
-	               ? TERN_OK
-	               : tern_fail(err, TERN_ERR_FILE, "%s: the file has a tokenizer but no weights", model->path);
-}
-
 enum tern_status tern_engine_options_complete(struct tern_engine_options *options, struct tern_error *err)
 {
 	if (options->n_threads == 0)

@@ -5,9 +5,6 @@
 #include "api/model.h"
 #include "infer/engine.h"
 
-/* TERN_ERR_FILE if the file has no weights. */
-enum tern_status tern_model_need_weights(const struct tern_model *model, struct tern_error *err);
-
 enum tern_status tern_engine_options_complete(struct tern_engine_options *options, struct tern_error *err);
 enum tern_status tern_sequence_options_complete(struct tern_sequence_options *options, const struct tern_model *model,
                                                 struct tern_error *err);

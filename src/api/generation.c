@@ -69,7 +69,7 @@ static enum tern_status pick(struct tern_generation *g, struct tern_error *err)
 /* One token's text; a special token has none unless asked for. */
 static enum tern_status show(struct tern_generation *g, struct tern_error *err)
 {
-	const struct tern_tokenizer *tokenizer = g->model->tokenizer;
+	const struct tern_tokenizer *tokenizer = g->model->text.tokenizer;
 	struct tern_piece piece = tern_tokenizer_piece(tokenizer, g->id);
 
 	if (tern_tokenizer_is_special(tokenizer, g->id) && !g->options->show_special)
