@@ -80,7 +80,7 @@ static enum tern_status end_document(struct reader *r, size_t first)
 /* A whole text, between the tokens that begin and end one. */
 static enum tern_status add_text(struct reader *r, const char *text, size_t n_bytes)
 {
-	int32_t end = tern_tokenizer_eos_id(r->vocabulary->tokenizer), *ids;
+	int32_t end = tern_tokenizer_eos_id(r->vocabulary->text.tokenizer), *ids;
 	size_t n, first = r->corpus->n_ids;
 	enum tern_status status = tern_tokenize(r->vocabulary, text, n_bytes, TERN_TOKENIZE_BOS, &ids, &n, r->err);
 
