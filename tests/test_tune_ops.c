@@ -2,6 +2,7 @@
  * derivative of sum(d_y * y) by a few random directions of each input. */
 #include "test.h"
 
+#include "model/rope.h"
 #include "tune/ops.h"
 
 #include <math.h>
@@ -82,7 +83,7 @@ static float cosine[20], sine[20];
 static double rope_value(void)
 {
 	memcpy(out, in, 40 * sizeof *in);
-	rope_forward(out, cosine, sine, 40);
+	tern_rope_rotate(out, cosine, sine, 40, false);
 	return dot(out, d_y, 40);
 }
 
@@ -201,10 +202,12 @@ static void check_quantization(void)
 	quantize_activations(kernels, half, codes, 0.5f, 6);
 	for (int i = 0; i < 6; i++)
 		CHECK(fabsf(half[i] - (x[i] + 0.5f * (rounded[i] - x[i]))) < 1e-6f, "activation %d", i);
-	CHECK(ternary_scale(w, 4) == 1.0f, "mean %g", (double)ternary_scale(w, 4));
-	quantize_weights(y, w, 0.8f, 1.0f, 4);
+	struct ternary ternary = ternary_of(w, 4);
+	CHECK(ternary.scale == 1.0f && ternary.limit == 0.5f, "mean %g", (double)ternary.scale);
+	ternary = (struct ternary){0.8f, 0.4f};
+	quantize_weights(y, w, ternary, 1.0f, 4);
 	CHECK(y[0] == 0.0f && y[1] == -0.8f && y[2] == 0.0f && y[3] == 0.8f, "weights");
-	quantize_weights(y, w, 0.8f, 0.0f, 4);
+	quantize_weights(y, w, ternary, 0.0f, 4);
 	CHECK(memcmp(y, w, sizeof w) == 0, "lambda 0 changes nothing");
 }
 

@@ -228,15 +228,16 @@ static void put_header(struct text *text, const struct network *net, enum export
 }
 
 /* Row r of the codes + 1 is in bits 2i, 2i+1 of byte row r mod (n_row / 4), i = r / (n_row / 4). */
-static void pack(uint8_t *codes, const float *values, const struct parameter *p, float scale)
+static void pack(uint8_t *codes, const float *values, const struct parameter *p)
 {
+	struct ternary ternary = ternary_of(values, p->n);
 	size_t quarter = p->n / 4;
 
 	for (size_t at = 0; at < quarter; at++) {
 		codes[at] = 0;
 		for (size_t i = 0; i < 4; i++) {
 			float code;
-			quantize_weights(&code, values + i * quarter + at, scale, 1.0f, 1);
+			quantize_weights(&code, values + i * quarter + at, ternary, 1.0f, 1);
 			codes[at] |= (uint8_t)((code > 0 ? 2u : code < 0 ? 0u : 1u) << 2 * i);
 		}
 	}
@@ -250,7 +251,7 @@ static enum tern_status write_packed(struct tern_outfile *out, const struct netw
 
 	if (!codes)
 		return tern_fail_memory(err, p->n / 4);
-	pack(codes, values, p, ternary_scale(values, p->n));
+	pack(codes, values, p);
 	enum tern_status status = tern_outfile_write(out, codes, p->n / 4, err);
 	tern_free(codes);
 	return status;
@@ -266,7 +267,7 @@ static enum tern_status write_tensors(struct tern_outfile *out, const struct net
 			const struct parameter *p = &net->parameters[i];
 			const float *values = net->values + p->offset;
 			bool is_codes = is_packed(net, p, form);
-			float scale = is_codes && !packed ? ternary_scale(values, p->n) : 0.0f;
+			float scale = is_codes && !packed ? ternary_of(values, p->n).scale : 0.0f;
 			if (packed && is_codes)
 				status = write_packed(out, net, p, err);
 			else if (!packed && is_codes)

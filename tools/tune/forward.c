@@ -1,4 +1,5 @@
 /* The forward pass, operation by operation. */
+#include "model/rope.h"
 #include "tune/graph.h"
 
 #include <string.h>
@@ -87,7 +88,7 @@ static void finish_heads(const struct pass *pass, float *x, float *raw, float *r
 		if (gain)
 			rms[token * n_head + h] = rms_forward(pass->graph->kernels, x + h * hd,
 			                                      raw + (token * n_head + h) * hd, gain, net->eps, hd);
-		rope_forward(x + h * hd, net->cosine + at, net->sine + at, hd);
+		tern_rope_rotate(x + h * hd, net->cosine + at, net->sine + at, hd, false);
 	}
 }
 

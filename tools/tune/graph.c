@@ -213,7 +213,7 @@ static void quantize_task(void *context, size_t chunk, int worker)
 
 	(void)worker;
 	if (lambda > 0.0f)
-		quantize_weights(job->graph->quantized + p->offset, values, ternary_scale(values, p->n), lambda, p->n);
+		quantize_weights(job->graph->quantized + p->offset, values, ternary_of(values, p->n), lambda, p->n);
 }
 
 void graph_quantize(struct graph *g, const struct blend *blend)

@@ -1,8 +1,8 @@
 #include "tune/network.h"
 
-#include "base/exactmath.h"
 #include "base/memory.h"
 #include "convert/floats.h"
+#include "model/rope.h"
 #include "tune/random.h"
 
 #include <math.h>
@@ -110,31 +110,26 @@ static enum tern_status add_all(struct network *net, const struct config *config
 static enum tern_status make_rope(struct network *net, const struct rope *rope, struct tern_error *err)
 {
 	size_t half = net->head_dim / 2;
+	double *frequencies = tern_alloc(half, sizeof *frequencies);
 	float *divisors = tern_alloc(half, sizeof *divisors);
 
 	net->cosine = tern_alloc_aligned(net->n_ctx * half, sizeof(float));
 	net->sine = tern_alloc_aligned(net->n_ctx * half, sizeof(float));
-	if (!divisors || !net->cosine || !net->sine) {
-		tern_free(divisors);
-		return tern_fail_memory(err, 2 * net->n_ctx * half * sizeof(float));
-	}
-	if (rope->type == ROPE_LLAMA3)
-		rope_llama3_divisors(rope, divisors);
-	for (size_t i = 0; i < half; i++) {
-		double frequency = tern_exp_f64(-2.0 * (double)i / (double)net->head_dim * tern_log_f64(rope->theta));
-		if (rope->type == ROPE_LINEAR)
-			frequency /= rope->factor;
+	bool ok = frequencies && divisors && net->cosine && net->sine;
+	if (ok) {
+		tern_rope_frequencies(frequencies, net->head_dim, rope->theta);
 		if (rope->type == ROPE_LLAMA3)
-			frequency /= (double)divisors[i];
-		for (size_t t = 0; t < net->n_ctx; t++) {
-			double sine, cosine;
-			tern_sincos_f64((double)t * frequency, &sine, &cosine);
-			net->cosine[t * half + i] = (float)cosine;
-			net->sine[t * half + i] = (float)sine;
-		}
+			rope_llama3_divisors(rope, divisors);
+		for (size_t i = 0; i < half; i++)
+			frequencies[i] /= rope->type == ROPE_LINEAR   ? rope->factor
+			                  : rope->type == ROPE_LLAMA3 ? (double)divisors[i]
+			                                              : 1.0;
+		for (size_t t = 0; t < net->n_ctx; t++)
+			tern_rope_angles(net->cosine + t * half, net->sine + t * half, frequencies, half, t, 1.0);
 	}
+	tern_free(frequencies);
 	tern_free(divisors);
-	return TERN_OK;
+	return ok ? TERN_OK : tern_fail_memory(err, 2 * net->n_ctx * half * sizeof(float));
 }
 
 /* ---- the whole ---- */

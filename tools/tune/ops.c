@@ -94,43 +94,31 @@ void quantize_activations(const struct tern_kernels *kernels, float *x, int8_t *
 	}
 }
 
-float ternary_scale(const float *w, size_t n)
+struct ternary ternary_of(const float *w, size_t n)
 {
+	const double least_mean = 1e-5;
 	double lanes[LANES] = {0}, sum = 0;
 
 	for (size_t i = 0; i < n; i++)
 		lanes[i % LANES] += fabs((double)w[i]);
 	for (size_t i = 0; i < LANES; i++)
 		sum += lanes[i];
-	float mean = (float)(sum / (double)n);
-	return mean > 1e-5f ? mean : 1e-5f;
+	double mean = sum / (double)n > least_mean ? sum / (double)n : least_mean;
+	float limit = (float)(mean / 2);
+	if ((double)limit > mean / 2)
+		limit = nextafterf(limit, 0.0f);
+	return (struct ternary){.scale = (float)mean, .limit = limit};
 }
 
-void quantize_weights(float *y, const float *w, float scale, float lambda, size_t n)
+void quantize_weights(float *y, const float *w, struct ternary ternary, float lambda, size_t n)
 {
-	const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number, ties to even */
-	float inverse = 1.0f / scale;
-
 	for (size_t i = 0; i < n; i++) {
-		float code = w[i] * inverse;
-		code = code > 1.0f ? 1.0f : code < -1.0f ? -1.0f : code;
-		code = (code + magic) - magic;
-		y[i] = lambda == 1.0f ? code * scale : w[i] + lambda * (code * scale - w[i]);
+		float rounded = w[i] > ternary.limit ? ternary.scale : w[i] < -ternary.limit ? -ternary.scale : 0.0f;
+		y[i] = lambda == 1.0f ? rounded : w[i] + lambda * (rounded - w[i]);
 	}
 }
 
 /* ---- RoPE ---- */
-
-void rope_forward(float *x, const float *cosine, const float *sine, size_t n)
-{
-	float *y = x + n / 2;
-
-	for (size_t i = 0; i < n / 2; i++) {
-		float a = x[i], b = y[i];
-		x[i] = a * cosine[i] - b * sine[i];
-		y[i] = b * cosine[i] + a * sine[i];
-	}
-}
 
 /* The inverse of a rotation is its transpose. */
 void rope_backward(float *d_x, const float *cosine, const float *sine, size_t n)

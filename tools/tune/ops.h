@@ -21,15 +21,20 @@ void rms_backward(float *d_x, float *d_gain, const float *d_y, const float *x, c
 /* Activations of a token, to int8 with one scale, in place: Q(x) = round(x s) / s, s = 127 / max|x|, as the engine
  * does. q is scratch [n]. */
 void quantize_activations(const struct tern_kernels *kernels, float *x, int8_t *q, float lambda, size_t n);
-/* mean|w|, at least 1e-5, summed in double. */
-float ternary_scale(const float *w, size_t n);
-/* A part of a matrix: Q(w) = clamp(round(w / scale), -1, 1) * scale. */
-void quantize_weights(float *y, const float *w, float scale, float lambda, size_t n);
+/* A matrix as ternary: Q(w) = clamp(round(w / mean), -1, 1) * mean with mean = mean|w|, at least 1e-5, as tern-convert
+ * computes it. Ties round to 0, so that Q(w) is not 0 where |w| > limit. */
+struct ternary {
+	float scale; /* mean */
+	float limit; /* the largest float that is not above mean / 2 */
+};
 
-/* ---- RoPE, in place: pairs (i, i + n/2) of a head of n values turn by the angle of their position ---- */
+struct ternary ternary_of(const float *w, size_t n);
+/* A part of the matrix. */
+void quantize_weights(float *y, const float *w, struct ternary ternary, float lambda, size_t n);
+
+/* ---- RoPE, in place: forward is tern_rope_rotate() ---- */
 
 /* cosine, sine: [n / 2]. */
-void rope_forward(float *x, const float *cosine, const float *sine, size_t n);
 void rope_backward(float *d_x, const float *cosine, const float *sine, size_t n);
 
 /* ---- the gate: y = f(gate) * up, f = SiLU or the square of ReLU ---- */

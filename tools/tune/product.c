@@ -17,27 +17,28 @@ enum {
 	TASKS_PER_THREAD = 3,
 };
 
-/* The tables of the engine and what multiplies floats best on the CPUs that run them. */
+/* What multiplies floats best on the CPUs of each instruction set that the engine has kernels for. */
+#define product_avxvnni               product_avx2
+#define product_dotprod               product_neon
+#define product_i8mm                  product_neon
+#define KERNEL(name, features, flags) {#name, &product_##name},
 static const struct {
-	const char *table;
+	const char *isa;
 	const struct product_kernel *kernel;
 } kernels[] = {
 #if defined(__x86_64__)
-        {"avx2", &product_avx2},
-        {"avxvnni", &product_avx2},
-        {"avx512vnni", &product_avx512vnni},
+#define X86_ISA KERNEL
 #elif defined(__aarch64__)
-        {"neon", &product_neon},
-        {"dotprod", &product_neon},
-        {"i8mm", &product_neon},
+#define ARM_ISA KERNEL
 #endif
+#include "kernels/isa_list.h"
         {"portable", &product_portable},
 };
 
 const struct product_kernel *product_kernel_of(const struct tern_kernels *table)
 {
 	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-		if (strcmp(kernels[i].table, table->name) == 0)
+		if (strcmp(kernels[i].isa, table->name) == 0)
 			return kernels[i].kernel;
 	return &product_portable;
 }
