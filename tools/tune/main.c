@@ -18,7 +18,7 @@
 
 struct values {
 	const char *data, *output, *evaluation, *teacher;
-	int n_steps, batch_tokens, context, warmup, eval_every, save_every, n_threads, schedule;
+	int n_steps, batch_tokens, context, warmup, eval_every, save_every, n_threads, schedule, gains;
 	float epochs, rate, weight_decay, clip, ramp, ramp_start, teacher_weight;
 	struct option_seed seed;
 	bool no_extra_norm, full_precision, from_scratch, resume, packed, quiet;
@@ -75,6 +75,8 @@ static const struct option recipe_options[] = {
 	REAL("ramp", ramp, 0, 1, "0.15", "part of the steps that this takes"),
 	REAL("ramp-start", ramp_start, 0, 1, "0", "part of the steps in full precision before it"),
 	FLAG("no-extra-norm", no_extra_norm, "put no RMSNorm in front of projections that have none"),
+	{.name = "gains", .kind = OPTION_CHOICE, .offset = FIELD(gains), .argument = "one|rms",
+	 .help = "gain that inserted norms begin with: 1, or the RMS of what they normalise, which disturbs the base less"},
 	{.name = "distill", .kind = OPTION_TEXT, .offset = FIELD(teacher), .argument = "DIRECTORY", .once = true,
 	 .help = "also follow the residual stream of this checkpoint in full precision, after every layer"},
 	REAL("distill-weight", teacher_weight, 0, 1e6, "1", "weight of that in the loss"),
@@ -114,7 +116,8 @@ static const struct command command = {
                     "  tern-tune base -d chats.jsonl -o tuned --epochs 2 --eval held-out.txt --eval-every 50\n"
                     "  tern-tune base -d chats.jsonl -o tuned --epochs 2 --eval held-out.txt --eval-every 50 --resume\n"
                     "  tern-convert tuned -o tuned.gguf && tern chat -m tuned.gguf\n",
-        .notes = "Trains Llama, Qwen 2 and Qwen 3 decoders. The same command gives the same bits with\n"
+        .notes = "Trains Llama, Qwen 2 and Qwen 3 decoders, and BitNet's without sub-norms. The same command gives the "
+                 "same bits with\n"
                  "any number of threads, interrupted or not.\n"
                  "\n"
                  "Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 an input file is\n"
@@ -248,6 +251,8 @@ static enum tern_status check_usage(const struct values *v, const struct operand
 		return usage_error(&command, "one of --steps and --epochs is needed");
 	if (v->full_precision && (v->packed || v->schedule != SCHEDULE_RAMP))
 		return usage_error(&command, "--full-precision has neither --schedule nor --packed");
+	if (v->gains == GAINS_RMS && (v->no_extra_norm || v->full_precision || v->from_scratch))
+		return usage_error(&command, "--gains rms is for norms that are inserted into a trained network");
 	if (v->ramp_start + v->ramp > 1.0f)
 		return usage_error(&command, "--ramp-start and --ramp add up to more than all steps");
 	if (v->eval_every && !v->evaluation)
@@ -277,6 +282,7 @@ static enum tern_status run(const struct values *v, const char *base)
 	        .n_warmup = (uint64_t)v->warmup,
 	        .seed = v->seed.is_given ? v->seed.value : 0,
 	        .schedule = v->full_precision ? SCHEDULE_FULL_PRECISION : (enum schedule_kind)v->schedule,
+	        .gains = (enum gains)v->gains,
 	        .no_extra_norm = v->no_extra_norm,
 	        .from_scratch = v->from_scratch,
 	        .packed = v->packed,

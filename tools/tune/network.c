@@ -136,19 +136,15 @@ static enum tern_status make_rope(struct network *net, const struct rope *rope, 
 
 static enum tern_status refuse(const struct config *config, const char *what, struct tern_error *err)
 {
-	return tern_fail(err, TERN_ERR_FILE, "%s: %s; tern-tune trains Llama, Qwen 2 and Qwen 3 decoders",
+	return tern_fail(err, TERN_ERR_FILE,
+	                 "%s: %s; tern-tune trains Llama, Qwen 2 and Qwen 3 decoders, and BitNet's without sub-norms",
 	                 config->json.source, what);
 }
 
 static enum tern_status check(const struct config *config, struct tern_error *err)
 {
-	const struct family *family = config->family;
-	bool is_known = !family->is_gemma && !family->attn_sub_norm;
-
-	if (!is_known)
-		return refuse(config, "this architecture is not one that can be trained here", err);
-	if (strcmp(family->activation, "silu") != 0)
-		return refuse(config, "this activation is not one that can be trained here", err);
+	if (config->family->is_gemma || config->has_sub_norms)
+		return refuse(config, "its layers have norms that are not supported", err);
 	if (config->rope.type == ROPE_YARN)
 		return refuse(config, "RoPE with YaRN is not supported", err);
 	if (config->rope.n_rot != config->head_dim)
@@ -159,6 +155,8 @@ static enum tern_status check(const struct config *config, struct tern_error *er
 enum tern_status network_init(struct network *net, const struct config *config, const struct checkpoint *ckpt,
                               enum norms norms, size_t n_ctx, struct tern_error *err)
 {
+	const struct family *family = config->family;
+	bool is_relu2 = strcmp(family->activation, "relu2") == 0 && config->arch == family->arch;
 	enum tern_status status;
 
 	*net = (struct network){.n_layer = (size_t)config->n_layer,
@@ -171,6 +169,7 @@ enum tern_status network_init(struct network *net, const struct config *config, 
 	                        .n_ctx = n_ctx,
 	                        .eps = (float)config->rms_eps,
 	                        .extra_eps = 1e-6f,
+	                        .gate = is_relu2 ? GATE_RELU2 : GATE_SILU,
 	                        .is_tied = config->is_tied};
 	if ((status = check(config, err)))
 		return status;

@@ -3,6 +3,7 @@
 #define TUNE_TRAIN_H
 
 #include "tune/export.h"
+#include "tune/gains.h"
 #include "tune/schedule.h"
 
 struct train_options {
@@ -15,6 +16,7 @@ struct train_options {
 	double rate, weight_decay, clip, teacher_weight, start, ramp;
 	uint64_t n_warmup, seed;
 	enum schedule_kind schedule;
+	enum gains gains;
 	bool no_extra_norm, from_scratch, packed, resume;
 	uint64_t eval_every, save_every; /* steps; 0: only at the end */
 	int n_threads;                   /* 0: tern_default_threads() */

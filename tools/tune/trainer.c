@@ -219,6 +219,28 @@ static enum tern_status check_memory(const struct trainer *t, struct train_facts
 	return TERN_OK;
 }
 
+/* Runs the base as it is over the first batch. The training graph does not exist yet, so this takes no more memory. */
+static enum tern_status set_gains(struct trainer *t)
+{
+	const struct train_options *o = t->options;
+	const struct blend none = {.lambdas = t->zeros};
+	struct network plain = {0};
+	struct graph graph = {0};
+	enum tern_status status;
+
+	walk_next(&t->walk, &t->batch);
+	if (!(status = network_init(&plain, &t->base.config, &t->base.ckpt, NORMS_OF_CHECKPOINT, t->context, t->err)) &&
+	    !(status = network_read(&plain, &t->base.ckpt, t->err)) &&
+	    !(status = graph_init(&graph, &plain, t->kernels, t->pool, o->batch_tokens, t->context, true, t->err))) {
+		graph_forward(&graph, &t->batch, &none);
+		gains_set_rms(&t->network, &graph, &t->batch);
+	}
+	graph_free(&graph);
+	network_free(&plain);
+	walk_free(&t->walk);
+	return status ? status : walk_init(&t->walk, &t->corpus, o->seed, true, o->batch_tokens, t->err);
+}
+
 static enum tern_status allocate(struct trainer *t)
 {
 	const struct train_options *o = t->options;
@@ -231,12 +253,12 @@ static enum tern_status allocate(struct trainer *t)
 		return tern_fail_memory(t->err, n_layer * sizeof *t->zeros);
 	status = o->from_scratch ? network_randomize(&t->network, o->seed, t->err)
 	                         : network_read(&t->network, &t->base.ckpt, t->err);
-	if (status ||
+	if (status || (status = batch_init(&t->batch, o->batch_tokens, t->err)) ||
+	    (status = walk_init(&t->walk, &t->corpus, o->seed, true, o->batch_tokens, t->err)) ||
+	    (o->gains == GAINS_RMS && (status = set_gains(t))) ||
 	    (status = graph_init(&t->graph, &t->network, t->kernels, t->pool, o->batch_tokens, t->context, true,
 	                         t->err)) ||
-	    (status = adamw_init(&t->adamw, &t->network, o->weight_decay, o->clip, t->err)) ||
-	    (status = batch_init(&t->batch, o->batch_tokens, t->err)) ||
-	    (status = walk_init(&t->walk, &t->corpus, o->seed, true, o->batch_tokens, t->err)) || !o->teacher)
+	    (status = adamw_init(&t->adamw, &t->network, o->weight_decay, o->clip, t->err)) || !o->teacher)
 		return status;
 	if ((status = network_read(&t->teacher, &t->teacher_source.ckpt, t->err)))
 		return status;
@@ -263,6 +285,7 @@ static void list_settings(struct trainer *t)
 	                                         {"--ramp-start", s->start},
 	                                         {"--ramp", s->ramp},
 	                                         {"--no-extra-norm", (double)o->no_extra_norm},
+	                                         {"--gains", (double)o->gains},
 	                                         {"--from-scratch", (double)o->from_scratch},
 	                                         {"--distill", o->teacher ? o->teacher_weight : -1},
 	                                         {"text in -d", (double)(hash >> 12)}};
