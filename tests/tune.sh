@@ -135,14 +135,26 @@ tune $common -o packed --packed || fail "--packed"
 check "packed: the loss is that of tern eval" agrees packed 0.005
 check "packed weights are those that floats become" test "$(tail -n 1 one/loss.csv | cut -d, -f2-6)" = "$(tail -n 1 packed/loss.csv | cut -d, -f2-6)"
 tune full -d chats.jsonl -o chats --epochs 3 --batch-tokens 128 --schedule layers --ramp 0.5 --distill full --eval chats.jsonl -q || fail "conversations"
+tune full -d text.txt -o first --steps 1 --ramp 1 -q || fail "one step"
 check "conversations, distilled, layer by layer" test "$(cut -d, -f3 chats/loss.csv | tail -n 1)" != 0.000000
 tune full -d chats.jsonl -o plain --steps 4 --schedule none --no-extra-norm -q || fail "--no-extra-norm"
+tune full -d text.txt -o gains --steps 1 --gains rms --ramp 1 -q || fail "--gains"
+check "norms that keep the size of their inputs begin nearer to the base" awk -F, -v ours="$(sed -n 2p gains/loss.csv)" -v ones="$(sed -n 2p first/loss.csv)" \
+	'BEGIN { split(ours, a); split(ones, b); exit !(a[2] < b[2]) }'
 check "no norms were put in" sh -c '! grep -q rms_norm.weight plain/model.safetensors'
+
+# BitNet without sub-norms has the other gate, the square of ReLU.
+mkdir bitnet
+cp base/* bitnet
+sed 's/LlamaForCausalLM/BitNetForCausalLM/; s/"llama"/"bitnet"/; s/"silu"/"relu2", "use_sub_norms": false/' base/config.json >bitnet/config.json
+tune bitnet --from-scratch -d text.txt -o gated --steps 12 --batch-tokens 256 --context 64 --eval held-out.txt -q || fail "BitNet"
+check "BitNet: the loss is that of tern eval" agrees gated 0.0002 --head keep --embd keep
 
 # ---- what is refused ----
 
 refused 2 "no base" "is needed" -d text.txt -o x --steps 1
 refused 2 "no steps" "--steps and --epochs" full -d text.txt -o x
+refused 2 "--gains without a trained network" "--gains" base --from-scratch -d text.txt -o x --steps 1 --gains rms
 refused 2 "a long ramp" "--ramp" full -d text.txt -o x --steps 1 --ramp 0.6 --ramp-start 0.6
 refused 3 "an absent base" "nowhere" nowhere -d text.txt -o x --steps 1
 refused 3 "a base without weights" "base" base -d text.txt -o x --steps 1
@@ -158,7 +170,7 @@ refused 3 "a line without a text" "bad.jsonl: line 2" full -d bad.jsonl -o y --s
 echo '{"messages": [{"role": "robot", "content": "a"}]}' >bad.jsonl
 refused 3 "an unknown role" "role" full -d bad.jsonl -o y --steps 1
 refused 3 "packed weights as a base" "floats" "$root/models/tern-tiny" -d text.txt -o y --steps 1
-check "what is refused writes no checkpoint" test ! -e x/model.safetensors -a ! -e y/model.safetensors
+check "what is refused leaves nothing" test ! -e x -a ! -e y
 
 echo "tune.sh: $passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

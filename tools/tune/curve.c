@@ -4,7 +4,7 @@
 
 void curve_add(struct curve *curve, uint64_t step, uint64_t n_steps, double loss)
 {
-	uint64_t column = (step - 1) * CURVE_COLUMNS / n_steps;
+	uint64_t n_column = n_steps < CURVE_COLUMNS ? n_steps : CURVE_COLUMNS, column = (step - 1) * n_column / n_steps;
 
 	curve->sums[column] += loss;
 	curve->counts[column]++;

@@ -79,7 +79,8 @@ static enum tern_status prepare_output(struct trainer *t)
 	struct stat out, base;
 	enum tern_status status;
 
-	if (mkdir(path, 0777) != 0 && errno != EEXIST)
+	t->made_output = mkdir(path, 0777) == 0;
+	if (!t->made_output && errno != EEXIST)
 		return tern_fail(t->err, TERN_ERR_FAILED, "%s: cannot create it: %s", path, strerror(errno));
 	if (stat(path, &out) != 0 || !S_ISDIR(out.st_mode))
 		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is not a directory", path);
@@ -351,6 +352,8 @@ enum tern_status trainer_prepare(struct trainer *t)
 void trainer_close(struct trainer *t)
 {
 	log_close(&t->log);
+	if (t->made_output)
+		rmdir(t->options->output); /* where a failure left it empty */
 	walk_free(&t->walk);
 	batch_free(&t->batch);
 	adamw_free(&t->adamw);

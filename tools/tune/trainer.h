@@ -34,6 +34,7 @@ struct trainer {
 	struct schedule schedule;
 	struct state state;
 	struct log log;
+	bool made_output;       /* the directory was not there before */
 	float *lambdas, *zeros; /* [n_layer] */
 	size_t context;
 	double started; /* seconds; of this process' first step */
