@@ -45,7 +45,7 @@ PROGRAMS        := tern tern-convert tern-tune
 CLI_SOURCES     := $(wildcard src/cli/*.c src/cli/*/*.c)
 # What the programs and the tests use besides the library.
 SHARED_SOURCES  := $(wildcard src/console/*.c src/json/*.c)
-CONVERT_SOURCES := $(wildcard tools/convert/*.c)
+CONVERT_SOURCES := $(wildcard tools/convert/*.c tools/convert/*/*.c)
 TUNE_SOURCES    := $(wildcard tools/tune/*.c) $(TUNE_KERNELS)
 TEST_SOURCES    := $(wildcard tests/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))

@@ -121,8 +121,8 @@ enum {
 enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
                                int32_t **ids, size_t *n_ids, struct tern_error *err);
 
-/* A lower bound on the tokens that a text of n_bytes makes, whatever it says: what cannot fit a context can be refused
- * without being tokenized. 0 if the vocabulary allows no bound. */
+/* A lower bound on the tokens of any text of n_bytes, so that a text that cannot fit a context is refused without being
+ * tokenized. 0 if the vocabulary allows no bound. */
 size_t tern_least_tokens(const struct tern_model *model, size_t n_bytes);
 
 /* Token ids to the bytes they stand for, NUL-terminated (the NUL is not counted). Special tokens are spelled out
@@ -209,7 +209,7 @@ int tern_session_n_ctx(const struct tern_session *session);
  * that is negative, or not below tern_session_n_past(), changes nothing. */
 int tern_session_rewind(struct tern_session *session, int n_keep);
 
-/* Rewinds to the tokens that the context and ids have in common at their beginning, or to fewer as
+/* Rewinds to the longest common beginning of the context and ids, or to fewer tokens as
  * tern_session_rewind() does, and returns how many are left: the rest of ids is to be fed. The last of ids is never
  * kept, so that feeding the rest gives its logits. */
 int tern_session_rewind_to(struct tern_session *session, const int32_t *ids, size_t n_ids);
@@ -281,7 +281,7 @@ int tern_sequence_rewind_to(struct tern_sequence *sequence, const int32_t *ids, 
 
 /* Whose vectors make the vector of a text. */
 enum tern_pooling {
-	TERN_POOLING_MODEL, /* as the file says; the last token's if it says nothing */
+	TERN_POOLING_MODEL, /* the file's choice; the last token's if it has none */
 	TERN_POOLING_LAST,
 	TERN_POOLING_MEAN,
 	TERN_POOLING_FIRST,
@@ -323,7 +323,7 @@ enum tern_status tern_sampler_pick(struct tern_sampler *sampler, const float *lo
 /* Tells the sampler that a token (picked, or of the prompt) is now part of the text, for the penalty. */
 void tern_sampler_accept(struct tern_sampler *sampler, int32_t id);
 
-/* ---- probabilities: what the model thinks of tokens, whatever the sampler makes of it ---------------------- */
+/* ---- probabilities, as the model gives them, before the sampler -------------------------------------------- */
 
 struct tern_candidate {
 	int32_t id;
@@ -355,8 +355,8 @@ struct tern_generate_options {
 	void (*on_token)(void *user, int32_t id, float probability, const float *logits);
 	/* Called now and then while a long prompt is read. Return false to stop. May be NULL. */
 	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
-	/* Asked several times a layer whether to go on: even with the largest models a refusal ends the work within a
-	 * fraction of a second. The context is then as it was before the current batch. May be NULL. */
+	/* Called several times a layer: even with the largest models, returning false ends the work within a fraction
+	 * of a second. The context is then as it was before the current batch. May be NULL. */
 	bool (*keep_going)(void *user);
 	void *user;
 };

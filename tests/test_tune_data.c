@@ -2,7 +2,7 @@
  * token of a long document is predicted once; every piece comes once in an epoch; and the schedules. */
 #include "test.h"
 
-#include "convert/convert.h"
+#include "convert/convert_checkpoint.h"
 #include "scratch.h"
 #include "tune/data.h"
 #include "tune/schedule.h"
@@ -145,14 +145,14 @@ static void check_schedules(void)
 int main(void)
 {
 	char path[800];
-	struct convert_summary summary;
+	struct checkpoint_summary summary;
 	struct tern_model_options settings = {.no_mmap = true};
 
 	scratch_begin();
 	snprintf(path, sizeof path, "%s", scratch_path("vocabulary.gguf"));
 	struct convert_options options = {
 	        .input = "models/tern-tiny", .output = path, .vocab_only = true, .n_threads = 1};
-	if (convert(&options, &summary, &err) || tern_model_open(&vocabulary, path, &settings, &err)) {
+	if (convert_checkpoint(&options, &summary, &err) || tern_model_open(&vocabulary, path, &settings, &err)) {
 		fprintf(stderr, "%s\n", err.message);
 		return 1;
 	}

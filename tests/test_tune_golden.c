@@ -3,8 +3,8 @@
 #include "test.h"
 
 #include "base/memory.h"
-#include "convert/checkpoint.h"
-#include "convert/config.h"
+#include "convert/checkpoint/checkpoint.h"
+#include "convert/config/config.h"
 #include "tune/adamw.h"
 #include "tune/graph.h"
 #include "json/value.h"

@@ -35,7 +35,7 @@ enum {
 
 /* What the header of a GGUF file says about its model. */
 struct tern_file_facts {
-	/* Why tern does not run the file, as far as the metadata tells; status TERN_OK if it does. */
+	/* Why tern does not run the file, as far as the metadata shows it; status TERN_OK if it does. */
 	struct tern_error refused;
 
 	/* The metadata as tern reads it, defaults filled in; all 0 if the file was refused or has no tensors. */

@@ -26,7 +26,7 @@ struct answer {
 	const struct generation_options *settings;
 	enum answer_form form;
 	bool verbose;
-	size_t line; /* of a batch, or 0; in a batch the object also tells how many tokens of the prompt were kept */
+	size_t line; /* of a batch, or 0; with a line the object also has the number of cached tokens of the prompt */
 	/* Writes what the object begins with; NULL: nothing. */
 	void (*begin_object)(struct json_writer *json, const void *context);
 	const void *begin_context;
@@ -44,8 +44,8 @@ struct answer {
 /* Puts text before the answer, as part of it. */
 void answer_echo(struct answer *answer, const char *text, size_t n_bytes);
 
-/* Generates and writes; what of the prompt the session holds is not computed again. What came before an error stays
- * written: ANSWER_JSON and ANSWER_JSONL then end with the object, which tells the error too. Once it has begun to
+/* Generates and writes; tokens of the prompt that the session holds are not computed again. Text from before an error
+ * stays written: ANSWER_JSON and ANSWER_JSONL then end with the object, which contains the error. Once it has begun to
  * write, or from the start for JSON, Ctrl-C ends the answer and not the program. */
 enum tern_status answer_generate(struct answer *answer, const struct prompt_ids *prompt, struct tern_error *err);
 

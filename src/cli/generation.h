@@ -36,7 +36,7 @@ enum tern_status generation_check(const struct command *command, const struct ge
 enum tern_status generation_open_session(struct tern_session **session, const struct generation_options *options,
                                          const struct opened *opened, int n_threads, struct tern_error *err);
 
-/* Warns of a context longer than the model's; with --verbose tells facts about the session. chat_format: NULL if none
+/* Warns of a context longer than the model's; with --verbose prints facts about the session. chat_format: NULL if none
  * is used. */
 void generation_tell_session(const struct tern_session *session, const struct common_options *common,
                              const struct opened *opened, const char *chat_format);

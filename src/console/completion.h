@@ -6,7 +6,7 @@
 
 /* Prints the script for a shell, "bash", "zsh" or "fish". False for any other.
  *
- * What is offered as an option's value or as a command's first operand goes by what the help calls it:
+ * The name of an option's value, or of a command's first operand, in the help decides what is offered for it:
  *   FILE|NAME, MODEL...                          a model: a .gguf file or, if the program lists them, a name
  *   a word with FILE, DIRECTORY or .gguf in it   a file
  *   auto|always|never                            these words

@@ -48,7 +48,7 @@ static void look(struct editor *editor, size_t from, bool toward_older, bool ski
 	}
 }
 
-/* The prompt tells what is looked for. */
+/* The prompt shows the text that is searched for. */
 static void update_prompt(struct search *search)
 {
 	search->prompt.n_bytes = 0;

@@ -36,7 +36,7 @@ struct option {
 	char letter;      /* short name, or 0 */
 	enum option_kind kind;
 	size_t offset; /* of the field in the group's values */
-	/* What the help calls the value; NULL if there is none. Completion goes by it too: see completion.h. */
+	/* Name of the value in the help, which also decides its completion (completion.h); NULL: no value. */
 	const char *argument;
 	double min, max; /* OPTION_INT, OPTION_FLOAT */
 	/* Default value as it would be typed; NULL = zero. One out of range means "not given" and is not shown. */

@@ -88,8 +88,8 @@ static void on_stop(int signal_number)
 	sigaddset(&only, signal_number);
 	raise(signal_number); /* pending while this handler runs */
 	pthread_sigmask(SIG_UNBLOCK, &only, &before);
-	/* The program stands still here until it is told to go on, unless nobody could tell it (an orphaned process
-	 * group is not stopped). */
+	/* The program stops here until SIGCONT; an orphaned process group, which nobody could continue, is not
+	 * stopped. */
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	set_stop_handler(on_stop);
 	on_resume(signal_number);

@@ -8,8 +8,8 @@
  * behind its context. Afterwards engine->x holds the outputs of the last layer, and the tokens are part of their
  * sequences.
  *
- * keep_going(user) is asked several times a layer; NULL: never. False if it refused: x is of no use, and the sequences
- * are as before. */
+ * Calls keep_going(user), unless NULL, several times a layer. False if it returned false: x is then undefined, and the
+ * sequences are as before. */
 bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_going)(void *user), void *user);
 
 #endif

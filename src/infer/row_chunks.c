@@ -9,7 +9,7 @@ enum {
 
 /* For few tokens the time goes into reading the weights. Memory is fastest in long runs, since each chunk has to start
  * its streams anew, but threads that are not equally fast need several chunks each to share the work evenly. For many
- * tokens a chunk is what the scratch holds. */
+ * tokens a chunk has as many rows as the scratch holds. */
 static size_t chunk_panels(size_t n_panel, size_t n_token, size_t n_thread)
 {
 	size_t share = n_panel / (n_thread * CHUNKS_PER_THREAD) / PANEL_MULTIPLE * PANEL_MULTIPLE;

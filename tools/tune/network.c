@@ -1,7 +1,8 @@
 #include "tune/network.h"
 
 #include "base/memory.h"
-#include "convert/floats.h"
+#include "convert/checkpoint/floats.h"
+#include "convert/config/family.h"
 #include "model/rope.h"
 #include "tune/random.h"
 
@@ -72,10 +73,11 @@ static enum tern_status add_layer(struct network *net, size_t i, const struct co
 	    (status = add(net, &layer->post_norm, 1, d, false, err, "model.layers.%zu.post_attention_layernorm.weight",
 	                  i)))
 		return status;
-	if (config->family->has_qk_norm && ((status = add(net, &layer->q_norm, 1, net->head_dim, false, err,
-	                                                  "model.layers.%zu.self_attn.q_norm.weight", i)) ||
-	                                    (status = add(net, &layer->k_norm, 1, net->head_dim, false, err,
-	                                                  "model.layers.%zu.self_attn.k_norm.weight", i))))
+	if (config->family->features & LAYER_QK_NORM &&
+	    ((status = add(net, &layer->q_norm, 1, net->head_dim, false, err,
+	                   "model.layers.%zu.self_attn.q_norm.weight", i)) ||
+	     (status = add(net, &layer->k_norm, 1, net->head_dim, false, err,
+	                   "model.layers.%zu.self_attn.k_norm.weight", i))))
 		return status;
 	for (int p = 0; p < TUNE_N_PROJECTIONS; p++) {
 		struct linear *linear = &layer->projections[p];
@@ -143,7 +145,7 @@ static enum tern_status refuse(const struct config *config, const char *what, st
 
 static enum tern_status check(const struct config *config, struct tern_error *err)
 {
-	if (config->family->is_gemma || config->has_sub_norms)
+	if (config->has_sub_norms || config->family->features & LAYER_POST_NORM)
 		return refuse(config, "its layers have norms that are not supported", err);
 	if (config->rope.type == ROPE_YARN)
 		return refuse(config, "RoPE with YaRN is not supported", err);

@@ -3,8 +3,8 @@
 #ifndef TUNE_NETWORK_H
 #define TUNE_NETWORK_H
 
-#include "convert/checkpoint.h"
-#include "convert/config.h"
+#include "convert/checkpoint/checkpoint.h"
+#include "convert/config/config.h"
 #include "tune/ops.h"
 
 enum tune_projection {

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define PATIENCE 0.5 /* seconds before a user is told what takes so long */
+#define PATIENCE 0.5 /* seconds before the chat says what takes so long */
 
 enum {
 	TICK_MS = 100

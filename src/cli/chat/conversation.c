@@ -6,8 +6,8 @@
 
 const char conversation_system[] = "system", conversation_user[] = "user", conversation_assistant[] = "assistant";
 
-/* No tokenizer needs a token for every so many bytes of real text: what is beyond cannot fit, and is not even looked
- * at. */
+/* Every tokenizer makes at least one token of so many bytes of real text, so a longer text cannot fit and is not even
+ * tokenized. */
 #define MOST_BYTES_A_TOKEN 64
 
 static char *copy_bytes(const char *bytes, size_t n_bytes)

@@ -17,7 +17,7 @@ struct conversation {
 	struct tern_message *messages; /* the user's and the model's in turn, the user's first; contents are its own */
 	size_t n_messages, capacity;
 	size_t n_outside;  /* the oldest messages, which have left the context */
-	bool omits_system; /* the model knows no system text: it is kept, but the model is not told */
+	bool omits_system; /* the chat format has no place for the system text, which is kept and left out */
 };
 
 void conversation_free(struct conversation *conversation);
@@ -54,7 +54,7 @@ enum tern_status conversation_tokenize(const struct conversation *conversation, 
 /* The same, for a context of n_ctx tokens that wants n_room of them for the answer. If there is too little room, whole
  * oldest exchanges leave: so many that it lasts for a while, since everything behind them has to be read anew.
  * TERN_ERR_CONTEXT, with nothing changed, if the system text and the last message alone leave no room for an answer;
- * ids->n_ids then tells how many tokens they are. */
+ * ids->n_ids is then their number of tokens. */
 enum tern_status conversation_fit(struct conversation *conversation, const struct tern_model *model, unsigned flags,
                                   size_t n_ctx, size_t n_room, struct conversation_ids *ids, struct tern_error *err);
 

@@ -205,7 +205,7 @@ enum tern_status chat_open_files(struct chat *chat)
 	bool is_same = resume && save_to && strcmp(resume, save_to) == 0;
 	struct tern_error err;
 
-	/* -r FILE --save FILE is one command for every day, the first one too. */
+	/* `-r FILE --save FILE` also works on the first day, when there is no FILE yet. */
 	if (is_same && !exists(resume))
 		chat->values.chat.resume = NULL;
 	else if (resume && transcript_read(&chat->talk, resume, &err))

@@ -263,7 +263,7 @@ static enum tern_status work(struct chat *chat, const struct operands *operands)
 	if (chat->values.chat.prompt)
 		send_first(chat);
 	converse(chat);
-	/* A bad model is told even if nothing was asked. */
+	/* Reports a bad model even if there was no question. */
 	if (!chat->is_interactive && !chat->fatal)
 		chat_need_model(chat);
 	return chat->fatal || chat->is_interactive ? chat->fatal : chat->worst;

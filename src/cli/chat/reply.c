@@ -292,7 +292,7 @@ static bool answer(struct chat *chat, bool *is_stopped)
 	return is_there;
 }
 
-/* ---- what is asked ---- */
+/* ---- questions ---- */
 
 static bool is_blank(const char *bytes, size_t n_bytes)
 {
