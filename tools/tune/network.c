@@ -73,7 +73,7 @@ static enum tern_status add_layer(struct network *net, size_t i, const struct co
 	    (status = add(net, &layer->post_norm, 1, d, false, err, "model.layers.%zu.post_attention_layernorm.weight",
 	                  i)))
 		return status;
-	if (config->family->features & LAYER_QK_NORM &&
+	if ((config->family->features & LAYER_QK_NORM) &&
 	    ((status = add(net, &layer->q_norm, 1, net->head_dim, false, err,
 	                   "model.layers.%zu.self_attn.q_norm.weight", i)) ||
 	     (status = add(net, &layer->k_norm, 1, net->head_dim, false, err,
@@ -145,7 +145,7 @@ static enum tern_status refuse(const struct config *config, const char *what, st
 
 static enum tern_status check(const struct config *config, struct tern_error *err)
 {
-	if (config->has_sub_norms || config->family->features & LAYER_POST_NORM)
+	if ((config->family->features & LAYER_POST_NORM) || config->has_sub_norms)
 		return refuse(config, "its layers have norms that are not supported", err);
 	if (config->rope.type == ROPE_YARN)
 		return refuse(config, "RoPE with YaRN is not supported", err);
