@@ -4,8 +4,8 @@
     bench/compare.py MODEL.gguf [-t THREADS] [-p 512] [-n 64] [-r 5] [--tern PROGRAM]
 
 Other engines are used where they are installed: llama-bench on the PATH, and node-llama-cpp if `node` finds it from
-the directory named with --node-modules (default: the current one). Each round runs every engine once, so that what
-else the machine does meets all of them; the table shows medians over the rounds, and the median of the rounds' ratios.
+the directory named with --node-modules (default: the current one). Each round runs every engine once, so that
+disturbances of the machine hit all of them; the table shows medians over the rounds, and the median of the rounds' ratios.
 """
 import argparse
 import json

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The figures of bench/RESULTS.md: every configuration below once per round, so that what else the machine does meets
-all of them; medians over the rounds, and their range.
+"""The figures of bench/RESULTS.md: every configuration below once per round, so that disturbances of the machine hit
+all of them; prints medians over the rounds and their range.
 
     bench/figures.py [--rounds 5] [--threads 2] [--tern ./tern] [--only WORD]
 
-Prints Markdown. The machine should do nothing else meanwhile.
+Prints Markdown. Leave the machine idle meanwhile.
 """
 import argparse
 import json
@@ -14,8 +14,8 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# What is measured, the arguments of `tern bench` ({t}: threads), and the kernels, or None for the best of this CPU. What
-# is compared with each other stands side by side.
+# Label, arguments of `tern bench` ({t}: threads), kernel set (None: the best of this CPU). Rows that are compared with
+# each other are neighbours.
 CONFIGURATIONS = [
     ("generating, empty context", "--shape 2b -t {t} -p 0 -n 128", None),
     ("generating, scales per 128 columns", "--shape 2b:128 -t {t} -p 0 -n 128", None),

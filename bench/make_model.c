@@ -1,16 +1,17 @@
 /* make_model: writes a GGUF file of random weights in the shape of a public model, with a vocabulary, so that whole
- * programs can be measured on a model that nobody has to download. The text it makes is noise.
+ * programs can be measured on a model that nobody has to download. It generates noise.
  *
  *     make build/bench/make_model && build/bench/make_model --shape 2b -o random-2b.gguf
  *
  * With --vocab the tokenizer is copied from another GGUF file, whose vocabulary has to be of the shape's size. */
+#include "api/inspect.h"
 #include "base/file.h"
-#include "base/memory.h"
-#include "cli/bench.h"
 #include "console/options.h"
 #include "console/output.h"
+#include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
+#include "model/gguf_parse.h"
 #include "vocabulary.h"
 
 #include <string.h>
@@ -34,7 +35,7 @@ static const struct option options[] = {
          .kind = OPTION_TEXT,
          .offset = FIELD(vocab),
          .argument = "FILE.gguf",
-         .help = "take the tokenizer from this file; default an invented one"},
+         .help = "copy the tokenizer from this file; default: an invented one"},
         {.name = "force", .offset = FIELD(force), .help = "replace OUT.gguf if it exists"},
         {.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "this text"},
         {.name = NULL},
@@ -47,7 +48,7 @@ static const struct command command = {
         .summary = "Write a GGUF file of random weights, for measurements",
         .usage = "make_model --shape NAME -o OUT.gguf [OPTION...]",
         .examples = "  make_model --shape 2b -o random-2b.gguf\n",
-        .notes = BENCH_SHAPES_TEXT,
+        .notes = TERN_SHAPES_TEXT,
         .groups = groups,
         .values_size = sizeof(struct values),
 };
@@ -67,7 +68,7 @@ static enum tern_status copy_vocabulary(struct gguf_writer *writer, const char *
 		status = tern_gguf_parse(&gguf, path, file.data, file.size, err);
 	for (size_t i = 0; i < gguf.n_pairs && !status; i++)
 		if (is_tokenizer_key(&gguf.pairs[i]))
-			status = tern_gguf_put_pair(writer, &gguf.pairs[i], err);
+			tern_gguf_put_pair(writer, &gguf.pairs[i]);
 	tern_gguf_free(&gguf);
 	tern_file_close(&file);
 	return status;
@@ -77,18 +78,17 @@ static enum tern_status write_model(struct gguf_writer *writer, const struct ggu
                                     struct tern_error *err)
 {
 	const struct gguf_tensor *embedding = tern_gguf_find_tensor(gguf, "token_embd.weight");
-	enum tern_status status = TERN_OK;
+	enum tern_status status;
 
-	for (size_t i = 0; i < gguf->n_pairs && !status; i++)
-		status = tern_gguf_put_pair(writer, &gguf->pairs[i], err);
-	if (!status)
-		status = vocab ? copy_vocabulary(writer, vocab, err)
-		               : put_invented_vocabulary(writer, (size_t)embedding->dims[1], err);
-	for (size_t i = 0; i < gguf->n_tensors && !status; i++) {
+	for (size_t i = 0; i < gguf->n_pairs; i++)
+		tern_gguf_put_pair(writer, &gguf->pairs[i]);
+	status = vocab ? copy_vocabulary(writer, vocab, err)
+	               : put_invented_vocabulary(writer, (size_t)embedding->dims[1], err);
+	for (size_t i = 0; i < gguf->n_tensors; i++) {
 		const struct gguf_tensor *t = &gguf->tensors[i];
 		char name[GGUF_MAX_NAME_LENGTH + 1] = "";
 		memcpy(name, t->name.bytes, t->name.length);
-		status = tern_gguf_add_tensor(writer, name, t->type, t->n_dims, t->dims, err);
+		tern_gguf_add_tensor(writer, name, t->type, t->n_dims, t->dims);
 	}
 	if (!status)
 		status = tern_gguf_begin_data(writer, err);
@@ -110,24 +110,24 @@ static enum tern_status create(struct gguf_writer **writer, const struct values 
 
 static enum tern_status make(const struct values *values, struct tern_error *err)
 {
-	struct gguf gguf = {0};
-	struct gguf_writer *writer = NULL;
-	uint8_t *image = NULL;
-	size_t n_bytes;
+	struct progress progress;
+	struct tern_model_options settings = {.on_progress = progress_callback, .user = &progress};
+	struct gguf_writer *writer;
+	struct tern_model *model;
 	enum tern_status status;
 
-	if (!(status = bench_make_image(values->shape, tern_default_threads(), &image, &n_bytes, err)) &&
-	    !(status = tern_gguf_parse(&gguf, values->shape, image, n_bytes, err)) &&
-	    !(status = create(&writer, values, err))) {
-		status = write_model(writer, &gguf, values->vocab, err);
+	progress_start(&progress, "making weights");
+	status = tern_model_make_random(&model, values->shape, &settings, err);
+	progress_end(&progress);
+	if (!status && !(status = create(&writer, values, err))) {
+		status = write_model(writer, tern_model_gguf(model), values->vocab, err);
 		if (status)
 			tern_gguf_abort(writer);
 		else
 			status = tern_gguf_commit(writer, err);
 		signals_clean_on_death(NULL);
 	}
-	tern_gguf_free(&gguf);
-	tern_free(image);
+	tern_model_close(model);
 	return status;
 }
 

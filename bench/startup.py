@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Start-up: from the start of `tern run` to its first token, and what memory that takes.
+"""Start-up: time from the start of `tern run` to its first token, and memory used.
 
     bench/startup.py MODEL.gguf [--rounds 7] [--threads N] [--prompt TEXT] [--tern ./tern]
 
-The model is read once before, so that it is in the page cache. Prints Markdown: medians over the rounds with their
-range. Memory is the most that was resident (file pages of the weights among them), next to what the weights and the
-touched part of the key/value cache are. Without --prompt the text has five tokens or so. A model to measure with:
+Reads the model once before, so that it is in the page cache. Prints Markdown: medians over the rounds with their range.
+Memory is the largest resident size (which includes mapped pages of the file), compared with the size of the weights and
+of the used part of the key/value cache. Without --prompt the text has five tokens or so. A model to measure with:
 build/bench/make_model --shape 2b -o random-2b.gguf.
 """
 import argparse

@@ -2,7 +2,7 @@
 #ifndef BENCH_VOCABULARY_H
 #define BENCH_VOCABULARY_H
 
-#include "model/gguf.h"
+#include "model/gguf_write.h"
 
 /* Puts the keys of a byte-level BPE vocabulary of n_vocab tokens (1024 to 2^22): 256 bytes, then tokens made by
  * merges, at the end 256 control tokens. The same n_vocab gives the same keys. */

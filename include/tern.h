@@ -77,6 +77,13 @@ struct tern_model_options {
 	/* A chat format of tern_chat_format_name() to use instead of what the file says; NULL: the file's. */
 	const char *chat_format;
 	enum tern_i2s_layout i2s_layout;
+	/* Go on where weights, state and cache need more memory than the system says is available; without it they are
+	 * refused (TERN_ERR_FAILED). Holds for the sequences of the model too. */
+	bool overcommit;
+	/* Called once, from the thread that opens, if the weights of the file have to be brought into tern's layout:
+	 * with the bytes of memory that they will take. tern-convert makes a file that is mapped as it is. May be NULL.
+	 */
+	void (*on_repack)(void *user, uint64_t n_bytes);
 	/* Files of other engines are brought into tern's layout while they are opened: this is called, from the
 	 * thread that opens, after each matrix, with the bytes of them that are done. Return false to give up
 	 * (TERN_ERR_FAILED). May be NULL. */
@@ -121,8 +128,8 @@ enum {
 enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
                                int32_t **ids, size_t *n_ids, struct tern_error *err);
 
-/* A lower bound on the tokens that a text of n_bytes makes, whatever it says: what cannot fit a context can be refused
- * without being tokenized. 0 if the vocabulary allows no bound. */
+/* A lower bound on the tokens of any text of n_bytes, so that a text that cannot fit a context is refused without being
+ * tokenized. 0 if the vocabulary allows no bound. */
 size_t tern_least_tokens(const struct tern_model *model, size_t n_bytes);
 
 /* Token ids to the bytes they stand for, NUL-terminated (the NUL is not counted). Special tokens are spelled out
@@ -149,11 +156,17 @@ struct tern_message {
 enum {
 	TERN_CHAT_GENERATE = 1,    /* end where the assistant's answer begins; else after the last message */
 	TERN_CHAT_NO_THINKING = 2, /* with GENERATE: ask for an answer without thoughts, where the format can (Qwen3) */
+	/* One of these, for formats with a reasoning effort (Qwen3.8); without, the effort that the file's template
+	 * takes by itself. It is part of the system text, so give the same to all calls of a conversation. */
+	TERN_CHAT_EFFORT_LOW = 4,
+	TERN_CHAT_EFFORT_MEDIUM = 8,
+	TERN_CHAT_EFFORT_XHIGH = 16,
 };
 
 /* A conversation in the model's own chat format. Contents are plain text: what they spell never becomes a special
- * token. flags: TERN_CHAT_*, or 0. TERN_ERR_USAGE if the model has no template tern knows, for an unknown role, or for
- * a system message that the format has no place for. The caller frees *ids. */
+ * token. An answer with thoughts begins with their block: <think>, thoughts, </think>. flags: TERN_CHAT_*, or 0.
+ * TERN_ERR_USAGE if the model has no template tern knows, for an unknown role, or for a system message or a reasoning
+ * effort that the format has no place for. The caller frees *ids. */
 enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct tern_message *messages,
                                     size_t n_messages, unsigned flags, int32_t **ids, size_t *n_ids,
                                     struct tern_error *err);
@@ -182,9 +195,11 @@ struct tern_session_options {
 	int n_threads; /* 0 = tern_default_threads() */
 	int n_batch;   /* tokens computed together when a prompt is read; 0 = 256; no effect on results */
 	enum tern_kv_type kv;
+	int state_cache; /* MiB for snapshots, see tern_session_rewind(); 0 = 512; -1 = no snapshots */
 };
 
-/* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory. */
+/* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory beside
+ * the weights. */
 enum tern_status tern_session_new(struct tern_session **session, const struct tern_model *model,
                                   const struct tern_session_options *options, struct tern_error *err);
 void tern_session_free(struct tern_session *session);
@@ -195,21 +210,29 @@ void tern_session_free(struct tern_session *session);
 enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
                                    struct tern_error *err);
 
-/* The logits after the last token fed: n_vocab floats, valid until the next call on the session. Zeros before the first
- * token, and after keep_going stopped a batch. Computed by the first call after a token, which reads the whole output
- * head; tern_generate() reads no more of it than its sampler needs. */
+/* The logits after the last token computed: n_vocab floats, valid until the next call on the session. Zeros before the
+ * first token. Computed by the first call after a token, which reads the whole output head; tern_generate() reads no
+ * more of it than its sampler needs. */
 const float *tern_session_logits(struct tern_session *session);
 
 /* Tokens in the context, and how many fit. */
 int tern_session_n_past(const struct tern_session *session);
 int tern_session_n_ctx(const struct tern_session *session);
 
-/* Forgets all but the first n_keep tokens; what is fed next follows them. Logits stay as they are. An n_keep that is
- * negative, or not below tern_session_n_past(), changes nothing. */
-void tern_session_rewind(struct tern_session *session, int n_keep);
+/* Keeps the first n_keep tokens, or fewer, and returns how many: the new tern_session_n_past(). What is fed next
+ * follows them. Logits stay as they are. An n_keep that is negative, or not below tern_session_n_past(), changes
+ * nothing.
+ *
+ * Fewer are kept by hybrid models, those of architecture qwen35: their state cannot be computed backwards. They go back
+ * to the last snapshot of it, or to the beginning, and the caller feeds the tokens from there on again. Snapshots are
+ * taken without being asked for: at the end of the last turn that is fed, at the end of an answer of tern_generate(),
+ * and at the end of a beginning that tern_session_rewind_to() has found two texts to share. The oldest are dropped when
+ * all take more than state_cache. */
+int tern_session_rewind(struct tern_session *session, int n_keep);
 
-/* Rewinds to the tokens that the context and ids have in common at their beginning and returns how many they are: the
- * rest of ids is to be fed. The last of ids is never kept, so that feeding the rest gives its logits. */
+/* Rewinds to the longest common beginning of the context and ids, or to fewer tokens as
+ * tern_session_rewind() does, and returns how many are left: the rest of ids is to be fed. The last of ids is never
+ * kept, so that feeding the rest gives its logits. */
 int tern_session_rewind_to(struct tern_session *session, const int32_t *ids, size_t n_ids);
 
 /* Threads in use; fewer than asked for if the system refused some. */
@@ -222,11 +245,65 @@ int tern_default_threads(void);
  * one that is unknown or that this CPU lacks; opening a model fails in the same way. */
 const char *tern_isa_name(struct tern_error *err);
 
+/* ---- engines and sequences: many contexts, computed together ----------------------------------------------- */
+
+/* A session is an engine with one sequence. A program that serves many conversations makes one engine, which has the
+ * threads and the memory of a batch, and a sequence for each conversation. Tokens of several sequences that are fed
+ * together read the weights once, and give each sequence the same bits as alone.
+ *
+ * An engine belongs to one thread at a time, and so do the sequences while it computes them. */
+struct tern_engine;
+struct tern_sequence;
+
+struct tern_engine_options {
+	int n_threads; /* 0 = tern_default_threads() */
+	int n_batch;   /* tokens computed together; 0 = 256; no effect on results */
+};
+
+struct tern_sequence_options {
+	int n_ctx; /* this and the others as in tern_session_options */
+	enum tern_kv_type kv;
+	int state_cache;
+};
+
+/* options may be NULL. The model must outlive what is made of it. TERN_ERR_FAILED if memory does not suffice. */
+enum tern_status tern_engine_new(struct tern_engine **engine, const struct tern_model *model,
+                                 const struct tern_engine_options *options, struct tern_error *err);
+void tern_engine_free(struct tern_engine *engine);
+enum tern_status tern_sequence_new(struct tern_sequence **sequence, const struct tern_model *model,
+                                   const struct tern_sequence_options *options, struct tern_error *err);
+void tern_sequence_free(struct tern_sequence *sequence);
+
+/* Tokens to append to a sequence. */
+struct tern_feed {
+	struct tern_sequence *sequence;
+	const int32_t *ids;
+	size_t n_ids; /* at least 1 */
+};
+
+/* Appends tokens to n_feeds sequences, no two of them the same, and computes them in as few batches as they fit. logits
+ * receives [n_feeds, n_vocab] floats, those of each sequence's last token; with NULL none are computed until
+ * tern_engine_logits() asks for them. TERN_ERR_CONTEXT if tokens of a sequence do not fit, TERN_ERR_USAGE for an id out
+ * of range, a sequence of another model or one that comes twice, in all cases with nothing changed. */
+enum tern_status tern_engine_feed(struct tern_engine *engine, const struct tern_feed *feeds, size_t n_feeds,
+                                  float *logits, struct tern_error *err);
+
+/* As tern_session_logits(), for one sequence: valid until more is computed for it. */
+const float *tern_engine_logits(struct tern_engine *engine, struct tern_sequence *sequence);
+
+int tern_engine_n_threads(const struct tern_engine *engine);
+
+/* As the functions of the same names for sessions. */
+int tern_sequence_n_past(const struct tern_sequence *sequence);
+int tern_sequence_n_ctx(const struct tern_sequence *sequence);
+int tern_sequence_rewind(struct tern_sequence *sequence, int n_keep);
+int tern_sequence_rewind_to(struct tern_sequence *sequence, const int32_t *ids, size_t n_ids);
+
 /* ---- embeddings ------------------------------------------------------------------------------------------ */
 
 /* Whose vectors make the vector of a text. */
 enum tern_pooling {
-	TERN_POOLING_MODEL, /* as the file says; the last token's if it says nothing */
+	TERN_POOLING_MODEL, /* the file's choice; the last token's if it has none */
 	TERN_POOLING_LAST,
 	TERN_POOLING_MEAN,
 	TERN_POOLING_FIRST,
@@ -268,7 +345,7 @@ enum tern_status tern_sampler_pick(struct tern_sampler *sampler, const float *lo
 /* Tells the sampler that a token (picked, or of the prompt) is now part of the text, for the penalty. */
 void tern_sampler_accept(struct tern_sampler *sampler, int32_t id);
 
-/* ---- probabilities: what the model thinks of tokens, whatever the sampler makes of it ---------------------- */
+/* ---- probabilities, as the model gives them, before the sampler -------------------------------------------- */
 
 struct tern_candidate {
 	int32_t id;
@@ -300,8 +377,9 @@ struct tern_generate_options {
 	void (*on_token)(void *user, int32_t id, float probability, const float *logits);
 	/* Called now and then while a long prompt is read. Return false to stop. May be NULL. */
 	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
-	/* Asked several times a layer whether to go on: even with the largest models a refusal ends the work within a
-	 * fraction of a second. What was computed of the current batch is then forgotten. May be NULL. */
+	/* Called several times a layer: even with the largest models, returning false ends the work within a fraction
+	 * of a second. The context is then as it was before the current batch or, with a hybrid model, as at the last
+	 * snapshot: see tern_session_rewind(). May be NULL. */
 	bool (*keep_going)(void *user);
 	void *user;
 };

@@ -234,6 +234,104 @@ def test_messages_of_several_lines():
         leave(t)
 
 
+def test_continuation_lines():
+    """They begin with blanks: nothing is copied along with the text."""
+    with start() as t:
+        t.send("first\\\rsecond\x0athird")
+        t.wait(lambda: t.lines()[-3:] == ["> first", "  second", "  third"], "three lines")
+        t.send(CTRL["c"])
+        leave(t)
+    with start(TERM="dumb", prompt=False) as t:
+        t.wait(">")
+        t.send("first\\\r")
+        t.wait(lambda: t.output.endswith(b"\n  "), "two blanks")
+        t.send(CTRL["c"] + CTRL["d"])
+        assert t.finish() == 0
+
+
+def story(t, folder, stop=False):
+    """Has a story told: its rows on the screen, and the text of it that is saved."""
+    t.send("Tell me a story about a fox.\r")
+    if stop:
+        t.wait(lambda: is_talking(t), "the answer")
+        t.send(CTRL["c"])
+        t.wait("^C")
+    t.wait(lambda: "> Tell me" in t.text() and t.lines()[-1] == ">", "its end")
+    rows = t.lines()
+    begin = next(i for i, row in enumerate(rows) if row.startswith("> Tell me"))
+    t.send("/export story.txt\r")
+    t.wait(lambda: os.path.exists(os.path.join(folder, "story.txt")) and t.lines()[-1] == ">")
+    with open(os.path.join(folder, "story.txt")) as file:
+        text = file.read().split("assistant:\n")[-1]
+    return rows[begin + 1:-2], text.removesuffix("\n")
+
+
+STORY = ("-q", "--temp", "0.8", "--seed", "1", "-n", "60")
+
+
+def test_wrapping():
+    """Rows end at spaces, as late as possible; the saved text has no newlines but its own, and nothing is lost."""
+    for n_columns in (90, 40, 33):
+        with tempfile.TemporaryDirectory() as folder, \
+                start(*STORY, columns=n_columns, rows=60, cwd=folder) as t:
+            rows, text = story(t, folder)
+            assert "\n" not in text and len(rows) > len(text) // n_columns, text
+            assert " ".join(rows) == text, rows
+            for row, after in zip(rows, rows[1:]):
+                assert len(row) + 1 + len(after.split()[0]) > n_columns, rows
+            leave(t)
+
+
+def test_wrapping_off():
+    with tempfile.TemporaryDirectory() as folder, start(*STORY, columns=50, rows=60, cwd=folder) as t:
+        t.send("/set wrap\r")
+        t.wait(lambda: re.search(r"^wrap +on$", t.text(), re.M))
+        t.send("/set wrap maybe\r")
+        t.wait("wrap: 'maybe' is neither on nor off")
+        t.send("/set wrap off\r/set wrap\r")
+        t.wait(lambda: re.search(r"^wrap +off$", t.text(), re.M))
+        rows, text = story(t, folder)
+        assert [row.ljust(50) for row in rows] == [text[i:i + 50].ljust(50) for i in range(0, len(text), 50)], rows
+        leave(t)
+
+
+def test_wrapping_and_stopping():
+    """However early an answer is stopped, also in the middle of a word, all of it is on the screen."""
+    for seed in "123":
+        with tempfile.TemporaryDirectory() as folder, \
+                start("-q", *ENDLESS, "--seed", seed, columns=40, rows=60, cwd=folder) as t:
+            rows, text = story(t, folder, stop=True)
+            shown = "\n".join(rows)
+            assert shown.endswith("^C") and shown.removesuffix("^C").split() == text.split(), (rows, text)
+            leave(t)
+
+
+def test_wrapping_and_resizing():
+    """After the window has changed, lines are as long as it allows."""
+    with start("-q", *ENDLESS, columns=60, rows=60) as t:
+        t.send("Tell me a story about a fox.\r")
+        t.wait(lambda: is_talking(t), "the answer")
+        t.resize(30, 60)
+        before = len(t.lines())
+        t.wait(lambda: len(t.lines()) > before + 6, "more of the answer")
+        t.send(CTRL["c"])
+        t.wait("^C")
+        rows = t.lines()[before + 1:before + 6]
+        for row, after in zip(rows, rows[1:]):
+            assert not row or not after or len(row) + 1 + len(after.split()[0]) > 30, rows
+        t.wait(lambda: t.lines()[-1] == ">")
+        leave(t)
+
+
+def test_numbers_that_are_too_large():
+    with start() as t:
+        t.send("/set top_k 99999999999\r")
+        t.wait("top_k: expected a whole number (from 0 to 2147483647), found '99999999999'")
+        t.send("/set temp 1000\r")
+        t.wait("temp: expected a number (from 0 to 100), found '1000'")
+        leave(t)
+
+
 def test_full_context():
     with start("--temp", "0", "-c", "64") as t:
         for question in (QUESTION, "What is the capital of Peru?", "What is the opposite of hot?"):

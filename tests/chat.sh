@@ -285,6 +285,7 @@ says 0 'context full' "$questions
 /context" -c 96
 gave 'context full: answers go on' "$answers"
 told 'context full: told' 'the context of 96 tokens is full: the .*oldest exchanges\{0,1\}, [0-9]* tokens, left it'
+told 'context full: how long' 'reading the rest of the conversation again, [0-9]* tokens, took '
 told 'context full: told what is there' 'older ones have left'
 check 'context full: told once an event' test "$(grep -c 'is full' err)" -le 4
 says 0 'context full: all is saved' "$questions" -c 96 --save full.jsonl
@@ -301,6 +302,8 @@ told 'too long' 'the message is [0-9]* tokens, the context is 64 (the model allo
 told 'too long: it did not stay' ': 4 messages$'
 says 0 'an answer that does not fit' 'Tell me a story.' -c 32
 told 'an answer that does not fit' 'reached the end of the context, 32 tokens'
+says 0 'the memory' '/context'
+told 'the memory' '^memory: .* of weights, .* a token, .* for all of the context'
 
 # ---- options ----
 
@@ -321,6 +324,19 @@ says 0 'a system text' '/system
 /system ""
 /system' --template chatml -s 'be kind'
 check 'a system text' test "$(tail -n 3 err | tr '\n' ' ')" = 'be kind be brief none '
+
+refused 2 'no effort' 'knows no reasoning effort' -m "$MODEL" --reasoning-effort low
+says 2 'effort' '/set reasoning_effort low
+/set reasoning_effort huge
+/set effort' --template qwen3.8
+told 'effort: refused' "expected one of auto|low|medium|xhigh, found 'huge'"
+told 'effort: set' '^reasoning_effort  low$'
+says 2 'no effort to set' '/set reasoning_effort low
+/set reasoning_effort' --template qwen3.6
+told 'no effort to set' '^reasoning_effort  auto$'
+says 0 'the system text of Qwen3.6 alone' '/system be kind
+/context' --template qwen3.6
+told 'the system text of Qwen3.6 alone' 'the system text and 0 messages'
 
 says 2 'probabilities' 'What is the capital of Peru?
 /probs

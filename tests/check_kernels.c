@@ -706,7 +706,7 @@ static const struct slot slots[] = {
 enum {
 	N_SLOT = sizeof slots / sizeof *slots,
 };
-_Static_assert(sizeof(struct tern_kernels) == sizeof(char *) + N_SLOT * sizeof(void (*)(void)),
+_Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(char *) + N_SLOT * sizeof(void (*)(void)),
                "every kernel has a line in slots");
 
 static int is_null(const struct tern_kernels *kernels, const struct slot *slot)

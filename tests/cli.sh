@@ -7,7 +7,7 @@
 # Prints what failed, and a last line with the counts. Needs nothing but a POSIX system; parts that need python3,
 # timeout or /dev/full are left out where these are missing.
 TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} MODEL=${MODEL:-build/models/tern-tiny.gguf}
-CHECKPOINT=$PWD/models/tern-tiny sources=$PWD
+CHECKPOINT=$PWD/models/tern-tiny
 # Some tests change the directory.
 absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
 TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") MODEL=$(absolute "$MODEL")
@@ -171,6 +171,41 @@ greedy='--temp 0 -n 8'
 answer --temp 0 -n 1 -- --temp >out
 check '-- makes an operand of an option' test -s out
 
+# ---- thoughts ----
+
+refused 2 'no effort in this format' 'knows no reasoning effort' run -m "$MODEL" --reasoning-effort low hi
+refused 2 'no such effort' 'low|medium|xhigh' run --reasoning-effort high hi
+refused 2 'thoughts without a chat format' 'no-thinking' run --raw --no-thinking hi
+answer --template qwen3-thinking --temp 0 -n 3 hi >out
+check 'an answer that begins inside its thoughts' test "$(head -n 1 out)" = '<think>'
+answer --template qwen3-thinking --temp 0 -n 3 --no-thinking hi >out
+check 'thoughts are left out' test "$(cat out)" = ''
+answer --template qwen3-thinking --temp 0 -n 3 --no-thinking --json hi >out
+check 'thoughts are left out of JSON' grep -q '"text": "", .*"generated_tokens": [1-3]' out
+answer --template qwen3.6 --temp 0 -n 3 --no-thinking hi >out
+check 'no thoughts were asked for' test "$(head -c 7 out)" != '<think>'
+mkdir efforts && cp "$CHECKPOINT"/* efforts/ 2>/dev/null
+template="<|im_start|> </think> {%- set e = reasoning_effort|default('medium') %}{{- 'Reasoning effort is set to low. Be quick.' }}"
+template="$template{{- '<think>\\\\\\\\n' }}"
+sed "s,\"chat_template\": .*,\"chat_template\": \"$template\"," "$CHECKPOINT/tokenizer_config.json" >efforts/tokenizer_config.json
+if convert efforts -o efforts.gguf -q 2>err; then
+	prompt() { tern run -m efforts.gguf --temp 0 -n 1 --echo --show-special "$@" hi </dev/null 2>err; }
+	prompt >out
+	check "the template's own effort has no sentence" test "$(head -n 1 out)" = '<|im_start|>user'
+	prompt --reasoning-effort low >out
+	check 'the sentence of an effort' test "$(sed -n 2p out)" = 'Reasoning effort is set to low. Be quick.<|im_end|>'
+	prompt --reasoning-effort low -s Hm >out
+	check 'the system text after it' test "$(sed -n 4p out)" = 'Hm<|im_end|>'
+	prompt --reasoning-effort low --no-thinking >out
+	check 'no thoughts, no effort' test "$(head -n 1 out)" = '<|im_start|>user'
+	printf '{"prompt": "hi", "reasoning_effort": "low", "no_thinking": true, "predict": 1}\n{"prompt": "hi", "reasoning_effort": "x"}' >requests
+	run 1 'efforts of requests' run -m efforts.gguf --batch requests
+	check 'efforts of requests: done' grep -q '^{"text": "' out
+	check 'efforts of requests: refused' grep -q 'expected one of auto|low|medium|xhigh' out
+else
+	fail 'a checkpoint with efforts' "$(head -c 500 err)"
+fi
+
 # ---- models ----
 
 refused 3 'no such file' 'No such file' run -m /nonexistent/x.gguf hi
@@ -216,9 +251,6 @@ run 0 'TERN_MODELS, whole name' info -m mine.gguf
 export TERN_MODELS="$dir/models"
 refused 3 'a public model, abbreviated' 'curl -L -o Falcon3-3B-Instruct-1.58bit.gguf' run -m falcon3-3b hi
 refused 3 'a public checkpoint, misspelt' 'tern-convert bitnet_b1_58-large' run -m bitnet_b158-larg hi
-for repository in $(sed -n 's/^ *{"[^"]*", "\([^"]*\)", .*/\1/p' "$sources/src/cli/catalogue.c"); do
-	check "the list of models has $repository" grep -q "\`$repository\`" "$sources/models/README.md"
-done
 refused 3 'every folder is named' "$dir/models" info -m other
 unset TERN_MODELS
 export TERN_MODEL="$dir/models/mine.gguf"
@@ -406,6 +438,10 @@ run 0 'info' info "$MODEL"
 for word in architecture parameters 'bits per weight' layers heads context vocabulary norms T2R16; do
 	check "info: $word" grep -q "$word" out
 done
+run 0 'info' info "$MODEL"
+check 'info: memory' grep -q '^memory .* of weights, .* or .* (q8) for each token of context' out
+refused 1 'a context that no memory holds' 'a context of 100000000 tokens ([0-9]* MiB), .* needs [0-9]* MiB' run -c 100000000 -m "$MODEL" hi
+run 0 '--overcommit' run --overcommit -m "$MODEL" -n 1 hi
 check 'info --key' test "$(tern info "$MODEL" --key general.architecture)" = llama
 check 'info --key, an array' test "$(tern info "$MODEL" --key tokenizer.ggml.tokens | wc -l)" -ge 1536
 refused 1 'info --key, not there' "did you mean 'general.architecture'" info "$MODEL" --key general.architectur

@@ -4,8 +4,8 @@
  * cache. */
 #include "base/bytes.h"
 #include "infer/attention.h"
+#include "infer/engine_init.h"
 #include "infer/qkv.h"
-#include "infer/session.h"
 #include "test.h"
 
 #include <math.h>
@@ -75,23 +75,24 @@ static void check_cached(const double *got, const double *exact, size_t n, bool 
 }
 
 /* Reads the cache at a position, and checks it. */
-static void read_cache(const struct tern_session *session, const struct tern_layer *layer, size_t position)
+static void read_cache(const struct tern_sequence *sequence, const struct tern_attention_weights *attention,
+                       size_t position)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
-	bool is_q8 = session->kv.type == TERN_KV_Q8;
+	const struct tern_hparams *h = &sequence->transformer->hparams;
+	bool is_q8 = sequence->kv.type == TERN_KV_Q8;
 	size_t dim = h->head_dim, lane = position % TERN_KEY_PANEL;
 	double exact[MAX_DIM];
 
 	for (size_t head = 0; head < h->n_head_kv; head++) {
 		struct tern_attention_block block;
 		double *key = &keys[position][head * dim], *value = &values[position][head * dim];
-		tern_kv_locate(&session->kv, LAYER, head, position - lane, &block);
+		tern_kv_locate(&sequence->kv, LAYER, head, position - lane, &block);
 		for (size_t d = 0; d < dim; d++) {
 			key[d] = cached(block.k, d * TERN_KEY_PANEL + lane, is_q8 ? &block.k_scales[lane] : NULL);
-			value[d] = cached(block.v, lane * session->kv.value_stride + d,
+			value[d] = cached(block.v, lane * sequence->kv.value_stride + d,
 			                  is_q8 ? &block.v_scales[lane] : NULL);
 		}
-		prepare(exact, &k[position][head * dim], layer->k_norm, position, h);
+		prepare(exact, &k[position][head * dim], attention->k_norm, position, h);
 		check_cached(key, exact, dim, is_q8, "key");
 		for (size_t d = 0; d < dim; d++)
 			exact[d] = (double)v[position][head * dim + d];
@@ -100,12 +101,12 @@ static void read_cache(const struct tern_session *session, const struct tern_lay
 }
 
 /* Checks the queries of a token, which have been rounded to 13 bits. */
-static void check_query(const float *query, const struct tern_layer *layer, const struct tern_hparams *h,
-                        size_t position, size_t head)
+static void check_query(const float *query, const struct tern_attention_weights *attention,
+                        const struct tern_hparams *h, size_t position, size_t head)
 {
 	double exact[MAX_DIM];
 
-	prepare(exact, &q[position][head * h->head_dim], layer->q_norm, position, h);
+	prepare(exact, &q[position][head * h->head_dim], attention->q_norm, position, h);
 	for (size_t d = 0; d < h->head_dim; d++)
 		CHECK(fabs((double)query[d] - exact[d]) <= fabs(exact[d]) * 0x1p-13 + 1e-6, "query: %g became %g",
 		      exact[d], (double)query[d]);
@@ -113,13 +114,13 @@ static void check_query(const float *query, const struct tern_layer *layer, cons
 
 /* One query head's result at a position, and how far off it may be: weights are rounded to 13 bits, with int8 values
  * once more when they have met the values' scales, which their sum knows nothing of. */
-static void attend(double *out, double *tolerance, const float *query, const struct tern_layer *layer,
-                   const struct tern_session *session, size_t position, size_t head)
+static void attend(double *out, double *tolerance, const float *query, const struct tern_attention_weights *attention,
+                   const struct tern_sequence *sequence, size_t position, size_t head)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
+	const struct tern_hparams *h = &sequence->transformer->hparams;
 	size_t dim = h->head_dim, kv_head = head / (h->n_head / h->n_head_kv);
-	size_t first = layer->window && position >= layer->window ? position + 1 - layer->window : 0;
-	bool is_q8 = session->kv.type == TERN_KV_Q8;
+	size_t first = attention->window && position >= attention->window ? position + 1 - attention->window : 0;
+	bool is_q8 = sequence->kv.type == TERN_KV_Q8;
 	double weights[N_CTX], sum = 0;
 
 	for (size_t j = first; j <= position; j++) {
@@ -144,48 +145,53 @@ static void attend(double *out, double *tolerance, const float *query, const str
 }
 
 /* Attention for the next n tokens. */
-static void run_batch(struct tern_session *session, const struct tern_layer *layer, size_t n)
+static void run_batch(struct tern_engine *engine, struct tern_sequence *sequence,
+                      const struct tern_attention_weights *attention, size_t n)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
+	const struct tern_hparams *h = &engine->transformer->hparams;
 	size_t dim = h->head_dim;
 
 	for (size_t t = 0; t < n; t++) {
-		memcpy(session->q + t * h->n_head * dim, q[session->n_past + t], h->n_head * dim * sizeof(float));
-		memcpy(session->k + t * h->n_head_kv * dim, k[session->n_past + t], h->n_head_kv * dim * sizeof(float));
-		memcpy(session->v + t * h->n_head_kv * dim, v[session->n_past + t], h->n_head_kv * dim * sizeof(float));
+		size_t position = sequence->n_past + t;
+		engine->tokens[t] = (struct tern_token){sequence, position, 0};
+		memcpy(engine->q + t * h->n_head * dim, q[position], h->n_head * dim * sizeof(float));
+		memcpy(engine->k + t * h->n_head_kv * dim, k[position], h->n_head_kv * dim * sizeof(float));
+		memcpy(engine->v + t * h->n_head_kv * dim, v[position], h->n_head_kv * dim * sizeof(float));
 	}
-	tern_rope_fill(session, n);
-	tern_qkv_prepare(session, layer, LAYER, n);
-	if (session->n_past < N_EARLY || session->n_past >= N_LATE)
-		tern_attention(session, layer, LAYER, n);
+	engine->n_token = n;
+	tern_rope_fill(engine);
+	tern_qkv_prepare(engine, attention);
+	if (sequence->n_past < N_EARLY || sequence->n_past >= N_LATE)
+		tern_attention(engine, attention);
 }
 
 /* Compares some of the n tokens just computed with the definition. */
-static void check_batch(const struct tern_session *session, const struct tern_layer *layer, size_t n)
+static void check_batch(const struct tern_engine *engine, const struct tern_sequence *sequence,
+                        const struct tern_attention_weights *attention, size_t n)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
+	const struct tern_hparams *h = &engine->transformer->hparams;
 	size_t dim = h->head_dim;
 	double expected[MAX_DIM], tolerance[MAX_DIM], worst = 0;
 
 	for (size_t t = 0; t < n; t++)
-		read_cache(session, layer, session->n_past + t);
-	if (session->n_past >= N_EARLY && session->n_past < N_LATE)
+		read_cache(sequence, attention, sequence->n_past + t);
+	if (sequence->n_past >= N_EARLY && sequence->n_past < N_LATE)
 		return;
 	for (size_t t = 0; t<n; t += n> 20 ? 13 : 1)
 		for (size_t head = 0; head < h->n_head; head++) {
-			const float *query = session->q + (t * h->n_head + head) * dim;
-			check_query(query, layer, h, session->n_past + t, head);
-			attend(expected, tolerance, query, layer, session, session->n_past + t, head);
+			const float *query = engine->q + (t * h->n_head + head) * dim;
+			check_query(query, attention, h, sequence->n_past + t, head);
+			attend(expected, tolerance, query, attention, sequence, sequence->n_past + t, head);
 			for (size_t d = 0; d < dim; d++) {
 				double difference =
-				        (double)session->attended[(t * h->n_head + head) * dim + d] - expected[d];
+				        (double)engine->attended[(t * h->n_head + head) * dim + d] - expected[d];
 				worst = fmax(worst, fabs(difference) / tolerance[d]); /* fmax drops a NaN */
-				CHECK(!isnan(difference), "position %zu, head %zu: not a number", session->n_past + t,
+				CHECK(!isnan(difference), "position %zu, head %zu: not a number", sequence->n_past + t,
 				      head);
 			}
 		}
 	CHECK(worst <= 1, "%zu/%zu heads of %zu, %zu rotate, positions %zu to %zu: off by %g of what is allowed",
-	      h->n_head, h->n_head_kv, dim, h->n_rot, session->n_past, session->n_past + n, worst);
+	      h->n_head, h->n_head_kv, dim, h->n_rot, sequence->n_past, sequence->n_past + n, worst);
 }
 
 /* One way to compute the same: the context in batches of n_batch, its last n_single tokens one by one. */
@@ -197,32 +203,32 @@ struct way {
 };
 
 /* Runs the whole context. The first run is compared with the definition, the others with the first. */
-static void run_way(const struct tern_transformer *t, const struct tern_layer *layer, const struct way *way,
-                    bool is_first)
+static void run_way(const struct tern_transformer *t, const struct tern_attention_weights *attention,
+                    const struct way *way, bool is_first)
 {
-	struct tern_session_options options = {
-	        .n_ctx = N_CTX, .n_threads = way->n_threads, .n_batch = N_CTX, .kv = way->kv};
 	size_t width = t->hparams.n_head * t->hparams.head_dim;
-	struct tern_session session;
+	struct tern_engine engine;
+	struct tern_sequence sequence;
 	struct tern_error err;
 
 	setenv("TERN_ISA", way->isa, 1);
-	if (tern_session_init(&session, t, &options, &err)) {
+	if (tern_engine_init(&engine, t, way->n_threads, N_CTX, &err) ||
+	    tern_sequence_init(&sequence, t, N_CTX, way->kv, &err)) {
 		CHECK(false, "%s", err.message);
 		return;
 	}
-	for (size_t n; session.n_past < N_CTX; session.n_past += n) {
-		size_t past = session.n_past, n_batched = N_CTX - way->n_single;
+	for (size_t n; sequence.n_past < N_CTX; sequence.n_past += n) {
+		size_t past = sequence.n_past, n_batched = N_CTX - way->n_single;
 		size_t end = past < N_EARLY     ? N_EARLY
 		             : past < N_LATE    ? N_LATE
 		             : past < n_batched ? n_batched
 		                                : past + 1;
 		n = end - past < way->n_batch ? end - past : way->n_batch;
-		run_batch(&session, layer, n);
+		run_batch(&engine, &sequence, attention, n);
 		if (is_first)
-			check_batch(&session, layer, n);
+			check_batch(&engine, &sequence, attention, n);
 		for (size_t i = 0; i < n && (past < N_EARLY || past >= N_LATE); i++) {
-			const float *got = session.attended + i * width;
+			const float *got = engine.attended + i * width;
 			if (is_first)
 				memcpy(first_run[past + i], got, width * sizeof *got);
 			CHECK(!memcmp(first_run[past + i], got, width * sizeof *got),
@@ -231,28 +237,32 @@ static void run_way(const struct tern_transformer *t, const struct tern_layer *l
 			      way->n_threads, n, past + i);
 		}
 	}
-	tern_session_clear(&session);
+	tern_sequence_clear(&sequence);
+	tern_engine_clear(&engine);
 }
 
 /* Every way, and for small shapes every instruction set. */
-static void run_ways(const struct tern_transformer *t, const struct tern_layer *layer, enum tern_kv_type kv,
-                     const char *best)
+static void run_ways(const struct tern_transformer *t, const struct tern_attention_weights *attention,
+                     enum tern_kv_type kv, const char *best)
 {
 	const struct way ways[] = {{kv, best, 2, N_CTX, 3}, {kv, best, 1, 33, 0}, {kv, best, 3, 9, 12}};
 
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-		run_way(t, layer, &ways[i], i == 0);
+		run_way(t, attention, &ways[i], i == 0);
 	for (const struct tern_kernels *const *built = tern_kernels_built(); *built; built++)
 		if (tern_kernels_usable(*built) && t->hparams.n_head * t->hparams.head_dim <= 40)
-			run_way(t, layer, &(struct way){kv, (*built)->name, 2, 300, 2}, false);
+			run_way(t, attention, &(struct way){kv, (*built)->name, 2, 300, 2}, false);
 }
 
 static void check_shape(const struct shape *s, const char *best)
 {
 	double freq[MAX_DIM / 2];
-	struct tern_layer layer = {
-	        .q_norm = s->has_norm ? norms[0] : NULL, .k_norm = s->has_norm ? norms[1] : NULL, .window = s->window};
+	struct tern_attention_weights attention = {.q_norm = s->has_norm ? norms[0] : NULL,
+	                                           .k_norm = s->has_norm ? norms[1] : NULL,
+	                                           .window = s->window,
+	                                           .cache_index = LAYER};
 	struct tern_transformer t = {.hparams = {.n_layer = N_LAYER,
+	                                         .n_layer_kv = N_LAYER,
 	                                         .n_embd = 16,
 	                                         .n_head = s->n_head,
 	                                         .n_head_kv = s->n_head_kv,
@@ -273,8 +283,8 @@ static void check_shape(const struct shape *s, const char *best)
 			k[i][j] = random_float();
 			v[i][j] = random_float();
 		}
-	run_ways(&t, &layer, TERN_KV_F16, best);
-	run_ways(&t, &layer, TERN_KV_Q8, best);
+	run_ways(&t, &attention, TERN_KV_F16, best);
+	run_ways(&t, &attention, TERN_KV_Q8, best);
 }
 
 int main(void)

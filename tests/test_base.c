@@ -14,7 +14,7 @@
 
 static void test_memory(void)
 {
-	volatile size_t half = SIZE_MAX / 2 + 1; /* volatile: the compiler would warn of such a size */
+	volatile size_t half = SIZE_MAX / 2 + 1; /* volatile, or the compiler warns about the size */
 	size_t capacity = 0;
 	void *block = NULL;
 	uint8_t *bytes = tern_alloc(100, 10);
@@ -77,7 +77,7 @@ static double half_value(uint16_t h)
 	return h & 0x8000 ? -value : value;
 }
 
-/* The nearest half, found by bisection of all of them; 65536 stands for infinity, as the next in line would. */
+/* The nearest half, found by bisection of all halves; 65536, the next step, stands for infinity. */
 static uint16_t nearest_half(float f)
 {
 	double wanted = fabs((double)f);
@@ -140,7 +140,7 @@ static void test_half(void)
 	}
 	for (int i = 0; i < 300000; i++)
 		check_rounding(tern_f32_from_bits((uint32_t)test_random()));
-	for (int i = 0; i < 300000; i++) /* where halves are: exponents 2^-26 to 2^17 */
+	for (int i = 0; i < 300000; i++) /* the range of halves: exponents 2^-26 to 2^17 */
 		check_rounding(tern_f32_from_bits((101u << 23) + (uint32_t)(test_random() % (43u << 23))));
 	check_rounding(0.0f);
 	check_rounding(-0.0f);
@@ -170,7 +170,7 @@ static bool marked(const char *bytes, size_t n)
 	return beginnings[n][number / 8] >> number % 8 & 1;
 }
 
-/* Encodes every character, checks that it decodes, and notes how it begins. */
+/* Encodes every character, checks that it decodes, and records its beginnings. */
 static void test_utf8_characters(void)
 {
 	char bytes[4];
@@ -203,7 +203,8 @@ static void test_utf8_cut(void)
 		CHECK(tern_utf8_cut(text, 6, limit) == expected[limit], "limit %zu", limit);
 }
 
-/* Random bytes that are often nearly right, at the end of an allocation, against the beginnings. */
+/* Compares the decoder with the recorded beginnings, on random bytes that are often almost valid, at the end of an
+ * allocation. */
 static void test_utf8_damaged(void)
 {
 	static const uint8_t bytes[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
@@ -304,7 +305,7 @@ static void test_sort(void)
 
 static void test_hash(void)
 {
-	/* Of the bytes 00, 01, 02, ... under the key 00 to 0f: the authors' vectors for one and three rounds. */
+	/* The authors' test vectors for one and three rounds: bytes 00, 01, 02, ... with the key 00 to 0f. */
 	static const uint64_t vectors[] = {0xabac0158050fc4dcu, 0xc9f49bf37d57ca93u, 0x82cb9b024dc7d44du,
 	                                   0x8bf80ab8e7ddf7fbu, 0xcf75576088d38328u, 0xdef9d52f49533b67u,
 	                                   0xc50d2b50c59f22a7u, 0xd3927d989bb11140u, 0x369095118d299a8eu};

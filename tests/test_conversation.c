@@ -1,8 +1,8 @@
 /* A conversation's parts, without a terminal: what leaves a full context, thoughts taken apart however they are cut,
  * and conversations written and read again. */
-#include "cli/conversation.h"
-#include "cli/thoughts.h"
-#include "cli/transcript.h"
+#include "cli/chat/conversation.h"
+#include "cli/think_tags.h"
+#include "cli/chat/transcript.h"
 #include "console/text.h"
 #include "scratch.h"
 #include "test.h"
@@ -24,14 +24,14 @@ static void put(void *user, const char *bytes, size_t n_bytes, bool is_thought)
 static void check_thoughts(const char *answer, size_t n, const char *thought, const char *text)
 {
 	struct text texts[2] = {{0}, {0}};
-	struct thoughts thoughts = {.put = put, .user = texts};
+	struct think_tags thoughts = {.put = put, .user = texts};
 	size_t length = strlen(answer);
 
 	text_append(&texts[0], "", 0);
 	text_append(&texts[1], "", 0);
 	for (size_t shown = 0; shown < length; shown += n)
-		thoughts_show(&thoughts, answer, shown + n < length ? shown + n : length, false);
-	thoughts_show(&thoughts, answer, length, true);
+		think_tags_split(&thoughts, answer, shown + n < length ? shown + n : length, false);
+	think_tags_split(&thoughts, answer, length, true);
 	CHECK(!strcmp(texts[1].bytes, thought), "'%s' in pieces of %zu: thought '%s'", answer, n, texts[1].bytes);
 	CHECK(!strcmp(texts[0].bytes, text), "'%s' in pieces of %zu: text '%s'", answer, n, texts[0].bytes);
 	text_free(&texts[0]);

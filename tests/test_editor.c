@@ -7,7 +7,6 @@
 #include "console/keys.h"
 #include "console/line.h"
 #include "console/message.h"
-#include "console/paste.h"
 #include "test.h"
 
 #include <string.h>
@@ -400,7 +399,7 @@ static void check_paste(const char *pasted, const char *expected)
 	size_t n = strlen(pasted);
 
 	memcpy(bytes, pasted, n);
-	n = paste_clean(bytes, n);
+	n = keys_clean_paste(bytes, n);
 	CHECK(n == strlen(expected) && memcmp(bytes, expected, n) == 0, "\"%.*s\" for \"%s\"", (int)n, bytes, expected);
 }
 
@@ -411,7 +410,7 @@ static void test_pastes(void)
 	check_paste("\033[1;2\033[3mx", "[1;2x");
 	check_paste("\001\177\303\244\xff", "\303\244\xff");
 	char nul[] = {'a', 0, 'b'};
-	CHECK(paste_clean(nul, 3) == 2 && memcmp(nul, "ab", 2) == 0, "NUL");
+	CHECK(keys_clean_paste(nul, 3) == 2 && memcmp(nul, "ab", 2) == 0, "NUL");
 }
 
 static void test_messages(void)

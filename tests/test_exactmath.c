@@ -1,4 +1,4 @@
-/* base/exactmath.h against libm, which may differ in the last bits. */
+/* base/exactmath.h compared with libm, which may differ in the last bits. */
 #include "base/exactmath.h"
 #include "test.h"
 

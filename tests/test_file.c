@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 static struct tern_error err;
 
@@ -129,7 +130,7 @@ static void test_read_large_pipe(void)
 
 /* ---- writing ---- */
 
-/* Whether the file at path holds exactly this text; NULL: whether there is none. */
+/* Whether the file at path contains exactly this text; for NULL, whether there is no file. */
 static bool holds(const char *path, const char *text)
 {
 	uint8_t *bytes;
@@ -192,7 +193,7 @@ static void test_write_targets(void)
 	tern_outfile_abort(&zero);
 	CHECK(fcntl(0, F_GETFD) != -1 || errno != EBADF, "aborting nothing closed descriptor 0");
 
-	/* Two writers of one file do not disturb each other; the last one wins. */
+	/* Two writers of one file do not disturb each other; the last to commit wins. */
 	struct tern_outfile other;
 	const char *path = scratch_path("both");
 	CHECK(tern_outfile_open(&out, path, false, &err) == TERN_OK, "%s", err.message);
@@ -201,6 +202,47 @@ static void test_write_targets(void)
 	CHECK(tern_outfile_write(&other, "22", 2, &err) == TERN_OK, "%s", err.message);
 	CHECK(tern_outfile_commit(&other, &err) == TERN_OK && holds(path, "22"), "%s", err.message);
 	CHECK(tern_outfile_commit(&out, &err) == TERN_OK && holds(path, "1"), "%s", err.message);
+	scratch_count(true);
+}
+
+/* Files that might be temporary ones of scratch_path("out"). */
+static const struct left_file {
+	const char *format; /* of the name, with a pid */
+	bool is_dead, stays;
+} left_files[] = {
+        {"out.%ld-0.tmp", true, false}, {"out.%ld-17.tmp", true, false},
+        {"out.%ld-0.tmp", false, true}, {"other.%ld-0.tmp", true, true},
+        {"out.%ld.tmp", true, true},    {"out.%ld-0.tmp.gguf", true, true},
+        {"out.-%ld-0.tmp", true, true}, {"out.0%ld0000000000-0.tmp", true, true},
+};
+
+static const char *left_path(const struct left_file *file, pid_t dead)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, file->format, (long)(file->is_dead ? dead : getppid()));
+	return scratch_path(name);
+}
+
+/* Opening `path`, which is scratch_path("out"), removes its temporary files of processes that no longer run. */
+static void test_abandoned(const char *path)
+{
+	char target[sizeof scratch_directory + 8];
+	struct tern_outfile out;
+	pid_t dead = fork();
+
+	if (dead == 0)
+		_exit(0);
+	CHECK(dead > 0 && waitpid(dead, NULL, 0) == dead, "fork");
+	snprintf(target, sizeof target, "%s", path); /* scratch_path() reuses its memory */
+	for (size_t i = 0; i < sizeof left_files / sizeof *left_files; i++)
+		scratch_write(left_path(&left_files[i], dead), "x", 1);
+	CHECK(tern_outfile_open(&out, target, false, &err) == TERN_OK, "%s", err.message);
+	for (size_t i = 0; i < sizeof left_files / sizeof *left_files; i++) {
+		const char *left = left_path(&left_files[i], dead);
+		CHECK((access(left, F_OK) == 0) == left_files[i].stays, "%s", left);
+	}
+	tern_outfile_abort(&out);
 	scratch_count(true);
 }
 
@@ -213,6 +255,8 @@ static void test_write_relative(void)
 	CHECK(getcwd(before, sizeof before) && chdir(scratch_directory) == 0, "chdir");
 	CHECK(tern_outfile_open(&out, "plain", false, &err) == TERN_OK, "%s", err.message);
 	CHECK(tern_outfile_commit(&out, &err) == TERN_OK && holds("plain", ""), "%s", err.message);
+	scratch_count(true);
+	test_abandoned("out");
 	CHECK(chdir(before) == 0, "chdir");
 	scratch_count(true);
 }
@@ -245,7 +289,7 @@ static void test_write_pieces(void)
 	scratch_count(true);
 }
 
-/* A full disk, as a limit on the size of files: what was there stays, nothing else is left. */
+/* A full disk, simulated by a limit on file size: the old file stays and nothing else is left. */
 static void test_disk_full(void)
 {
 	const char *path = scratch_path("full");
@@ -350,6 +394,7 @@ int main(void)
 	test_read_large_pipe();
 	test_write();
 	test_write_targets();
+	test_abandoned(scratch_path("out"));
 	test_write_relative();
 	test_write_pieces();
 	test_disk_full();

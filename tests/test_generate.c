@@ -3,7 +3,7 @@
 #include "test.h"
 #include "tiny_model.h"
 
-#include "infer/sampler.h"
+#include "api/sampler.h"
 
 #include <math.h>
 #include <tern.h>

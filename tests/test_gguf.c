@@ -2,7 +2,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "gguf_build.h"
-#include "model/gguf.h"
+#include "model/gguf_parse.h"
 #include "sanitized.h"
 #include "test.h"
 
@@ -36,7 +36,7 @@ static const struct {
 	{"binary magic", "4:0x1b020100 4:3 8:0 8:0", "begins with '\\x00\\x01\\x02\\x1b'"},
 	{"PNG", "1:0x89 `PNG` 4:0x0a1a0a0d *20", "PNG image"},
 	{"JPEG", "4:0xe0ffd8ff *20", "JPEG image"},
-	{"ZIP", "`PK` 1:3 1:4 *20", "ZIP archive, perhaps a PyTorch checkpoint"},
+	{"ZIP", "`PK` 1:3 1:4 *20", "ZIP archive or Python pickle, perhaps a PyTorch checkpoint"},
 	{"gzip", "1:0x1f 1:0x8b *20", "gzip"},
 	{"zstd", "4:0xfd2fb528 *20", "zstd"},
 	{"pickle", "1:0x80 1:2 *20", "pickle"},

@@ -5,6 +5,7 @@
  * An argument replays the rewriting from a seed that a failure printed. */
 #include "gguf_build.h"
 #include "gguf_read_all.h"
+#include "model/gguf_parse.h"
 #include "sanitized.h"
 #include "test.h"
 

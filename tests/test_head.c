@@ -3,8 +3,8 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "infer/embedding.h"
+#include "infer/engine_init.h"
 #include "infer/head.h"
-#include "infer/session.h"
 #include "model/layout.h"
 #include "test.h"
 
@@ -77,22 +77,25 @@ static void make(uint32_t type)
 		make_ternary(0.25f);
 }
 
-static void check_embedding(struct tern_session *session, uint32_t type)
+static void check_embedding(struct tern_engine *engine, uint32_t type)
 {
 	const int32_t ids[] = {0, 1, 15, 16, 255, 256, N_VOCAB - 1};
 	size_t n = sizeof ids / sizeof *ids;
 
-	tern_embed(session, ids, n);
 	for (size_t i = 0; i < n; i++)
-		CHECK(!memcmp(session->x + i * N_EMBD, rows[ids[i]], sizeof rows[0]), "%s: row %d",
+		engine->tokens[i].id = ids[i];
+	engine->n_token = n;
+	tern_embed(engine);
+	for (size_t i = 0; i < n; i++)
+		CHECK(!memcmp(engine->x + i * N_EMBD, rows[ids[i]], sizeof rows[0]), "%s: row %d",
 		      tern_gguf_type_name(type), ids[i]);
 }
 
 /* What the head multiplies by: the normed vector, or its int8 for integer heads. */
-static double head_input(const struct tern_session *session, const double *normed, size_t token, size_t c,
+static double head_input(const struct tern_engine *engine, const double *normed, size_t token, size_t c,
                          bool is_quantized)
 {
-	const struct tern_quantized *quantized = &session->quantized[0];
+	const struct tern_quantized *quantized = &engine->quantized[0];
 
 	if (!is_quantized)
 		return normed[c];
@@ -102,24 +105,24 @@ static double head_input(const struct tern_session *session, const double *norme
 	return steps / scale;
 }
 
-static void check_logits(struct tern_session *session, uint32_t type, size_t first, size_t n_token)
+static void check_logits(struct tern_engine *engine, uint32_t type, size_t first, size_t n_token)
 {
 	static float logits[N_TOKEN * N_VOCAB];
 	bool is_quantized = type == GGUF_TENSOR_Q8P || type == GGUF_TENSOR_T2R16;
 	size_t n_wrong = 0;
 
 	for (size_t i = 0; i < (first + n_token) * N_EMBD; i++)
-		session->x[i] = 3 * random_float();
-	tern_head(session, first, n_token, logits);
+		engine->x[i] = 3 * random_float();
+	tern_head(engine, engine->x + first * N_EMBD, n_token, logits);
 	for (size_t t = 0; t < n_token; t++) {
-		const float *x = session->x + (first + t) * N_EMBD;
+		const float *x = engine->x + (first + t) * N_EMBD;
 		double squares = 0, in[N_EMBD];
 		for (size_t c = 0; c < N_EMBD; c++)
 			squares += (double)x[c] * (double)x[c];
 		for (size_t c = 0; c < N_EMBD; c++)
 			in[c] = (double)x[c] / sqrt(squares / N_EMBD + 1e-5) * (double)output_norm[c];
 		for (size_t c = 0; c < N_EMBD; c++)
-			in[c] = head_input(session, in, t, c, is_quantized);
+			in[c] = head_input(engine, in, t, c, is_quantized);
 		for (size_t r = 0; r < N_VOCAB; r++) {
 			double sum = 0;
 			for (size_t c = 0; c < N_EMBD; c++)
@@ -140,25 +143,25 @@ static void check_type(uint32_t type)
 	                                         .n_ff = 16,
 	                                         .n_vocab = N_VOCAB,
 	                                         .n_rot = 16,
-	                                         .rms_eps = 1e-5f},
+	                                         .rms_eps = 1e-5f,
+	                                         .embedding_scale = 1.0f},
 	                             .output_norm = output_norm};
-	struct tern_session_options options = {.n_ctx = 64, .n_threads = 2, .n_batch = 64};
-	struct tern_session session;
+	struct tern_engine engine;
 	struct tern_error err;
 
 	make(type);
 	t.head_is_ternary = type == GGUF_TENSOR_T2R16;
 	t.head = t.embedding = (struct tern_matrix){type, N_VOCAB, N_EMBD, data, row_scales};
 	t.ternary_head = (struct tern_linear){.n_row = N_VOCAB, .n_col = N_EMBD, .panels = data, .scale = 0.25f};
-	if (tern_session_init(&session, &t, &options, &err)) {
+	if (tern_engine_init(&engine, &t, 2, 64, &err)) {
 		CHECK(false, "%s", err.message);
 		return;
 	}
 	if (!t.head_is_ternary)
-		check_embedding(&session, type);
-	check_logits(&session, type, 0, N_TOKEN);
-	check_logits(&session, type, 7, 1);
-	tern_session_clear(&session);
+		check_embedding(&engine, type);
+	check_logits(&engine, type, 0, N_TOKEN);
+	check_logits(&engine, type, 7, 1);
+	tern_engine_clear(&engine);
 }
 
 int main(void)

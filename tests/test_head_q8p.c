@@ -2,11 +2,12 @@
  * threads and kernel set: random heads of odd sizes, heads and inputs made to be hard, the shipped model over a text,
  * and what the sampler makes of them. And what happens where a row is further from its estimate than it is taken to be.
  */
+#include "api/sampler.h"
+#include "api/session.h"
 #include "base/memory.h"
+#include "infer/engine_init.h"
 #include "infer/head.h"
 #include "infer/head_q8p.h"
-#include "infer/sampler.h"
-#include "infer/session.h"
 #include "model/layout.h"
 #include "test.h"
 
@@ -76,11 +77,10 @@ static void pack(struct head *head)
 	        (struct tern_matrix){GGUF_TENSOR_Q8P, head->n_row, head->n_col, head->data, head->row_scales};
 }
 
-static bool open_session(struct tern_session *session, const struct head *head, int n_threads)
+static bool open_engine(struct tern_engine *engine, const struct head *head, int n_threads)
 {
-	struct tern_session_options options = {.n_ctx = 16, .n_threads = n_threads, .n_batch = 4};
 	struct tern_error err;
-	bool good = tern_session_init(session, &head->transformer, &options, &err) == TERN_OK;
+	bool good = tern_engine_init(engine, &head->transformer, n_threads, 4, &err) == TERN_OK;
 
 	CHECK(good, "%s", err.message);
 	return good;
@@ -117,26 +117,26 @@ static void check_top(const float *top, const float *full, size_t n_row, size_t 
 	      n_wrong, n_high);
 }
 
-/* Both ways of a session whose session->normed is set. Returns how many of the panels were read as a whole. */
-static uint64_t compare(struct tern_session *session, size_t n_top, float *top, float *full, const char *name)
+/* Both ways of an engine whose engine->normed is set. Returns how many of the panels were read as a whole. */
+static uint64_t compare(struct tern_engine *engine, size_t n_top, float *top, float *full, const char *name)
 {
-	uint64_t before = session->n_low_panel;
+	uint64_t before = engine->n_low_panel;
 
-	tern_q8p_top_logits(session, n_top, top);
-	tern_q8p_logits(session, 1, full);
-	check_top(top, full, session->transformer->head.n_row, n_top, name);
-	return session->n_low_panel - before;
+	tern_q8p_top_logits(engine, n_top, top);
+	tern_q8p_logits(engine, 1, full);
+	check_top(top, full, engine->transformer->head.n_row, n_top, name);
+	return engine->n_low_panel - before;
 }
 
-/* Whether this session finds the same bits, those of the estimates too. */
-static void check_same(struct tern_session *session, size_t n_top, const float *expected, const char *name)
+/* Whether this engine finds the same bits, those of the estimates too. */
+static void check_same(struct tern_engine *engine, size_t n_top, const float *expected, const char *name)
 {
-	size_t n_row = session->transformer->head.n_row;
+	size_t n_row = engine->transformer->head.n_row;
 	float *top = tern_alloc(n_row, sizeof *top);
 
-	tern_q8p_top_logits(session, n_top, top);
-	CHECK(!memcmp(top, expected, n_row * sizeof *top), "%s: %s, %d threads differ", name, session->kernels->name,
-	      tern_session_n_threads(session));
+	tern_q8p_top_logits(engine, n_top, top);
+	CHECK(!memcmp(top, expected, n_row * sizeof *top), "%s: %s, %d threads differ", name, engine->kernels->name,
+	      tern_engine_n_threads(engine));
 	tern_free(top);
 }
 
@@ -151,22 +151,22 @@ static double check_head(struct head *head, size_t n_top, bool is_within, const 
 
 	pack(head);
 	for (int n_threads = 1; n_threads <= 3; n_threads++) {
-		struct tern_session session;
-		if (!open_session(&session, head, n_threads))
+		struct tern_engine engine;
+		if (!open_engine(&engine, head, n_threads))
 			break;
-		memcpy(session.normed, head->x, head->n_col * sizeof *head->x);
+		memcpy(engine.normed, head->x, head->n_col * sizeof *head->x);
 		if (n_threads > 1)
-			check_same(&session, n_top, top, name);
+			check_same(&engine, n_top, top, name);
 		else if (is_within)
-			n_low = compare(&session, n_top, top, full, name);
+			n_low = compare(&engine, n_top, top, full, name);
 		else
-			tern_q8p_top_logits(&session, n_top, top);
+			tern_q8p_top_logits(&engine, n_top, top);
 		for (size_t i = 0; n_threads == 1 && built[i]; i++)
 			if (tern_kernels_usable(built[i])) {
-				session.kernels = built[i];
-				check_same(&session, n_top, top, name);
+				engine.kernels = built[i];
+				check_same(&engine, n_top, top, name);
 			}
-		tern_session_clear(&session);
+		tern_engine_clear(&engine);
 	}
 	tern_free(top);
 	tern_free(full);
@@ -317,14 +317,14 @@ static void check_inputs(void)
 	check_tops(&head, "zeros");
 	head.x[5] = NAN;
 	pack(&head);
-	struct tern_session session;
+	struct tern_engine engine;
 	float logits[555];
-	if (open_session(&session, &head, 2)) {
-		memcpy(session.normed, head.x, n * sizeof *head.x);
-		tern_q8p_top_logits(&session, 3, logits);
+	if (open_engine(&engine, &head, 2)) {
+		memcpy(engine.normed, head.x, n * sizeof *head.x);
+		tern_q8p_top_logits(&engine, 3, logits);
 		for (size_t r = 0; r < head.n_row; r++)
 			CHECK(isnan(logits[r]), "row %zu: %g from NaN", r, (double)logits[r]);
-		tern_session_clear(&session);
+		tern_engine_clear(&engine);
 	}
 	free_head(&head);
 }
@@ -335,7 +335,7 @@ static void check_scales(void)
 {
 	static const float scales[] = {1e-3f, -1e-3f, 0, 1e-42f, -1e30f, 1e30f, 2e-3f};
 	struct head head = new_head(433, 64);
-	struct tern_session session;
+	struct tern_engine engine;
 	size_t n_infinite = 0;
 	float logits[433];
 
@@ -349,13 +349,13 @@ static void check_scales(void)
 	for (size_t r = 0; r < 16; r++)
 		head.row_scales[r] = 3e38f;
 	pack(&head);
-	if (open_session(&session, &head, 1)) {
-		memcpy(session.normed, head.x, head.n_col * sizeof *head.x);
-		tern_q8p_top_logits(&session, 1, logits);
+	if (open_engine(&engine, &head, 1)) {
+		memcpy(engine.normed, head.x, head.n_col * sizeof *head.x);
+		tern_q8p_top_logits(&engine, 1, logits);
 		for (size_t r = 0; r < head.n_row; r++)
 			n_infinite += isinf(logits[r]) != 0;
 		CHECK(n_infinite > 0 && n_infinite <= 16, "%zu infinite logits of 16", n_infinite);
-		tern_session_clear(&session);
+		tern_engine_clear(&engine);
 	}
 	free_head(&head);
 }
@@ -375,7 +375,7 @@ static void check_aligned(size_t n_aligned, bool is_within)
 		ALIGNED = 390
 	};
 	struct head head = new_head(N_ROW, N_COL);
-	struct tern_session session;
+	struct tern_engine engine;
 	float top[N_ROW], full[N_ROW];
 	size_t n_rival = n_aligned * 15 / 32 - 1; /* columns of 16 * 127 each; 7.5 * 127 of the other row's */
 
@@ -386,24 +386,25 @@ static void check_aligned(size_t n_aligned, bool is_within)
 		head.q[RIVAL * N_COL + c] = (int8_t)(middle + 16 * (c % 2 == 0 && c < 2 * n_rival));
 	}
 	check_head(&head, 1, is_within, is_within ? "within the bound" : "beyond the bound");
-	if (open_session(&session, &head, 2)) {
-		memcpy(session.normed, head.x, N_COL * sizeof *head.x);
-		tern_q8p_logits(&session, 1, full);
-		tern_q8p_top_logits(&session, 1, top);
+	if (open_engine(&engine, &head, 2)) {
+		memcpy(engine.normed, head.x, N_COL * sizeof *head.x);
+		tern_q8p_logits(&engine, 1, full);
+		tern_q8p_top_logits(&engine, 1, top);
 		CHECK(full[ALIGNED] == nth_largest(full, N_ROW, 1) && full[RIVAL] == nth_largest(full, N_ROW, 2) &&
 		              full[RIVAL] < full[ALIGNED],
 		      "the rows are not as meant: %g, %g", (double)full[ALIGNED], (double)full[RIVAL]);
 		CHECK(nth_largest(top, N_ROW, 1) == full[is_within ? ALIGNED : RIVAL] && top[RIVAL] == full[RIVAL],
 		      "%zu aligned columns: the largest is %g", n_aligned, (double)nth_largest(top, N_ROW, 1));
-		tern_session_clear(&session);
+		tern_engine_clear(&engine);
 	}
 	free_head(&head);
 }
 
-/* ---- from a session to a token --------------------------------------------------------------------------------- */
+/* ---- from a sequence to a token --------------------------------------------------------------------------------- */
 
 /* Samplers that get no more logits than they say they need pick what those that get all of them do. */
-static void check_sampler(struct tern_session *session, struct head *head, struct tern_sampler_options options)
+static void check_sampler(struct tern_engine *engine, struct tern_sequence *sequence, struct head *head,
+                          struct tern_sampler_options options)
 {
 	struct tern_sampler *a, *b;
 	size_t n_pruned = 0;
@@ -413,12 +414,12 @@ static void check_sampler(struct tern_session *session, struct head *head, struc
 	for (int i = 0; i < 12; i++) {
 		int32_t picked = -1, expected = -1;
 		for (size_t c = 0; c < head->n_col; c++)
-			session->x[c] = (float)random_int(-100, 100) + (float)(i / 4); /* some alike */
-		session->n_top_logits = 0;
-		tern_sampler_pick(a, tern_session_top_logits(session, tern_sampler_n_top(a)), &picked, NULL);
-		n_pruned += session->n_top_logits < head->n_row;
-		tern_sampler_pick(b, tern_session_logits(session), &expected, NULL);
-		CHECK(session->n_top_logits == head->n_row, "not all logits were computed");
+			sequence->last[c] = (float)random_int(-100, 100) + (float)(i / 4); /* some alike */
+		sequence->n_top_logits = 0;
+		tern_sampler_pick(a, tern_top_logits(engine, sequence, tern_sampler_n_top(a)), &picked, NULL);
+		n_pruned += sequence->n_top_logits < head->n_row;
+		tern_sampler_pick(b, tern_top_logits(engine, sequence, 0), &expected, NULL);
+		CHECK(sequence->n_top_logits == head->n_row, "not all logits were computed");
 		CHECK(picked == expected && picked >= 0, "temperature %g, top %d, penalty %g: %d, not %d",
 		      (double)options.temperature, options.top_k, (double)options.repeat_penalty, picked, expected);
 		tern_sampler_accept(a, picked);
@@ -434,7 +435,8 @@ static void check_samplers(void)
 	const struct tern_sampler_options greedy = {.top_p = 1.0f, .repeat_penalty = 1.0f, .repeat_last_n = 8};
 	struct tern_sampler_options options = tern_sampler_defaults();
 	struct head head = new_head(32768, 48);
-	struct tern_session session;
+	struct tern_engine engine;
+	struct tern_sequence sequence;
 	float *norm = tern_alloc(head.n_col, sizeof *norm);
 
 	for (size_t c = 0; c < head.n_col; c++)
@@ -442,19 +444,21 @@ static void check_samplers(void)
 	head.transformer.output_norm = norm;
 	fill_normal(&head);
 	pack(&head);
-	if (open_session(&session, &head, 2)) {
-		CHECK(tern_session_logits(&session)[77] == 0, "no zeros before the first token");
-		check_sampler(&session, &head, greedy);
-		check_sampler(&session, &head, options);
+	if (open_engine(&engine, &head, 2) &&
+	    !tern_sequence_init(&sequence, &head.transformer, 16, TERN_KV_F16, NULL)) {
+		CHECK(tern_top_logits(&engine, &sequence, 0)[77] == 0, "no zeros before the first token");
+		check_sampler(&engine, &sequence, &head, greedy);
+		check_sampler(&engine, &sequence, &head, options);
 		options = greedy, options.repeat_penalty = 1.5f;
-		check_sampler(&session, &head, options);
+		check_sampler(&engine, &sequence, &head, options);
 		options.temperature = 1.0f, options.top_k = 50;
-		check_sampler(&session, &head, options);
+		check_sampler(&engine, &sequence, &head, options);
 		options.repeat_penalty = 0.8f;
-		check_sampler(&session, &head, options);
+		check_sampler(&engine, &sequence, &head, options);
 		options.repeat_penalty = 1.0f, options.top_k = 0, options.min_p = 0.01f;
-		check_sampler(&session, &head, options);
-		tern_session_clear(&session);
+		check_sampler(&engine, &sequence, &head, options);
+		tern_sequence_clear(&sequence);
+		tern_engine_clear(&engine);
 	}
 	tern_free(norm);
 	free_head(&head);
@@ -482,13 +486,13 @@ static void check_shipped_model(void)
 		CHECK(false, "MODEL: %s", path ? err.message : "not set");
 		exit(test_summary());
 	}
-	size_t n_vocab = session->transformer->hparams.n_vocab, n_position = 0;
+	size_t n_vocab = session->engine.transformer->hparams.n_vocab, n_position = 0;
 	float *top = tern_alloc(n_vocab, sizeof *top), *full = tern_alloc(n_vocab, sizeof *full);
 	do {
 		tern_sampler_pick(sampler, tern_session_logits(session), &id, &err);
-		/* that left session->normed behind */
+		/* that left engine.normed behind */
 		for (size_t i = 0; i < sizeof tops / sizeof *tops; i++)
-			compare(session, tops[i], top, full, "shipped model");
+			compare(&session->engine, tops[i], top, full, "shipped model");
 		CHECK(!memcmp(full, tern_session_logits(session), n_vocab * sizeof *full), "not the session's logits");
 	} while (!tern_is_end(model, id) && ++n_position < 100 && !tern_session_feed(session, &id, 1, NULL, &err));
 	CHECK(n_position > 20, "a story of %zu tokens", n_position);

@@ -1,5 +1,5 @@
-/* The converter's JSON parser: what RFC 8259 allows is read as meant, what it does not is refused with line and
- * column; big integers, duplicates, depth and size; then damaged text by the thousand. */
+/* The JSON parser: valid JSON (RFC 8259) is read correctly, everything else is refused with line and column; big
+ * integers, duplicates, depth and size; thousands of damaged texts. */
 #include "test.h"
 
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Parses a copy in a buffer of exactly the size promised, so that a sanitizer sees any byte too many. */
+/* Parses a copy in a buffer of the exact size, so that a sanitizer finds reads past the end. */
 static enum tern_status parse_copy(struct json *json, const char *text, size_t n, unsigned flags,
                                    struct tern_error *err)
 {
@@ -37,7 +37,7 @@ static void put(struct text *out, const char *bytes, size_t n)
 	out->bytes[out->n] = 0;
 }
 
-/* Scalars as written; strings decoded, NUL shown as ~. */
+/* Scalars are as written, strings are decoded, and NUL becomes ~. */
 static void put_scalar(struct text *out, struct json_value value)
 {
 	const char *text = value.json->text + value.json->words[value.at];
@@ -157,7 +157,7 @@ static void test_good(void)
 	}
 }
 
-/* What must be refused, where, and a part of the message. */
+/* A text that must be refused, the place of the error, and a part of the message. */
 static const struct {
 	const char *text;
 	size_t line, column;
@@ -486,7 +486,7 @@ static void test_depth(void)
 	CHECK(strstr(err.message, "column 65: nested") != NULL, "%s", err.message);
 }
 
-/* A vocabulary's size of keys: found by name in constant time, last of equal ones. */
+/* As many keys as a vocabulary has: found in constant time, of equal keys the last. */
 static void test_many_keys(void)
 {
 	enum {

@@ -82,7 +82,7 @@ static void check_all(const struct tern_kv *kv, size_t end, const char *when)
 
 static void test_type(enum tern_kv_type type)
 {
-	const struct tern_hparams hparams = {.n_layer = N_LAYER, .n_head_kv = N_HEAD, .head_dim = DIM};
+	const struct tern_hparams hparams = {.n_layer_kv = N_LAYER, .n_head_kv = N_HEAD, .head_dim = DIM};
 	struct tern_kv kv;
 	struct tern_error err;
 	size_t n_page = 0;

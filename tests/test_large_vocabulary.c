@@ -1,5 +1,5 @@
-/* A vocabulary large enough that several threads look up its merges: they make the same tokenizer as one, and tell of
- * the same bad merge. */
+/* A vocabulary so large that several threads look up its merges: the tokenizer and the message about a bad merge are
+ * the same as with one thread. */
 #include "test.h"
 
 #include "base/memory.h"
@@ -16,7 +16,7 @@ enum {
 	N_MERGES = N_PAIRS + 2 * N_TRIPLES,
 };
 
-/* All words of one, two and three letters, and all ways to make them of shorter ones. */
+/* All words of one to three letters, and all merges that make them. */
 static char spellings[N_TRIPLES][4], spelled_merges[N_MERGES][5];
 static struct tern_piece pieces[N_PIECES], merges[N_MERGES];
 static struct tern_vocab vocab = {.kind = TERN_VOCAB_BPE,

@@ -28,7 +28,7 @@ struct shape {
 
 /* One projection and its input, all random. */
 static struct tern_transformer transformer;
-static struct tern_session session = {.transformer = &transformer};
+static struct tern_engine engine = {.transformer = &transformer};
 static struct tern_linear linear;
 static int8_t weights[MAX_ROW * MAX_COL];
 static uint8_t panels[MAX_ROW * MAX_COL / 4];
@@ -150,10 +150,10 @@ static void check_shape(const struct shape *s)
 	for (size_t i = 0; built[i]; i++) {
 		if (!tern_kernels_usable(built[i]))
 			continue;
-		session.kernels = built[i];
+		engine.kernels = built[i];
 		memcpy(out, old, n_bytes);
-		tern_quantize_input(&session, &quantized, &linear, input, s->n_token);
-		tern_project(&session, &projection, 1, s->n_token);
+		tern_quantize_input(&engine, &quantized, &linear, input, s->n_token);
+		tern_project(&engine, &projection, 1, s->n_token);
 		if (i == 0) {
 			memcpy(first, out, n_bytes);
 			for (size_t t = 0; t < s->n_token; t++)
@@ -184,12 +184,12 @@ int main(void)
 	};
 	struct tern_error err;
 
-	session.worker_scratch_bytes = tern_linear_scratch_bytes();
-	CHECK(tern_pool_new(&session.pool, 2, &err) == TERN_OK, "%s", err.message);
-	session.worker_scratch = tern_alloc_aligned(2, session.worker_scratch_bytes);
+	engine.worker_scratch_bytes = tern_linear_scratch_bytes();
+	CHECK(tern_pool_new(&engine.pool, 2, &err) == TERN_OK, "%s", err.message);
+	engine.worker_scratch = tern_alloc_aligned(2, engine.worker_scratch_bytes);
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
 		check_shape(&shapes[i]);
-	tern_free(session.worker_scratch);
-	tern_pool_free(session.pool);
+	tern_free(engine.worker_scratch);
+	tern_pool_free(engine.pool);
 	return test_summary();
 }

@@ -1,4 +1,4 @@
-/* base/machine.h and base/cgroup.h on trees of files that look like /proc and /sys of other machines. */
+/* base/machine.h and base/cgroup.h with made-up trees of /proc and /sys. */
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -19,7 +19,7 @@ enum {
 	MAX_MADE = 100
 };
 
-/* What was made below the scratch directory, in order, to be removed again. */
+/* Everything created below the scratch directory, in order, to be removed at the end. */
 static char made[MAX_MADE][768];
 static size_t n_made;
 
@@ -135,7 +135,7 @@ static void check_threads(const char *what, int expected)
 	clear();
 }
 
-/* Machines of CPUs 0 and 1, which this process has to be allowed to use. */
+/* Machines with the CPUs 0 and 1, which this process must be allowed to use. */
 static void check_cores(void)
 {
 	cpu_set_t allowed;

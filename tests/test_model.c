@@ -1,6 +1,7 @@
 /* Opening models that lie: every relation between the numbers of a file, every tensor missing, wrong or superfluous,
  * and thousands of flipped bits. The answer is one line and TERN_ERR_FILE, or a model that runs without harm. */
 #include "base/bytes.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "scratch.h"
 #include "test.h"

@@ -1,5 +1,6 @@
 /* Embeddings: the vector is the one that the head multiplies, of the tokens asked for, and has length 1. */
-#include "model/gguf.h"
+#include "base/file.h"
+#include "model/gguf_parse.h"
 #include "scratch.h"
 #include "test.h"
 #include "tiny_model.h"

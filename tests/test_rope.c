@@ -1,7 +1,8 @@
 /* RoPE frequencies from a file's keys: none, linear, YaRN, and divisors written out, against values computed
  * elsewhere; and what the loader refuses. */
 #include "gguf_build.h"
-#include "model/transformer.h"
+#include "model/gguf_parse.h"
+#include "model/rope.h"
 #include "test.h"
 
 #include <math.h>

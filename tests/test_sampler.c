@@ -1,5 +1,5 @@
 /* The sampler: what each setting keeps, that it draws with the right probabilities, and that nothing breaks it. */
-#include "infer/sampler.h"
+#include "api/sampler.h"
 #include "test.h"
 
 #include <math.h>

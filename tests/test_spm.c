@@ -51,7 +51,7 @@ static void check_scores(void)
 	CHECK_IDS(t, "abc", 0, SPACE, abc); /* bc first, then a joins it */
 	CHECK_IDS(t, "abd", 0, SPACE, ab, LETTER_D);
 	CHECK_IDS(t, "dbcd", 0, SPACE, LETTER_D, bc, LETTER_D);
-	CHECK_IDS(t, "aaa", 0, SPACE, aa, LETTER_A); /* the leftmost of equals */
+	CHECK_IDS(t, "aaa", 0, SPACE, aa, LETTER_A); /* the leftmost of equal pairs first */
 	CHECK_IDS(t, "a", 0, mark_a);
 	CHECK_IDS(t, " a a", TERN_TOKENIZE_BOS, BOS, SPACE, mark_a, mark_a);
 	CHECK(tern_tokenizer_find(t, MARK "a", 4) == mark_a && tern_tokenizer_find(t, " a", 2) == -1, "by spelling");
@@ -71,7 +71,7 @@ static void check_merges(void)
 	vocab_add(&build, "aa", TERN_TOKEN_NORMAL, -1);
 	vocab_add(&build, "aaa", TERN_TOKEN_NORMAL, -2);
 	vocab_merge(&build, "a a");
-	vocab_merge(&build, "a aa"); /* "aa a" is none */
+	vocab_merge(&build, "a aa"); /* there is no "aa a" */
 	build.vocab.scores = NULL;
 	struct tern_tokenizer *by_merge = vocab_make(&build);
 
@@ -94,11 +94,11 @@ static void check_bytes(void)
 	CHECK(tern_tokenizer_piece(t, BYTES + 10).length == 1 && tern_tokenizer_piece(t, BYTES + 10).bytes[0] == '\n',
 	      "byte");
 	CHECK(tern_tokenizer_find(t, "<0x0A>", 6) == BYTES + 10, "by its name");
-	CHECK_IDS(t, MARK, 0, SPACE, BYTES + 0xe2, BYTES + 0x96, BYTES + 0x81); /* it is no space */
+	CHECK_IDS(t, MARK, 0, SPACE, BYTES + 0xe2, BYTES + 0x96, BYTES + 0x81); /* not a space */
 	tern_tokenizer_free(t);
 }
 
-/* Without byte tokens, or with some missing: one unknown token for a row of characters. */
+/* If byte tokens are missing: one unknown token for successive characters. */
 static void check_unknown(void)
 {
 	begin_llama2();
@@ -120,7 +120,7 @@ static void check_unknown(void)
 	tern_tokenizer_free(t);
 }
 
-/* Tokens found whole; the space that follows each of them, as Llama 2's tokenizer has it. */
+/* Tokens that are found as a whole, and the space after each of them, as in Llama 2's tokenizer. */
 static void check_whole(void)
 {
 	begin_llama2();
@@ -132,7 +132,7 @@ static void check_whole(void)
 	CHECK_IDS(t, "<b>a", 0, tag, SPACE, LETTER_A);
 	CHECK_IDS(t, "a<b>", 0, SPACE, LETTER_A, tag);
 	CHECK_IDS(t, "", TERN_TOKENIZE_BOS, BOS);
-	CHECK_IDS(t, " a", 0, spaces, LETTER_A); /* joined, with the space that goes first */
+	CHECK_IDS(t, " a", 0, spaces, LETTER_A); /* the added space is joined with it */
 	CHECK(tern_tokenizer_is_whole(t, tag) && tern_tokenizer_is_whole(t, BOS), "found whole");
 	CHECK(!tern_tokenizer_is_whole(t, spaces) && !tern_tokenizer_is_whole(t, LETTER_A), "made by joining");
 	check_round_trip(t, "a<b> b<b>  <b>", 14, 0);
@@ -141,8 +141,8 @@ static void check_whole(void)
 	tern_tokenizer_free(t);
 }
 
-/* Words are encoded one at a time where no piece reaches from one into the next: the result must not show it. A text
- * whose spaces are letters takes the same joins without being cut. */
+/* Words are encoded one at a time if no piece crosses their border, and this must not change the ids. The same text
+ * with letters instead of spaces gets the same joins without being cut. */
 static void check_words(bool by_score)
 {
 	static const char *const pieces[] = {"ab", "a" MARK, "b" MARK "a", MARK MARK, MARK "a", "bb"};
@@ -160,11 +160,11 @@ static void check_words(bool by_score)
 				if (!by_score && (i != 2 || chosen >> 4 & 1))
 					vocab_merge(&build, merges[i]);
 			}
-			/* Two pieces no text here has, so that nothing is cut. */
+			/* Two pieces that occur in no text here prevent cutting. */
 			vocab_add(&build, cut ? "dd" : "a" MARK "d", TERN_TOKEN_NORMAL, -99);
 			vocab_add(&build, cut ? "ee" : "b" MARK "d", TERN_TOKEN_NORMAL, -99);
 			t[cut] = vocab_make(&build);
-			if (chosen == (1 << 2 | 1 << 4)) /* MARK a, then b MARK a: over the beginning of a word */
+			if (chosen == (1 << 2 | 1 << 4)) /* MARK a, then b MARK a: crosses the beginning of a word */
 				CHECK_IDS(t[cut], "bb a a", 0, LETTER_B, FIRST_WORD, FIRST_WORD + 1);
 		}
 		for (int round = 0; round < 50; round++) {
@@ -183,7 +183,7 @@ static void check_words(bool by_score)
 	}
 }
 
-/* Without types, the spelling says which tokens are bytes. */
+/* Without types, tokens spelled <0xXX> are bytes. */
 static void check_without_types(void)
 {
 	vocab_begin(&build, TERN_VOCAB_SPM, NULL);
@@ -262,7 +262,7 @@ static void check_refusals(void)
 	vocab_merge(&build, "a z");
 	check_refused("merge 0 'a z'");
 	begin_llama2();
-	build.scores[LETTER_A] = INFINITY; /* a number of sorts */
+	build.scores[LETTER_A] = INFINITY; /* accepted: it can be sorted */
 	build.scores[LETTER_B] = -0.0f;
 	tern_tokenizer_free(vocab_make(&build));
 }

@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <time.h>
 
 enum {
@@ -25,20 +26,28 @@ static void note(void *context, size_t chunk, int worker)
 		atomic_store(&record->bad_worker, 1);
 }
 
+/* Counts its calls; something to do half of the time. */
+static bool idle(void *context, int worker)
+{
+	atomic_int *calls = context;
+	return worker >= 0 && atomic_fetch_add(calls, 1) % 2;
+}
+
 static void check_runs(int n_threads)
 {
 	static struct record record;
+	static atomic_int calls;
 	struct tern_pool *pool;
 	struct tern_error err;
 
 	CHECK(tern_pool_new(&pool, n_threads, &err) == TERN_OK, "%s", err.message);
 	record.n_threads = tern_pool_size(pool);
 	CHECK(record.n_threads == n_threads, "%d of %d", record.n_threads, n_threads);
+	tern_pool_on_idle(pool, idle, &calls);
 	for (int round = 0; round < 300; round++) {
 		size_t n = test_random() % MAX_CHUNKS;
 		for (size_t i = 0; i < MAX_CHUNKS; i++)
 			atomic_store(&record.runs[i], 0);
-		tern_pool_look_ahead(pool, round % n_threads, record.runs, (size_t)round % 3 * sizeof record.runs / 2);
 		tern_pool_run(pool, note, &record, n);
 		CHECK(tern_pool_first_chunk(pool, 0, n) == 0 && tern_pool_first_chunk(pool, n_threads, n) == n,
 		      "%d threads, %zu chunks", n_threads, n);

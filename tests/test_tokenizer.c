@@ -1,5 +1,5 @@
-/* Tokenizers of byte-level vocabularies: ids as Hugging Face's library gives them, round trips, special tokens, time,
- * and vocabularies that are refused. */
+/* Tokenizers of byte-level vocabularies: the ids of Hugging Face's library, round trips, special tokens, time, and
+ * vocabularies that must be refused. */
 #include "vocab_build.h"
 
 #include "tern_tiny.h"
@@ -8,7 +8,7 @@
 
 static struct vocab_build build;
 
-/* tests/data/tern-tiny.jsonl: texts and the ids that Hugging Face's tokenizers gave for them. */
+/* tests/data/tern-tiny.jsonl: texts, and their ids from Hugging Face's tokenizers. */
 static void check_golden(const struct tern_tokenizer *tokenizer)
 {
 	struct tern_error err = {.message = ""};
@@ -70,7 +70,7 @@ static void check_round_trips(const struct tern_tokenizer *tokenizer)
 		                 i & 2 ? TERN_TOKENIZE_SPECIAL : 0);
 }
 
-/* Texts made of special tokens' spellings, whole and in pieces: none becomes one unless asked for. */
+/* Texts made of the spellings of special tokens, complete and cut: none becomes a special token without the flag. */
 static void check_specials(const struct tern_tokenizer *tokenizer)
 {
 	static const char *const parts[] = {
@@ -102,7 +102,7 @@ static void check_specials(const struct tern_tokenizer *tokenizer)
 	CHECK(tern_tokenizer_n_pieces(tokenizer) == TERN_TINY_PIECES, "pieces");
 }
 
-/* Control tokens inside spans that allow them; everything else does not see the spans. */
+/* Control tokens are found inside spans that allow them; spans do not affect anything else. */
 static void check_spans(const struct tern_tokenizer *tokenizer)
 {
 	static const char text[] = "<|user|>hello <|end|> there<|end|>";
@@ -131,7 +131,7 @@ static void check_spans(const struct tern_tokenizer *tokenizer)
 	tern_free(want.ids);
 }
 
-/* A megabyte of newlines takes a fraction of a second, quadratic time hours; of other words there is less. */
+/* A megabyte of newlines takes a fraction of a second; quadratic time would take hours. */
 static void check_time(const struct tern_tokenizer *tokenizer)
 {
 	static const char *const fillings[] = {"\n", "a", " ", "e ", "\xcc\x81", "<", "\xff", "1", "'s", " \n"};
@@ -151,7 +151,8 @@ static void check_time(const struct tern_tokenizer *tokenizer)
 
 /* ---- merges ---- */
 
-/* What merging is, as slow as it comes: the pair of the lowest rank, the leftmost of equals, again and again. */
+/* The definition of merging, in its slowest form: join the pair of the lowest rank, the leftmost of equals, and repeat.
+ */
 static size_t merge_slowly(int32_t (*ranks)[3], size_t n_ranks, int32_t *ids, size_t n)
 {
 	for (;;) {
@@ -170,7 +171,7 @@ static size_t merge_slowly(int32_t (*ranks)[3], size_t n_ranks, int32_t *ids, si
 	}
 }
 
-/* The first token that is spelled so. */
+/* The first token with this spelling. */
 static int32_t find_spelling(const struct vocab_build *b, const char *bytes, size_t length)
 {
 	int32_t id = 0;
@@ -216,7 +217,7 @@ static void check_merges(int32_t (*ranks)[3], size_t n_ranks)
 	tern_tokenizer_free(tokenizer);
 }
 
-/* A word that is a token is that token only where the pre-tokenizer says so. */
+/* Only with ignore_merges does a word that is a token become this token without merging. */
 static void check_ignore_merges(void)
 {
 	for (int ignored = 0; ignored < 2; ignored++) {
@@ -227,7 +228,7 @@ static void check_ignore_merges(void)
 		int32_t abc = vocab_add(&build, "abc", TERN_TOKEN_NORMAL, 0);
 		vocab_merge(&build, "b c");
 		vocab_merge(&build, "a b");
-		vocab_merge(&build, "ab c"); /* never comes to it: b c is better */
+		vocab_merge(&build, "ab c"); /* never used: b c has a lower rank */
 		struct tern_tokenizer *tokenizer = vocab_make(&build);
 		CHECK_IDS(tokenizer, "abx", 0, ab, 'x');
 		if (ignored)
@@ -238,7 +239,7 @@ static void check_ignore_merges(void)
 	}
 }
 
-/* User-defined tokens, equal tokens, tokens text cannot be made of, composed characters. */
+/* User-defined tokens, equal tokens, tokens that no text is spelled like, composed characters. */
 static void check_odd_tokens(void)
 {
 	vocab_begin(&build, TERN_VOCAB_BPE, "qwen2");
@@ -247,13 +248,13 @@ static void check_odd_tokens(void)
 	int32_t thinking = vocab_add(&build, "<think>ing", TERN_TOKEN_USER_DEFINED, 0);
 	int32_t marker = vocab_add(&build, "<|file_sep|>", TERN_TOKEN_USER_DEFINED, 0);
 	int32_t again = vocab_add(&build, "a", TERN_TOKEN_NORMAL, 0);
-	int32_t raw = vocab_add(&build, "\xe4\xb8\xad", TERN_TOKEN_NORMAL, 0); /* no byte is spelled like this */
+	int32_t raw = vocab_add(&build, "\xe4\xb8\xad", TERN_TOKEN_NORMAL, 0); /* not in the byte-level alphabet */
 	int32_t padding = vocab_add(&build, "[PAD]", TERN_TOKEN_UNUSED, 0);
 	vocab_add(&build, "", TERN_TOKEN_NORMAL, 0);
 	int32_t joined = vocab_add(&build, "[P", TERN_TOKEN_NORMAL, 0);
 	int32_t control = vocab_add(&build, "xy", TERN_TOKEN_CONTROL, 0);
 	vocab_merge(&build, "[ P");
-	vocab_merge(&build, "x y"); /* would make a control token of text */
+	vocab_merge(&build, "x y"); /* would turn text into a control token */
 	struct tern_tokenizer *t = vocab_make(&build);
 
 	CHECK_IDS(t, "<think>in", 0, think, 'i', 'n');

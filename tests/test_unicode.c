@@ -22,8 +22,8 @@ static void check_classes(void)
 	        {0x85, 0x85, UNICODE_SPACE},         {0xa0, 0xa0, UNICODE_SPACE},
 	        {0xaa, 0xaa, UNICODE_LETTER},        {0xb2, 0xb3, UNICODE_NUMBER},
 	        {0xbc, 0xbe, UNICODE_NUMBER},        {0xd7, 0xd7, UNICODE_OTHER},
-	        {0x300, 0x36f, UNICODE_OTHER},       {0x3b1, 0x3c9, UNICODE_LETTER},
-	        {0x660, 0x669, UNICODE_NUMBER},      {0x93f, 0x93f, UNICODE_OTHER},
+	        {0x300, 0x36f, UNICODE_MARK},        {0x3b1, 0x3c9, UNICODE_LETTER},
+	        {0x660, 0x669, UNICODE_NUMBER},      {0x93f, 0x93f, UNICODE_MARK},
 	        {0x1680, 0x1680, UNICODE_SPACE},     {0x180e, 0x180e, UNICODE_OTHER},
 	        {0x2000, 0x200a, UNICODE_SPACE},     {0x200b, 0x200d, UNICODE_OTHER},
 	        {0x2028, 0x2029, UNICODE_SPACE},     {0x2160, 0x2182, UNICODE_NUMBER},
@@ -32,7 +32,7 @@ static void check_classes(void)
 	        {0xac00, 0xd7a3, UNICODE_LETTER},    {0xe000, 0xf8ff, UNICODE_OTHER},
 	        {0xfeff, 0xfeff, UNICODE_OTHER},     {0x1d7ce, 0x1d7ff, UNICODE_NUMBER},
 	        {0x1f600, 0x1f64f, UNICODE_OTHER},   {0x20000, 0x2a6df, UNICODE_LETTER},
-	        {0xe0100, 0xe01ef, UNICODE_OTHER},   {0x10ffff, 0x10ffff, UNICODE_OTHER},
+	        {0xe0100, 0xe01ef, UNICODE_MARK},    {0x10ffff, 0x10ffff, UNICODE_OTHER},
 	        {0x110000, 0x110000, UNICODE_OTHER}, {UINT32_MAX, UINT32_MAX, UNICODE_OTHER},
 	};
 
@@ -71,17 +71,17 @@ static void check_nfc(void)
 	        {"\xcc\x81", "\xcc\x81"},
 	        {"\xe2\x84\xab", "\xc3\x85"},                             /* Angstrom sign */
 	        {"\xe2\x84\xa6", "\xce\xa9"},                             /* Ohm sign */
-	        {"a\xcc\xa7\xcc\x81", "\xc3\xa1\xcc\xa7"},                /* a cedilla does not come between */
-	        {"a\xcc\x81\xcc\xa7", "\xc3\xa1\xcc\xa7"},                /* marks are put in order */
-	        {"q\xcc\x87\xcc\xa3", "q\xcc\xa3\xcc\x87"},               /* also where nothing joins */
+	        {"a\xcc\xa7\xcc\x81", "\xc3\xa1\xcc\xa7"},                /* a cedilla does not block an accent */
+	        {"a\xcc\x81\xcc\xa7", "\xc3\xa1\xcc\xa7"},                /* marks are sorted */
+	        {"q\xcc\x87\xcc\xa3", "q\xcc\xa3\xcc\x87"},               /* also if nothing joins */
 	        {"s\xcc\xa3\xcc\x87", "\xe1\xb9\xa9"},                    /* two joins */
-	        {"\xe1\xb8\x8b\xcc\xa3", "\xe1\xb8\x8d\xcc\x87"},         /* taken apart and joined otherwise */
-	        {"a\xcc\x81\xcc\x81", "\xc3\xa1\xcc\x81"},                /* a mark blocks its like */
+	        {"\xe1\xb8\x8b\xcc\xa3", "\xe1\xb8\x8d\xcc\x87"},         /* decomposed and composed differently */
+	        {"a\xcc\x81\xcc\x81", "\xc3\xa1\xcc\x81"},                /* a mark blocks another of its class */
 	        {"\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", "\xea\xb0\x81"}, /* Hangul letters */
 	        {"\xea\xb0\x80\xe1\x86\xa8", "\xea\xb0\x81"},             /* syllable and letter */
 	        {"\xea\xb0\x81\xe1\x86\xa8", "\xea\xb0\x81\xe1\x86\xa8"}, /* complete already */
-	        {"\xe0\xa4\x95\xe0\xa4\xbc", "\xe0\xa4\x95\xe0\xa4\xbc"}, /* may not be joined */
-	        {"\xe0\xa5\x98", "\xe0\xa4\x95\xe0\xa4\xbc"},             /* so that is taken apart */
+	        {"\xe0\xa4\x95\xe0\xa4\xbc", "\xe0\xa4\x95\xe0\xa4\xbc"}, /* excluded from composition */
+	        {"\xe0\xa5\x98", "\xe0\xa4\x95\xe0\xa4\xbc"},             /* so this is decomposed */
 	        {"\xe0\xa7\x87\xe0\xa6\xbe", "\xe0\xa7\x8b"},             /* two vowel signs, class 0 */
 	        {"\xf0\x9d\x85\x9e", "\xf0\x9d\x85\x97\xf0\x9d\x85\xa5"}, /* musical symbols */
 	        {"\xef\xac\x81", "\xef\xac\x81"},                         /* a ligature is not canonical */
@@ -100,7 +100,7 @@ static void check_nfc(void)
 	}
 }
 
-/* Normalizing twice is normalizing once; the parts of a text that a boundary separates are normalized alone. */
+/* Normalizing twice changes nothing, and parts separated by a boundary can be normalized one by one. */
 static void check_nfc_random(void)
 {
 	static char text[400], once[2000], twice[2000], parts[2000];
@@ -133,10 +133,10 @@ static void check_nfc_random(void)
 	}
 }
 
-/* What the tables must keep to for the code that uses them. */
+/* What unicode.c and normalize.c rely on in the tables. */
 static void check_tables(void)
 {
-	for (uint32_t c = 0; c < 0x30000; c++) { /* no plane above has any */
+	for (uint32_t c = 0; c < 0x30000; c++) { /* higher planes have none */
 		uint32_t first, second, deeper, unused;
 		if (c < 0x300)
 			CHECK(tern_unicode_combining_class(c) == 0, "U+%04X", (unsigned)c);

@@ -1,4 +1,4 @@
-/* Small vocabularies for tests, and what is checked of every tokenizer. */
+/* Small vocabularies for tests, and checks for every tokenizer. */
 #ifndef TESTS_VOCAB_BUILD_H
 #define TESTS_VOCAB_BUILD_H
 
@@ -58,7 +58,7 @@ static inline void vocab_merge(struct vocab_build *b, const char *merge)
 	b->merges[b->vocab.n_merges++] = vocab_copy(b, merge, strlen(merge));
 }
 
-/* How a byte is spelled in the byte-level alphabet of GPT-2. */
+/* The spelling of a byte in GPT-2's byte-level alphabet. */
 static inline size_t vocab_spell_byte(int byte, char out[4])
 {
 	uint32_t next = 256, spelled = 0;
@@ -70,7 +70,7 @@ static inline size_t vocab_spell_byte(int byte, char out[4])
 	return tern_utf8_encode(spelled, out);
 }
 
-/* 256 tokens, the id of each being its byte plus the number of tokens before. */
+/* Adds 256 tokens, one per byte, in order. */
 static inline void vocab_add_bytes(struct vocab_build *b)
 {
 	for (int byte = 0; byte < 256; byte++) {
@@ -92,11 +92,11 @@ static inline struct tern_tokenizer *vocab_make(struct vocab_build *b)
 	CHECK(status == TERN_OK, "%s", err.message);
 	if (status)
 		exit(test_summary());
-	memset(b->text, 'X', sizeof b->text); /* nothing of it is needed any more */
+	memset(b->text, 'X', sizeof b->text); /* the tokenizer must have copied it */
 	return tokenizer;
 }
 
-/* The ids a text must give. */
+/* Checks the ids of a text. */
 static inline void check_ids(const char *file, int line, const struct tern_tokenizer *tokenizer, const char *text,
                              size_t n_bytes, unsigned flags, const int32_t *ids, size_t n_ids)
 {
@@ -114,7 +114,7 @@ static inline void check_ids(const char *file, int line, const struct tern_token
 	check_ids(__FILE__, __LINE__, tokenizer, text, sizeof(text) - 1, flags, (const int32_t[]){__VA_ARGS__}, \
 	          sizeof((const int32_t[]){__VA_ARGS__}) / sizeof(int32_t))
 
-/* The text of ids that encoding made: one after the other, less the spaces it put in. */
+/* The text of ids, without the spaces that encoding added. */
 static inline size_t decode_ids(const struct tern_tokenizer *tokenizer, const struct tern_ids *ids, char *out)
 {
 	bool strips = tern_tokenizer_strips_space(tokenizer);
@@ -131,7 +131,7 @@ static inline size_t decode_ids(const struct tern_tokenizer *tokenizer, const st
 	return (size_t)(to - out);
 }
 
-/* Encoding and decoding gives the text back. Returns the number of ids. */
+/* Checks that encoding and decoding gives the text back. Returns the number of ids. */
 static inline size_t check_round_trip(const struct tern_tokenizer *tokenizer, const char *text, size_t n_bytes,
                                       unsigned flags)
 {
@@ -153,7 +153,7 @@ static inline size_t check_round_trip(const struct tern_tokenizer *tokenizer, co
 	return ids.n_ids;
 }
 
-/* A random text: bytes, or characters of UTF-8 with many marks and spaces among them. Returns its length. */
+/* A random text of bytes, or of UTF-8 characters from ASCII to the highest planes. Returns its length. */
 static inline size_t random_text(char *out, size_t max_bytes, bool utf8)
 {
 	size_t n = 0, length = max_bytes ? test_random() % max_bytes : 0;

@@ -1,8 +1,10 @@
 /* Opening and describing models. */
 #include "api/model.h"
 
+#include "base/machine.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
+#include "model/gguf_parse.h"
 #include "model/repack.h"
 
 #include <errno.h>
@@ -53,24 +55,33 @@ static enum tern_status lock_weights(const struct tern_model *model, struct tern
 	return status;
 }
 
-static enum tern_status load(struct tern_model *model, const struct tern_model_options *options, struct tern_error *err)
+enum tern_status tern_model_load(struct tern_model *model, const struct tern_model_options *options,
+                                 struct tern_error *err)
 {
 	enum tern_status status;
 
-	if (!tern_kernels_select(err))
-		return TERN_ERR_USAGE;
-	if ((status = tern_file_open(&model->file, model->path, !options->no_mmap, err)) ||
-	    (status = tern_gguf_parse(&model->gguf, model->path, model->file.data, model->file.size, err)) ||
+	if ((status = tern_gguf_parse(&model->gguf, model->path, model->file.data, model->file.size, err)) ||
 	    (status = load_names(model, err)))
 		return status;
 	model->has_weights = model->gguf.n_tensors > 0;
 	if (model->has_weights &&
 	    (status = tern_transformer_load(&model->transformer, &model->gguf, options, &model->file, err)))
 		return status;
-	model->bos_id = -1;
-	if ((!options->no_text || !model->has_weights) && (status = tern_model_load_text(model, options, err)))
+	model->text.bos_id = -1;
+	if ((!options->no_text || !model->has_weights) &&
+	    (status = tern_text_load(&model->text, &model->gguf, options, err)))
 		return status;
 	return options->lock ? lock_weights(model, err) : TERN_OK;
+}
+
+static enum tern_status load(struct tern_model *model, const struct tern_model_options *options, struct tern_error *err)
+{
+	enum tern_status status;
+
+	if (!tern_kernels_select(err))
+		return TERN_ERR_USAGE;
+	status = tern_file_open(&model->file, model->path, !options->no_mmap, err);
+	return status ? status : tern_model_load(model, options, err);
 }
 
 enum tern_status tern_model_open(struct tern_model **out, const char *path, const struct tern_model_options *options,
@@ -97,8 +108,7 @@ void tern_model_close(struct tern_model *model)
 {
 	if (!model)
 		return;
-	tern_free(model->is_end);
-	tern_tokenizer_free(model->tokenizer);
+	tern_text_free(&model->text);
 	tern_transformer_free(&model->transformer);
 	tern_gguf_free(&model->gguf);
 	tern_file_close(&model->file);
@@ -121,14 +131,30 @@ void tern_model_get_info(const struct tern_model *model, struct tern_model_info 
 	        .n_head_kv = (int)h->n_head_kv,
 	        .head_dim = (int)h->head_dim,
 	        .n_ff = (int)h->n_ff,
-	        .n_vocab = (int)(model->has_weights ? h->n_vocab : tern_tokenizer_n_pieces(model->tokenizer)),
+	        .n_vocab = (int)(model->has_weights ? h->n_vocab : tern_tokenizer_n_pieces(model->text.tokenizer)),
 	        .n_ctx_train = (int)h->n_ctx_train,
 	        .n_params = model->transformer.n_params,
-	        .chat_format = model->has_chat_template ? tern_chat_name(model->chat_format) : NULL,
+	        .chat_format = model->text.has_chat_template ? tern_chat_name(model->text.chat_format) : NULL,
 	};
 	for (size_t i = 0; i < model->gguf.n_tensors; i++)
 		info->n_weight_bytes += model->gguf.tensors[i].n_bytes;
 }
+
+enum tern_status tern_model_need_weights(const struct tern_model *model, struct tern_error *err)
+{
+	return model->has_weights
+	               ? TERN_OK
+	               : tern_fail(err, TERN_ERR_FILE, "%s: the file has a tokenizer but no weights", model->path);
+}
+
+enum tern_status tern_model_need_text(const struct tern_model *model, struct tern_error *err)
+{
+	if (model->text.tokenizer)
+		return TERN_OK;
+	return tern_fail(err, TERN_ERR_USAGE, "%s: the model was opened without its tokenizer", model->path);
+}
+
+int tern_default_threads(void) { return tern_threads_of_machine(""); }
 
 const char *tern_isa_name(struct tern_error *err)
 {

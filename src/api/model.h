@@ -2,11 +2,9 @@
 #ifndef TERN_API_MODEL_H
 #define TERN_API_MODEL_H
 
+#include "api/vocab.h"
 #include "base/file.h"
-#include "model/gguf.h"
-#include "model/transformer.h"
-#include "text/chat.h"
-#include "text/tokenizer.h"
+#include "model/load.h"
 
 #include <tern.h>
 
@@ -16,19 +14,17 @@ struct tern_model {
 	struct gguf gguf;
 	bool has_weights; /* false: a file of a tokenizer alone */
 	struct tern_transformer transformer;
-	struct tern_tokenizer *tokenizer; /* NULL if it was not wanted */
-	bool has_chat_template;           /* the file carries one, known or not */
-	enum tern_chat_format chat_format;
-	const char *chat_stops[TERN_CHAT_MAX_ENDS + 1]; /* texts that end an answer and are no tokens; then NULL */
-	int32_t bos_id;                                 /* that texts begin with, or -1 */
-	bool *is_end;                                   /* [n_pieces] tokens that end a text or a turn */
+	struct tern_text text; /* without a tokenizer if it was not wanted */
 };
 
-/* Fills tokenizer, chat_format and what ends texts from the metadata and the options. In vocab.c. */
-enum tern_status tern_model_load_text(struct tern_model *model, const struct tern_model_options *options,
-                                      struct tern_error *err);
+/* Loads the GGUF file whose bytes are in model->file and whose name for messages is model->path. */
+enum tern_status tern_model_load(struct tern_model *model, const struct tern_model_options *options,
+                                 struct tern_error *err);
 
-/* TERN_ERR_USAGE if the model was opened without its tokenizer. In text.c. */
+/* TERN_ERR_FILE if the file has no weights. */
+enum tern_status tern_model_need_weights(const struct tern_model *model, struct tern_error *err);
+
+/* TERN_ERR_USAGE if the model was opened without its tokenizer. */
 enum tern_status tern_model_need_text(const struct tern_model *model, struct tern_error *err);
 
 #endif

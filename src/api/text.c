@@ -4,16 +4,9 @@
 
 #include <string.h>
 
-enum tern_status tern_model_need_text(const struct tern_model *model, struct tern_error *err)
-{
-	if (model->tokenizer)
-		return TERN_OK;
-	return tern_fail(err, TERN_ERR_USAGE, "%s: the model was opened without its tokenizer", model->path);
-}
-
 static size_t n_pieces(const struct tern_model *model)
 {
-	return model->tokenizer ? tern_tokenizer_n_pieces(model->tokenizer) : 0;
+	return model->text.tokenizer ? tern_tokenizer_n_pieces(model->text.tokenizer) : 0;
 }
 
 enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
@@ -23,7 +16,7 @@ enum tern_status tern_tokenize(const struct tern_model *model, const char *text,
 	enum tern_status status = tern_model_need_text(model, err);
 
 	if (!status)
-		status = tern_tokenizer_encode(model->tokenizer, text, n_bytes, flags, &out, err);
+		status = tern_tokenizer_encode(model->text.tokenizer, text, n_bytes, flags, &out, err);
 	if (status) {
 		tern_free(out.ids);
 		out = (struct tern_ids){0};
@@ -40,11 +33,12 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
 	struct tern_ids out = {0};
 	enum tern_status status = tern_model_need_text(model, err);
 
-	if (!status && model->chat_format == TERN_CHAT_NONE)
+	if (!status && model->text.chat_format == TERN_CHAT_NONE)
 		status = tern_fail(err, TERN_ERR_USAGE, "%s: the model has no chat template that tern knows",
 		                   model->path);
 	else if (!status)
-		status = tern_chat_encode(model->tokenizer, model->chat_format, messages, n_messages, flags, &out, err);
+		status = tern_chat_encode(model->text.tokenizer, model->text.chat_format, &model->text.chat_efforts,
+		                          messages, n_messages, flags, &out, err);
 	if (status) {
 		tern_free(out.ids);
 		out = (struct tern_ids){0};
@@ -54,7 +48,7 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
 	return status;
 }
 
-const char *const *tern_chat_stops(const struct tern_model *model) { return model->chat_stops; }
+const char *const *tern_chat_stops(const struct tern_model *model) { return model->text.chat_stops; }
 
 const char *tern_chat_format_name(size_t index)
 {
@@ -65,7 +59,7 @@ bool tern_chat_format_is_known(const char *name) { return tern_chat_by_name(name
 
 size_t tern_least_tokens(const struct tern_model *model, size_t n_bytes)
 {
-	return model->tokenizer ? tern_tokenizer_least_ids(model->tokenizer, n_bytes) : 0;
+	return model->text.tokenizer ? tern_tokenizer_least_ids(model->text.tokenizer, n_bytes) : 0;
 }
 
 /* The part of a token's bytes that belongs to the text. follows_whole: the token is the first, or comes after one that
@@ -101,8 +95,8 @@ enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *
 			tern_free(bytes);
 			return tern_fail(err, TERN_ERR_USAGE, "token id %d: expected 0 to %zu", ids[i], n_vocab - 1);
 		}
-		struct tern_piece piece = text_of(model->tokenizer, ids[i], special, follows_whole);
-		follows_whole = tern_tokenizer_is_whole(model->tokenizer, ids[i]);
+		struct tern_piece piece = text_of(model->text.tokenizer, ids[i], special, follows_whole);
+		follows_whole = tern_tokenizer_is_whole(model->text.tokenizer, ids[i]);
 		if (!tern_grow(&bytes, &capacity, n + piece.length + 1, 1)) {
 			tern_free(bytes);
 			return tern_fail_memory(err, n + piece.length + 1);
@@ -125,14 +119,14 @@ const char *tern_token_text(const struct tern_model *model, int32_t id, size_t *
 	struct tern_piece piece = {NULL, 0};
 
 	if (id >= 0 && (size_t)id < n_pieces(model))
-		piece = tern_tokenizer_piece(model->tokenizer, id);
+		piece = tern_tokenizer_piece(model->text.tokenizer, id);
 	*n_bytes = piece.length;
 	return piece.bytes;
 }
 
-int32_t tern_bos(const struct tern_model *model) { return model->bos_id; }
+int32_t tern_bos(const struct tern_model *model) { return model->text.bos_id; }
 
 bool tern_is_end(const struct tern_model *model, int32_t id)
 {
-	return id >= 0 && (size_t)id < n_pieces(model) && model->is_end[id];
+	return id >= 0 && (size_t)id < n_pieces(model) && model->text.is_end[id];
 }

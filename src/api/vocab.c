@@ -1,15 +1,18 @@
 /* From the tokenizer.* metadata of a GGUF file to a tokenizer, a chat format and the set of end tokens. Keys and their
  * defaults are llama.cpp's. */
-#include "api/model.h"
+#include "api/vocab.h"
+
 #include "base/bytes.h"
+#include "base/machine.h"
 #include "base/memory.h"
+#include "text/pretokenize.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* The arrays of a vocabulary while it is read. */
 struct reading {
-	const struct tern_model *model;
+	const struct gguf *gguf;
 	struct tern_vocab vocab;
 	struct tern_piece *pieces, *merges;
 	float *scores;
@@ -17,10 +20,10 @@ struct reading {
 	char pre[64];
 };
 
-static enum tern_status fail_vocab_key(const struct tern_model *model, const char *key, const char *what,
+static enum tern_status fail_vocab_key(const struct gguf *gguf, const char *key, const char *what,
                                        struct tern_error *err)
 {
-	return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %s", model->path, key, what);
+	return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %s", gguf->path, key, what);
 }
 
 /* An array of strings as pieces; *pieces stays NULL if absent. */
@@ -28,7 +31,7 @@ static enum tern_status read_pieces(const struct reading *r, const char *key, st
                                     struct tern_error *err)
 {
 	const struct gguf_pair *pair;
-	enum tern_status status = tern_gguf_get_array(&r->model->gguf, key, GGUF_STRING, &pair, err);
+	enum tern_status status = tern_gguf_get_array(r->gguf, key, GGUF_STRING, &pair, err);
 
 	if (status || !pair)
 		return status;
@@ -48,13 +51,13 @@ static enum tern_status read_numbers(const struct reading *r, const char *key, e
                                      void **numbers, struct tern_error *err)
 {
 	const struct gguf_pair *pair;
-	enum tern_status status = tern_gguf_get_array(&r->model->gguf, key, type, &pair, err);
+	enum tern_status status = tern_gguf_get_array(r->gguf, key, type, &pair, err);
 
 	if (status || !pair)
 		return status;
 	if (pair->n_items != r->vocab.n_pieces)
 		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %llu items, but 'tokenizer.ggml.tokens' has %zu",
-		                 r->model->path, key, (unsigned long long)pair->n_items, r->vocab.n_pieces);
+		                 r->gguf->path, key, (unsigned long long)pair->n_items, r->vocab.n_pieces);
 	if (!(*numbers = tern_alloc(r->vocab.n_pieces, 4)))
 		return tern_fail_memory(err, r->vocab.n_pieces * 4);
 	memcpy(*numbers, pair->value, r->vocab.n_pieces * 4);
@@ -65,7 +68,7 @@ static enum tern_status read_id(const struct reading *r, const char *key, int32_
 {
 	uint32_t number = 0;
 	bool found;
-	enum tern_status status = tern_gguf_get_u32(&r->model->gguf, key, &number, &found, err);
+	enum tern_status status = tern_gguf_get_u32(r->gguf, key, &number, &found, err);
 
 	if (status || !found)
 		return status;
@@ -75,7 +78,7 @@ static enum tern_status read_id(const struct reading *r, const char *key, int32_
 	}
 	if (number >= r->vocab.n_pieces)
 		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': token %u, but the vocabulary has %zu",
-		                 r->model->path, key, number, r->vocab.n_pieces);
+		                 r->gguf->path, key, number, r->vocab.n_pieces);
 	*id = (int32_t)number;
 	return TERN_OK;
 }
@@ -89,19 +92,20 @@ static bool piece_is(struct tern_piece piece, const char *text)
  * architecture's name); their vocabulary is Llama 3's. Of "default" the tokenizer knows which vocabularies it fits. */
 static const char *guess_pre(const struct reading *r)
 {
-	const char *arch = r->model->arch;
+	struct gguf_string arch = {"", 0};
 
-	if (!strcmp(arch, "bitnet-b1.58") || !strcmp(arch, "bitnet-25") ||
+	tern_gguf_get_string(r->gguf, "general.architecture", &arch, NULL, NULL);
+	if (tern_gguf_string_is(arch, "bitnet-b1.58") || tern_gguf_string_is(arch, "bitnet-25") ||
 	    (r->vocab.n_pieces > 128000 && piece_is(r->pieces[128000], "<|begin_of_text|>")))
 		return "llama-bpe";
-	return tern_tokenizer_knows_default(r->vocab.n_pieces) ? "default" : NULL;
+	return tern_pretokenizer_knows_default(r->vocab.n_pieces) ? "default" : NULL;
 }
 
 static enum tern_status read_pre(struct reading *r, struct tern_error *err)
 {
 	struct gguf_string pre;
 	bool found;
-	enum tern_status status = tern_gguf_get_string(&r->model->gguf, "tokenizer.ggml.pre", &pre, &found, err);
+	enum tern_status status = tern_gguf_get_string(r->gguf, "tokenizer.ggml.pre", &pre, &found, err);
 
 	if (status)
 		return status;
@@ -109,10 +113,10 @@ static enum tern_status read_pre(struct reading *r, struct tern_error *err)
 	if (guess)
 		pre = (struct gguf_string){guess, strlen(guess)};
 	else if (!found)
-		return fail_vocab_key(r->model, "tokenizer.ggml.pre",
+		return fail_vocab_key(r->gguf, "tokenizer.ggml.pre",
 		                      "missing; without it text would be cut into wrong tokens", err);
 	if (pre.length >= sizeof r->pre || memchr(pre.bytes, 0, pre.length))
-		return fail_vocab_key(r->model, "tokenizer.ggml.pre", "not a known name", err);
+		return fail_vocab_key(r->gguf, "tokenizer.ggml.pre", "not a known name", err);
 	memcpy(r->pre, pre.bytes, pre.length);
 	r->vocab.pre = r->pre;
 	return TERN_OK;
@@ -123,12 +127,12 @@ static enum tern_status read_kind(struct reading *r, struct tern_error *err)
 	struct gguf_string kind;
 	bool found;
 	char quoted[TERN_QUOTE_SIZE];
-	enum tern_status status = tern_gguf_get_string(&r->model->gguf, "tokenizer.ggml.model", &kind, &found, err);
+	enum tern_status status = tern_gguf_get_string(r->gguf, "tokenizer.ggml.model", &kind, &found, err);
 
 	if (status)
 		return status;
 	if (!found)
-		return fail_vocab_key(r->model, "tokenizer.ggml.model", "missing", err);
+		return fail_vocab_key(r->gguf, "tokenizer.ggml.model", "missing", err);
 	if (kind.length == 4 && !memcmp(kind.bytes, "gpt2", 4)) {
 		r->vocab.kind = TERN_VOCAB_BPE;
 		return TERN_OK;
@@ -136,7 +140,7 @@ static enum tern_status read_kind(struct reading *r, struct tern_error *err)
 	if (kind.length != 5 || memcmp(kind.bytes, "llama", 5))
 		return tern_fail(err, TERN_ERR_FILE,
 		                 "%s: key 'tokenizer.ggml.model': '%s' is not supported; tern knows gpt2 and llama",
-		                 r->model->path, tern_quote(quoted, kind.bytes, kind.length));
+		                 r->gguf->path, tern_quote(quoted, kind.bytes, kind.length));
 	r->vocab.kind = TERN_VOCAB_SPM;
 	return TERN_OK;
 }
@@ -157,7 +161,6 @@ static void set_defaults(struct reading *r)
 
 static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
 {
-	const struct gguf *gguf = &r->model->gguf;
 	struct tern_vocab *v = &r->vocab;
 	void *scores = NULL, *types = NULL;
 	enum tern_status status;
@@ -166,7 +169,7 @@ static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
 	    (status = read_pieces(r, "tokenizer.ggml.tokens", &r->pieces, &v->n_pieces, err)))
 		return status;
 	if (!v->n_pieces)
-		return fail_vocab_key(r->model, "tokenizer.ggml.tokens", "missing", err);
+		return fail_vocab_key(r->gguf, "tokenizer.ggml.tokens", "missing", err);
 	status = read_numbers(r, "tokenizer.ggml.scores", GGUF_F32, &scores, err);
 	r->scores = scores;
 	if (!status)
@@ -183,35 +186,35 @@ static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
 	if ((status = read_id(r, "tokenizer.ggml.bos_token_id", &v->bos_id, err)) ||
 	    (status = read_id(r, "tokenizer.ggml.eos_token_id", &v->eos_id, err)) ||
 	    (status = read_id(r, "tokenizer.ggml.unknown_token_id", &v->unk_id, err)) ||
-	    (status = tern_gguf_get_bool(gguf, "tokenizer.ggml.add_bos_token", &v->add_bos, NULL, err)) ||
-	    (status = tern_gguf_get_bool(gguf, "tokenizer.ggml.add_eos_token", &v->add_eos, NULL, err)))
+	    (status = tern_gguf_get_bool(r->gguf, "tokenizer.ggml.add_bos_token", &v->add_bos, NULL, err)) ||
+	    (status = tern_gguf_get_bool(r->gguf, "tokenizer.ggml.add_eos_token", &v->add_eos, NULL, err)))
 		return status;
-	return tern_gguf_get_bool(gguf, "tokenizer.ggml.add_space_prefix", &v->add_space_prefix, NULL, err);
+	return tern_gguf_get_bool(r->gguf, "tokenizer.ggml.add_space_prefix", &v->add_space_prefix, NULL, err);
 }
 
 /* End tokens: those the file names, and whatever is spelled like one. */
-static enum tern_status find_end_tokens(struct tern_model *model, const struct reading *r, struct tern_error *err)
+static enum tern_status find_end_tokens(struct tern_text *text, const struct reading *r, struct tern_error *err)
 {
 	static const char *const keys[] = {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
 	static const char *const spellings[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>", "<end_of_turn>",
 	                                        "<|endoftext|>", "<|eom_id|>", "<EOT>",   "<｜end▁of▁sentence｜>"};
 	enum tern_status status;
 
-	if (!(model->is_end = tern_alloc(r->vocab.n_pieces, sizeof *model->is_end)))
+	if (!(text->is_end = tern_alloc(r->vocab.n_pieces, sizeof *text->is_end)))
 		return tern_fail_memory(err, r->vocab.n_pieces);
 	if (r->vocab.eos_id >= 0)
-		model->is_end[r->vocab.eos_id] = true;
+		text->is_end[r->vocab.eos_id] = true;
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		int32_t id = -1;
 		if ((status = read_id(r, keys[i], &id, err)))
 			return status;
 		if (id >= 0)
-			model->is_end[id] = true;
+			text->is_end[id] = true;
 	}
 	for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
-		int32_t id = tern_tokenizer_find(model->tokenizer, spellings[i], strlen(spellings[i]));
+		int32_t id = tern_tokenizer_find(text->tokenizer, spellings[i], strlen(spellings[i]));
 		if (id >= 0)
-			model->is_end[id] = true;
+			text->is_end[id] = true;
 	}
 	return TERN_OK;
 }
@@ -221,8 +224,9 @@ static enum tern_status unknown_chat_format(const char *name, struct tern_error 
 	char list[256] = "", quoted[TERN_QUOTE_SIZE];
 	size_t n = 0;
 
-	for (size_t i = 0; tern_chat_format_name(i); i++) {
-		int added = snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", tern_chat_format_name(i));
+	for (int f = TERN_CHAT_NONE + 1; f < TERN_CHAT_N_FORMATS; f++) {
+		const char *known = tern_chat_name((enum tern_chat_format)f);
+		int added = snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", known);
 		n = added > 0 && (size_t)added < sizeof list - n ? n + (size_t)added : sizeof list - 1;
 	}
 	return tern_fail(err, TERN_ERR_USAGE, "chat format '%s' is not known; tern knows %s",
@@ -230,7 +234,7 @@ static enum tern_status unknown_chat_format(const char *name, struct tern_error 
 }
 
 /* Takes the template under "tokenizer.chat_template" or that with a suffix, ".NAME", if there is one. */
-static enum tern_status try_template(struct tern_model *model, const struct reading *r, const char *suffix,
+static enum tern_status try_template(struct tern_text *text, const struct reading *r, const char *suffix,
                                      size_t n_suffix, struct tern_error *err)
 {
 	struct gguf_string source;
@@ -239,19 +243,20 @@ static enum tern_status try_template(struct tern_model *model, const struct read
 	bool found;
 
 	snprintf(key, sizeof key, "tokenizer.chat_template%.*s", (int)n_suffix, suffix);
-	enum tern_status status = tern_gguf_get_string(&model->gguf, key, &source, &found, err);
+	enum tern_status status = tern_gguf_get_string(r->gguf, key, &source, &found, err);
 	if (status || !found)
 		return status;
-	model->has_chat_template = true;
+	text->has_chat_template = true;
 	if (r->vocab.eos_id >= 0)
 		eos = r->pieces[r->vocab.eos_id];
-	model->chat_format = tern_chat_detect(source.bytes, source.length, eos.bytes, eos.length, r->vocab.n_pieces);
+	text->chat_format = tern_chat_detect(source.bytes, source.length, eos.bytes, eos.length, r->vocab.n_pieces);
+	text->chat_efforts = tern_chat_efforts_find(source.bytes, source.length);
 	return TERN_OK;
 }
 
 /* The one called `name`, or if that is NULL what the file's templates describe: that without a name, else "default",
  * else the first of the list that tern knows: models with several have others for tools and documents. */
-static enum tern_status find_chat_format(struct tern_model *model, const struct reading *r, const char *name,
+static enum tern_status find_chat_format(struct tern_text *text, const struct reading *r, const char *name,
                                          struct tern_error *err)
 {
 	const struct gguf_pair *names;
@@ -259,60 +264,66 @@ static enum tern_status find_chat_format(struct tern_model *model, const struct 
 	enum tern_status status;
 
 	if (name) {
-		model->has_chat_template = true;
-		model->chat_format = tern_chat_by_name(name);
-		return model->chat_format == TERN_CHAT_NONE ? unknown_chat_format(name, err) : TERN_OK;
+		text->has_chat_template = true;
+		text->chat_format = tern_chat_by_name(name);
+		text->chat_efforts = tern_chat_efforts_of_qwen38();
+		return text->chat_format == TERN_CHAT_NONE ? unknown_chat_format(name, err) : TERN_OK;
 	}
-	if ((status = try_template(model, r, "", 0, err)) || model->has_chat_template ||
-	    (status = try_template(model, r, ".default", 8, err)) || model->has_chat_template ||
-	    (status = tern_gguf_get_array(&model->gguf, "tokenizer.chat_templates", GGUF_STRING, &names, err)) ||
-	    !names)
+	if ((status = try_template(text, r, "", 0, err)) || text->has_chat_template ||
+	    (status = try_template(text, r, ".default", 8, err)) || text->has_chat_template ||
+	    (status = tern_gguf_get_array(r->gguf, "tokenizer.chat_templates", GGUF_STRING, &names, err)) || !names)
 		return status;
 	const uint8_t *cursor = names->value;
-	for (uint64_t i = 0; i < names->n_items && !model->chat_format && !status; i++) {
+	for (uint64_t i = 0; i < names->n_items && !text->chat_format && !status; i++) {
 		struct gguf_string listed = tern_gguf_next_string(&cursor);
 		if (listed.length > sizeof suffix - 2 || memchr(listed.bytes, 0, listed.length))
 			continue;
 		suffix[0] = '.';
 		memcpy(suffix + 1, listed.bytes, listed.length);
-		status = try_template(model, r, suffix, listed.length + 1, err);
+		status = try_template(text, r, suffix, listed.length + 1, err);
 	}
 	return status;
 }
 
 /* What ends an answer in the chat format: tokens, where the vocabulary has them. */
-static void add_chat_ends(struct tern_model *model)
+static void add_chat_ends(struct tern_text *text)
 {
 	size_t n_stops = 0;
 
-	for (const char *const *end = tern_chat_ends(model->chat_format); *end; end++) {
-		int32_t id = tern_tokenizer_find(model->tokenizer, *end, strlen(*end));
-		if (id >= 0 && tern_tokenizer_is_special(model->tokenizer, id))
-			model->is_end[id] = true;
+	for (const char *const *end = tern_chat_ends(text->chat_format); *end; end++) {
+		int32_t id = tern_tokenizer_find(text->tokenizer, *end, strlen(*end));
+		if (id >= 0 && tern_tokenizer_is_special(text->tokenizer, id))
+			text->is_end[id] = true;
 		else
-			model->chat_stops[n_stops++] = *end;
+			text->chat_stops[n_stops++] = *end;
 	}
 }
 
-enum tern_status tern_model_load_text(struct tern_model *model, const struct tern_model_options *options,
-                                      struct tern_error *err)
+enum tern_status tern_text_load(struct tern_text *text, const struct gguf *gguf,
+                                const struct tern_model_options *options, struct tern_error *err)
 {
-	int n_threads = options->n_threads ? options->n_threads : tern_default_threads();
-	struct reading r = {.model = model, .vocab.n_threads = n_threads};
+	int n_threads = options->n_threads ? options->n_threads : tern_threads_of_machine("");
+	struct reading r = {.gguf = gguf, .vocab.n_threads = n_threads};
 	enum tern_status status = read_vocab(&r, err);
 
 	if (!status)
-		status = tern_tokenizer_new(&model->tokenizer, &r.vocab, model->path, err);
+		status = tern_tokenizer_new(&text->tokenizer, &r.vocab, gguf->path, err);
 	if (!status)
-		status = find_end_tokens(model, &r, err);
-	model->bos_id = r.vocab.add_bos ? r.vocab.bos_id : -1;
+		status = find_end_tokens(text, &r, err);
+	text->bos_id = r.vocab.add_bos ? r.vocab.bos_id : -1;
 	if (!status)
-		status = find_chat_format(model, &r, options->chat_format, err);
+		status = find_chat_format(text, &r, options->chat_format, err);
 	if (!status)
-		add_chat_ends(model);
+		add_chat_ends(text);
 	tern_free(r.pieces);
 	tern_free(r.merges);
 	tern_free(r.scores);
 	tern_free(r.types);
 	return status;
+}
+
+void tern_text_free(struct tern_text *text)
+{
+	tern_free(text->is_end);
+	tern_tokenizer_free(text->tokenizer);
 }

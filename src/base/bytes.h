@@ -1,4 +1,4 @@
-/* Little-endian numbers at any address, and half-precision floats. */
+/* Bytes as numbers: little-endian loads at any address, half-precision floats, hexadecimal digits. */
 #ifndef TERN_BASE_BYTES_H
 #define TERN_BASE_BYTES_H
 
@@ -55,7 +55,7 @@ static inline float tern_f32_from_f16(uint16_t h)
 {
 	uint32_t sign = (uint32_t)(h & 0x8000) << 16;
 	uint32_t rest = (uint32_t)(h & 0x7fff) << 13;
-	if (rest >= 0x7c00u << 13) /* infinity and NaN; a NaN comes out quiet, as the F16C and NEON instructions do */
+	if (rest >= 0x7c00u << 13) /* infinity and NaN; a NaN becomes quiet, as with F16C and NEON instructions */
 		return tern_f32_from_bits(sign | (rest + (112u << 23) + (112u << 23)) |
 		                          (rest > 0x7c00u << 13 ? 1u << 22 : 0));
 	if (rest >= 0x0400u << 13) /* normal: rebias the exponent from 15 to 127 */
@@ -71,7 +71,7 @@ static inline uint16_t tern_f16_from_f32(float f)
 	uint32_t sign = (bits >> 16) & 0x8000, rest = bits & 0x7fffffff;
 	if (rest > 0x7f800000)
 		return (uint16_t)(sign | 0x7e00 | ((rest >> 13) & 0x3ff));
-	if (rest >= 0x477ff000) /* 65520: halfway from the largest half to the next step */
+	if (rest >= 0x477ff000) /* 65520, halfway between the largest half and the next step */
 		return (uint16_t)(sign | 0x7c00);
 	if (rest < 0x38800000) { /* below 2^-14: subnormal; adding 0.5 lets the FPU round to units of 2^-24 */
 		uint32_t rounded = tern_bits_from_f32(tern_f32_from_bits(rest) + 0.5f) - 0x3f000000;
@@ -79,6 +79,13 @@ static inline uint16_t tern_f16_from_f32(float f)
 	}
 	rest += 0x0fff + ((rest >> 13) & 1);
 	return (uint16_t)(sign | ((rest - (112u << 23)) >> 13));
+}
+
+/* The value of a hexadecimal digit, or -1. */
+static inline int tern_hex_digit(char c)
+{
+	char lower = (char)(c | 0x20);
+	return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 #endif

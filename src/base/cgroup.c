@@ -1,7 +1,6 @@
-/* /proc/self/cgroup names the group of each hierarchy, "ID:CONTROLLERS:GROUP" (no controllers: version 2). Its limits
- * are files in /sys/fs/cgroup/GROUP, or /sys/fs/cgroup/CONTROLLER/GROUP for version 1. Inside a container the group
- * may be named as the host sees it, which is then no directory here; going up to the hierarchy's root finds the
- * container's own limits. */
+/* /proc/self/cgroup has a line "ID:CONTROLLERS:GROUP" for each hierarchy; version 2 has no controllers. The limits are
+ * files in /sys/fs/cgroup/GROUP (version 2) or /sys/fs/cgroup/CONTROLLER/GROUP (version 1). Inside a container GROUP
+ * may be the host's name, which is not a directory here; the container's own limits are then those of the root. */
 #include "base/cgroup.h"
 
 #include "base/sysfs.h"
@@ -14,10 +13,9 @@ enum {
 	GROUP_SIZE = 2048
 };
 
-/* The limit of one group is brought into *limit if it is lower. */
+/* Lowers *limit to the limit of one group. */
 typedef void lower_limit(void *limit, const char *root, const char *directory, bool is_v2);
 
-/* A number in a file of a group's directory. */
 static long long number_in(const char *root, const char *directory, const char *name, long long fallback)
 {
 	char path[GROUP_SIZE + 64];
@@ -36,7 +34,7 @@ static bool lists(const char *names, const char *name)
 	return false;
 }
 
-/* The group and all that enclose it, up to its hierarchy's root. */
+/* Visits a group and all groups around it, up to the root of the hierarchy. */
 static void visit_upwards(const char *root, const char *controller, const char *group, lower_limit *lower, void *limit)
 {
 	char directory[GROUP_SIZE];
@@ -75,8 +73,8 @@ static void visit_groups(const char *root, const char *controller, lower_limit *
 		fclose(file);
 }
 
-/* Version 2: "max 100000" or "150000 100000", microseconds of CPU in microseconds of time. Version 1: two files, the
- * first -1 for no limit. */
+/* Version 2: "150000 100000" is microseconds of CPU per microseconds of time; "max 100000" is no limit. Version 1 has a
+ * file for each number; -1 is no limit. */
 static void lower_cpus(void *limit, const char *root, const char *directory, bool is_v2)
 {
 	long long quota = -1, period = 100000;
@@ -106,7 +104,7 @@ int tern_cgroup_cpus(const char *root)
 	return cpus;
 }
 
-/* Bytes of memory.stat that cache files and can be dropped: pages of a model that is mapped, above all. */
+/* Bytes of the group that cache files and can be dropped, above all those of mapped models. */
 static long long cached_bytes(const char *root, const char *directory, bool is_v2)
 {
 	char path[GROUP_SIZE + 64], name[64];
@@ -116,7 +114,7 @@ static long long cached_bytes(const char *root, const char *directory, bool is_v
 	FILE *file = tern_sysfs_open(root, path);
 	if (!file)
 		return 0;
-	while (fscanf(file, "%63s %lld", name, &bytes) == 2) /* "total_": with the groups inside, as version 2 has it */
+	while (fscanf(file, "%63s %lld", name, &bytes) == 2) /* "total_" includes inner groups; version 2 always does */
 		if (!strcmp(name, is_v2 ? "active_file" : "total_active_file") ||
 		    !strcmp(name, is_v2 ? "inactive_file" : "total_inactive_file"))
 			sum += bytes;
@@ -126,7 +124,7 @@ static long long cached_bytes(const char *root, const char *directory, bool is_v
 
 static void lower_memory(void *limit, const char *root, const char *directory, bool is_v2)
 {
-	/* "max" is no number, and no limit. */
+	/* "max" is no limit; it is read as -1. */
 	long long most = number_in(root, directory, is_v2 ? "memory.max" : "memory.limit_in_bytes", -1);
 	uint64_t *left = limit;
 

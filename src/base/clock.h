@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Nanoseconds of a clock that only goes forward. */
+/* Nanoseconds of a clock that never goes back. */
 static inline uint64_t tern_clock_ns(void)
 {
 	struct timespec now;

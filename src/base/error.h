@@ -1,13 +1,13 @@
-/* Errors as values: filling the caller's struct tern_error. Gives tern_fail() and tern_quote(). */
+/* Errors as values: functions that fill the caller's struct tern_error. */
 #ifndef TERN_BASE_ERROR_H
 #define TERN_BASE_ERROR_H
 
 #include <stddef.h>
 #include <tern.h>
 
-/* Writes the message into err (which may be NULL) and returns status, so that a caller can say
- * `return tern_fail(err, TERN_ERR_FILE, "%s: byte %zu: ...", path, at);`.
- * Message form: FILE: WHERE: WHAT, one line, no trailing newline. A message that would not fit is cut. */
+/* Writes the message into err (which may be NULL) and returns status, for
+ *     return tern_fail(err, TERN_ERR_FILE, "%s: byte %zu: ...", path, at);
+ * A message is one line, FILE: WHERE: WHAT, without a newline. If it is too long, it is cut. */
 enum tern_status tern_fail(struct tern_error *err, enum tern_status status, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
@@ -19,8 +19,8 @@ enum {
 	TERN_QUOTE_SIZE = 64 * 4 + 4
 };
 
-/* Copies n bytes that came from a file into out for use in a message: printable ASCII as it is, anything
- * else as \xHH, cut after 64 source bytes with "...". Returns out. */
+/* Makes n bytes from a file safe for a message: everything but printable ASCII becomes \xHH, and "..." replaces what
+ * follows byte 64. Returns out. */
 const char *tern_quote(char out[TERN_QUOTE_SIZE], const char *bytes, size_t n);
 
 #endif

@@ -2,11 +2,11 @@
 
 #include <math.h>
 
-/* ln 2 and pi/2 in pieces: a whole number below 2^20 times any but the last is exact. */
+/* ln 2 and pi/2 as sums. A whole number below 2^20 times any part but the last is exact. */
 static const double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
 static const double half_pi_1 = 0x1.921fb544p+0, half_pi_2 = 0x1.0b4611a6p-34, half_pi_3 = 0x1.3198a2e037073p-69;
 
-/* x = n ln 2 + r, |r| <= 0.35; the Taylor series of exp(r) to r^14 (the rest is below 1e-18); times 2^n. */
+/* x = n ln 2 + r, |r| <= 0.35. exp(r) is its Taylor series up to r^14 (the rest is below 1e-18), times 2^n. */
 double tern_exp_f64(double x)
 {
 	double n = rint(x * 1.4426950408889634);
@@ -34,7 +34,7 @@ double tern_log_f64(double x)
 	return (2.0 * t * sum + exponent * ln2_low) + exponent * ln2_high;
 }
 
-/* x = k pi/2 + r, |r| <= pi/4; Taylor series to r^17 and r^18; the quadrant k mod 4 says which is which. */
+/* x = k pi/2 + r, |r| <= pi/4; Taylor series up to r^17 and r^18. The quadrant k mod 4 selects sign and series. */
 void tern_sincos_f64(double x, double *sine, double *cosine)
 {
 	double k = rint(x * 0.6366197723675814);

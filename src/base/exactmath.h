@@ -1,6 +1,6 @@
-/* Elementary functions in double precision whose results are the same on every machine, which libm's are not (they
- * differ between C libraries, and between CPUs with and without fused multiply-add). Plain IEEE operations only.
- * Good to about 1e-15 relative; used for tables, not in inner loops. */
+/* Elementary functions in double precision that give the same bits on every machine, because they use only plain IEEE
+ * operations. libm's results differ between C libraries, and between CPUs with and without fused multiply-add.
+ * The relative error is about 1e-15. They are for tables, not for inner loops. */
 #ifndef TERN_BASE_EXACTMATH_H
 #define TERN_BASE_EXACTMATH_H
 
@@ -11,7 +11,7 @@ double tern_exp_f64(double x);
 double tern_log_f64(double x);
 
 /* Sine and cosine of x radians, |x| < 1e9. The absolute error is below 1e-15 up to |x| = 1.6e6 and below 1e-16 |x| from
- * there on, about what rounding x has already cost. */
+ * there on, about the error of rounding x itself. */
 void tern_sincos_f64(double x, double *sine, double *cosine);
 
 #endif

@@ -1,5 +1,4 @@
-/* Files: opening (mapped or read), reading to the end, and writing so that a finished file appears all at once.
- * Every system call is repeated when a signal interrupts it and goes on after a short count. */
+/* Every system call is repeated when a signal interrupts it, and continued after a short count. */
 #if defined(__linux__) && !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE /* madvise */
 #endif
@@ -10,8 +9,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +65,7 @@ static ssize_t read_some(int fd, void *to, size_t n)
 	return got;
 }
 
-/* Writes all n bytes; on failure errno tells why. */
+/* Writes all n bytes. On failure errno says why. */
 static bool write_whole(int fd, const uint8_t *from, size_t n)
 {
 	while (n > 0) {
@@ -82,7 +84,7 @@ static bool write_whole(int fd, const uint8_t *from, size_t n)
 	return true;
 }
 
-/* File systems that cannot sync say EINVAL or ENOTSUP; they keep data as safely as they can. */
+/* EINVAL and ENOTSUP mean that this file system cannot sync, which is no error. */
 static bool sync_file(int fd)
 {
 	int result;
@@ -95,7 +97,7 @@ static bool sync_file(int fd)
 	return result == 0 || errno == EINVAL || errno == ENOTSUP;
 }
 
-/* What a file that is not a regular one is, for messages. */
+/* The kind of a file that is not a regular one, for messages. */
 static const char *kind_of(mode_t mode)
 {
 	if (S_ISDIR(mode))
@@ -107,14 +109,14 @@ static const char *kind_of(mode_t mode)
 	return "a device";
 }
 
-/* Too few descriptors or too little memory is not the fault of the file. */
+/* Running out of descriptors or memory is not the fault of the file. */
 static enum tern_status open_failure(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOMEM ? TERN_ERR_FAILED : TERN_ERR_FILE;
 }
 
-/* Opens a regular file for reading and tells its size. The kind is looked at before opening, because opening a
- * pipe waits and opening a device may do things, and again after, because the name may mean something else by then. */
+/* Opens a regular file for reading. Its kind is checked before opening, because opening a pipe waits and opening a
+ * device may have effects, and again after, because the name may have changed its meaning in between. */
 static enum tern_status open_regular(const char *path, int *fd, size_t *size, struct tern_error *err)
 {
 	struct stat st;
@@ -176,7 +178,7 @@ enum tern_status tern_file_open(struct tern_file *file, const char *path, bool m
 	memset(file, 0, sizeof *file);
 	if ((status = open_regular(path, &fd, &size, err)))
 		return status;
-	/* Nothing can be mapped of an empty file, and some file systems cannot map at all: such files are read. */
+	/* Empty files and files of some file systems cannot be mapped; they are read. */
 	if (map && size > 0 && !injected_failure())
 		mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	if (mapped != MAP_FAILED) {
@@ -214,7 +216,7 @@ void tern_file_release(const struct tern_file *file, const uint8_t *at, size_t n
 #endif
 }
 
-/* Reads to the end; `expected` is how many bytes there may be, so that a file of known size is allocated once. */
+/* Reads to the end. `expected` is the likely number of bytes, so that one allocation suffices. */
 static enum tern_status read_to_end(int fd, const char *name, size_t expected, size_t limit, uint8_t **bytes,
                                     size_t *n_bytes, struct tern_error *err)
 {
@@ -227,7 +229,7 @@ static enum tern_status read_to_end(int fd, const char *name, size_t expected, s
 	if (expected > limit)
 		return tern_fail(err, TERN_ERR_FILE, "%s: longer than %zu bytes", name, limit);
 	do {
-		/* One byte for the NUL, and at least one to find the end or one byte too many. */
+		/* Room for the NUL, and for at least one byte, which shows the end or that there is too much. */
 		size_t needed = n < expected ? expected + 2 : n + 2;
 		if (!tern_grow(&block, &capacity, needed, 1)) {
 			tern_free(block);
@@ -273,7 +275,7 @@ enum tern_status tern_read_file(const char *path, size_t limit, uint8_t **bytes,
 	return status;
 }
 
-/* Whether `path` may be written to. *mode receives the permissions of the file that will be replaced, or 0. */
+/* Whether `path` may be written to. *mode is set to the permissions of the file to be replaced, or 0. */
 static enum tern_status check_target(const char *path, bool overwrite, mode_t *mode, struct tern_error *err)
 {
 	struct stat st;
@@ -310,6 +312,39 @@ static int create_temp(const char *path, char *temp_path, size_t temp_size)
 	return fd;
 }
 
+/* The process that a temporary file of `base` belongs to, by its name: BASE.PID-N.tmp; 0 if it is none. */
+static pid_t temp_owner(const char *name, const char *base)
+{
+	size_t n_base = strlen(base);
+	char *end;
+
+	if (strncmp(name, base, n_base) != 0 || name[n_base] != '.')
+		return 0;
+	long pid = strtol(name + n_base + 1, &end, 10);
+	if (*end != '-' || pid <= 0 || pid > INT_MAX)
+		return 0;
+	strtol(end + 1, &end, 10);
+	return strcmp(end, ".tmp") == 0 ? (pid_t)pid : 0;
+}
+
+/* Removes what processes that were killed left of `path`. Failures are no errors: such files only take up space. */
+static void remove_abandoned(char *path)
+{
+	char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, first = *base;
+	const struct dirent *entry;
+
+	*base = 0; /* "/x" -> "/", "a/x" -> "a/" */
+	DIR *directory = opendir(slash ? path : ".");
+	*base = first;
+	while (directory && (entry = readdir(directory))) {
+		pid_t owner = temp_owner(entry->d_name, base);
+		if (owner && kill(owner, 0) != 0 && errno == ESRCH)
+			(void)unlinkat(dirfd(directory), entry->d_name, 0);
+	}
+	if (directory)
+		closedir(directory);
+}
+
 enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, bool overwrite, struct tern_error *err)
 {
 	enum tern_status status;
@@ -329,6 +364,7 @@ enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, b
 		return tern_fail_memory(err, BUFFER_SIZE);
 	}
 	memcpy(out->path, path, length + 1);
+	remove_abandoned(out->path);
 	out->fd = create_temp(path, temp_path, temp_size);
 	if (out->fd < 0) {
 		status = tern_fail(err, TERN_ERR_FAILED, "%s: cannot create %s: %s", path, temp_path, strerror(errno));
@@ -337,7 +373,7 @@ enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, b
 		return status;
 	}
 	out->temp_path = temp_path;
-	/* Who replaces a private file wants a private one. Not every file system has permissions: no error. */
+	/* A private file stays private. Not every file system has permissions, so a failure is no error. */
 	if (mode)
 		(void)fchmod(out->fd, mode);
 	return TERN_OK;
@@ -353,7 +389,7 @@ enum tern_status tern_outfile_check_space(const struct tern_outfile *out, uint64
 	struct statvfs fs;
 	uint64_t n_free;
 
-	/* Some file systems do not know their size; then writing will tell. */
+	/* Some file systems do not know their size; writing will show whether it suffices. */
 	if (injected_failure() || fstatvfs(out->fd, &fs) != 0 || fs.f_blocks == 0)
 		return TERN_OK;
 	if (!tern_mul_u64((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &n_free) || n_bytes <= n_free)
@@ -385,20 +421,15 @@ enum tern_status tern_outfile_write(struct tern_outfile *out, const void *bytes,
 	return TERN_OK;
 }
 
-/* Makes the new name last through a power cut. Failing is no error: the bytes are safe and either the old file or
- * the new one is there, whole. */
+/* Makes the rename survive a power cut. A failure is no error: even then either the old or the new file is there,
+ * complete. */
 static void sync_directory_of(char *path)
 {
-	char *slash = strrchr(path, '/');
-	char after = 0;
+	char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, first = *base;
 
-	if (slash) {
-		after = slash[1]; /* "/x" -> "/", "a/x" -> "a/" */
-		slash[1] = 0;
-	}
+	*base = 0; /* as in remove_abandoned() */
 	int fd = open_file(slash ? path : ".", O_RDONLY);
-	if (slash)
-		slash[1] = after;
+	*base = first;
 	if (fd >= 0) {
 		sync_file(fd);
 		close(fd);
@@ -429,7 +460,7 @@ enum tern_status tern_outfile_commit(struct tern_outfile *out, struct tern_error
 
 void tern_outfile_abort(struct tern_outfile *out)
 {
-	if (out->path && out->fd >= 0) /* a struct of zeroes owns no descriptor 0 */
+	if (out->path && out->fd >= 0) /* a zeroed struct does not own descriptor 0 */
 		close(out->fd);
 	if (out->temp_path)
 		unlink(out->temp_path);

@@ -1,6 +1,6 @@
-/* Hashes for tables whose keys come from files, under a random key, so that nobody can prepare a file whose names all
- * collide: SipHash-1-3 (Aumasson and Bernstein, 2012) for bytes, multiply-shift (Dietzfelbinger et al., 1997) for
- * numbers. */
+/* Hashes for tables whose keys come from files. They depend on a random key, so that nobody can write a file whose
+ * names all collide. Bytes: SipHash-1-3 (Aumasson and Bernstein, 2012). Numbers: multiply-shift (Dietzfelbinger et al.,
+ * 1997). */
 #ifndef TERN_BASE_HASH_H
 #define TERN_BASE_HASH_H
 
@@ -22,7 +22,7 @@ static inline uint64_t tern_hash_mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* A key that differs from run to run. It need not resist an attacker who watches, only one who wrote a file. */
+/* A key that differs from run to run. It protects against the author of a file, not against one who can observe us. */
 static inline struct tern_hash_key tern_hash_new_key(const void *somewhere)
 {
 	uint64_t seed = tern_clock_ns() ^ (uint64_t)(uintptr_t)somewhere << 16;
@@ -45,7 +45,7 @@ static inline void tern_hash_round(uint64_t v[4])
 	v[2] = tern_hash_rotate(v[2], 32);
 }
 
-/* n bytes to 64 bits. */
+/* Hashes n bytes to 64 bits. */
 static inline uint64_t tern_hash_bytes(struct tern_hash_key key, const char *bytes, size_t n)
 {
 	uint64_t v[4] = {key.k0 ^ 0x736f6d6570736575u, key.k1 ^ 0x646f72616e646f6du, key.k0 ^ 0x6c7967656e657261u,
@@ -71,7 +71,17 @@ static inline uint64_t tern_hash_bytes(struct tern_hash_key key, const char *byt
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* A number to `bits` (1 to 63) bits: two that differ collide with a probability of at most 2 in 2^bits. */
+/* The exponent of the smallest power of two that holds n entries at two thirds full: the size of a hash table. */
+static inline int tern_hash_table_bits(size_t n)
+{
+	int bits = 4;
+
+	while (((size_t)1 << bits) / 3 < n / 2 + 1)
+		bits++;
+	return bits;
+}
+
+/* Hashes a number to `bits` (1 to 63) bits. Two numbers collide with a probability of at most 2 in 2^bits. */
 static inline size_t tern_hash_u64(struct tern_hash_key key, uint64_t x, int bits)
 {
 	return (size_t)(x * (key.k0 | 1) >> (64 - bits));

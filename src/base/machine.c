@@ -12,7 +12,6 @@
 
 #include <tern.h>
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -31,8 +30,8 @@ static long long cpu_number(const char *root, int cpu, const char *what, long lo
 	return tern_sysfs_number(root, path, fallback);
 }
 
-/* Intel CPUs with two kinds of cores list the fast ones, "0-7,16", whatever their clocks. If there is such a list,
- * takes all others out of the set. */
+/* Linux lists the fast cores of Intel CPUs with two kinds of cores, as in "0-7,16"; their clocks need not differ. If
+ * there is such a list, removes all other CPUs from the set. */
 static void keep_performance_cores(const char *root, cpu_set_t *set)
 {
 	FILE *file = tern_sysfs_open(root, "/sys/devices/cpu_core/cpus");
@@ -53,12 +52,12 @@ static void keep_performance_cores(const char *root, cpu_set_t *set)
 	if (file)
 		fclose(file);
 	CPU_AND(&listed, &listed, set);
-	if (CPU_COUNT(&listed)) /* a process may be confined to the slow ones */
+	if (CPU_COUNT(&listed)) /* none: the process may only use slow ones */
 		*set = listed;
 }
 
-/* One thread for each physical core that may be used and is about as fast as the fastest: hyperthreads share the
- * multipliers, and a core below 3/4 of the best clock or capacity would only keep the others waiting. */
+/* The physical cores that this process may use and that are about as fast as the fastest. Hyperthreads share the
+ * multipliers of a core. For a core below 3/4 of the best clock or capacity the others would wait. */
 static int count_fast_cores(const char *root)
 {
 	cpu_set_t allowed;
@@ -72,7 +71,7 @@ static int count_fast_cores(const char *root)
 		speed[cpu] = -1;
 		if (!CPU_ISSET((size_t)cpu, &allowed))
 			continue;
-		/* Of the hyperthreads of a core the first one counts, if it is allowed. */
+		/* Of the hyperthreads of a core only the first counts, if it is allowed. */
 		long long first = cpu_number(root, cpu, "topology/thread_siblings_list", cpu);
 		if (first != cpu && first >= 0 && first < MAX_CPUS && CPU_ISSET((size_t)first, &allowed))
 			continue;
@@ -87,7 +86,7 @@ static int count_fast_cores(const char *root)
 	return n < quota ? n : quota;
 }
 
-/* The number behind "MemAvailable:", in bytes. */
+/* "MemAvailable:" in bytes. */
 static uint64_t system_memory(void)
 {
 	FILE *file = tern_sysfs_open("", "/proc/meminfo");
@@ -127,7 +126,7 @@ static int count_fast_cores(const char *root)
 	return n > 0 ? n : sysctl_int("hw.physicalcpu");
 }
 
-/* macOS does not say what is available; it compresses and swaps, so all there is has to be the bound. */
+/* macOS compresses and swaps, and does not say how much is available: the bound is all memory. */
 uint64_t tern_available_memory(void)
 {
 	uint64_t bytes = 0;
@@ -145,6 +144,17 @@ static int count_fast_cores(const char *root)
 uint64_t tern_available_memory(void) { return UINT64_MAX; }
 #endif
 
+enum tern_status tern_check_memory(const char *what, uint64_t n_bytes, bool overcommits, struct tern_error *err)
+{
+	uint64_t available = overcommits ? UINT64_MAX : tern_available_memory();
+
+	if (n_bytes <= available)
+		return TERN_OK;
+	return tern_fail(err, TERN_ERR_FAILED,
+	                 "%s needs %llu MiB of memory, %llu MiB are available; overcommit tries it all the same", what,
+	                 (unsigned long long)(n_bytes >> 20), (unsigned long long)(available >> 20));
+}
+
 int tern_threads_of_machine(const char *root)
 {
 	int n = count_fast_cores(root);
@@ -152,8 +162,6 @@ int tern_threads_of_machine(const char *root)
 		n = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	return n < 1 ? 1 : n;
 }
-
-int tern_default_threads(void) { return tern_threads_of_machine(""); }
 
 uint64_t tern_resident_memory(void)
 {

@@ -1,19 +1,25 @@
-/* What this machine has to offer. tern_default_threads(), declared in tern.h, is here too. */
+/* The memory and cores of this machine. */
 #ifndef TERN_BASE_MACHINE_H
 #define TERN_BASE_MACHINE_H
 
+#include "base/error.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Bytes of memory that a process may still use without others being pushed out: what the system calls available,
- * within the limits of the control groups it is in. UINT64_MAX if the system does not say. */
+/* Bytes that the system calls available, within the limits of this process's control groups. UINT64_MAX if unknown. */
 uint64_t tern_available_memory(void);
 
-/* Bytes of memory that this process has in use, pages of mapped files among them; on systems that only tell the most
- * there was so far, that. 0 if unknown. */
+/* TERN_ERR_FAILED, "WHAT needs N MiB of memory, M MiB are available", if there is less than n_bytes: systems that
+ * overcommit would kill the process later instead of refusing now. With `overcommits` all is well. */
+enum tern_status tern_check_memory(const char *what, uint64_t n_bytes, bool overcommits, struct tern_error *err);
+
+/* Bytes of memory that this process uses, including pages of mapped files. Outside Linux, the most it ever used. 0 if
+ * unknown. */
 uint64_t tern_resident_memory(void);
 
-/* tern_default_threads(), of the machine that the /proc and /sys below a directory describe (Linux; see sysfs.h). The
- * affinity mask is always this process's own. */
+/* Threads that suit a machine: its fast physical cores, within the affinity mask and the cgroup's quota. root: "", or a
+ * directory with another /proc and /sys (Linux; see sysfs.h); the affinity mask is always this process's own. */
 int tern_threads_of_machine(const char *root);
 
 #endif

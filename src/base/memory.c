@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #if defined(MADV_HUGEPAGE) && !defined(MADV_COLLAPSE)
-#define MADV_COLLAPSE 25 /* Linux 6.1, newer than some C libraries; an older Linux refuses it */
+#define MADV_COLLAPSE 25 /* since Linux 6.1; older ones refuse it */
 #endif
 
 #ifdef TERN_FAIL_ALLOC
@@ -31,7 +31,7 @@ void *tern_alloc(size_t n_items, size_t item_size)
 	return calloc(n_items ? n_items : 1, item_size ? item_size : 1);
 }
 
-/* Not zeroed, NULL on failure. alignment: a power of two, at least 64; the size is rounded up to whole cache lines. */
+/* Not zeroed; NULL on failure. alignment: a power of two, at least 64. */
 static void *alloc_at(size_t alignment, size_t n_items, size_t item_size, size_t *n_bytes)
 {
 	void *block;
@@ -64,7 +64,7 @@ void *tern_alloc_huge(size_t n_items, size_t item_size)
 #if defined(MADV_HUGEPAGE)
 	size_t n_bytes;
 	if (block && tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= TERN_HUGE_PAGE)
-		(void)madvise(block, n_bytes, MADV_HUGEPAGE); /* no error: then they are small */
+		(void)madvise(block, n_bytes, MADV_HUGEPAGE); /* if this fails, the pages are small */
 #endif
 	return block;
 }
@@ -72,7 +72,7 @@ void *tern_alloc_huge(size_t n_items, size_t item_size)
 void tern_make_huge(void *page)
 {
 #if defined(MADV_HUGEPAGE)
-	if (madvise(page, TERN_HUGE_PAGE, MADV_COLLAPSE) != 0)      /* at once */
+	if (madvise(page, TERN_HUGE_PAGE, MADV_COLLAPSE) != 0)      /* now */
 		(void)madvise(page, TERN_HUGE_PAGE, MADV_HUGEPAGE); /* or when the system has time */
 #else
 	(void)page;

@@ -8,7 +8,7 @@ static void merge(const uint32_t *from, size_t mid, size_t n, uint32_t *to,
 {
 	size_t left = 0, right = mid;
 
-	if (mid == n || compare(context, from[mid - 1], from[mid]) <= 0) { /* in order already, as in most files */
+	if (mid == n || compare(context, from[mid - 1], from[mid]) <= 0) { /* already in order, as in most files */
 		memcpy(to, from, n * sizeof *to);
 		return;
 	}

@@ -1,11 +1,10 @@
-/* Numbers in the small files of Linux' /proc and /sys. `root` is put before the path: "" but in tests, which bring a
- * tree of their own. */
+/* The small files of Linux' /proc and /sys. `root` goes before the path: "", or a tree of files that a test made. */
 #ifndef TERN_BASE_SYSFS_H
 #define TERN_BASE_SYSFS_H
 
 #include <stdio.h>
 
-/* Longer paths are taken for absent. */
+/* Longer paths count as absent. */
 enum {
 	TERN_SYSFS_PATH_SIZE = 4096
 };
@@ -18,7 +17,7 @@ static inline FILE *tern_sysfs_open(const char *root, const char *path)
 	return length > 0 && (size_t)length < sizeof whole ? fopen(whole, "r") : NULL;
 }
 
-/* The whole number a file begins with, or fallback. */
+/* The whole number at the beginning of a file, or fallback. */
 static inline long long tern_sysfs_number(const char *root, const char *path, long long fallback)
 {
 	FILE *file = tern_sysfs_open(root, path);

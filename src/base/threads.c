@@ -1,8 +1,7 @@
 /* How a run works: the caller publishes task, context and every worker's range of chunks, then raises `generation`.
- * Workers wait for the generation to change, first spinning, then asleep on a condition variable; each takes the chunks
- * of its own range in order, so that what memory was asked for ahead is what comes next, and then those that others
- * have left; then it counts itself out. The caller returns when all workers are out, so nothing of one run can be seen
- * in the next. */
+ * Workers wait for the generation to change, first spinning, then asleep on a condition variable. Each takes the chunks
+ * of its own range in order, so that a kernel may prefetch beyond the end of its chunk, then those that others have
+ * left, and counts itself out. The caller returns when all workers are out, so no run overlaps the next. */
 #include "base/threads.h"
 
 #include "base/cache.h"
@@ -26,14 +25,7 @@
 /* Some tens of microseconds: longer than the gaps between the steps of one token, far below what a person notices as
  * load while a prompt is idle. */
 enum {
-	SPIN_ROUNDS = 2000,
-	AHEAD_STEP = 8 * TERN_CACHE_LINE, /* asked for in one of those rounds */
-};
-
-/* Bytes that memory can be asked for. */
-struct ahead {
-	const char *bytes;
-	size_t n_bytes;
+	SPIN_ROUNDS = 2000
 };
 
 struct tern_pool {
@@ -46,14 +38,13 @@ struct tern_pool {
 
 		_Alignas(TERN_CACHE_LINE) struct tern_pool *pool;
 		int index;
-		struct ahead next_ahead; /* the caller's: as of the next run */
-		struct ahead ahead[2];   /* [generation % 2], so that the one in use does not change */
-		struct ahead asked;      /* the worker's: what it last began to ask for, */
-		size_t n_asked;          /* and how far it came */
-	} * workers;                     /* [n_threads], the caller is the first */
+	} * workers; /* [n_threads], the caller is the first */
 
 	tern_task task;
 	void *context;
+
+	_Atomic(tern_idle) idle; /* or NULL; set after idle_context */
+	void *idle_context;
 
 	/* Written by all threads: each on a cache line of its own. */
 	_Alignas(TERN_CACHE_LINE) atomic_int n_working; /* workers not yet out of the current run */
@@ -77,26 +68,13 @@ static void take_chunks(struct tern_pool *pool, int worker)
 	}
 }
 
-static void begin_ahead(struct worker *self, unsigned generation)
+/* One round of spinning. */
+static void idle(struct tern_pool *pool, int worker)
 {
-	const struct ahead *ahead = &self->ahead[generation % 2];
+	tern_idle step = atomic_load_explicit(&pool->idle, memory_order_acquire);
 
-	if (ahead->bytes == self->asked.bytes)
-		return;
-	self->asked = *ahead;
-	self->n_asked = 0;
-}
-
-/* What a thread does instead of nothing, for less than a microsecond. */
-static void idle(struct worker *self)
-{
-	if (self->n_asked >= self->asked.n_bytes) {
+	if (!step || !step(pool->idle_context, worker))
 		SPIN_PAUSE();
-		return;
-	}
-	for (size_t i = 0; i < AHEAD_STEP; i += TERN_CACHE_LINE)
-		__builtin_prefetch(self->asked.bytes + self->n_asked + i, 0, TERN_TO_SECOND_CACHE);
-	self->n_asked += AHEAD_STEP;
 }
 
 /* Returns the generation that follows `seen`. */
@@ -108,7 +86,7 @@ static unsigned wait_for_run(struct worker *self, unsigned seen)
 	for (int i = 0; i < SPIN_ROUNDS; i++) {
 		if ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) != seen)
 			return now;
-		idle(self);
+		idle(pool, self->index);
 	}
 	pthread_mutex_lock(&pool->mutex);
 	pool->n_asleep++;
@@ -130,7 +108,6 @@ static void *worker_main(void *argument)
 		if (atomic_load_explicit(&pool->stopping, memory_order_relaxed))
 			return NULL;
 		take_chunks(pool, self->index);
-		begin_ahead(self, generation);
 		if (atomic_fetch_sub_explicit(&pool->n_working, 1, memory_order_acq_rel) == 1) {
 			pthread_mutex_lock(&pool->mutex);
 			if (pool->caller_asleep)
@@ -155,7 +132,7 @@ static void wait_for_workers(struct tern_pool *pool)
 	for (int i = 0; i < SPIN_ROUNDS; i++) {
 		if (atomic_load_explicit(&pool->n_working, memory_order_acquire) == 0)
 			return;
-		idle(&pool->workers[0]);
+		idle(pool, 0);
 	}
 	pthread_mutex_lock(&pool->mutex);
 	pool->caller_asleep = true;
@@ -174,18 +151,15 @@ void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t
 	}
 	pool->task = task;
 	pool->context = context;
-	unsigned generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
 	for (int i = 0; i < pool->n_threads; i++) {
 		struct worker *worker = &pool->workers[i];
 		atomic_store_explicit(&worker->next_chunk, tern_pool_first_chunk(pool, i, n_chunks),
 		                      memory_order_relaxed);
 		worker->end_chunk = tern_pool_first_chunk(pool, i + 1, n_chunks);
-		worker->ahead[generation % 2] = worker->next_ahead;
 	}
 	atomic_store_explicit(&pool->n_working, pool->n_threads - 1, memory_order_relaxed);
 	publish(pool);
 	take_chunks(pool, 0);
-	begin_ahead(&pool->workers[0], generation);
 	wait_for_workers(pool);
 }
 
@@ -195,15 +169,14 @@ size_t tern_pool_first_chunk(const struct tern_pool *pool, int worker, size_t n_
 	return n_chunks / n * i + n_chunks % n * i / n;
 }
 
-void tern_pool_look_ahead(struct tern_pool *pool, int worker, const void *bytes, size_t n_bytes)
+void tern_pool_on_idle(struct tern_pool *pool, tern_idle step, void *context)
 {
-	pool->workers[worker].next_ahead = (struct ahead){bytes, n_bytes};
+	pool->idle_context = context;
+	atomic_store_explicit(&pool->idle, step, memory_order_release);
 }
 
-const void *tern_pool_ahead(const struct tern_pool *pool, int worker) { return pool->workers[worker].next_ahead.bytes; }
-
-/* Starts workers until one is refused. They leave signals to the threads of the program, but for those that a thread
- * brings upon itself (a page of a mapped file that cannot be read), whose handlers would else be passed over. */
+/* Starts workers until one is refused. They block all signals but those that a thread raises itself (by reading a page
+ * of a mapped file that is gone, for example): blocked, these would kill the process without calling its handler. */
 static void start_workers(struct tern_pool *pool, size_t n_workers)
 {
 	static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT, SIGTRAP};

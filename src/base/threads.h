@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct tern_pool;
@@ -25,12 +26,11 @@ void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t
 /* The chunk that a worker begins with in a run of n_chunks; for the worker behind the last one, n_chunks. */
 size_t tern_pool_first_chunk(const struct tern_pool *pool, int worker, size_t n_chunks);
 
-/* From the end of its part in the next run on, while it waits for others, a worker asks memory for these bytes, which a
- * later run will read: once, in order, as far as it comes. n_bytes 0: for nothing. */
-void tern_pool_look_ahead(struct tern_pool *pool, int worker, const void *bytes, size_t n_bytes);
+/* One step of useful waiting, well under a microsecond; false if there is nothing to do. */
+typedef bool (*tern_idle)(void *context, int worker);
 
-/* The first of these bytes, or NULL; also for tasks, whose kernels may ask for them at the end of their thread's range.
- */
-const void *tern_pool_ahead(const struct tern_pool *pool, int worker);
+/* Sets what every thread calls again and again while it waits for others or for the next run, before it goes to sleep.
+ * context must outlive the pool. */
+void tern_pool_on_idle(struct tern_pool *pool, tern_idle idle, void *context);
 
 #endif

@@ -3,7 +3,7 @@
 enum tern_utf8 tern_utf8_decode(const char *text, size_t n_bytes, uint32_t *code_point, size_t *length)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	/* Range of the second byte: narrower after E0, ED, F0 and F4 (Unicode standard, table 3-7). */
+	/* The range of the second byte, which is smaller after E0, ED, F0 and F4 (Unicode standard, table 3-7). */
 	unsigned char low = 0x80, high = 0xbf;
 	size_t n;
 

@@ -18,15 +18,15 @@ static void put_line(struct answer *answer, const char *text, size_t n_bytes)
 	json_write_begin_object(&json);
 	json_write_key(&json, "text");
 	json_write_bytes(&json, text, n_bytes);
-	if (probs_wanted(&answer->probs.options))
-		probs_write(&answer->probs, &json);
+	if (token_probs_wanted(&answer->probs.options))
+		token_probs_write(&answer->probs, &json);
 	json_write_end_object(&json);
 	output_write("\n", 1);
 }
 
 static void put_coloured(struct answer *answer, const char *text, size_t n_bytes)
 {
-	enum term_style style = probs_style(&answer->probs);
+	enum term_style style = token_probs_style(&answer->probs);
 	const char *begin = style == TERM_PLAIN ? "" : term_style(STDOUT_FILENO, style);
 	const char *end = *begin ? term_style(STDOUT_FILENO, TERM_PLAIN) : "";
 
@@ -44,7 +44,7 @@ static void put(struct answer *answer, const char *text, size_t n_bytes)
 		put_line(answer, text, n_bytes);
 	else if (answer->form == ANSWER_JSON)
 		text_append(&answer->text, text, n_bytes);
-	else if (probs_wanted(&answer->probs.options))
+	else if (token_probs_wanted(&answer->probs.options))
 		put_coloured(answer, text, n_bytes);
 	else
 		output_text(text, n_bytes);
@@ -52,21 +52,50 @@ static void put(struct answer *answer, const char *text, size_t n_bytes)
 
 void answer_echo(struct answer *answer, const char *text, size_t n_bytes) { put(answer, text, n_bytes); }
 
+static void put_unless_thought(void *user, const char *bytes, size_t n_bytes, bool is_thought)
+{
+	if (!is_thought)
+		put(user, bytes, n_bytes);
+}
+
+/* Puts what is new of the answer, without its thoughts if they are to be left out. */
+static void take(struct answer *answer, const char *text, size_t n_bytes, bool at_end)
+{
+	if (!answer->has_begun) {
+		answer->has_begun = true;
+		take(answer, answer->begins, strlen(answer->begins), false);
+	}
+	if (!answer->settings->no_thinking) {
+		put(answer, text, n_bytes);
+		return;
+	}
+	text_append(&answer->whole, text, n_bytes);
+	answer->tags.put = put_unless_thought;
+	answer->tags.user = answer;
+	if (!answer->whole.failed)
+		think_tags_split(&answer->tags, answer->whole.bytes, answer->whole.n_bytes, at_end);
+}
+
+static bool is_out_of_memory(const struct answer *answer)
+{
+	return answer->text.failed || answer->whole.failed || answer->probs.failed;
+}
+
 static bool on_text(void *user, const char *text, size_t n_bytes)
 {
 	struct answer *answer = user;
 
 	progress_end(&answer->progress);
 	signals_catch_interrupt();
-	put(answer, text, n_bytes);
-	return output_flush() && !signals_interrupted() && !answer->text.failed && !answer->probs.failed;
+	take(answer, text, n_bytes, false);
+	return output_flush() && !signals_interrupted() && !is_out_of_memory(answer);
 }
 
 static void on_token(void *user, int32_t id, float probability, const float *logits)
 {
 	struct answer *answer = user;
 
-	probs_add(&answer->probs, id, probability, logits);
+	token_probs_add(&answer->probs, id, probability, logits);
 }
 
 static bool on_prompt(void *user, size_t n_done, size_t n_total)
@@ -146,8 +175,8 @@ static void put_object(struct answer *answer, const struct tern_error *err)
 		json_write_key(&json, "text");
 		json_write_bytes(&json, answer->text.bytes ? answer->text.bytes : "", answer->text.n_bytes);
 	}
-	if (probs_wanted(&answer->probs.options))
-		probs_write(&answer->probs, &json);
+	if (token_probs_wanted(&answer->probs.options))
+		token_probs_write(&answer->probs, &json);
 	json_write_key(&json, "finish_reason");
 	json_write_string(&json, err ? "error" : finish_name(answer->result.finish));
 	if (err)
@@ -193,7 +222,7 @@ static enum tern_status generate(struct answer *answer, const struct prompt_ids 
 	        .ignore_end = settings->ignore_eos,
 	        .show_special = settings->show_special,
 	        .on_text = on_text,
-	        .on_token = probs_wanted(&answer->probs.options) ? on_token : NULL,
+	        .on_token = token_probs_wanted(&answer->probs.options) ? on_token : NULL,
 	        .on_prompt = on_prompt,
 	        .keep_going = keep_going,
 	        .user = answer,
@@ -205,7 +234,7 @@ static enum tern_status generate(struct answer *answer, const struct prompt_ids 
 	n_cached = (size_t)answer->n_cached;
 	status = tern_generate(answer->session, sampler, prompt->ids + n_cached, prompt->n_ids - n_cached, &options,
 	                       &answer->result, err);
-	if (status == TERN_OK && (answer->text.failed || answer->probs.failed))
+	if (status == TERN_OK && is_out_of_memory(answer))
 		status = tern_fail(err, TERN_ERR_FAILED, "out of memory for an answer of %d tokens",
 		                   answer->result.n_generated);
 	return status;
@@ -214,14 +243,16 @@ static enum tern_status generate(struct answer *answer, const struct prompt_ids 
 /* Everything that follows the answer. */
 static void finish(struct answer *answer, const struct tern_error *err)
 {
+	if (answer->has_begun)
+		take(answer, "", 0, true);
 	if (answer->form != ANSWER_TEXT)
 		put_object(answer, err);
 	else if (answer->last_byte != '\n')
 		output_write("\n", 1);
 	output_flush();
 	answer->has_written = true;
-	if (answer->form == ANSWER_TEXT && probs_wanted(&answer->probs.options))
-		probs_print(&answer->probs);
+	if (answer->form == ANSWER_TEXT && token_probs_wanted(&answer->probs.options))
+		token_probs_print(&answer->probs);
 	if (answer->verbose)
 		note_speed(answer);
 }
@@ -252,6 +283,7 @@ enum tern_status answer_generate(struct answer *answer, const struct prompt_ids 
 
 void answer_free(struct answer *answer)
 {
-	probs_free(&answer->probs);
+	token_probs_free(&answer->probs);
 	text_free(&answer->text);
+	text_free(&answer->whole);
 }

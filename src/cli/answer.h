@@ -3,8 +3,9 @@
 #define TERN_CLI_ANSWER_H
 
 #include "cli/generation.h"
-#include "cli/probs.h"
 #include "cli/prompt.h"
+#include "cli/think_tags.h"
+#include "cli/token_probs.h"
 #include "console/progress.h"
 #include "console/text.h"
 #include "json/write.h"
@@ -26,16 +27,20 @@ struct answer {
 	const struct generation_options *settings;
 	enum answer_form form;
 	bool verbose;
-	size_t line; /* of a batch, or 0; in a batch the object also tells how many tokens of the prompt were kept */
+	const char *begins; /* what of the answer is the prompt's end: "<think>\n", or "" */
+	size_t line; /* of a batch, or 0; with a line the object also has the number of cached tokens of the prompt */
 	/* Writes what the object begins with; NULL: nothing. */
 	void (*begin_object)(struct json_writer *json, const void *context);
 	const void *begin_context;
 
 	struct tern_sampler_options sampling;
 	struct tern_generate_result result;
-	struct probs probs; /* options are the caller's to set */
+	struct token_probs probs; /* options are the caller's to set */
 	struct progress progress;
-	struct text text; /* ANSWER_JSON: the answer so far */
+	struct text text;  /* ANSWER_JSON: the answer so far */
+	struct text whole; /* with its thoughts, if they are left out */
+	struct think_tags tags;
+	bool has_begun;
 	int n_cached;     /* tokens of the prompt that the session held already */
 	char last_byte;   /* of the output so far */
 	bool has_written; /* all there is of it, with the error if there was one */
@@ -44,8 +49,8 @@ struct answer {
 /* Puts text before the answer, as part of it. */
 void answer_echo(struct answer *answer, const char *text, size_t n_bytes);
 
-/* Generates and writes; what of the prompt the session holds is not computed again. What came before an error stays
- * written: ANSWER_JSON and ANSWER_JSONL then end with the object, which tells the error too. Once it has begun to
+/* Generates and writes; tokens of the prompt that the session holds are not computed again. Text from before an error
+ * stays written: ANSWER_JSON and ANSWER_JSONL then end with the object, which contains the error. Once it has begun to
  * write, or from the start for JSON, Ctrl-C ends the answer and not the program. */
 enum tern_status answer_generate(struct answer *answer, const struct prompt_ids *prompt, struct tern_error *err);
 

@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "cli/answer.h"
 #include "cli/input.h"
-#include "cli/lines.h"
+#include "cli/line_reader.h"
 #include "cli/request.h"
 #include "console/output.h"
 #include "console/progress.h"
@@ -18,7 +18,7 @@ struct batch {
 	const struct batch_options *options;
 	const struct opened *opened;
 	struct tern_session *session;
-	struct lines lines;
+	struct line_reader lines;
 	struct text line;
 	struct progress progress;
 	size_t n_requests, n_failed;
@@ -41,16 +41,19 @@ static void begin_object(struct json_writer *json, const void *request) { reques
 /* Writes the answer's object. An error that comes before there is anything of an answer is left to the caller. */
 static enum tern_status answer(struct batch *batch, const struct request *request, struct tern_error *err)
 {
-	struct answer answer = {.opened = batch->opened,
-	                        .session = batch->session,
-	                        .settings = &request->settings,
-	                        .form = ANSWER_JSON,
-	                        .verbose = batch->options->verbose,
-	                        .line = batch->lines.line_number,
-	                        .begin_object = begin_object,
-	                        .begin_context = request,
-	                        .probs = {.options = request->probs}};
-	enum tern_status status = answer_generate(&answer, &request->prompt, err);
+	const struct prompt_ids *prompt = &request->prompt;
+	struct answer answer = {
+	        .opened = batch->opened,
+	        .session = batch->session,
+	        .settings = &request->settings,
+	        .form = ANSWER_JSON,
+	        .verbose = batch->options->verbose,
+	        .begins = request->is_chat ? prompt_thoughts(batch->opened->model, prompt->ids, prompt->n_ids) : "",
+	        .line = batch->lines.line_number,
+	        .begin_object = begin_object,
+	        .begin_context = request,
+	        .probs = {.options = request->probs}};
+	enum tern_status status = answer_generate(&answer, prompt, err);
 
 	batch->n_failed += status && answer.has_written;
 	if (answer.has_written)
@@ -59,16 +62,16 @@ static enum tern_status answer(struct batch *batch, const struct request *reques
 	return status;
 }
 
-static void do_request(struct batch *batch, enum lines_result result)
+static void do_request(struct batch *batch, enum line_result result)
 {
 	struct request request = {.n_messages = 0};
 	struct tern_error err = {.status = TERN_OK};
 	enum tern_status status;
 
-	if (result == LINES_TOO_LONG)
+	if (result == LINE_TOO_LONG)
 		status = tern_fail(&err, TERN_ERR_CONTEXT, "line %zu: more than %d MiB, which fits no context",
-		                   batch->lines.line_number, LINES_LIMIT >> 20);
-	else if (result == LINES_OUT_OF_MEMORY)
+		                   batch->lines.line_number, LINE_LIMIT >> 20);
+	else if (result == LINE_OUT_OF_MEMORY)
 		status = tern_fail_memory(&err, batch->line.n_bytes);
 	else
 		status = request_read(&request, &batch->line, batch->lines.line_number, batch->opened,
@@ -89,7 +92,7 @@ static bool is_blank(const struct text *line) { return !line->bytes || strspn(li
 /* A bar in a terminal that the results do not go to. */
 static void show_progress(struct batch *batch)
 {
-	struct lines *lines = &batch->lines;
+	struct line_reader *lines = &batch->lines;
 
 	if (!term_is_terminal(STDOUT_FILENO) && lines->n_total)
 		progress_update(&batch->progress, lines->n_read - (lines->n - lines->at), lines->n_total);
@@ -97,11 +100,11 @@ static void show_progress(struct batch *batch)
 
 static enum tern_status do_lines(struct batch *batch, const char *name)
 {
-	enum lines_result result;
+	enum line_result result;
 
 	progress_start(&batch->progress, "answering");
-	while ((result = lines_next(&batch->lines, &batch->line)) != LINES_END && result != LINES_FAILED) {
-		if (result == LINES_LINE && is_blank(&batch->line))
+	while ((result = line_reader_next(&batch->lines, &batch->line)) != LINE_END && result != LINE_FAILED) {
+		if (result == LINE_READ && is_blank(&batch->line))
 			continue;
 		do_request(batch, result);
 		if (!output_flush() || signals_interrupted())
@@ -109,7 +112,7 @@ static enum tern_status do_lines(struct batch *batch, const char *name)
 		show_progress(batch);
 	}
 	progress_end(&batch->progress);
-	if (result == LINES_FAILED) {
+	if (result == LINE_FAILED) {
 		report("%s: cannot read: %s", name, strerror(errno));
 		return TERN_ERR_FILE;
 	}
@@ -131,7 +134,7 @@ enum tern_status batch_run(const struct batch_options *options, const struct ope
 		return status;
 	signals_catch_interrupt();
 	if (fd >= 0) {
-		lines_start(&batch.lines, fd);
+		line_reader_start(&batch.lines, fd);
 		status = do_lines(&batch, name);
 	}
 	text_free(&batch.line);

@@ -3,7 +3,7 @@
 #define TERN_CLI_BATCH_H
 
 #include "cli/generation.h"
-#include "cli/probs.h"
+#include "cli/token_probs.h"
 
 #include <tern.h>
 
@@ -11,7 +11,7 @@
 struct batch_options {
 	const char *file; /* "-": standard input */
 	const struct generation_options *settings;
-	const struct probs_options *probs;
+	const struct token_probs_options *probs;
 	bool verbose;
 };
 

@@ -34,6 +34,9 @@ static const struct public_model models[] = {
         {"Ternary-Bonsai-1.7B", "prism-ml/Ternary-Bonsai-1.7B-gguf", "Ternary-Bonsai-1.7B-Q2_0.gguf"},
         {"Ternary-Bonsai-4B", "prism-ml/Ternary-Bonsai-4B-gguf", "Ternary-Bonsai-4B-Q2_0.gguf"},
         {"Ternary-Bonsai-8B", "prism-ml/Ternary-Bonsai-8B-gguf", "Ternary-Bonsai-8B-Q2_0.gguf"},
+        {"Ternary-Bonsai-27B", "prism-ml/Ternary-Bonsai-27B-gguf", "Ternary-Bonsai-27B-PQ2_0.gguf"},
+        {"Ternary-Bonsai-2-27B", "prism-ml/Ternary-Bonsai-2-27B-gguf", "Ternary-Bonsai-2-27B-PQ2_0.gguf"},
+        {"Ternary-Bonsai-2-27B-PTQ1_0", "prism-ml/Ternary-Bonsai-2-27B-gguf", "Ternary-Bonsai-2-27B-PTQ1_0.gguf"},
 };
 
 enum {
@@ -41,7 +44,7 @@ enum {
 	LONGEST = 64
 };
 
-/* Letters and digits in lower case: people write bitnet-2b and BitNet_2B for one thing. */
+/* Keeps letters and digits, in lower case: bitnet-2b and BitNet_2B mean the same. */
 static size_t simplify(char out[LONGEST], const char *name)
 {
 	size_t n = 0;
@@ -62,8 +65,8 @@ static bool abbreviates(const char *part, const char *whole)
 	return !*part;
 }
 
-/* How badly a typed name fits a known one, both simplified; NO_FIT if not at all. The first letters count most: nearly
- * everything abbreviates something. Of names that fit as well as each other the shortest is the likeliest. */
+/* How badly a typed name fits a known one, both simplified. The first letters must match, since nearly everything
+ * abbreviates something; a name that contains the typed one is second best. Of equal fits the shortest name wins. */
 enum {
 	NO_FIT = 1000
 };
@@ -110,11 +113,10 @@ void catalogue_advise(struct text *advice, const char *name)
 	if (model->file)
 		text_printf(
 		        advice,
-		        "the public model %s is got with: curl -L -o %s.gguf https://huggingface.co/%s/resolve/main/%s",
+		        "get the public model %s with: curl -L -o %s.gguf https://huggingface.co/%s/resolve/main/%s",
 		        model->name, model->name, model->repository, model->file);
 	else
-		text_printf(
-		        advice,
-		        "the public model %s is got with: hf download %s --local-dir %s && tern-convert %s -o %s.gguf",
-		        model->name, model->repository, model->name, model->name, model->name);
+		text_printf(advice,
+		            "get the public model %s with: hf download %s --local-dir %s && tern-convert %s -o %s.gguf",
+		            model->name, model->repository, model->name, model->name, model->name);
 }

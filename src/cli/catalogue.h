@@ -1,12 +1,12 @@
-/* Public ternary models by name: what to download when somebody asks for one that is not here. models/README.md has the
- * same list with more words. */
+/* The public ternary models: how to get one that is named but not there. models/README.md has the same list with more
+ * words; tests/sources.sh compares the two. */
 #ifndef TERN_CLI_CATALOGUE_H
 #define TERN_CLI_CATALOGUE_H
 
 #include "console/text.h"
 
-/* Appends how to get the public model that `name` means, or seems to mean: one sentence with a command; nothing if it
- * means none. */
+/* Appends one sentence with the command that gets the public model `name` most likely means; nothing if there is none.
+ */
 void catalogue_advise(struct text *advice, const char *name);
 
 #endif

@@ -7,7 +7,7 @@
 extern const struct command command_chat, command_run, command_info, command_tokenize, command_bench, command_eval,
         command_logits, command_embed, command_completion, command_help;
 
-/* All of them, in the order the help lists them, and what else the manual says. */
+/* All commands in the order of the help, and the rest of the manual. In manual.c. */
 extern const struct program tern_program;
 
 #endif

@@ -1,6 +1,7 @@
-/* tern completion: scripts that let shells complete command lines. */
+/* tern completion: prints scripts for the completion of command lines in shells. */
 #include "cli/commands.h"
 #include "cli/models.h"
+#include "console/completion.h"
 #include "console/output.h"
 
 #include <string.h>
@@ -25,12 +26,19 @@ const struct command command_completion = {
         .examples = "  source <(tern completion bash)\n"
                     "  tern completion zsh > ~/.zfunc/_tern\n"
                     "  tern completion fish > ~/.config/fish/completions/tern.fish\n",
-        .notes = "'make install' installs all of them; these lines are for other places. The names of\n"
-                 "models that the scripts offer are what 'tern completion models' prints.\n",
+        .notes = "'make install' installs all three; the examples are for other places. For scripts:\n"
+                 "'tern completion models' prints the names of models, 'tern completion commands'\n"
+                 "those of commands, one per line.\n",
         .groups = groups,
         .values_size = 1,
         .run = completion_main,
 };
+
+static void print_commands(void)
+{
+	for (const struct command *const *c = tern_program.commands; *c; c++)
+		output_printf("%s\n", (*c)->name);
+}
 
 static enum tern_status completion_main(int argc, char **argv)
 {
@@ -44,6 +52,8 @@ static enum tern_status completion_main(int argc, char **argv)
 		status = usage_error(&command_completion, "expected the name of one shell: bash, zsh or fish");
 	else if (strcmp(operands.items[0], "models") == 0)
 		models_print_names();
+	else if (strcmp(operands.items[0], "commands") == 0)
+		print_commands();
 	else if (!completion_print(&tern_program, operands.items[0]))
 		status = usage_error(&command_completion, "'%.64s' is not one of bash, zsh, fish", operands.items[0]);
 	options_free(&command_completion, &unused, &operands);

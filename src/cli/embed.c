@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/input.h"
+#include "cli/open_model.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/term.h"
@@ -37,26 +37,26 @@ static const struct option own_options[] = {
         {.name = "null",
          .letter = '0',
          .offset = FIELD(nul),
-         .help = "the input is many texts, each ended by a NUL, instead of a text a line"},
+         .help = "the input is texts that each end with a NUL, instead of one per line"},
         {.name = "prefix",
          .kind = OPTION_TEXT,
          .offset = FIELD(prefix),
          .argument = "TEXT",
-         .help = "put this before every text: the instruction that some models want with queries"},
+         .help = "put this before every text: the instruction that some models expect with queries"},
         {.name = "pooling",
          .kind = OPTION_CHOICE,
          .offset = FIELD(pooling),
          .argument = "model|last|mean|first",
-         .help = "which tokens' vectors count: what the file says, by default the last one's"},
+         .help = "whose vector is the text's: as the file says (default), the last token's, the mean, the first's"},
         {.name = "output",
          .letter = 'o',
          .kind = OPTION_CHOICE,
          .offset = FIELD(format),
          .argument = "jsonl|f32",
-         .help = "a JSON object a line, or raw floats"},
+         .help = "a JSON object per line, or raw floats"},
         {.name = "similarity",
          .offset = FIELD(similarity),
-         .help = "print how alike the texts are, each with each (cosines), instead of the vectors"},
+         .help = "print the similarity of all pairs of texts (cosines) instead of the vectors"},
         {.name = NULL},
 };
 
@@ -73,22 +73,22 @@ static enum tern_status embed_main(int argc, char **argv);
 
 const struct command command_embed = {
         .name = "embed",
-        .summary = "Turn texts into vectors that are near each other where the meanings are",
+        .summary = "Turn texts into vectors that are close when the meanings are",
         .usage = "tern embed [OPTION...] [MODEL.gguf] [TEXT...]",
         .examples = "  tern embed -m embedding.gguf < one-text-a-line.txt > vectors.jsonl\n"
                     "  tern embed -m embedding.gguf --similarity \"a cat\" \"a kitten\" \"a tax form\"\n"
                     "  tern embed -m embedding.gguf --prefix \"Instruct: Find the answer.\n"
                     "Query: \" -p \"why is the sky blue?\"\n"
                     "  find . -name '*.txt' -exec cat {} \\; -printf '\\0' | tern embed -0 -o f32 > vectors.f32\n",
-        .notes = "Every word on the command line is a text of its own, and so is every line of a file\n"
-                 "or of standard input. Vectors have length 1. With -o f32 they follow each other as\n"
-                 "little-endian floats without anything between.\n",
+        .notes = "Every word on the command line is one text, and so is every line of a file or of\n"
+                 "standard input. Vectors have length 1. -o f32 writes them one after the other as\n"
+                 "little-endian floats.\n",
         .groups = groups,
         .values_size = sizeof(struct embed_options),
         .run = embed_main,
 };
 
-/* A text to embed, in the input or on the command line. */
+/* A text to embed; points into the input or the command line. */
 struct item {
 	const char *bytes;
 	size_t n_bytes;
@@ -120,7 +120,7 @@ static enum tern_status add_item(struct embed *e, const char *bytes, size_t n_by
 	return TERN_OK;
 }
 
-/* Lines, or what NULs end; a last text without an end counts too. */
+/* Splits the input at newlines or NULs; the last text may lack its end. */
 static enum tern_status split_input(struct embed *e)
 {
 	char end = e->options.own.nul ? '\0' : '\n';
@@ -164,7 +164,7 @@ static enum tern_status read_items(struct embed *e)
 
 /* ---- vectors ---- */
 
-/* Says which text an error is about. */
+/* Adds the number of the text to an error. */
 static enum tern_status fail_item(size_t index, struct tern_error *err)
 {
 	char message[sizeof err->message];
@@ -207,10 +207,8 @@ static void put_vector(const struct embed *e, size_t index, const float *vector,
 		return;
 	}
 	json_write_begin_object(&json);
-	json_write_key(&json, "index");
-	json_write_uint(&json, index);
-	json_write_key(&json, "tokens");
-	json_write_uint(&json, n_tokens);
+	json_put_uint(&json, "index", index);
+	json_put_uint(&json, "tokens", n_tokens);
 	json_write_key(&json, "embedding");
 	json_write_begin_array(&json);
 	for (size_t i = 0; i < n_embd; i++)
@@ -220,7 +218,7 @@ static void put_vector(const struct embed *e, size_t index, const float *vector,
 	output_write("\n", 1);
 }
 
-/* The beginning of a text, as a label. */
+/* Prints the beginning of a text, as a label. */
 static void put_label(const struct item *item)
 {
 	enum {
@@ -282,11 +280,11 @@ static enum tern_status embed_all(struct embed *e, struct tern_error *err)
 
 static enum tern_status work(struct embed *e)
 {
-	struct tern_session_options settings = {.kv = (enum tern_kv_type)e->options.common.kv};
+	struct tern_session_options settings = {.kv = (enum tern_kv_type)e->options.common.kv, .state_cache = -1};
 	struct tern_error err = {0};
 	enum tern_status status;
 
-	if ((status = read_items(e)) || (status = common_open_weights(&e->opened, &e->options.common)) ||
+	if ((status = read_items(e)) || (status = open_model_with_weights(&e->opened, &e->options.common)) ||
 	    (status = common_threads(&e->options.common, &settings.n_threads)))
 		return status;
 	if ((status = tern_session_new(&e->session, e->opened.model, &settings, &err)) || (status = embed_all(e, &err)))
@@ -304,7 +302,7 @@ static enum tern_status embed_main(int argc, char **argv)
 	common_apply(&e.options.common, &e.operands);
 	status = work(&e);
 	tern_session_free(e.session);
-	common_close(&e.opened);
+	open_model_close(&e.opened);
 	tern_free(e.vectors);
 	tern_free(e.items);
 	text_free(&e.input);

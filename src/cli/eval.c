@@ -1,15 +1,15 @@
 /* tern eval: perplexity of a text, measured as llama-perplexity does, so that numbers compare.
  *
- * The text is cut into windows of n_ctx tokens that do not touch; each starts from an empty context, its first token
- * replaced by BOS where the model wants one; only tokens of the second half are scored, which have at least half a
- * window before them. With a stride, windows overlap and each scores its last `stride` tokens.
- * PPL = exp(mean negative log-likelihood); its error is the standard error of that mean times PPL. */
+ * The text is cut into adjacent windows of n_ctx tokens. Each starts from an empty context, with its first token
+ * replaced by BOS where the model has one. Only the second half of a window is scored: these tokens have at least half
+ * a window of context. With a stride, windows overlap and each scores its last `stride` tokens. PPL = exp(mean negative
+ * log-likelihood); its error is the standard error of that mean times PPL. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/input.h"
+#include "cli/open_model.h"
 #include "console/format.h"
 #include "console/output.h"
 #include "console/term.h"
@@ -39,7 +39,7 @@ static const struct option own_options[] = {
          .kind = OPTION_TEXT,
          .offset = FIELD(file),
          .argument = "FILE",
-         .help = "the text; -: standard input, as without -f if it is no terminal",
+         .help = "the text; -: standard input, the default if that is no terminal",
          .once = true},
         {.name = "ctx",
          .letter = 'c',
@@ -48,7 +48,7 @@ static const struct option own_options[] = {
          .argument = "N",
          .max = INT_MAX,
          .initial = "512",
-         .help = "tokens in a window; 0: all the model allows",
+         .help = "tokens in a window; 0: as many as the model allows",
          .aliases = "ctx-size"},
         {.name = "chunks",
          .kind = OPTION_INT,
@@ -64,7 +64,7 @@ static const struct option own_options[] = {
          .argument = "N",
          .max = INT_MAX,
          .initial = "0",
-         .help = "let windows overlap and begin N tokens apart; 0: they do not touch",
+         .help = "begin a window every N tokens, so that windows overlap; 0: they do not",
          .aliases = "ppl-stride"},
         {.name = "json", .offset = FIELD(json), .help = "print the result as one JSON object"},
         {.name = NULL},
@@ -87,15 +87,15 @@ const struct command command_eval = {
         .usage = "tern eval [OPTION...] [MODEL.gguf] -f FILE",
         .examples = "  tern eval -m model.gguf -f wiki.test.raw\n"
                     "  tern eval -m model.gguf -f text.txt -c 2048 --chunks 20\n",
-        .notes = "Windows, scoring and error are those of llama-perplexity. A text of less than\n"
-                 "two windows, which that program refuses, is scored with what there is.\n",
+        .notes = "Windows, scoring and error are those of llama-perplexity. A text shorter than two\n"
+                 "windows, which that program refuses, is scored as far as it goes.\n",
         .groups = groups,
         .values_size = sizeof(struct eval_options),
         .run = eval_main,
 };
 
 enum {
-	MIN_WINDOW = 5,         /* the smallest that scores two tokens, so that there is an error to state */
+	MIN_WINDOW = 5,         /* the smallest that scores two tokens, which an error estimate needs */
 	MAX_BUFFERED = 1 << 24, /* floats of logits kept at a time */
 };
 
@@ -130,7 +130,7 @@ static double negative_log_likelihood(const float *logits, size_t n_vocab, int32
 	return log(sum) + (double)max - (double)logits[id];
 }
 
-/* Feeds the window's tokens from..to-1, whose logits tell how likely tokens from+1..to were. */
+/* Feeds tokens from .. to-1 of the window; their logits score tokens from+1 .. to. */
 static enum tern_status score(struct eval *e, size_t from, size_t to, struct tern_error *err)
 {
 	size_t n_vocab = (size_t)e->opened.info.n_vocab;
@@ -215,7 +215,7 @@ static enum tern_status read_text(struct eval *e, struct tern_error *err)
 	else
 		status = input_read(&command_eval, &input, &(struct operands){0}, &text, &found);
 	if (status) {
-		err->message[0] = '\0'; /* reported */
+		err->message[0] = '\0'; /* it was reported */
 	} else {
 		status = tern_tokenize(e->opened.model, text.bytes ? text.bytes : "", text.n_bytes, TERN_TOKENIZE_BOS,
 		                       &e->ids, &e->n_ids, err);
@@ -224,7 +224,7 @@ static enum tern_status read_text(struct eval *e, struct tern_error *err)
 	return status;
 }
 
-/* Lays the windows over the text. */
+/* Decides on the windows. */
 static enum tern_status plan(struct eval *e, struct tern_error *err)
 {
 	size_t n_model = (size_t)e->opened.info.n_ctx_train, stride = (size_t)e->options.own.stride;
@@ -245,13 +245,13 @@ static enum tern_status plan(struct eval *e, struct tern_error *err)
 		stride = 0;
 	e->step = stride ? stride : e->n_ctx;
 	e->n_score = stride ? stride : e->n_ctx - e->n_ctx / 2 - 1;
-	/* A last strided window that ends exactly with the text is left out there, so it is here. */
+	/* llama-perplexity leaves out a last strided window that ends exactly with the text. */
 	e->n_chunks = stride ? (e->n_ids - e->n_ctx + stride - 1) / stride : e->n_ids / e->n_ctx;
 	e->n_chunks += e->n_chunks == 0;
 	if (e->options.own.n_chunks > 0 && (size_t)e->options.own.n_chunks < e->n_chunks)
 		e->n_chunks = (size_t)e->options.own.n_chunks;
 	if (e->n_ids < 2 * wanted)
-		warn("the text is %zu tokens where %zu would be usual: scoring %zu of them in %zu window%s of %zu",
+		warn("the text is %zu tokens, shorter than the usual %zu: scoring %zu of them in %zu window%s of %zu",
 		     e->n_ids, 2 * wanted, e->n_score * e->n_chunks, e->n_chunks, e->n_chunks == 1 ? "" : "s",
 		     e->n_ctx);
 	return TERN_OK;
@@ -260,7 +260,8 @@ static enum tern_status plan(struct eval *e, struct tern_error *err)
 static enum tern_status prepare(struct eval *e, struct tern_error *err)
 {
 	size_t n_vocab = (size_t)e->opened.info.n_vocab;
-	struct tern_session_options settings = {.n_ctx = (int)e->n_ctx, .kv = (enum tern_kv_type)e->options.common.kv};
+	struct tern_session_options settings = {
+	        .n_ctx = (int)e->n_ctx, .kv = (enum tern_kv_type)e->options.common.kv, .state_cache = -1};
 	enum tern_status status;
 
 	common_threads(&e->options.common, &settings.n_threads);
@@ -286,26 +287,16 @@ static void put_result(const struct eval *e)
 		return;
 	}
 	json_write_begin_object(&json);
-	json_write_key(&json, "ppl");
-	json_write_real(&json, ppl, 9);
-	json_write_key(&json, "ppl_error");
-	json_write_real(&json, error, 9);
-	json_write_key(&json, "nll");
-	json_write_real(&json, mean, 9);
-	json_write_key(&json, "tokens");
-	json_write_uint(&json, e->n_ids);
-	json_write_key(&json, "tokens_scored");
-	json_write_uint(&json, e->n_scored);
-	json_write_key(&json, "chunks");
-	json_write_uint(&json, e->n_chunks);
-	json_write_key(&json, "ctx");
-	json_write_uint(&json, e->n_ctx);
-	json_write_key(&json, "stride");
-	json_write_uint(&json, e->step == e->n_ctx ? 0 : e->step);
-	json_write_key(&json, "seconds");
-	json_write_real(&json, e->seconds, 6);
-	json_write_key(&json, "model");
-	json_write_string(&json, e->opened.path);
+	json_put_real(&json, "ppl", ppl, 9);
+	json_put_real(&json, "ppl_error", error, 9);
+	json_put_real(&json, "nll", mean, 9);
+	json_put_uint(&json, "tokens", e->n_ids);
+	json_put_uint(&json, "tokens_scored", e->n_scored);
+	json_put_uint(&json, "chunks", e->n_chunks);
+	json_put_uint(&json, "ctx", e->n_ctx);
+	json_put_uint(&json, "stride", e->step == e->n_ctx ? 0 : e->step);
+	json_put_real(&json, "seconds", e->seconds, 6);
+	json_put_string(&json, "model", e->opened.path);
 	json_write_end_object(&json);
 	output_write("\n", 1);
 }
@@ -318,7 +309,7 @@ static enum tern_status work(struct eval *e)
 	if (e->operands.n_items)
 		return usage_error(&command_eval, "unexpected '%.64s'; the text is given with -f FILE",
 		                   e->operands.items[0]);
-	if ((status = common_open_weights(&e->opened, &e->options.common)))
+	if ((status = open_model_with_weights(&e->opened, &e->options.common)))
 		return status;
 	if ((status = read_text(e, &err)) || (status = plan(e, &err)) || (status = prepare(e, &err)) ||
 	    (status = evaluate(e, &err))) {
@@ -343,7 +334,7 @@ static enum tern_status eval_main(int argc, char **argv)
 	tern_free(e.window);
 	tern_free(e.logits);
 	tern_session_free(e.session);
-	common_close(&e.opened);
+	open_model_close(&e.opened);
 	options_free(&command_eval, &e.options, &e.operands);
 	return output_finish(status);
 }

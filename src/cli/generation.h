@@ -2,21 +2,26 @@
 #ifndef TERN_CLI_GENERATION_H
 #define TERN_CLI_GENERATION_H
 
-#include "cli/common.h"
+#include "cli/open_model.h"
 #include "console/text.h"
 
 /* Group "Generation". */
 struct generation_options {
-	int n_predict; /* -1 = until the text ends */
-	int n_ctx;     /* as typed: -1 = not given, 0 = the model's */
+	int n_predict;   /* -1 = until the text ends */
+	int n_ctx;       /* as typed: -1 = not given, 0 = the model's */
+	int state_cache; /* MiB */
 	const char *system;
 	float temperature, top_p, min_p, repeat_penalty;
 	int top_k, repeat_last_n;
 	struct option_seed seed;
 	struct option_list stops;
 	const char *chat_format; /* NULL: the model's own */
-	bool raw, ignore_eos, show_special;
+	bool no_thinking, raw, ignore_eos, show_special;
+	int effort; /* index of a word of GENERATION_EFFORTS */
 };
+
+/* The words for the effort of reasoning. */
+#define GENERATION_EFFORTS "auto|low|medium|xhigh"
 
 extern const struct option generation_options[];
 #define GENERATION_GROUP(values, field)                                    \
@@ -27,6 +32,9 @@ extern const struct option generation_options[];
 /* Settings of the sampler; the seed is random unless given. */
 struct tern_sampler_options generation_sampler(const struct generation_options *options);
 
+/* For tern_chat_tokenize(): an answer, with or without thoughts, and the effort of reasoning. */
+unsigned generation_chat_flags(const struct generation_options *options);
+
 /* TERN_ERR_USAGE for values that make no sense, alone or together. */
 enum tern_status generation_find_fault(const struct generation_options *options, struct tern_error *err);
 /* The same for a command line; the error was reported. */
@@ -36,7 +44,7 @@ enum tern_status generation_check(const struct command *command, const struct ge
 enum tern_status generation_open_session(struct tern_session **session, const struct generation_options *options,
                                          const struct opened *opened, int n_threads, struct tern_error *err);
 
-/* Warns of a context longer than the model's; with --verbose tells facts about the session. chat_format: NULL if none
+/* Warns of a context longer than the model's; with --verbose prints facts about the session. chat_format: NULL if none
  * is used. */
 void generation_tell_session(const struct tern_session *session, const struct common_options *common,
                              const struct opened *opened, const char *chat_format);

@@ -25,7 +25,7 @@ const struct option input_options[] = {
          .kind = OPTION_TEXT,
          .offset = offsetof(struct input_options, file),
          .argument = "FILE",
-         .help = "the text is in FILE; -: standard input; every byte counts",
+         .help = "read the text from FILE, byte for byte; -: standard input",
          .once = true},
         {.name = NULL},
 };
@@ -38,7 +38,7 @@ static enum tern_status out_of_memory(void)
 
 bool input_stdin_is_piped(void) { return !term_is_terminal(STDIN_FILENO) && !term_stdin_is_closed(); }
 
-/* A program that waits in silence looks broken: after a second without a byte, say what it waits for. */
+/* A program that waits silently looks broken: after a second without input, say what it waits for. */
 static void explain_waiting(int fd)
 {
 	struct pollfd wanted = {.fd = fd, .events = POLLIN};

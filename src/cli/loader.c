@@ -18,22 +18,28 @@ static bool note_progress(void *user, uint64_t n_done, uint64_t n_total)
 	return !atomic_load(&loader->is_unwanted);
 }
 
+static void note_repacking(void *user, uint64_t n_bytes)
+{
+	struct loader *loader = user;
+	atomic_store(&loader->n_repacked, n_bytes);
+}
+
 static void *load(void *context)
 {
 	struct loader *loader = context;
 	struct opened *opened = &loader->opened;
 
-	loader->status = common_open_found(opened, loader->settings, &loader->err);
+	loader->status = open_model_load(opened, loader->settings, &loader->err);
 	if (!loader->status && opened->info.n_layer > 0)
 		loader->status = generation_open_session(&loader->session, &loader->generation, opened,
 		                                         loader->settings.n_threads, &loader->err);
-	/* The pipe is empty, so this neither blocks nor fails. */
+	/* Cannot block or fail: the pipe is empty. */
 	while (write(loader->pipe[1], "", 1) < 0 && errno == EINTR)
 		continue;
 	return NULL;
 }
 
-/* Signals are for the thread that has the terminal. */
+/* Blocks signals in the thread: the one with the terminal handles them. */
 static int start_thread(struct loader *loader)
 {
 	sigset_t all, before;
@@ -52,8 +58,9 @@ enum tern_status loader_start(struct loader *loader, const struct common_options
 	enum tern_status status;
 
 	*loader = (struct loader){.generation = *generation};
-	if ((status = common_find(&loader->opened, common, &loader->settings)))
+	if ((status = open_model_find(&loader->opened, common, &loader->settings)))
 		return status;
+	loader->settings.on_repack = note_repacking;
 	loader->settings.on_progress = note_progress;
 	loader->settings.user = loader;
 	if (pipe(loader->pipe) != 0) {
@@ -63,7 +70,7 @@ enum tern_status loader_start(struct loader *loader, const struct common_options
 	for (int i = 0; i < 2; i++)
 		fcntl(loader->pipe[i], F_SETFD, FD_CLOEXEC);
 	if (start_thread(loader) != 0)
-		load(loader); /* no more threads: then it is done here and now */
+		load(loader); /* no thread to be had: open it now */
 	else
 		loader->is_running = true;
 	return TERN_OK;
@@ -85,7 +92,7 @@ enum tern_status loader_finish(struct loader *loader, struct tern_error *err)
 	if (loader->is_running)
 		pthread_join(loader->thread, NULL);
 	loader->is_running = false;
-	/* Whoever waits for the pipe is not to be woken again. */
+	/* Empty the pipe, so that it wakes nobody again. */
 	while (loader_wait(loader, 0) && read(loader->pipe[0], &byte, 1) < 0 && errno == EINTR)
 		continue;
 	if (loader->status)
@@ -103,7 +110,7 @@ bool loader_free(struct loader *loader)
 	if (loader->is_running)
 		loader_finish(loader, &err);
 	tern_session_free(loader->session);
-	common_close(&loader->opened);
+	open_model_close(&loader->opened);
 	if (loader->pipe[0] > 0) {
 		close(loader->pipe[0]);
 		close(loader->pipe[1]);

@@ -1,9 +1,9 @@
-/* tern logits: the logits of every position of a list of token ids, as a file: how engines are compared. */
+/* tern logits: writes the logits of every position of a list of token ids to a file, to compare engines. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/input.h"
+#include "cli/open_model.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
@@ -70,14 +70,14 @@ const struct command command_logits = {
         .examples = "  tern logits -m model.gguf --ids 1,2,3 -o logits.f32\n"
                     "  tern logits --ids \"$(tern tokenize --ids hello)\" -o - | sha256sum\n",
         .notes = "The file holds little-endian 32-bit floats, one row of vocabulary size per\n"
-                 "token: row i is what the model expects after tokens 0 to i. It appears whole or\n"
+                 "token: row i is what the model expects after tokens 0 to i. It appears complete or\n"
                  "not at all.\n",
         .groups = groups,
         .values_size = sizeof(struct logits_options),
         .run = logits_main,
 };
 
-/* Floats computed before they are written. */
+/* Floats computed at a time. */
 enum {
 	MAX_BUFFERED = 1 << 24
 };
@@ -126,10 +126,11 @@ static enum tern_status prepare(struct logits *l, size_t *n_batch, struct tern_e
 	size_t n_vocab = (size_t)l->opened.info.n_vocab, n_fitting = MAX_BUFFERED / n_vocab;
 	struct tern_session_options settings = {.n_ctx = (int)l->n_ids,
 	                                        .n_batch = l->options.own.n_batch,
-	                                        .kv = (enum tern_kv_type)l->options.common.kv};
+	                                        .kv = (enum tern_kv_type)l->options.common.kv,
+	                                        .state_cache = -1};
 	enum tern_status status;
 
-	/* A batch that was asked for is kept to; else as many rows as a reasonable buffer holds. */
+	/* As many as asked for, else as many as a reasonable buffer holds. */
 	*n_batch = l->options.own.n_batch ? (size_t)l->options.own.n_batch : n_fitting ? n_fitting : 1;
 	if (*n_batch > l->n_ids)
 		*n_batch = l->n_ids;
@@ -140,7 +141,7 @@ static enum tern_status prepare(struct logits *l, size_t *n_batch, struct tern_e
 	return l->rows ? TERN_OK : tern_fail_memory(err, *n_batch * n_vocab * sizeof *l->rows);
 }
 
-/* Computes into the file under its temporary name, which then becomes FILE. */
+/* Writes under a temporary name, then renames to FILE. */
 static enum tern_status write_file(struct logits *l, struct tern_error *err)
 {
 	size_t n_batch;
@@ -190,7 +191,7 @@ static enum tern_status work(struct logits *l)
 		                   l->operands.n_items ? l->operands.items[0] : "--ids IDS and -o FILE are needed");
 	l->options.common.no_text = true;
 	l->to_stdout = strcmp(l->options.own.out, "-") == 0;
-	if ((status = common_open_weights(&l->opened, &l->options.common)) || (status = check_out(l)) ||
+	if ((status = open_model_with_weights(&l->opened, &l->options.common)) || (status = check_out(l)) ||
 	    (status = input_parse_ids(ids, strlen(ids), l->opened.info.n_vocab, &l->ids, &l->n_ids)))
 		return status;
 	if (l->n_ids == 0)
@@ -216,7 +217,7 @@ static enum tern_status logits_main(int argc, char **argv)
 	tern_free(l.rows);
 	tern_free(l.ids);
 	tern_session_free(l.session);
-	common_close(&l.opened);
+	open_model_close(&l.opened);
 	options_free(&command_logits, &l.options, &l.operands);
 	return output_finish(status);
 }

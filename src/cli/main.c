@@ -1,6 +1,8 @@
-/* tern: the command line. Finds the subcommand and lets it run. */
+/* tern: finds the subcommand and runs it. */
 #include "cli/commands.h"
 #include "cli/models.h"
+#include "console/help.h"
+#include "console/manual.h"
 #include "console/output.h"
 #include "console/signals.h"
 #include "console/suggest.h"
@@ -17,14 +19,13 @@ static const char introduction[] = "tern runs ternary (1.58-bit) language models
                                    "  tern info model.gguf\n"
                                    "\n";
 
-/* The text goes to standard output if it was asked for, else to standard error. */
 static void print_overview(FILE *to)
 {
 	fprintf(to, "%s", introduction);
 	for (const struct command *const *c = tern_program.commands; *c; c++)
 		fprintf(to, "  %-10s %s%s%s%s\n", (*c)->name, (*c)->summary, (*c)->alias ? " (also: " : "",
 		        (*c)->alias ? (*c)->alias : "", (*c)->alias ? ")" : "");
-	fprintf(to, "\n'tern COMMAND --help' tells about a command; 'tern --version' the version.\n");
+	fprintf(to, "\n'tern COMMAND --help' describes a command; 'tern --version' prints the version.\n");
 }
 
 static const struct command *find_command(const char *name)
@@ -80,13 +81,13 @@ static enum tern_status run_help(int argc, char **argv)
 
 const struct command command_help = {
         .name = "help",
-        .summary = "Tell about a command",
+        .summary = "Describe a command",
         .usage = "tern help [COMMAND]",
         .notes = "tern help --man prints the source of this page.\n",
         .run = run_help,
 };
 
-/* With what a report of a fault should have in it. */
+/* Prints what a bug report should contain. */
 static enum tern_status print_version(void)
 {
 	const char *isa = tern_isa_name(NULL);

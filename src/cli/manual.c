@@ -1,4 +1,4 @@
-/* The program tern as a whole: its commands, and what its manual says besides them. A new command is added here. */
+/* The program tern: its commands, and the other sections of its manual. A new command is added here. */
 #include "cli/commands.h"
 
 static const struct command *const commands[] = {
@@ -7,8 +7,8 @@ static const struct command *const commands[] = {
         NULL};
 
 static const struct manual_item statuses[] = {
-        {"0", "The work is done: the text ended, or came to its limit or to a stop string."},
-        {"1", "The work failed: memory, a write, logits that are not finite; of a batch, at least one request."},
+        {"0", "Success: the text ended, reached its limit or a stop string."},
+        {"1", "Failure: out of memory, a write error, logits that are not finite, or a failed request of a batch."},
         {"2", "Wrong usage."},
         {"3", "An input file is missing, damaged or not supported."},
         {"4", "The prompt does not fit the context."},
@@ -17,25 +17,26 @@ static const struct manual_item statuses[] = {
 };
 
 static const struct manual_item environment[] = {
-        {"TERN_MODEL", "The model, where no -m is given."},
+        {"TERN_MODEL", "The model if there is no -m."},
         {"TERN_MODELS", "Folders to look for models in, separated by colons."},
-        {"TERN_THREADS", "The number of threads, where no -t is given."},
-        {"TERN_HISTORY", "The file of chat's history; empty for none."},
+        {"TERN_THREADS", "The number of threads if there is no -t."},
+        {"TERN_HISTORY", "The file for chat's history; empty: none."},
         {"TERN_ISA", "The kernels to use instead of the best ones of this CPU: portable, avx2, neon, ..."},
         {"NO_COLOR", "If set and not empty: no colour."},
         {"TERM, COLUMNS", "The kind of terminal, and its width."},
-        {"VISUAL, EDITOR", "The editor that chat calls."},
+        {"VISUAL, EDITOR", "The editor that chat starts."},
         {"XDG_DATA_HOME, XDG_STATE_HOME",
          "Where models and the history are, instead of ~/.local/share and ~/.local/state."},
         {NULL, NULL},
 };
 
 static const struct manual_item files[] = {
-        {"NAME.gguf", "A model. A name with a slash, or of an existing file, is a path; any other is looked for, with "
-                      "and without .gguf, in the folders below."},
+        {"NAME.gguf",
+         "A model. A name that contains a slash, or that is an existing file, is a path. tern looks for any "
+         "other name, with and without .gguf, in the folders below."},
         {"$TERN_MODELS, $XDG_DATA_HOME/tern/models, PREFIX/share/tern/models", "Folders of models, in this order."},
-        {"tern-tiny.gguf", "The model that ships and that is used when none is named. It knows little."},
-        {"$XDG_STATE_HOME/tern/history", "What was typed in chat."},
+        {"tern-tiny.gguf", "The model that ships, and the default. It knows little."},
+        {"$XDG_STATE_HOME/tern/history", "The lines typed in chat."},
         {NULL, NULL},
 };
 
@@ -56,7 +57,7 @@ static const struct manual_section sections[] = {
          "  tern run \"What is the capital of France?\"\n"
          "  tern run \"Summarise this text.\" < text.txt\n"
          "\n"
-         "Answer many questions, with the settings of the command line unless a request has its own:\n"
+         "Answer many questions; requests may override the settings of the command line:\n"
          "\n"
          "  $ cat requests.jsonl\n"
          "  {\"id\": 1, \"prompt\": \"What is the capital of Peru?\"}\n"
@@ -64,7 +65,7 @@ static const struct manual_section sections[] = {
          "\"seed\": 1}\n"
          "  $ tern run --temp 0 --batch requests.jsonl > results.jsonl\n"
          "\n"
-         "See how sure the model was, token by token:\n"
+         "See how sure the model was of each token:\n"
          "\n"
          "  tern run --show-probs --alternatives 3 \"Who are you?\"\n",
          NULL},

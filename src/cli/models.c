@@ -25,7 +25,7 @@ static const char *program_name = "";
 
 void models_start(const char *argv0) { program_name = argv0; }
 
-/* A search under way: the name, the folders looked in so far, and the file once it is found. */
+/* A search: the name, the folders searched so far, and the file once it is found. */
 struct search {
 	const char *name; /* NULL: print the names of all models instead */
 	struct text looked_in, path;
@@ -44,7 +44,7 @@ static bool is_file(const char *path)
 	return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
-/* Prints what the folder holds that ends in .gguf, without that. */
+/* Prints the names of the folder's .gguf files, without the ending. */
 static void print_names_in(const char *path)
 {
 	DIR *folder = opendir(path);
@@ -128,7 +128,7 @@ static void look_everywhere(struct search *search)
 	const char *data_home = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 
 	look_in_list(search, getenv("TERN_MODELS"));
-	/* The XDG specification has relative paths ignored. */
+	/* The XDG specification says to ignore relative paths. */
 	if (data_home && data_home[0] == '/')
 		look_in(search, data_home, strlen(data_home), "/tern/models");
 	else if (home)
@@ -155,7 +155,7 @@ static enum tern_status take_path(const char *name, char **path)
 	return TERN_OK;
 }
 
-/* Where was looked, and where such a model is to be had if it is a public one. */
+/* Reports the folders searched and, for a public model, how to get it. */
 static enum tern_status fail_to_find(const struct search *search)
 {
 	struct text advice = {0};

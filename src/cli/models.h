@@ -1,22 +1,23 @@
-/* Which file a model's name means. */
+/* Finds the file of a model by its name. */
 #ifndef TERN_CLI_MODELS_H
 #define TERN_CLI_MODELS_H
 
 #include <tern.h>
 
-/* Tells how the program was called, for systems that cannot tell where the running program lies. argv0 must stay. */
+/* Sets how the program was called, for systems that do not know the path of a running program. argv0 must stay valid.
+ */
 void models_start(const char *argv0);
 
-/* Finds the model that `name` means (the value of -m; NULL: $TERN_MODEL, else the one that ships with tern).
+/* Finds the model called `name` (the value of -m; NULL: $TERN_MODEL, else the one that ships with tern).
  *
- * A name with a slash, or that of an existing file, is a path. Any other is looked for, as NAME and as NAME.gguf, in
- * the folders of $TERN_MODELS, in $XDG_DATA_HOME/tern/models (~/.local/share if unset) and beside the program:
+ * A name that contains a slash, or that is an existing file, is a path. Any other is searched, as NAME and NAME.gguf,
+ * in the folders of $TERN_MODELS, in $XDG_DATA_HOME/tern/models (~/.local/share if unset) and beside the program:
  * PROGRAM/build/models and PROGRAM/models in a build tree, PROGRAM/../share/tern/models when installed.
  *
- * TERN_OK: the caller frees *path with tern_free(). Else the error was reported, with every folder looked in. */
+ * The caller frees *path with tern_free(). Errors are reported, with all folders searched. */
 enum tern_status models_find(const char *name, char **path);
 
-/* Prints the names, without .gguf, of the models in the folders that models_find() looks in, one a line. */
+/* Prints the names, without .gguf, of all models in the folders that models_find() searches, one per line. */
 void models_print_names(void);
 
 #endif

@@ -10,22 +10,39 @@ enum tern_status prompt_choose_format(const struct opened *opened, bool raw, boo
 
 	*is_chat = format && *format && !raw;
 	if (format && !*format && !raw)
-		return tern_fail(
-		        err, TERN_ERR_FILE,
-		        "%s: its chat format is not one tern knows; --template chooses one, --raw continues the "
-		        "text as it is",
-		        opened->path);
+		return tern_fail(err, TERN_ERR_FILE,
+		                 "%s: tern does not know its chat format; --template chooses one, --raw continues the "
+		                 "text as it is",
+		                 opened->path);
 	return TERN_OK;
 }
 
 enum tern_status prompt_from_messages(const struct tern_model *model, const struct tern_message *messages,
-                                      size_t n_messages, struct prompt_ids *prompt, struct tern_error *err)
+                                      size_t n_messages, unsigned flags, struct prompt_ids *prompt,
+                                      struct tern_error *err)
 {
-	enum tern_status status = tern_chat_tokenize(model, messages, n_messages, TERN_CHAT_GENERATE, &prompt->block,
-	                                             &prompt->n_ids, err);
+	enum tern_status status =
+	        tern_chat_tokenize(model, messages, n_messages, flags, &prompt->block, &prompt->n_ids, err);
 
 	prompt->ids = prompt->block;
 	return status;
+}
+
+const char *prompt_thoughts(const struct tern_model *model, const int32_t *ids, size_t n_ids)
+{
+	enum {
+		TAIL_TOKENS = 8 /* enough of a prompt's end to hold <think> */
+	};
+	static const char thoughts[] = "<think>\n";
+	size_t n_tail = n_ids < TAIL_TOKENS ? n_ids : TAIL_TOKENS, n_bytes, n = sizeof thoughts - 1;
+	bool is_there;
+	char *tail;
+
+	if (tern_detokenize(model, ids + n_ids - n_tail, n_tail, true, &tail, &n_bytes, NULL) != TERN_OK)
+		return "";
+	is_there = n_bytes >= n && memcmp(tail + n_bytes - n, thoughts, n) == 0;
+	tern_free(tail);
+	return is_there ? thoughts : "";
 }
 
 enum tern_status prompt_from_text(const struct tern_model *model, const char *text, size_t n_bytes,
@@ -35,7 +52,7 @@ enum tern_status prompt_from_text(const struct tern_model *model, const char *te
 	                                        &prompt->block, &prompt->n_ids, err);
 
 	prompt->ids = prompt->block;
-	/* Who writes the beginning of the text out, as many formats are documented, does not want it twice. */
+	/* Many formats are documented with BOS spelled out; users who copy that do not want it twice. */
 	if (!status && prompt->n_ids >= 2 && prompt->ids[0] == prompt->ids[1] && prompt->ids[0] == tern_bos(model)) {
 		prompt->ids++;
 		prompt->n_ids--;

@@ -17,7 +17,24 @@ static const char *expected(char out[EXPECTED_SIZE], const struct option *option
 		return "true or false";
 	if (option->kind == OPTION_LIST)
 		return "a string or an array of strings";
-	return help_expected(out, option);
+	return option_expected(out, option);
+}
+
+static enum tern_status read_choice(const struct option *option, void *field, struct json_value value,
+                                    struct tern_error *err)
+{
+	char word[64], what[EXPECTED_SIZE];
+	struct json_string text = {0};
+
+	if (json_type(value) == JSON_STRING)
+		text = json_string(value);
+	if (text.length > 0 && text.length < sizeof word) {
+		memcpy(word, text.bytes, text.length);
+		word[text.length] = '\0';
+		if (option_set(option, field, word))
+			return TERN_OK;
+	}
+	return json_fail_type(value, expected(what, option), err);
 }
 
 static enum tern_status read_number(const struct option *option, void *field, struct json_value value,
@@ -82,6 +99,8 @@ static enum tern_status read_setting(struct request *request, const struct optio
 
 	if (option->kind == OPTION_LIST)
 		return read_stops(request, value, err);
+	if (option->kind == OPTION_CHOICE)
+		return read_choice(option, field, value, err);
 	if (option->kind != OPTION_FLAG)
 		return read_number(option, field, value, err);
 	if (json_type(value) != JSON_BOOL)
@@ -118,7 +137,7 @@ static enum tern_status unknown_key(const struct json_iterator *it, struct tern_
 	for (size_t i = 0; i < N_OWN_KEYS; i++)
 		suggest_offer(&suggestion, own_keys[i], strlen(own_keys[i]));
 	offer(&suggestion, generation_options);
-	offer(&suggestion, probs_options);
+	offer(&suggestion, token_probs_options);
 	if (suggestion.best[0])
 		return json_fail(it->value, err, "unknown key; did you mean '%s'?", suggestion.best);
 	return json_fail(it->value, err, "unknown key");
@@ -153,9 +172,9 @@ static enum tern_status read_member(struct request *request, const struct json_i
 		field = (unsigned char *)&request->settings;
 		bit = (uint64_t)1 << (option - generation_options);
 		seen = &request->seen[0];
-	} else if ((option = option_find(probs_options, key.bytes, key.length))) {
+	} else if ((option = option_find(token_probs_options, key.bytes, key.length))) {
 		field = (unsigned char *)&request->probs;
-		bit = (uint64_t)1 << (option - probs_options);
+		bit = (uint64_t)1 << (option - token_probs_options);
 		seen = &request->seen[1];
 	} else {
 		return unknown_key(it, err);
@@ -163,7 +182,7 @@ static enum tern_status read_member(struct request *request, const struct json_i
 	if (*seen & bit)
 		return json_fail(it->value, err, "was given already under another name");
 	*seen |= bit;
-	if (option->kind == OPTION_TEXT || strcmp(option->name, "ctx") == 0)
+	if (option->kind == OPTION_TEXT || strcmp(option->name, "ctx") == 0 || strcmp(option->name, "state-cache") == 0)
 		return json_fail(it->value, err, "is the same for all requests: --%s on the command line",
 		                 option->name);
 	return read_setting(request, option, field + option->offset, it->value, err);
@@ -287,7 +306,7 @@ static enum tern_status tokenize(struct request *request, const struct opened *o
 		enum tern_status status = generation_add_stops(&request->settings, opened->model, err);
 		return status ? status
 		              : prompt_from_messages(opened->model, request->messages, request->n_messages,
-		                                     &request->prompt, err);
+		                                     generation_chat_flags(&request->settings), &request->prompt, err);
 	}
 	text = json_string(request->text);
 	return prompt_from_text(opened->model, text.bytes, text.length, &request->prompt, err);
@@ -295,7 +314,7 @@ static enum tern_status tokenize(struct request *request, const struct opened *o
 
 /* What applies where the request says nothing. */
 static enum tern_status take_defaults(struct request *request, const struct generation_options *settings,
-                                      const struct probs_options *probs, struct tern_error *err)
+                                      const struct token_probs_options *probs, struct tern_error *err)
 {
 	size_t n = settings->stops.n_items;
 	const char **stops = tern_alloc(n, sizeof *stops);
@@ -319,7 +338,7 @@ static enum tern_status as_usage(enum tern_status status, struct tern_error *err
 
 enum tern_status request_read(struct request *request, struct text *line, size_t line_number,
                               const struct opened *opened, const struct generation_options *settings,
-                              const struct probs_options *probs, struct tern_error *err)
+                              const struct token_probs_options *probs, struct tern_error *err)
 {
 	char *bytes = line->bytes;
 	size_t n_bytes = line->n_bytes;

@@ -3,8 +3,8 @@
 #define TERN_CLI_REQUEST_H
 
 #include "cli/generation.h"
-#include "cli/probs.h"
 #include "cli/prompt.h"
+#include "cli/token_probs.h"
 #include "console/text.h"
 #include "json/json.h"
 #include "json/write.h"
@@ -17,7 +17,7 @@ struct request {
 	struct json_value id; /* a scalar; nothing if there is none */
 	struct generation_options
 	        settings; /* the command line's, and over them the request's; owns the list of stops */
-	struct probs_options probs;
+	struct token_probs_options probs;
 	bool is_chat;
 	struct prompt_ids prompt;
 
@@ -26,7 +26,7 @@ struct request {
 	struct tern_message *messages;
 	size_t n_messages;
 	struct text stops; /* the request's own stop strings, each ended by a NUL */
-	uint64_t seen[2];  /* settings, by their place in generation_options and probs_options */
+	uint64_t seen[2];  /* settings, by their place in generation_options and token_probs_options */
 	char source[32];   /* "line 3" */
 };
 
@@ -35,7 +35,7 @@ struct request {
  * Ends with request_free() in every case, and the id is set if it could be read. */
 enum tern_status request_read(struct request *request, struct text *line, size_t line_number,
                               const struct opened *opened, const struct generation_options *settings,
-                              const struct probs_options *probs, struct tern_error *err);
+                              const struct token_probs_options *probs, struct tern_error *err);
 
 /* The member "id" of an object, as it was given; nothing if it was not. */
 void request_write_id(const struct request *request, struct json_writer *json);

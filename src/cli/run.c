@@ -5,8 +5,8 @@
 #include "cli/commands.h"
 #include "cli/generation.h"
 #include "cli/input.h"
-#include "cli/probs.h"
 #include "cli/prompt.h"
+#include "cli/token_probs.h"
 #include "console/output.h"
 #include "console/signals.h"
 #include "console/term.h"
@@ -24,7 +24,7 @@ struct run_options {
 	struct generation_options generation;
 	struct input_options input;
 	struct output_options output;
-	struct probs_options probs;
+	struct token_probs_options probs;
 };
 
 #define FIELD(name) offsetof(struct output_options, name)
@@ -51,7 +51,7 @@ static const struct option_group groups[] = {
         {"Prompt:", input_options, offsetof(struct run_options, input)},
         GENERATION_GROUP(struct run_options, generation),
         {"Output:", output_options, offsetof(struct run_options, output)},
-        PROBS_GROUP(struct run_options, probs),
+        TOKEN_PROBS_GROUP(struct run_options, probs),
         COMMON_MODEL_GROUP(struct run_options, common),
         COMMON_COMPUTING_GROUP(struct run_options, common),
         COMMON_MESSAGE_GROUP(struct run_options, common),
@@ -177,7 +177,7 @@ static enum tern_status tokenize_prompt(struct run *run, struct tern_error *err)
 
 	if (run->is_chat)
 		return prompt_from_messages(run->opened.model, messages + !has_system, 1 + (size_t)has_system,
-		                            &run->prompt, err);
+		                            generation_chat_flags(&run->options.generation), &run->prompt, err);
 	return prompt_from_text(run->opened.model, run->text.bytes, run->text.n_bytes, &run->prompt, err);
 }
 
@@ -205,6 +205,7 @@ static enum tern_status put_echo(struct run *run, struct answer *answer, struct 
 static enum tern_status answer(struct run *run, struct tern_error *err)
 {
 	const struct output_options *output = &run->options.output;
+	const struct prompt_ids *prompt = &run->prompt;
 	struct answer answer = {.opened = &run->opened,
 	                        .session = run->session,
 	                        .settings = &run->options.generation,
@@ -212,13 +213,15 @@ static enum tern_status answer(struct run *run, struct tern_error *err)
 	                                : output->jsonl ? ANSWER_JSONL
 	                                                : ANSWER_TEXT,
 	                        .verbose = run->options.common.verbose,
+	                        .begins = run->is_chat ? prompt_thoughts(run->opened.model, prompt->ids, prompt->n_ids)
+	                                               : "",
 	                        .probs = {.options = run->options.probs}};
 	enum tern_status status = TERN_OK;
 
 	if (output->echo)
 		status = put_echo(run, &answer, err);
 	if (status == TERN_OK)
-		status = answer_generate(&answer, &run->prompt, err);
+		status = answer_generate(&answer, prompt, err);
 	answer_free(&answer);
 	return status;
 }
@@ -233,6 +236,8 @@ static enum tern_status open_session(struct run *run, struct tern_error *err)
 	enum tern_status status;
 
 	common_threads(&run->options.common, &n_threads);
+	if (!run->options.output.batch)
+		run->options.generation.state_cache = 0; /* one answer goes back to nothing */
 	if ((status = generation_open_session(&run->session, generation, &run->opened, n_threads, err)))
 		return status;
 	generation_tell_session(run->session, &run->options.common, &run->opened,
@@ -265,7 +270,7 @@ static enum tern_status check_options(const struct run *run)
 	if (output->batch && (input->prompt || input->file || run->operands.n_items > 0))
 		return usage_error(&command_run, "--batch: the prompts are in its file; give no other");
 	if (run->options.probs.show &&
-	    !probs_can_show(&run->options.probs, output->json || output->jsonl || output->batch))
+	    !token_probs_can_show(&run->options.probs, output->json || output->jsonl || output->batch))
 		warn("--show-probs: there is no colour here; --alternatives or --json show probabilities without");
 	return generation_check(&command_run, &run->options.generation);
 }
@@ -279,7 +284,7 @@ static enum tern_status work_on_batch(struct run *run)
 	struct tern_error err;
 	enum tern_status status;
 
-	if ((status = common_open_weights(&run->opened, &run->options.common)))
+	if ((status = open_model_with_weights(&run->opened, &run->options.common)))
 		return status;
 	if (run->options.generation.system && (status = choose_format(run)))
 		return status;
@@ -299,7 +304,7 @@ static enum tern_status work(struct run *run)
 	run->options.common.chat_format = run->options.generation.chat_format;
 	if (run->options.output.batch)
 		return work_on_batch(run);
-	if ((status = read_prompt(run)) || (status = common_open_weights(&run->opened, &run->options.common)) ||
+	if ((status = read_prompt(run)) || (status = open_model_with_weights(&run->opened, &run->options.common)) ||
 	    (status = choose_format(run)) || (status = read_document(run)))
 		return status;
 	if ((status = open_session(run, &err)) || (status = take_prompt(run, &err)) ||
@@ -320,7 +325,7 @@ static enum tern_status run_main(int argc, char **argv)
 	status = work(&run);
 
 	tern_session_free(run.session);
-	common_close(&run.opened);
+	open_model_close(&run.opened);
 	prompt_free(&run.prompt);
 	text_free(&run.text);
 	options_free(&command_run, &run.options, &run.operands);

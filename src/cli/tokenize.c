@@ -1,8 +1,8 @@
 /* tern tokenize: text to token ids and back. */
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/common.h"
 #include "cli/input.h"
+#include "cli/open_model.h"
 #include "console/escape.h"
 #include "console/output.h"
 #include "console/term.h"
@@ -23,20 +23,21 @@ struct tokenize_options {
 #define FIELD(name) offsetof(struct own_options, name)
 
 static const struct option own_options[] = {
-        {.name = "ids", .offset = FIELD(ids), .help = "print [1, 2, 3] instead of a line per token"},
-        {.name = "count", .offset = FIELD(count), .help = "print how many tokens there are", .aliases = "show-count"},
+        {.name = "ids", .offset = FIELD(ids), .help = "print [1, 2, 3] instead of one line per token"},
+        {.name = "count", .offset = FIELD(count), .help = "print the number of tokens", .aliases = "show-count"},
         {.name = "null",
          .letter = '0',
          .offset = FIELD(nul),
-         .help = "the input is many texts, each ended by a NUL: one line of ids (or, with --count, a number) per text"},
+         .help = "the input is texts that each end with a NUL; print one line of ids (or, with --count, a number) per "
+                 "text"},
         {.name = "decode",
          .letter = 'd',
          .offset = FIELD(decode),
-         .help = "the input is token ids; print the text they stand for and nothing else"},
+         .help = "the input is token ids; print their text and nothing else"},
         {.name = "no-bos", .offset = FIELD(no_bos), .help = "do not put the beginning-of-sequence token first"},
         {.name = "no-special",
          .offset = FIELD(no_special),
-         .help = "take special tokens spelled in the text as text; leave them out of decoded text",
+         .help = "read spelled-out special tokens as plain text; leave special tokens out of decoded text",
          .aliases = "no-parse-special"},
         {.name = NULL},
 };
@@ -118,7 +119,7 @@ static enum tern_status encode(const struct tokenize *t, const char *bytes, size
 	return TERN_OK;
 }
 
-/* Texts that each end with a NUL; the last one may do without. */
+/* Texts that each end with a NUL; the last one may lack it. */
 static enum tern_status encode_many(const struct tokenize *t, const char *bytes, size_t n_bytes, struct tern_error *err)
 {
 	enum tern_status status = TERN_OK;
@@ -178,7 +179,7 @@ static enum tern_status work(struct tokenize *t)
 
 	if (t->options.own.decode && (t->options.own.nul || t->options.own.ids || t->options.own.count))
 		return usage_error(&command_tokenize, "--decode excludes --ids, --count and -0");
-	if ((status = common_open(&t->opened, &t->options.common)) || (status = read_text(t)))
+	if ((status = open_model(&t->opened, &t->options.common)) || (status = read_text(t)))
 		return status;
 	bytes = t->text.bytes ? t->text.bytes : "";
 	if (t->options.own.decode)
@@ -202,7 +203,7 @@ static enum tern_status tokenize_main(int argc, char **argv)
 	common_apply(&t.options.common, &t.operands);
 	status = work(&t);
 	text_free(&t.text);
-	common_close(&t.opened);
+	open_model_close(&t.opened);
 	options_free(&command_tokenize, &t.options, &t.operands);
 	return output_finish(status);
 }

@@ -2,7 +2,7 @@
 #include "console/editor.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "console/editor_state.h"
+#include "console/editor_core.h"
 #include "console/history.h"
 #include "console/message.h"
 #include "console/signals.h"

@@ -1,7 +1,8 @@
-/* Tab. */
+/* Tab: completing what is before the cursor. */
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "console/editor_state.h"
+#include "console/editor.h"
+#include "console/editor_core.h"
 
 #include <stdlib.h>
 #include <string.h>

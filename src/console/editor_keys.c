@@ -1,18 +1,11 @@
 /* What each key does. */
-#include "console/editor_state.h"
+#include "console/editor_core.h"
 #include "console/history.h"
 #include "console/message.h"
-#include "console/paste.h"
 #include "console/tty.h"
 
 /* The character a terminal sends for Ctrl and a letter. */
 #define CTRL(letter) ((letter)&0x1f)
-
-void editor_insert(struct editor *editor, const char *bytes, size_t n_bytes)
-{
-	if (!line_insert(&editor->line, bytes, n_bytes))
-		screen_beep(&editor->screen); /* out of memory */
-}
 
 static void insert_newline(struct editor *editor) { editor_insert(editor, "\n", 1); }
 
@@ -234,7 +227,7 @@ void editor_end_paste(struct editor *editor)
 	if (paste->failed)
 		screen_beep(&editor->screen);
 	else if (paste->n_bytes > 0)
-		editor_insert(editor, paste->bytes, paste_clean(paste->bytes, paste->n_bytes));
+		editor_insert(editor, paste->bytes, keys_clean_paste(paste->bytes, paste->n_bytes));
 	text_free(paste);
 	editor->needs_drawing = true;
 }

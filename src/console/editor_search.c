@@ -1,5 +1,5 @@
 /* Ctrl-R: looking through the history for a piece of text while it is typed. */
-#include "console/editor_state.h"
+#include "console/editor_core.h"
 #include "console/grapheme.h"
 #include "console/history.h"
 
@@ -48,7 +48,7 @@ static void look(struct editor *editor, size_t from, bool toward_older, bool ski
 	}
 }
 
-/* The prompt tells what is looked for. */
+/* The prompt shows the text that is searched for. */
 static void update_prompt(struct search *search)
 {
 	search->prompt.n_bytes = 0;

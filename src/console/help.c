@@ -1,11 +1,7 @@
-/* --help and --version, made from the tables of commands and options. */
-#include "console/options.h"
+#include "console/help.h"
 #include "console/output.h"
 #include "console/term.h"
-#include "console/text.h"
 
-#include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,32 +9,8 @@
 
 enum {
 	WIDTH = 80,
-	RANGE_SIZE = 64,
 	HELP_COLUMN = 28
 };
-
-/* "from 0 to 2" or "at least 1" for an option that is a number; "" for others. */
-static void describe_range(char out[RANGE_SIZE], const struct option *option)
-{
-	out[0] = '\0';
-	if (option->kind == OPTION_SEED)
-		snprintf(out, RANGE_SIZE, "from 0 to %" PRIu64, UINT64_MAX);
-	else if (option->kind != OPTION_INT && option->kind != OPTION_FLOAT)
-		return;
-	else if (option->max >= INT_MAX)
-		snprintf(out, RANGE_SIZE, "at least %g", option->min);
-	else
-		snprintf(out, RANGE_SIZE, "from %g to %g", option->min, option->max);
-}
-
-const char *help_expected(char out[EXPECTED_SIZE], const struct option *option)
-{
-	char range[RANGE_SIZE];
-
-	describe_range(range, option);
-	snprintf(out, EXPECTED_SIZE, "a %snumber (%s)", option->kind == OPTION_FLOAT ? "" : "whole ", range);
-	return out;
-}
 
 static void heading(const char *title)
 {
@@ -95,10 +67,10 @@ static bool has_default(const struct option *option)
 
 void help_describe(struct text *text, const struct option *option)
 {
-	char range[RANGE_SIZE];
+	char range[OPTION_RANGE_SIZE];
 
 	text_printf(text, "%s", option->help);
-	describe_range(range, option);
+	option_range(range, option, false);
 	if (option->kind == OPTION_CHOICE && option->initial)
 		text_printf(text, " (default %s)", option->initial);
 	else if (option->kind == OPTION_CHOICE)

@@ -1,7 +1,6 @@
-/* The manual page, for man(7): what the tables of commands and options say, and the program's own sections. */
+#include "console/manual.h"
+#include "console/help.h"
 #include "console/output.h"
-#include "console/program.h"
-#include "console/text.h"
 
 #include <ctype.h>
 #include <stdio.h>

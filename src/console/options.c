@@ -1,10 +1,10 @@
 #include "console/options.h"
 #include "base/memory.h"
+#include "console/help.h"
 #include "console/output.h"
 #include "console/suggest.h"
 #include "console/term.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 /* Where parsing stands. */
 struct parser {
 	const struct command *command;
-	unsigned char *values;
+	void *values;
 	struct operands *operands;
 	int argc, next; /* argv[next] is the argument to look at next */
 	char **argv;
@@ -42,147 +42,23 @@ enum tern_status usage_error(const struct command *command, const char *format, 
 	return TERN_ERR_USAGE;
 }
 
-/* Whether the first n bytes are the same name; a '_' typed stands for '-'. */
-static bool is_same_name(const char *name, const char *typed, size_t n)
+static void *field_of(void *values, const struct option_walk *at)
 {
-	for (size_t i = 0; i < n; i++)
-		if (name[i] != (typed[i] == '_' ? '-' : typed[i]))
-			return false;
-	return true;
-}
-
-/* Whether the space-separated list holds the name. */
-static bool is_in_list(const char *list, const char *name, size_t n_name)
-{
-	for (const char *at = list; at && *at; at += strspn(at, " ")) {
-		size_t length = strcspn(at, " ");
-		if (length == n_name && is_same_name(at, name, length))
-			return true;
-		at += length;
-	}
-	return false;
-}
-
-static bool has_name(const struct option *option, const char *name, size_t n_name)
-{
-	return (strlen(option->name) == n_name && is_same_name(option->name, name, n_name)) ||
-	       is_in_list(option->aliases, name, n_name);
-}
-
-const struct option *option_find(const struct option *options, const char *name, size_t n_name)
-{
-	for (const struct option *option = options; option->name; option++)
-		if (has_name(option, name, n_name))
-			return option;
-	return NULL;
+	return (unsigned char *)values + at->group->offset + at->option->offset;
 }
 
 /* Finds an option by its long name (n_name > 0 bytes) or, if name is NULL, by its letter. */
 static bool find_option(const struct parser *p, const char *name, size_t n_name, char letter, struct found *found)
 {
-	size_t index = 0;
-
-	for (const struct option_group *group = p->command->groups; group->options; group++) {
-		for (const struct option *option = group->options; option->name; option++, index++) {
-			if (name ? has_name(option, name, n_name) : option->letter == letter) {
-				*found = (struct found){option, p->values + group->offset + option->offset, index};
-				return true;
-			}
+	for (struct option_walk at = {0}; option_next(p->command, &at);)
+		if (name ? option_has_name(at.option, name, n_name) : at.option->letter == letter) {
+			*found = (struct found){at.option, field_of(p->values, &at), at.index};
+			return true;
 		}
-	}
 	return false;
 }
 
 static bool takes_value(const struct option *option) { return option->argument != NULL; }
-
-/* ---- values ---- */
-
-bool parse_int(const char *text, int min, int max, int *value)
-{
-	char *end;
-	long n;
-
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (end == text || *end || errno || n < min || n > max || strchr(" \t\n\v\f\r", text[0]))
-		return false;
-	*value = (int)n;
-	return true;
-}
-
-/* Plain decimals only: strtof() also reads "nan", "inf" and hexadecimal. */
-static bool parse_float(const char *text, double min, double max, float *value)
-{
-	char *end;
-
-	if (text[strspn(text, "+-.0123456789eE")])
-		return false;
-	*value = strtof(text, &end);
-	return end != text && !*end && *value >= (float)min && *value <= (float)max;
-}
-
-static bool parse_seed(const char *text, struct option_seed *seed)
-{
-	char *end;
-
-	seed->is_given = strcmp(text, "-1") != 0; /* other programs' way to ask for a random one */
-	if (!seed->is_given)
-		return true;
-	if (text[strspn(text, "0123456789")] || !*text)
-		return false;
-	errno = 0;
-	seed->value = strtoull(text, &end, 10);
-	return errno == 0;
-}
-
-static bool parse_choice(const struct option *option, const char *text, int *value)
-{
-	size_t length;
-	int index = 0;
-
-	for (const char *word = option->argument;; word += length + 1, index++) {
-		length = strcspn(word, "|");
-		if (strlen(text) == length && memcmp(word, text, length) == 0) {
-			*value = index;
-			return true;
-		}
-		if (!word[length])
-			return false;
-	}
-}
-
-static bool append_item(struct option_list *list, const char *text)
-{
-	const char **items = tern_realloc((void *)list->items, list->n_items + 1, sizeof *items);
-
-	if (!items)
-		return false;
-	items[list->n_items++] = text;
-	list->items = items;
-	return true;
-}
-
-bool option_set(const struct option *option, void *field, const char *text)
-{
-	switch (option->kind) {
-	case OPTION_INT:
-		return parse_int(text, (int)option->min, (int)option->max, field);
-	case OPTION_FLOAT:
-		return parse_float(text, option->min, option->max, field);
-	case OPTION_TEXT:
-		*(const char **)field = text;
-		return true;
-	case OPTION_LIST:
-		return append_item(field, text);
-	case OPTION_CHOICE:
-		return parse_choice(option, text, field);
-	case OPTION_SEED:
-		return parse_seed(text, field);
-	default:
-		*(bool *)field = true;
-		return true;
-	}
-}
 
 static enum tern_status bad_value(const struct parser *p, const struct option *option, const char *text)
 {
@@ -195,7 +71,7 @@ static enum tern_status bad_value(const struct parser *p, const struct option *o
 	if (option->kind == OPTION_CHOICE)
 		return usage_error(p->command, "--%s: '%.64s' is not one of %s", option->name, text, option->argument);
 	return usage_error(p->command, "--%s: expected %s, found '%.64s'", option->name,
-	                   help_expected(expected, option), text);
+	                   option_expected(expected, option), text);
 }
 
 /* ---- arguments ---- */
@@ -270,9 +146,8 @@ static bool unknown_long(struct parser *p, const char *argument, size_t n_name)
 	char shown[80];
 
 	suggest_start(&suggestion, argument + 2, n_name);
-	for (const struct option_group *group = p->command->groups; group->options; group++)
-		for (const struct option *option = group->options; option->name; option++)
-			suggest_offer(&suggestion, option->name, strlen(option->name));
+	for (struct option_walk at = {0}; option_next(p->command, &at);)
+		suggest_offer(&suggestion, at.option->name, strlen(at.option->name));
 	snprintf(shown, sizeof shown, "%.*s", n_name < 64 ? (int)n_name + 2 : 66, argument);
 	if (suggestion.best[0])
 		return fail(p, usage_error(p->command, "unknown option '%s' (did you mean '--%s'?)", shown,
@@ -355,23 +230,21 @@ static bool parse_arguments(struct parser *p)
 static void set_defaults(const struct parser *p)
 {
 	memset(p->values, 0, p->command->values_size);
-	for (const struct option_group *group = p->command->groups; group->options; group++)
-		for (const struct option *option = group->options; option->name; option++) {
-			struct option any = *option;
-			any.min = INT_MIN;
-			any.max = INT_MAX;
-			if (any.initial)
-				option_set(&any, p->values + group->offset + option->offset, any.initial);
-		}
+	for (struct option_walk at = {0}; option_next(p->command, &at);) {
+		struct option any = *at.option;
+		any.min = INT_MIN;
+		any.max = INT_MAX;
+		if (any.initial)
+			option_set(&any, field_of(p->values, &at), any.initial);
+	}
 }
 
 static size_t count_options(const struct command *command)
 {
 	size_t n = 0;
 
-	for (const struct option_group *group = command->groups; group->options; group++)
-		for (const struct option *option = group->options; option->name; option++)
-			n++;
+	for (struct option_walk at = {0}; option_next(command, &at);)
+		n++;
 	return n;
 }
 
@@ -400,11 +273,8 @@ bool options_parse(const struct command *command, int argc, char **argv, void *v
 
 void options_free(const struct command *command, void *values, struct operands *operands)
 {
-	for (const struct option_group *group = command->groups; group->options; group++)
-		for (const struct option *option = group->options; option->name; option++)
-			if (option->kind == OPTION_LIST) {
-				void *field = (unsigned char *)values + group->offset + option->offset;
-				tern_free((void *)((struct option_list *)field)->items);
-			}
+	for (struct option_walk at = {0}; option_next(command, &at);)
+		if (at.option->kind == OPTION_LIST)
+			tern_free((void *)((struct option_list *)field_of(values, &at))->items);
 	tern_free((void *)operands->items);
 }

@@ -2,7 +2,7 @@
 #ifndef TERN_CONSOLE_PLAIN_H
 #define TERN_CONSOLE_PLAIN_H
 
-#include "console/editor.h"
+#include "console/editor_options.h"
 
 struct plain {
 	int in, out, wake_fd;

@@ -1,4 +1,4 @@
-/* What a program is, for everything that is made of its tables: shell completions and manual page. */
+/* A whole program: its commands and what else its manual page and completion scripts say. */
 #ifndef TERN_CONSOLE_PROGRAM_H
 #define TERN_CONSOLE_PROGRAM_H
 
@@ -29,33 +29,5 @@ struct program {
 };
 
 static inline bool program_has_commands(const struct program *program) { return program->commands[0]->name != NULL; }
-
-/* What can stand in the place of an option's value or of an operand, by what the help calls it. */
-enum value_kind {
-	VALUE_ANYTHING,
-	VALUE_FILE,    /* FILE, DIRECTORY, OUT.gguf, ... */
-	VALUE_MODEL,   /* FILE|NAME, MODEL.gguf */
-	VALUE_WORDS,   /* one of auto|always|never */
-	VALUE_FORMAT,  /* FORMAT: a chat format */
-	VALUE_COMMAND, /* COMMAND */
-};
-enum value_kind value_of_option(const struct option *option);
-/* Of the first operand of a command, from its usage; *name is what it is called there and *length how long that is. */
-enum value_kind value_of_operand(const struct command *command, const char **name, size_t *length);
-
-/* Words that a value of kind VALUE_WORDS, VALUE_FORMAT or VALUE_COMMAND may be, each followed by a space. */
-struct text;
-void value_words(struct text *words, const struct program *program, enum value_kind kind, const char *name,
-                 size_t length);
-
-/* Prints the completion script for a shell: "bash", "zsh" or "fish". False for any other. */
-bool completion_print(const struct program *program, const char *shell);
-/* The parts of it. */
-void completion_print_bash(const struct program *program);
-void completion_print_zsh(const struct program *program);
-void completion_print_fish(const struct program *program);
-
-/* Prints the manual page as source for man(7). */
-void manual_print(const struct program *program);
 
 #endif

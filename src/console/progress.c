@@ -50,6 +50,12 @@ void progress_update(struct progress *progress, uint64_t n_done, uint64_t n_tota
 	draw(progress, (double)n_done / (double)n_total, (double)(now - progress->started_ns) * 1e-9);
 }
 
+bool progress_callback(void *progress, uint64_t n_done, uint64_t n_total)
+{
+	progress_update(progress, n_done, n_total);
+	return true;
+}
+
 void progress_end(struct progress *progress)
 {
 	if (progress->shown_ns)

@@ -2,6 +2,7 @@
 #ifndef TERN_CONSOLE_PROGRESS_H
 #define TERN_CONSOLE_PROGRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct progress {
@@ -13,6 +14,8 @@ struct progress {
 void progress_start(struct progress *progress, const char *label);
 /* Draws the bar if it is time to, with the time that is left. Nothing on anything but a terminal. */
 void progress_update(struct progress *progress, uint64_t n_done, uint64_t n_total);
+/* progress_update() as a callback of the library; returns true: go on. */
+bool progress_callback(void *progress, uint64_t n_done, uint64_t n_total);
 void progress_end(struct progress *progress);
 
 #endif

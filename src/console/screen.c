@@ -1,7 +1,7 @@
 #include "console/screen.h"
 #include "console/escape.h"
 #include "console/grapheme.h"
-#include "console/tty.h"
+#include "console/term.h"
 #include "console/wait.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ void screen_start(struct screen *screen, int out)
 	memset(screen, 0, sizeof *screen);
 	screen->out = out;
 	screen->reflows = terminal_reflows();
-	tty_size(&screen->n_columns, &screen->n_rows);
+	term_size(screen->out, &screen->n_columns, &screen->n_rows);
 }
 
 void screen_free(struct screen *screen)
@@ -147,7 +147,7 @@ void screen_resize(struct screen *screen)
 	int n_columns = screen->n_columns;
 	size_t above = screen->shown.cursor_row;
 
-	tty_size(&screen->n_columns, &screen->n_rows);
+	term_size(screen->out, &screen->n_columns, &screen->n_rows);
 	if (!screen->is_drawn)
 		return;
 	if (screen->reflows && screen->n_columns < n_columns)
@@ -162,7 +162,7 @@ void screen_resize(struct screen *screen)
 void screen_forget(struct screen *screen)
 {
 	screen->is_drawn = false;
-	tty_size(&screen->n_columns, &screen->n_rows);
+	term_size(screen->out, &screen->n_columns, &screen->n_rows);
 }
 
 static int columns_of(const char *bytes, size_t n_bytes)

@@ -20,7 +20,7 @@ void signals_forget_interrupt(void);
 void signals_die_of_interrupt(void);
 
 /* A descriptor that becomes readable when a signal is noted, also on another thread; -1 if there are no descriptors
- * left. signals_drain() makes it unreadable again, signals_wake() is what handlers call. */
+ * left. signals_drain() makes it unreadable again; signal handlers call signals_wake(). */
 int signals_wake_fd(void);
 void signals_drain(void);
 void signals_wake(void);

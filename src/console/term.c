@@ -54,17 +54,35 @@ bool term_is_terminal(int fd) { return term.is_terminal[fd]; }
 
 bool term_stdin_is_closed(void) { return term.stdin_is_closed; }
 
-int term_columns(void)
+static int size_or(int known, const char *variable, int otherwise)
 {
-	const char *columns = getenv("COLUMNS");
-	int n = columns ? atoi(columns) : 0;
+	const char *value = getenv(variable);
 
+	if (known <= 0 && value)
+		known = atoi(value);
+	return known > 0 ? known : otherwise;
+}
+
+void term_size(int fd, int *n_columns, int *n_rows)
+{
+	*n_columns = *n_rows = 0;
 #ifdef TIOCGWINSZ
 	struct winsize size;
-	if (n <= 0 && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0)
-		n = size.ws_col;
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0) {
+		*n_columns = size.ws_col;
+		*n_rows = size.ws_row;
+	}
 #endif
-	return n > 0 ? n : 80;
+	*n_columns = size_or(*n_columns, "COLUMNS", 80);
+	*n_rows = size_or(*n_rows, "LINES", 24);
+}
+
+int term_columns(void)
+{
+	int n_columns, n_rows;
+
+	term_size(STDERR_FILENO, &n_columns, &n_rows);
+	return n_columns;
 }
 
 const char *term_style(int fd, enum term_style style)

@@ -37,7 +37,9 @@ bool term_is_quiet(void);
 bool term_is_terminal(int fd);
 /* True if standard input was closed by the parent: there is nothing to read and that is no error. */
 bool term_stdin_is_closed(void);
-/* Columns of the terminal on standard error; 80 if unknown. */
+/* The size of a terminal in characters: where it does not know, $COLUMNS x $LINES, or 80 x 24. */
+void term_size(int fd, int *n_columns, int *n_rows);
+/* Columns of the terminal on standard error. */
 int term_columns(void);
 
 /* The sequence that switches a stream to a style, or "" where there is no colour: NO_COLOR set and not empty, TERM

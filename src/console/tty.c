@@ -88,8 +88,8 @@ static void on_stop(int signal_number)
 	sigaddset(&only, signal_number);
 	raise(signal_number); /* pending while this handler runs */
 	pthread_sigmask(SIG_UNBLOCK, &only, &before);
-	/* The program stands still here until it is told to go on, unless nobody could tell it (an orphaned process
-	 * group is not stopped). */
+	/* The program stops here until SIGCONT; an orphaned process group, which nobody could continue, is not
+	 * stopped. */
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	set_stop_handler(on_stop);
 	on_resume(signal_number);
@@ -187,26 +187,3 @@ static bool take(volatile sig_atomic_t *flag)
 bool tty_was_resumed(void) { return take(&tty.was_resumed); }
 
 bool tty_was_resized(void) { return take(&tty.was_resized); }
-
-static int size_or(int known, const char *variable, int otherwise)
-{
-	const char *value = getenv(variable);
-
-	if (known <= 0 && value)
-		known = atoi(value);
-	return known > 0 ? known : otherwise;
-}
-
-void tty_size(int *columns, int *rows)
-{
-	*columns = *rows = 0;
-#ifdef TIOCGWINSZ
-	struct winsize size;
-	if (tty.is_started && ioctl(tty.out, TIOCGWINSZ, &size) == 0) {
-		*columns = size.ws_col;
-		*rows = size.ws_row;
-	}
-#endif
-	*columns = size_or(*columns, "COLUMNS", 80);
-	*rows = size_or(*rows, "LINES", 24);
-}

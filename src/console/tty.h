@@ -29,7 +29,4 @@ void tty_stop(void);
 bool tty_was_resumed(void); /* the mode was entered again; the screen is another */
 bool tty_was_resized(void);
 
-/* The size in characters; 80 x 24 where the terminal does not know. */
-void tty_size(int *columns, int *rows);
-
 #endif

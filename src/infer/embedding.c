@@ -1,4 +1,3 @@
-/* Token ids to vectors: rows of the embedding matrix as floats. */
 #include "infer/embedding.h"
 
 #include "base/bytes.h"
@@ -30,11 +29,11 @@ static void embed_ternary(const struct tern_linear *linear, size_t row, int8_t *
 	}
 }
 
-static void embed_token(struct tern_session *session, size_t row, float *x)
+static void embed_token(struct tern_engine *engine, size_t row, float *x)
 {
-	const struct tern_transformer *t = session->transformer;
+	const struct tern_transformer *t = engine->transformer;
 	const struct tern_matrix *m = &t->embedding;
-	int8_t *scratch = tern_worker_scratch(session, 0);
+	int8_t *scratch = tern_worker_scratch(engine, 0);
 
 	if (t->embedding_is_ternary)
 		embed_ternary(&t->ternary_embedding, row, scratch, x);
@@ -44,8 +43,13 @@ static void embed_token(struct tern_session *session, size_t row, float *x)
 		tern_dequantize_row(x, m->type, m->data + row * tern_gguf_row_bytes(m->type, m->n_col), m->n_col);
 }
 
-void tern_embed(struct tern_session *session, const int32_t *ids, size_t n_token)
+void tern_embed(struct tern_engine *engine)
 {
-	for (size_t t = 0; t < n_token; t++)
-		embed_token(session, (size_t)ids[t], session->x + t * session->transformer->hparams.n_embd);
+	const struct tern_hparams *h = &engine->transformer->hparams;
+
+	for (size_t t = 0; t < engine->n_token; t++)
+		embed_token(engine, (size_t)engine->tokens[t].id, engine->x + t * h->n_embd);
+	if (h->embedding_scale != 1.0f)
+		for (size_t i = 0; i < engine->n_token * h->n_embd; i++)
+			engine->x[i] *= h->embedding_scale;
 }

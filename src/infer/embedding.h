@@ -2,10 +2,10 @@
 #ifndef TERN_INFER_EMBEDDING_H
 #define TERN_INFER_EMBEDDING_H
 
-#include "infer/state.h"
+#include "infer/engine.h"
 
-/* session->x[t] = embedding of ids[t]; ids are in range. */
-void tern_embed(struct tern_session *session, const int32_t *ids, size_t n_token);
+/* engine->x[t] = embedding of the batch's token t, times the model's embedding_scale; ids are in range. */
+void tern_embed(struct tern_engine *engine);
 
 /* Bytes of scratch the calling thread needs. */
 size_t tern_embedding_scratch_bytes(const struct tern_hparams *hparams);

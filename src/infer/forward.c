@@ -6,181 +6,155 @@
  *                 h = rms_norm(x, ffn_norm)
  *                 x += post_norm(linear(sub_norm(f(linear(h)) * linear(h))))
  *
- * where linear() is tern_quantize_input() and tern_project(): own norm, int8, ternary product, scale, bias; sub-norms
- * are there in BitNet models only, post-norms and the constant in Gemma only. Every step treats every token alone, so a
- * batch of any size gives the same bits. */
+ * where linear() is tern_quantize_input() and tern_project(): own norm, int8, ternary product, scale, bias. Only BitNet
+ * models have sub-norms, only Gemma post-norms and the constant. Every step treats every token alone, so a batch of any
+ * tokens gives the same bits. */
 #include "infer/forward.h"
 
 #include "infer/attention.h"
 #include "infer/embedding.h"
 #include "infer/linear.h"
+#include "infer/norm.h"
 #include "infer/qkv.h"
 
-static bool may_go_on(struct tern_session *session)
-{
-	if (session->keep_going && !session->keep_going(session->keep_going_user))
-		session->was_stopped = true;
-	return !session->was_stopped;
-}
-
-struct norm_task {
-	struct tern_session *session;
-	float *out;
-	const float *in, *gain;
-	size_t n;
-};
-
-static void norm_token(void *context, size_t token, int worker)
-{
-	const struct norm_task *task = context;
-	const struct tern_kernels *kernels = task->session->kernels;
-	const float *in = task->in + token * task->n;
-	float eps = task->session->transformer->hparams.rms_eps;
-
-	(void)worker;
-	kernels->rms_scale(task->out + token * task->n, in, task->gain, tern_inv_rms(kernels, in, task->n, eps),
-	                   task->n);
-}
-
-/* out = rms_norm(in, gain) for [n_token, n]; out may be in. */
-static void rms_norm(struct tern_session *session, float *out, const float *in, const float *gain, size_t n,
-                     size_t n_token)
-{
-	struct norm_task task = {session, out, in, gain, n};
-	tern_session_run(session, norm_token, &task, n_token, n_token * n * 8);
-}
-
 /* out = linear(input), or out += linear(input). */
-static void project_one(struct tern_session *session, const struct tern_linear *linear, const float *input, float *out,
-                        bool add, size_t n_token)
+static void project_one(struct tern_engine *engine, const struct tern_linear *linear, const float *input, float *out,
+                        bool add)
 {
-	struct tern_projection projection = {linear, &session->quantized[0], out, add};
-	tern_quantize_input(session, &session->quantized[0], linear, input, n_token);
-	tern_project(session, &projection, 1, n_token);
-}
-
-static void add_token(void *context, size_t token, int worker)
-{
-	const struct norm_task *task = context;
-
-	(void)worker;
-	norm_token(context, token, worker);
-	for (size_t i = 0; i < task->n; i++)
-		task->session->x[token * task->n + i] += task->out[token * task->n + i];
-}
-
-/* x += linear(input), or x += rms_norm(linear(input), post_norm). */
-static void project_to_stream(struct tern_session *session, const struct tern_linear *linear, const float *post_norm,
-                              const float *input, size_t n_token)
-{
-	size_t n_embd = session->transformer->hparams.n_embd;
-	struct norm_task task = {session, session->normed, session->normed, post_norm, n_embd};
-
-	if (!post_norm) {
-		project_one(session, linear, input, session->x, true, n_token);
-		return;
-	}
-	project_one(session, linear, input, session->normed, false, n_token);
-	tern_session_run(session, add_token, &task, n_token, n_token * n_embd * 8);
+	struct tern_projection projection = {linear, &engine->quantized[0], out, add};
+	tern_quantize_input(engine, &engine->quantized[0], linear, input, engine->n_token);
+	tern_project(engine, &projection, 1, engine->n_token);
 }
 
 /* Several projections of one input; if their norms are equal they share one quantised vector. */
-static void project_several(struct tern_session *session, struct tern_projection *projections, size_t n_projection,
-                            bool share_input, const float *input, size_t n_token)
+static void project_several(struct tern_engine *engine, struct tern_projection *projections, size_t n_projection,
+                            bool share_input, const float *input)
 {
 	for (size_t i = 0; i < n_projection; i++) {
-		struct tern_quantized *quantized = &session->quantized[share_input ? 0 : i];
+		struct tern_quantized *quantized = &engine->quantized[share_input ? 0 : i];
 		if (i == 0 || !share_input)
-			tern_quantize_input(session, quantized, projections[i].linear, input, n_token);
+			tern_quantize_input(engine, quantized, projections[i].linear, input, engine->n_token);
 		projections[i].input = quantized;
 	}
-	tern_project(session, projections, n_projection, n_token);
+	tern_project(engine, projections, n_projection, engine->n_token);
 }
 
-static void attention_part(struct tern_session *session, const struct tern_layer *layer, size_t index, size_t n_token)
+/* x += linear(input), or x += rms_norm(linear(input), post_norm). */
+static void project_to_stream(struct tern_engine *engine, const struct tern_linear *linear, const float *post_norm,
+                              const float *input)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
+	size_t n_embd = engine->transformer->hparams.n_embd, n_token = engine->n_token;
+
+	if (!post_norm) {
+		project_one(engine, linear, input, engine->x, true);
+		return;
+	}
+	project_one(engine, linear, input, engine->normed, false);
+	tern_rms_norm(engine, engine->normed, engine->normed, post_norm, n_embd, n_token);
+	for (size_t i = 0; i < n_token * n_embd; i++)
+		engine->x[i] += engine->normed[i];
+}
+
+static void attention_part(struct tern_engine *engine, const struct tern_layer *layer)
+{
+	const struct tern_attention_weights *a = &layer->attention;
+	const struct tern_hparams *h = &engine->transformer->hparams;
 	struct tern_projection qkv[] = {
-	        {&layer->q, NULL, session->q, false},
-	        {&layer->k, NULL, session->k, false},
-	        {&layer->v, NULL, session->v, false},
+	        {&a->q, NULL, engine->q, false},
+	        {&a->k, NULL, engine->k, false},
+	        {&a->v, NULL, engine->v, false},
 	};
 
-	tern_attention_ahead(session, layer, index, n_token);
-	rms_norm(session, session->normed, session->x, layer->attn_norm, h->n_embd, n_token);
-	project_several(session, qkv, 3, layer->qkv_share_input, session->normed, n_token);
-	tern_qkv_prepare(session, layer, index, n_token);
-	tern_project_ahead(session, (const struct tern_linear *[]){&layer->o}, 1, n_token);
-	tern_attention(session, layer, index, n_token);
-	if (layer->attn_sub_norm)
-		rms_norm(session, session->attended, session->attended, layer->attn_sub_norm, h->n_head * h->head_dim,
-		         n_token);
-	tern_project_ahead(session, (const struct tern_linear *[]){&layer->gate, &layer->up}, 2, n_token);
-	project_to_stream(session, &layer->o, layer->attn_post_norm, session->attended, n_token);
+	tern_rms_norm(engine, engine->normed, engine->x, layer->attn_norm, h->n_embd, engine->n_token);
+	project_several(engine, qkv, 3, a->share_input, engine->normed);
+	tern_qkv_prepare(engine, a);
+	tern_attention(engine, a);
+	if (a->sub_norm)
+		tern_rms_norm(engine, engine->attended, engine->attended, a->sub_norm, h->n_head * h->head_dim,
+		              engine->n_token);
+	project_to_stream(engine, &a->o, layer->attn_post_norm, engine->attended);
 }
 
+/* gate = f(gate) * up. */
 static void activate_token(void *context, size_t token, int worker)
 {
-	struct tern_session *session = context;
-	const struct tern_hparams *h = &session->transformer->hparams;
-	float *gate = session->gate + token * h->n_ff;
-	const float *up = session->up + token * h->n_ff;
+	const struct tern_engine *engine = context;
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	float *gate = engine->gate + token * h->n_ff;
+	const float *up = engine->up + token * h->n_ff;
 
 	(void)worker;
 	switch (h->ffn_activation) {
 	case TERN_FFN_SILU:
-		session->kernels->silu_mul(gate, up, h->n_ff);
+		engine->kernels->silu_mul(gate, up, h->n_ff);
 		break;
 	case TERN_FFN_RELU2:
-		session->kernels->relu2_mul(gate, up, h->n_ff);
+		engine->kernels->relu2_mul(gate, up, h->n_ff);
 		break;
 	case TERN_FFN_GELU:
-		session->kernels->gelu_mul(gate, up, h->n_ff);
+		engine->kernels->gelu_mul(gate, up, h->n_ff);
 		break;
 	}
 }
 
-/* next: the layer that follows, or NULL. False if this one was not finished. The first two matrices are most of its
- * work, hence the question after them. */
-static bool ffn_part(struct tern_session *session, const struct tern_layer *layer, const struct tern_layer *next,
-                     size_t n_token)
+static void dense_part(struct tern_engine *engine, const struct tern_layer *layer)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
+	const struct tern_dense_weights *d = &layer->dense;
+	const struct tern_hparams *h = &engine->transformer->hparams;
 	struct tern_projection gate_up[] = {
-	        {&layer->gate, NULL, session->gate, false},
-	        {&layer->up, NULL, session->up, false},
+	        {&d->gate, NULL, engine->gate, false},
+	        {&d->up, NULL, engine->up, false},
 	};
 
-	tern_project_ahead(session, (const struct tern_linear *[]){&layer->down}, 1, n_token);
-	rms_norm(session, session->normed, session->x, layer->ffn_norm, h->n_embd, n_token);
-	project_several(session, gate_up, 2, layer->gate_up_share_input, session->normed, n_token);
-	if (!may_go_on(session))
-		return false;
-	tern_session_run(session, activate_token, session, n_token, n_token * h->n_ff * 32);
-	if (layer->ffn_sub_norm)
-		rms_norm(session, session->gate, session->gate, layer->ffn_sub_norm, h->n_ff, n_token);
-	if (next)
-		tern_project_ahead(session, (const struct tern_linear *[]){&next->q, &next->k, &next->v}, 3, n_token);
-	project_to_stream(session, &layer->down, layer->ffn_post_norm, session->gate, n_token);
-	return true;
+	tern_rms_norm(engine, engine->normed, engine->x, layer->ffn_norm, h->n_embd, engine->n_token);
+	project_several(engine, gate_up, 2, d->share_input, engine->normed);
+	tern_engine_run(engine, activate_token, engine, engine->n_token, engine->n_token * h->n_ff * 32);
+	if (d->sub_norm)
+		tern_rms_norm(engine, engine->gate, engine->gate, d->sub_norm, h->n_ff, engine->n_token);
+	project_to_stream(engine, &d->down, layer->ffn_post_norm, engine->gate);
 }
 
-bool tern_forward(struct tern_session *session, const int32_t *ids, size_t n_token)
+static void forward(struct tern_engine *engine)
 {
-	const struct tern_transformer *t = session->transformer;
+	const struct tern_transformer *t = engine->transformer;
 
-	tern_embed(session, ids, n_token);
-	if (t->hparams.embedding_scale != 1.0f)
-		for (size_t i = 0; i < n_token * t->hparams.n_embd; i++)
-			session->x[i] *= t->hparams.embedding_scale;
-	tern_rope_fill(session, n_token);
-	for (size_t i = 0; i < t->hparams.n_layer; i++) {
-		if (!may_go_on(session))
-			return false;
-		attention_part(session, &t->layers[i], i, n_token);
-		const struct tern_layer *next = i + 1 < t->hparams.n_layer ? &t->layers[i + 1] : NULL;
-		if (!may_go_on(session) || !ffn_part(session, &t->layers[i], next, n_token))
-			return false;
+	tern_embed(engine);
+	tern_rope_fill(engine);
+	for (size_t i = 0; i < t->hparams.n_layer && !engine->is_stopped; i++) {
+		const struct tern_layer *layer = &t->layers[i];
+		switch (layer->mixer) {
+		case TERN_MIXER_ATTENTION:
+			attention_part(engine, layer);
+			break;
+		}
+		switch (layer->ffn) {
+		case TERN_FFN_DENSE:
+			dense_part(engine, layer);
+			break;
+		}
 	}
+}
+
+bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_going)(void *user), void *user)
+{
+	struct tern_segment segment = {0};
+	size_t n_embd = engine->transformer->hparams.n_embd;
+	/* Dropping one token of an answer would cost all that follow the last snapshot, to save a part of a second. */
+	bool may_stop = n_token > 1 || !engine->tokens[0].sequence->state;
+
+	engine->n_token = n_token;
+	engine->keep_going = may_stop ? keep_going : NULL;
+	engine->keep_going_user = user;
+	forward(engine);
+	engine->keep_going = NULL;
+	if (engine->is_stopped) {
+		engine->is_stopped = false;
+		while (tern_next_segment(engine->tokens, n_token, &segment))
+			tern_sequence_recover(segment.sequence);
+		return false;
+	}
+	while (tern_next_segment(engine->tokens, n_token, &segment))
+		tern_sequence_commit(segment.sequence, engine->tokens + segment.first, segment.n_token,
+		                     engine->x + (segment.first + segment.n_token - 1) * n_embd);
 	return true;
 }

@@ -2,10 +2,14 @@
 #ifndef TERN_INFER_FORWARD_H
 #define TERN_INFER_FORWARD_H
 
-#include "infer/state.h"
+#include "infer/engine.h"
 
-/* The network over n_token <= n_batch tokens at position n_past: session->x holds what goes to the head, the cache
- * their keys and values. n_past stays. False if session->keep_going ended it: x is then of no use. */
-bool tern_forward(struct tern_session *session, const int32_t *ids, size_t n_token);
+/* Computes engine->tokens, 1 <= n_token <= n_batch of them: tokens of one sequence are adjacent, at the positions
+ * behind its context. Afterwards engine->x holds the outputs of the last layer, and the tokens are part of their
+ * sequences.
+ *
+ * Calls keep_going(user), unless NULL, several times a layer. False if it returned false: x is then undefined, and the
+ * sequences are as before or, if they have a recurrent state, as at their last snapshot. */
+bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_going)(void *user), void *user);
 
 #endif

@@ -2,13 +2,14 @@
 #ifndef TERN_INFER_HEAD_H
 #define TERN_INFER_HEAD_H
 
-#include "infer/state.h"
+#include "infer/engine.h"
 
-/* Logits [n_token, n_vocab] of tokens first .. first + n_token - 1 of session->x. */
-void tern_head(struct tern_session *session, size_t first, size_t n_token, float *logits);
+/* Logits [n_token, n_vocab] of outputs x [n_token, n_embd] of the last layer; n_token <= n_batch. */
+void tern_head(struct tern_engine *engine, const float *x, size_t n_token, float *logits);
 
-/* Logits [n_vocab] of token `token` of session->x, of which the n_top largest are exact, as tern_session_top_logits()
- * has it. Returns how many are: n_top, or n_vocab. */
-size_t tern_head_top(struct tern_session *session, size_t token, size_t n_top, float *logits);
+/* Logits [n_vocab] of a sequence's last token, valid until more is computed for it. Only the n_top largest (0: all),
+ * and any equal to the least of them, have to be right: the others may be estimates, below all those. If a logit is not
+ * finite, one of the result is not. Cheaper than all for large heads of type Q8P, and as sure as head_q8p.c says. */
+const float *tern_top_logits(struct tern_engine *engine, struct tern_sequence *sequence, size_t n_top);
 
 #endif

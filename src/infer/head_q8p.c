@@ -59,7 +59,7 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 /* ---- all logits ----------------------------------------------------------------------------------------------- */
 
 struct logits_task {
-	struct tern_session *session;
+	struct tern_engine *engine;
 	size_t n_token;
 	float *logits;
 };
@@ -78,18 +78,18 @@ static void logits_of_rows(float *logits, const int32_t *high, const int32_t *lo
 
 static void logits_tile(const struct logits_task *task, size_t chunk, size_t first_token, size_t n_token, int worker)
 {
-	const struct tern_session *session = task->session;
-	const struct tern_matrix *m = &session->transformer->head;
-	const struct tern_activation *activations = session->quantized[0].activations + first_token;
-	const int8_t *x = session->quantized[0].q + first_token * m->n_col;
+	const struct tern_engine *engine = task->engine;
+	const struct tern_matrix *m = &engine->transformer->head;
+	const struct tern_activation *activations = engine->quantized[0].activations + first_token;
+	const int8_t *x = engine->quantized[0].q + first_token * m->n_col;
 	size_t first_row = chunk * ROWS_PER_CHUNK, n_row = smaller(m->n_row - first_row, ROWS_PER_CHUNK);
 	size_t n_panel = tern_panel_count(n_row), panel_bytes = tern_q8p_panel_bytes(m->n_col);
 	const uint8_t *high_plane = m->data + chunk * PANELS_PER_CHUNK * panel_bytes;
 	const uint8_t *low_plane = high_plane + tern_panel_count(m->n_row) * panel_bytes;
-	int32_t *high = tern_worker_scratch(session, worker), *low = high + TOKENS_PER_TILE * ROWS_PER_CHUNK;
+	int32_t *high = tern_worker_scratch(engine, worker), *low = high + TOKENS_PER_TILE * ROWS_PER_CHUNK;
 
-	session->kernels->dot_nibble(high, high_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col);
-	session->kernels->dot_nibble(low, low_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col);
+	engine->kernels->dot_nibble(high, high_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col);
+	engine->kernels->dot_nibble(low, low_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col);
 	for (size_t t = 0; t < n_token; t++) {
 		size_t at = t * n_panel * TERN_PANEL_ROWS;
 		logits_of_rows(task->logits + (first_token + t) * m->n_row + first_row, high + at, low + at,
@@ -105,29 +105,29 @@ static void logits_chunk(void *context, size_t chunk, int worker)
 		logits_tile(task, chunk, t, smaller(task->n_token - t, TOKENS_PER_TILE), worker);
 }
 
-static void quantize(struct tern_session *session, size_t n_token)
+static void quantize(struct tern_engine *engine, size_t n_token)
 {
-	size_t n_embd = session->transformer->hparams.n_embd;
+	size_t n_embd = engine->transformer->hparams.n_embd;
 
 	for (size_t i = 0; i < n_token; i++)
-		session->quantized[0].activations[i] = session->kernels->norm_quantize(
-		        session->quantized[0].q + i * n_embd, session->normed + i * n_embd, NULL, 1.0f, n_embd);
+		engine->quantized[0].activations[i] = engine->kernels->norm_quantize(
+		        engine->quantized[0].q + i * n_embd, engine->normed + i * n_embd, NULL, 1.0f, n_embd);
 }
 
-void tern_q8p_logits(struct tern_session *session, size_t n_token, float *logits)
+void tern_q8p_logits(struct tern_engine *engine, size_t n_token, float *logits)
 {
-	const struct tern_matrix *m = &session->transformer->head;
-	struct logits_task task = {session, n_token, logits};
+	const struct tern_matrix *m = &engine->transformer->head;
+	struct logits_task task = {engine, n_token, logits};
 
-	quantize(session, n_token);
-	tern_session_run(session, logits_chunk, &task, (m->n_row + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK,
-	                 n_token * m->n_row * m->n_col);
+	quantize(engine, n_token);
+	tern_engine_run(engine, logits_chunk, &task, (m->n_row + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK,
+	                n_token * m->n_row * m->n_col);
 }
 
 /* ---- the largest ---------------------------------------------------------------------------------------------- */
 
 struct top_task {
-	struct tern_session *session;
+	struct tern_engine *engine;
 	float *logits;
 	struct tern_activation x;
 	float inverse;  /* 1 / x.scale */
@@ -139,8 +139,8 @@ struct top_task {
 /* The last panel's rows, where they are not 16: with copies of the last one, which have the same upper limit. */
 static void estimate_last(const struct top_task *task, size_t panel, size_t n_row)
 {
-	struct tern_pruning *pruning = &task->session->pruning;
-	const struct tern_matrix *m = &task->session->transformer->head;
+	struct tern_pruning *pruning = &task->engine->pruning;
+	const struct tern_matrix *m = &task->engine->transformer->head;
 	size_t first = panel * TERN_PANEL_ROWS;
 	float estimates[TERN_PANEL_ROWS], row_scales[TERN_PANEL_ROWS];
 	int32_t high[TERN_PANEL_ROWS];
@@ -149,8 +149,8 @@ static void estimate_last(const struct top_task *task, size_t panel, size_t n_ro
 		high[r] = pruning->high[first + smaller(r, n_row - 1)];
 		row_scales[r] = m->row_scales[first + smaller(r, n_row - 1)];
 	}
-	task->session->kernels->estimate(estimates, &pruning->upper[panel], high, row_scales, 1, task->inverse,
-	                                 task->offset, task->bound);
+	task->engine->kernels->estimate(estimates, &pruning->upper[panel], high, row_scales, 1, task->inverse,
+	                                task->offset, task->bound);
 	memcpy(task->logits + first, estimates, n_row * sizeof *estimates);
 }
 
@@ -158,25 +158,25 @@ static void estimate_last(const struct top_task *task, size_t panel, size_t n_ro
 static void estimate_chunk(void *context, size_t chunk, int worker)
 {
 	const struct top_task *task = context;
-	const struct tern_session *session = task->session;
-	const struct tern_matrix *m = &session->transformer->head;
+	const struct tern_engine *engine = task->engine;
+	const struct tern_matrix *m = &engine->transformer->head;
 	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), first = chunk * PANELS_PER_CHUNK;
 	size_t n_panel = smaller(tern_panel_count(m->n_row) - first, PANELS_PER_CHUNK), n_whole;
-	int32_t *high = session->pruning.high + first * TERN_PANEL_ROWS;
+	int32_t *high = engine->pruning.high + first * TERN_PANEL_ROWS;
 
 	(void)worker;
 	/* A token's weights drive these out of the caches: they come while the plane is read. */
 	for (size_t row = first * TERN_PANEL_ROWS; row < (first + n_panel) * TERN_PANEL_ROWS; row += TERN_PANEL_ROWS) {
 		__builtin_prefetch(m->row_scales + row);
 		__builtin_prefetch(task->logits + row, 1);
-		__builtin_prefetch(session->pruning.high + row, 1);
+		__builtin_prefetch(engine->pruning.high + row, 1);
 	}
-	session->kernels->dot_nibble(high, m->data + first * panel_bytes, panel_bytes, n_panel, session->quantized[0].q,
-	                             m->n_col, 1, m->n_col);
+	engine->kernels->dot_nibble(high, m->data + first * panel_bytes, panel_bytes, n_panel, engine->quantized[0].q,
+	                            m->n_col, 1, m->n_col);
 	n_whole = smaller(n_panel, m->n_row / TERN_PANEL_ROWS - first);
-	session->kernels->estimate(task->logits + first * TERN_PANEL_ROWS, session->pruning.upper + first, high,
-	                           m->row_scales + first * TERN_PANEL_ROWS, n_whole, task->inverse, task->offset,
-	                           task->bound);
+	engine->kernels->estimate(task->logits + first * TERN_PANEL_ROWS, engine->pruning.upper + first, high,
+	                          m->row_scales + first * TERN_PANEL_ROWS, n_whole, task->inverse, task->offset,
+	                          task->bound);
 	if (n_whole < n_panel)
 		estimate_last(task, first + n_whole, m->n_row % TERN_PANEL_ROWS);
 }
@@ -185,8 +185,8 @@ static void estimate_chunk(void *context, size_t chunk, int worker)
 static void read_low_chunk(void *context, size_t chunk, int worker)
 {
 	const struct top_task *task = context;
-	const struct tern_session *session = task->session;
-	const struct tern_matrix *m = &session->transformer->head;
+	const struct tern_engine *engine = task->engine;
+	const struct tern_matrix *m = &engine->transformer->head;
 	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), begin = chunk * PANELS_PER_RUN;
 	size_t end = smaller(task->n_panel, begin + PANELS_PER_RUN);
 	const uint8_t *low_plane = m->data + tern_panel_count(m->n_row) * panel_bytes;
@@ -194,23 +194,23 @@ static void read_low_chunk(void *context, size_t chunk, int worker)
 
 	(void)worker;
 	for (size_t i = begin; i < end; i++) {
-		size_t panel = session->pruning.panels[i], row = panel * TERN_PANEL_ROWS;
-		session->kernels->dot_nibble(low, low_plane + panel * panel_bytes, panel_bytes, 1,
-		                             session->quantized[0].q, m->n_col, 1, m->n_col);
-		logits_of_rows(task->logits + row, session->pruning.high + row, low, m->row_scales + row,
+		size_t panel = engine->pruning.panels[i], row = panel * TERN_PANEL_ROWS;
+		engine->kernels->dot_nibble(low, low_plane + panel * panel_bytes, panel_bytes, 1,
+		                            engine->quantized[0].q, m->n_col, 1, m->n_col);
+		logits_of_rows(task->logits + row, engine->pruning.high + row, low, m->row_scales + row,
 		               smaller(m->n_row - row, TERN_PANEL_ROWS), &task->x);
-		session->pruning.upper[panel] = -INFINITY; /* not to be read again */
+		engine->pruning.upper[panel] = -INFINITY; /* not to be read again */
 	}
 }
 
 static void read_low_planes(struct top_task *task)
 {
-	struct tern_session *session = task->session;
-	size_t n_col = session->transformer->head.n_col, n = task->n_panel;
+	struct tern_engine *engine = task->engine;
+	size_t n_col = engine->transformer->head.n_col, n = task->n_panel;
 
-	tern_session_run(session, read_low_chunk, task, (n + PANELS_PER_RUN - 1) / PANELS_PER_RUN,
-	                 n * TERN_PANEL_ROWS * n_col);
-	session->n_low_panel += n;
+	tern_engine_run(engine, read_low_chunk, task, (n + PANELS_PER_RUN - 1) / PANELS_PER_RUN,
+	                n * TERN_PANEL_ROWS * n_col);
+	engine->n_low_panel += n;
 }
 
 /* How far a row's sum is taken to be from its middle, rounded up; the 1 is for the half by which middle may be rounded.
@@ -230,9 +230,9 @@ static int32_t bound_of(const int8_t *x, size_t n)
 /* Step 2. Returns T. */
 static float read_best_panels(struct top_task *task, size_t n_top)
 {
-	struct tern_session *session = task->session;
-	struct tern_pruning *pruning = &session->pruning;
-	size_t n_row = session->transformer->head.n_row, n_panel = tern_panel_count(n_row);
+	struct tern_engine *engine = task->engine;
+	struct tern_pruning *pruning = &engine->pruning;
+	size_t n_row = engine->transformer->head.n_row, n_panel = tern_panel_count(n_row);
 	struct tern_top panels = {.heap = pruning->best, .k = smaller(PANELS_PER_TOP * n_top + MIN_PANELS, n_panel)};
 	struct tern_top rows = {.heap = pruning->best, .k = n_top};
 
@@ -250,20 +250,20 @@ static float read_best_panels(struct top_task *task, size_t n_top)
 	return rows.n == n_top ? rows.heap[0].value : -INFINITY;
 }
 
-void tern_q8p_top_logits(struct tern_session *session, size_t n_top, float *logits)
+void tern_q8p_top_logits(struct tern_engine *engine, size_t n_top, float *logits)
 {
-	struct tern_pruning *pruning = &session->pruning;
-	const struct tern_matrix *m = &session->transformer->head;
+	struct tern_pruning *pruning = &engine->pruning;
+	const struct tern_matrix *m = &engine->transformer->head;
 	size_t n_panel = tern_panel_count(m->n_row);
-	struct top_task task = {.session = session, .logits = logits};
+	struct top_task task = {.engine = engine, .logits = logits};
 
-	quantize(session, 1);
-	task.x = session->quantized[0].activations[0];
+	quantize(engine, 1);
+	task.x = engine->quantized[0].activations[0];
 	task.inverse = 1.0f / task.x.scale;
 	task.offset = 15 * task.x.sum / 2 - 128 * task.x.sum;
-	task.bound = bound_of(session->quantized[0].q, m->n_col);
-	tern_session_run(session, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
-	                 m->n_row * m->n_col);
+	task.bound = bound_of(engine->quantized[0].q, m->n_col);
+	tern_engine_run(engine, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
+	                m->n_row * m->n_col);
 	float threshold = read_best_panels(&task, n_top);
 	task.n_panel = 0;
 	for (size_t p = 0; p < n_panel; p++)

@@ -1,5 +1,5 @@
-/* The key/value cache, laid out as the attention kernels read it (see kernels.h): of half floats, or of int8 with one
- * scale for each key and each value.
+/* The key/value cache of a sequence, laid out as the attention kernels read it (see kernels.h): of half floats, or of
+ * int8 with one scale for each key and each value. Layers are numbered as attention->cache_index says.
  *
  * A cell is what one head keeps of a block of TERN_ATTENTION_BLOCK positions: keys, [16 panels, head_dim, 16
  * positions]; values, [256 positions, value_stride]; and of int8 the scales of both, [256] each. Each layer has cells
@@ -18,8 +18,9 @@
 
 struct tern_kv {
 	enum tern_kv_type type;
-	size_t n_layer, n_head_kv, head_dim, value_stride; /* value_stride: head_dim rounded up to 16 */
-	size_t key_bytes, value_bytes, cell_bytes;         /* of a cell */
+	size_t n_layer;                            /* those with attention */
+	size_t n_head_kv, head_dim, value_stride;  /* value_stride: head_dim rounded up to 16 */
+	size_t key_bytes, value_bytes, cell_bytes; /* of a cell */
 	size_t layer_bytes;
 	uint8_t *layers;
 	size_t n_huge; /* pages that were made huge: page i is number i / n_layer of layer i % n_layer */
@@ -31,13 +32,19 @@ static inline size_t tern_value_stride(const struct tern_hparams *hparams)
 	return (hparams->head_dim + 15) / 16 * 16;
 }
 
-/* TERN_ERR_FAILED, saying what is needed and what there is, if the whole context would not fit in memory. */
+/* Bytes of the cache of n_ctx positions; false if they cannot be counted. */
+bool tern_kv_bytes(const struct tern_hparams *hparams, enum tern_kv_type type, size_t n_ctx, size_t *n_bytes);
+
+/* TERN_ERR_FAILED if there is not enough memory. */
 enum tern_status tern_kv_init(struct tern_kv *kv, const struct tern_hparams *hparams, enum tern_kv_type type,
                               size_t n_ctx, struct tern_error *err);
 void tern_kv_free(struct tern_kv *kv);
 
 /* Bytes that attention reads of one position, in all layers. */
 uint64_t tern_kv_position_bytes(const struct tern_hparams *hparams, enum tern_kv_type type);
+
+/* Bytes of a sequence's state that do not grow with its tokens. */
+uint64_t tern_state_bytes(const struct tern_hparams *hparams);
 
 /* Sets k, v and the scales of an attention block to what is stored from a position on (a multiple of
  * TERN_KEY_PANEL). */

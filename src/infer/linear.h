@@ -2,10 +2,10 @@
 #ifndef TERN_INFER_LINEAR_H
 #define TERN_INFER_LINEAR_H
 
-#include "infer/state.h"
+#include "infer/engine.h"
 
 /* Quantises input [n_token, n_col] for a projection, with the projection's own norm. */
-void tern_quantize_input(struct tern_session *session, struct tern_quantized *out, const struct tern_linear *linear,
+void tern_quantize_input(struct tern_engine *engine, struct tern_quantized *out, const struct tern_linear *linear,
                          const float *input, size_t n_token);
 
 /* One matrix multiplication: out[t * n_row + r] = (or +=) y(t, r). */
@@ -16,14 +16,9 @@ struct tern_projection {
 	bool add;   /* to what out holds: a residual connection */
 };
 
-/* Runs up to 3 projections as one list of tasks. */
-void tern_project(struct tern_session *session, const struct tern_projection *projections, size_t n_projection,
+/* Computes up to TERN_MAX_READ_LINEARS projections as one list of chunks; nothing after keep_going has refused. */
+void tern_project(struct tern_engine *engine, const struct tern_projection *projections, size_t n_projection,
                   size_t n_token);
-
-/* Says what the tern_project() after the next one will multiply with: threads that are done with the one before ask
- * memory for the beginning of it. For few tokens, when reading is the work; else it does nothing. */
-void tern_project_ahead(struct tern_session *session, const struct tern_linear *const *linears, size_t n_linear,
-                        size_t n_token);
 
 /* Bytes of scratch a worker needs. */
 size_t tern_linear_scratch_bytes(void);

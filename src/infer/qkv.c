@@ -1,86 +1,69 @@
 #include "infer/qkv.h"
 
-#include "base/exactmath.h"
+#include "infer/norm.h"
+#include "model/rope.h"
 
-static void fill_angles(float *cosine, float *sine, const double *freq, double factor, size_t n_pair, size_t first,
-                        size_t n_token)
+static void fill_angles(const struct tern_engine *engine, float *cosine, float *sine, const double *freq, double factor)
 {
-	for (size_t t = 0; t < n_token; t++)
-		for (size_t i = 0; i < n_pair; i++) {
-			double s, c;
-			tern_sincos_f64((double)(first + t) * freq[i], &s, &c);
-			*cosine++ = (float)(c * factor);
-			*sine++ = (float)(s * factor);
-		}
+	size_t n_pair = engine->transformer->hparams.n_rot / 2;
+
+	for (size_t t = 0; t < engine->n_token; t++)
+		tern_rope_angles(cosine + t * n_pair, sine + t * n_pair, freq, n_pair, engine->tokens[t].position,
+		                 factor);
 }
 
-void tern_rope_fill(struct tern_session *session, size_t n_token)
+void tern_rope_fill(struct tern_engine *engine)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
+	const struct tern_hparams *h = &engine->transformer->hparams;
 
-	fill_angles(session->rope_cos, session->rope_sin, h->rope_freq, h->rope_factor, h->n_rot / 2, session->n_past,
-	            n_token);
+	fill_angles(engine, engine->rope_cos, engine->rope_sin, h->rope_freq, h->rope_factor);
 	if (h->rope_freq_local)
-		fill_angles(session->rope_cos_local, session->rope_sin_local, h->rope_freq_local, 1.0, h->n_rot / 2,
-		            session->n_past, n_token);
-}
-
-static void rotate(float *head, const float *cosine, const float *sine, size_t n_rot, bool interleaved)
-{
-	size_t half = n_rot / 2;
-
-	for (size_t i = 0; i < half; i++) {
-		float *a = interleaved ? &head[2 * i] : &head[i];
-		float *b = interleaved ? &head[2 * i + 1] : &head[i + half];
-		float rotated = *a * cosine[i] - *b * sine[i];
-		*b = *a * sine[i] + *b * cosine[i];
-		*a = rotated;
-	}
+		fill_angles(engine, engine->rope_cos_local, engine->rope_sin_local, h->rope_freq_local, 1.0);
 }
 
 struct prepare_task {
-	struct tern_session *session;
-	const struct tern_layer *layer;
-	size_t layer_index;
+	const struct tern_engine *engine;
+	const struct tern_attention_weights *attention;
 };
 
-static void prepare_head(const struct tern_session *session, float *head, const float *norm, bool is_local,
-                         size_t token)
+static void prepare_head(const struct tern_engine *engine, float *head, const float *norm, bool is_local, size_t token)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
-	const float *cosine = is_local ? session->rope_cos_local : session->rope_cos;
-	const float *sine = is_local ? session->rope_sin_local : session->rope_sin;
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	const float *cosine = is_local ? engine->rope_cos_local : engine->rope_cos;
+	const float *sine = is_local ? engine->rope_sin_local : engine->rope_sin;
 	size_t at = token * (h->n_rot / 2);
 
 	if (norm)
-		session->kernels->rms_scale(head, head, norm,
-		                            tern_inv_rms(session->kernels, head, h->head_dim, h->rms_eps), h->head_dim);
-	rotate(head, cosine + at, sine + at, h->n_rot, h->rope_interleaved);
+		engine->kernels->rms_scale(head, head, norm,
+		                           tern_inv_rms(engine->kernels, head, h->head_dim, h->rms_eps), h->head_dim);
+	tern_rope_rotate(head, cosine + at, sine + at, h->n_rot, h->rope_interleaved);
 }
 
 static void prepare_token(void *context, size_t token, int worker)
 {
 	const struct prepare_task *task = context;
-	const struct tern_session *session = task->session;
-	const struct tern_hparams *h = &session->transformer->hparams;
+	const struct tern_engine *engine = task->engine;
+	const struct tern_attention_weights *attention = task->attention;
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	const struct tern_token *at_token = &engine->tokens[token];
 	size_t dim = h->head_dim;
-	float *q = session->q + token * h->n_head * dim;
+	float *q = engine->q + token * h->n_head * dim;
 
 	for (size_t head = 0; head < h->n_head; head++)
-		prepare_head(session, q + head * dim, task->layer->q_norm, task->layer->rope_is_local, token);
-	session->kernels->narrow(q, h->n_head * dim);
+		prepare_head(engine, q + head * dim, attention->q_norm, attention->rope_is_local, token);
+	engine->kernels->narrow(q, h->n_head * dim);
 	for (size_t head = 0; head < h->n_head_kv; head++) {
 		size_t at = (token * h->n_head_kv + head) * dim;
-		prepare_head(session, session->k + at, task->layer->k_norm, task->layer->rope_is_local, token);
-		tern_kv_store(&session->kv, session->kernels, task->layer_index, head, session->n_past + token,
-		              session->k + at, session->v + at, tern_worker_scratch(session, worker));
+		prepare_head(engine, engine->k + at, attention->k_norm, attention->rope_is_local, token);
+		tern_kv_store(&at_token->sequence->kv, engine->kernels, attention->cache_index, head,
+		              at_token->position, engine->k + at, engine->v + at, tern_worker_scratch(engine, worker));
 	}
 }
 
-void tern_qkv_prepare(struct tern_session *session, const struct tern_layer *layer, size_t layer_index, size_t n_token)
+void tern_qkv_prepare(struct tern_engine *engine, const struct tern_attention_weights *attention)
 {
-	const struct tern_hparams *h = &session->transformer->hparams;
-	struct prepare_task task = {session, layer, layer_index};
-	tern_session_run(session, prepare_token, &task, n_token,
-	                 n_token * (h->n_head + h->n_head_kv) * h->head_dim * 16);
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	struct prepare_task task = {engine, attention};
+	tern_engine_run(engine, prepare_token, &task, engine->n_token,
+	                engine->n_token * (h->n_head + h->n_head_kv) * h->head_dim * 16);
 }

@@ -1,14 +1,13 @@
-/* Queries, keys and values of new tokens, made ready for attention. */
+/* Queries, keys and values of a batch, made ready for attention. */
 #ifndef TERN_INFER_QKV_H
 #define TERN_INFER_QKV_H
 
-#include "infer/state.h"
+#include "infer/engine.h"
 
-/* Cosines and sines for positions n_past .. n_past + n_token - 1, for all kinds of layers. */
-void tern_rope_fill(struct tern_session *session, size_t n_token);
+/* Cosines and sines for the positions of the batch's tokens, for all kinds of layers. */
+void tern_rope_fill(struct tern_engine *engine);
 
-/* QK-norm and RoPE on session->q and k, then q rounded as attention wants it, and k and v into the cache of this layer,
- * for n_token tokens from n_past on. */
-void tern_qkv_prepare(struct tern_session *session, const struct tern_layer *layer, size_t layer_index, size_t n_token);
+/* QK-norm and RoPE on engine->q and k; then rounds q as attention wants it, and stores k and v in the caches. */
+void tern_qkv_prepare(struct tern_engine *engine, const struct tern_attention_weights *attention);
 
 #endif

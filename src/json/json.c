@@ -1,4 +1,3 @@
-/* Walking through the tree of a JSON text, and looking keys up in it. */
 #include "json/json.h"
 
 #include "base/memory.h"
@@ -148,7 +147,7 @@ const char *json_place(char out[JSON_PLACE_SIZE], const struct json *json, size_
 {
 	size_t line = 1, line_start = 0;
 
-	/* Strings are skipped: they hold no raw line end, but a decoded one. */
+	/* Strings are skipped, because their line ends come from decoding. */
 	for (size_t at = 0; at < offset; at++)
 		if (json->text[at] == '\n') {
 			line++;

@@ -1,8 +1,8 @@
-/* The tree that a JSON text becomes, and walking through it. It needs about as much memory as the text.
+/* The tree of a JSON text. It needs about as much memory as the text.
  *
- * It is a list of 32-bit words over the text, which is kept; strings are decoded in place. A scalar is one word,
- * where it begins in the text; an array or object is that word, then the index of the first word after it, then its
- * items (of an object: key, value, key, value). Objects of more than a few members have a hash index. */
+ * The tree is a list of 32-bit words that point into the text; strings are decoded in place. A scalar is one word, the
+ * offset where it begins. An array or object is that word, then the index of the first word after it, then its items
+ * (of an object: key, value, key, value). Objects of more than a few members have a hash index. */
 #ifndef TERN_JSON_JSON_H
 #define TERN_JSON_JSON_H
 
@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 enum {
-	JSON_MANY_MEMBERS = 16, /* objects with more than these are indexed */
-	JSON_STRING_END = 0xff, /* follows a decoded string in the text; no byte of UTF-8 is 0xff */
+	JSON_MANY_MEMBERS = 16, /* objects with more members are indexed */
+	JSON_STRING_END = 0xff, /* follows a decoded string in the text; never occurs in UTF-8 */
 };
 
 enum json_type {
@@ -26,7 +26,7 @@ enum json_type {
 	JSON_OBJECT
 };
 
-/* Hash index of one object: slots hold the word of a key, 0 is free (word 0 is the root, never a key). */
+/* Hash index of one object. A slot is the word of a key; 0 is free, since word 0 is the root. */
 struct json_index {
 	uint32_t object; /* word of the object */
 	uint32_t n_slots;
@@ -36,7 +36,7 @@ struct json_index {
 /* A parsed text. Zero-initialised is empty. */
 struct json {
 	const char *source; /* begins every message; the caller's */
-	bool is_line;       /* of many: messages tell the column alone */
+	bool is_line;       /* the text is one line of many; messages give only the column */
 	char *text;
 	size_t n_bytes;
 	uint32_t *words;
@@ -46,19 +46,19 @@ struct json {
 	struct tern_hash_key key;
 };
 
-/* A place in the tree. json is NULL for "nothing there". Valid as long as the struct json. */
+/* A place in the tree. If json is NULL, nothing is there. Valid as long as the struct json. */
 struct json_value {
 	const struct json *json;
 	uint32_t at;
 };
 
-/* Decoded, any characters including NUL; not NUL-terminated. Valid as long as the struct json. */
+/* A decoded string. It may contain NUL and is not terminated by one. Valid as long as the struct json. */
 struct json_string {
 	const char *bytes;
 	size_t length;
 };
 
-/* Everything, the text too; the tree is empty then. */
+/* Frees everything, the text too. The tree is then empty. */
 void json_free(struct json *json);
 
 struct json_value json_root(const struct json *json);
@@ -67,7 +67,7 @@ enum json_type json_type(struct json_value value);
 static inline const char *json_text(struct json_value value) { return value.json->text + value.json->words[value.at]; }
 static inline bool json_exists(struct json_value value) { return value.json != NULL; }
 
-/* The member's value, the last one of equal keys; nothing if `object` is nothing, no object or has no such key. */
+/* The member's value; of equal keys the last. Nothing if `object` is nothing, not an object or without this key. */
 struct json_value json_find(struct json_value object, const char *key);
 
 /* Walks over the items of an array or the members of an object:
@@ -84,16 +84,15 @@ size_t json_count(struct json_value container);
 
 /* The value must be a string. */
 struct json_string json_string(struct json_value value);
-bool json_string_is(struct json_value value, const char *text); /* false for what is no string */
+bool json_string_is(struct json_value value, const char *text); /* false for other types, or nothing */
 
-/* ---- for who builds the tree ---- */
+/* ---- for parse.c and value.c ---- */
 
 /* The word after the value at word `at`. */
 uint32_t json_skip(const struct json *json, uint32_t at);
-/* The slot of the key that is spelled like these bytes, or the free one where it belongs. */
+/* The slot of a key, or the free one where it belongs. */
 uint32_t json_index_slot(const struct json *json, const struct json_index *index, const char *bytes, size_t length);
-/* Where an offset into the text is, for messages: "line 3, column 18", counted from 1, columns in bytes. Returns out.
- */
+/* Writes "line 3, column 18" for an offset into the text, counted from 1, columns in bytes. Returns out. */
 enum {
 	JSON_PLACE_SIZE = 64
 };

@@ -1,7 +1,8 @@
-/* The JSON parser: checks the text and builds the tree that json.h describes. No recursion: open arrays and objects are
- * on a stack of JSON_MAX_DEPTH. The text ends in NUL, which is legal nowhere in JSON, so every loop stops there. */
+/* There is no recursion: open arrays and objects are on a stack of JSON_MAX_DEPTH. The text ends with NUL, which JSON
+ * allows nowhere, so every loop stops there. */
 #include "json/parse.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/sort.h"
 #include "base/utf8.h"
@@ -74,25 +75,21 @@ static enum tern_status add_word(struct parser *p, uint32_t word)
 
 /* ---- strings ---- */
 
-/* Four hex digits at s as a number, or -1. */
+/* Four hexadecimal digits at s as a number, or -1. */
 static int hex4(const char *s)
 {
 	int value = 0;
 
 	for (int i = 0; i < 4; i++) {
-		int c = (unsigned char)s[i], digit;
-		if (c >= '0' && c <= '9')
-			digit = c - '0';
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			digit = (c | 0x20) - 'a' + 10;
-		else
+		int digit = tern_hex_digit(s[i]);
+		if (digit < 0)
 			return -1;
 		value = value * 16 + digit;
 	}
 	return value;
 }
 
-/* Decodes \uXXXX, or a pair of them that makes one character, at `from`. */
+/* Decodes \uXXXX at `from`, or two of them that are a surrogate pair. */
 static enum tern_status decode_unicode(struct parser *p, const char **from, char **to)
 {
 	const char *s = *from;
@@ -116,7 +113,7 @@ static enum tern_status decode_unicode(struct parser *p, const char **from, char
 	return TERN_OK;
 }
 
-/* Decodes the escape at `from` (a backslash) to `to`, which is never ahead. */
+/* Decodes the escape at `from` (a backslash) to `to`, which is at `from` or before it. */
 static enum tern_status decode_escape(struct parser *p, const char **from, char **to)
 {
 	static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
@@ -132,7 +129,7 @@ static enum tern_status decode_escape(struct parser *p, const char **from, char 
 	return TERN_OK;
 }
 
-/* Copies one character of more than one byte, checked. */
+/* Copies one character of several bytes and checks it. */
 static enum tern_status copy_character(struct parser *p, const char **from, char **to)
 {
 	size_t offset = (size_t)(*from - p->json->text), length;
@@ -146,7 +143,7 @@ static enum tern_status copy_character(struct parser *p, const char **from, char
 	return TERN_OK;
 }
 
-/* Decodes the string whose opening quote is next, in place, and fills what it leaves free with end marks. */
+/* Decodes the string at the next byte, a quote, in place, and fills the bytes that become free with end marks. */
 static enum tern_status parse_string(struct parser *p)
 {
 	char *text = p->json->text, *to = text + p->at + 1;
@@ -250,7 +247,7 @@ static enum tern_status fail_duplicate(struct parser *p, uint32_t key)
 	return fail_at(p, p->json->words[key], what);
 }
 
-/* Looks for equal keys among the few members of an object: comparing all with all. */
+/* Looks for equal keys in a small object by comparing all with all. */
 static enum tern_status check_few_members(struct parser *p, const struct open_container *object, uint32_t end)
 {
 	for (uint32_t a = object->at + 2; a < end; a = json_skip(p->json, a + 1)) {
@@ -264,7 +261,7 @@ static enum tern_status check_few_members(struct parser *p, const struct open_co
 	return TERN_OK;
 }
 
-/* Makes the hash index of a big object, which finds equal keys on the way. */
+/* Makes the hash index of a big object, and so finds equal keys. */
 static enum tern_status index_members(struct parser *p, const struct open_container *object, uint32_t end)
 {
 	struct json *json = p->json;
@@ -339,7 +336,7 @@ static enum tern_status close_container(struct parser *p)
 	return p->flags & JSON_REFUSE_DUPLICATES ? check_few_members(p, container, end) : TERN_OK;
 }
 
-/* Between two values: closes what ends here and moves to where the next value begins. *is_done after the last. */
+/* Between two values: closes containers that end here and moves to the next value. Sets *is_done after the last. */
 static enum tern_status parse_between(struct parser *p, bool *is_done)
 {
 	enum tern_status status = TERN_OK;
@@ -389,7 +386,7 @@ static int compare_indexes(const void *context, uint32_t a, uint32_t b)
 	return (x->object > y->object) - (x->object < y->object);
 }
 
-/* Inner objects close first, but look-ups want the indexes by position. */
+/* Inner objects close first, but find_index() needs the indexes sorted by position. */
 static enum tern_status sort_indexes(struct json *json, struct tern_error *err)
 {
 	uint32_t *order = tern_sort_indices(json->n_indexes, compare_indexes, json->indexes);

@@ -1,5 +1,5 @@
-/* JSON as RFC 8259 has it and nothing else: text in, the tree of json.h out. Made for files written by strangers: depth
- * is limited, numbers are kept as written (no integer passes through a double) and duplicate keys are found. */
+/* Parses JSON, strictly RFC 8259, into the tree of json.h. Safe for untrusted files: depth is limited, numbers are kept
+ * as written (no integer becomes a double) and duplicate keys are found. */
 #ifndef TERN_JSON_PARSE_H
 #define TERN_JSON_PARSE_H
 
@@ -9,18 +9,17 @@
 enum {
 	JSON_MAX_DEPTH = 64,
 	JSON_MAX_BYTES = 1 << 30,
-	JSON_MAX_MEMBERS = 1 << 22, /* of one object: more than any vocabulary has */
+	JSON_MAX_MEMBERS = 1 << 22, /* of one object; above any vocabulary */
 };
 
 /* Flags of json_parse(). */
 enum {
 	JSON_REFUSE_DUPLICATES = 1, /* a key twice in one object is an error; else the last one counts */
-	JSON_IS_LINE = 2, /* the text is a line of JSON Lines, named by the source: messages tell the column */
+	JSON_IS_LINE = 2, /* the text is a line of JSON Lines; `source` names the line, messages add the column */
 };
 
-/* Parses n_bytes of text that a NUL follows (text[n_bytes] == 0, as tern_read_all() leaves it). Takes the text over
- * in every case; it is freed with the tree. On an error (TERN_ERR_FILE, with line and column counted in bytes) there is
- * nothing to free. */
+/* Parses n_bytes of text; text[n_bytes] must be 0, as after tern_read_all(). Always takes ownership of the text, which
+ * is freed with the tree. After an error (TERN_ERR_FILE, with line and column) there is nothing to free. */
 enum tern_status json_parse(struct json *json, const char *source, char *text, size_t n_bytes, unsigned flags,
                             struct tern_error *err);
 

@@ -1,4 +1,3 @@
-/* Conversions of JSON values, checked, and their messages. */
 #include "json/value.h"
 
 #include <float.h>
@@ -20,7 +19,7 @@ static const char *path_to(struct json_value value, char *out, size_t size)
 	while (at.at != value.at && n < size - 1) {
 		struct json_iterator it = json_items(at);
 		size_t i = 0;
-		/* The item that contains the value is the one that ends after it. */
+		/* The first item that ends after the value contains it. */
 		while (json_next(&it) && it.next <= value.at)
 			i++;
 		if (it.is_object) {
@@ -81,7 +80,7 @@ enum tern_status json_fail_type(struct json_value value, const char *expected, s
 
 /* ---- conversions ---- */
 
-/* The digits at s, which are all of the number, as a value; false if it does not fit or it is no whole number. */
+/* The number at s, which has no sign. False if it does not fit or is not a whole number. */
 static bool parse_digits(const char *s, uint64_t *out)
 {
 	*out = 0;
@@ -144,7 +143,7 @@ enum tern_status json_to_string(struct json_value value, struct json_string *out
 	return TERN_OK;
 }
 
-/* The member if it is there and not null. */
+/* The member, or nothing if it is null. */
 static struct json_value find_some(struct json_value object, const char *key, bool *found)
 {
 	struct json_value value = json_find(object, key);
@@ -156,40 +155,17 @@ static struct json_value find_some(struct json_value object, const char *key, bo
 	return value;
 }
 
-enum tern_status json_get_u64(struct json_value object, const char *key, uint64_t *out, bool *found,
-                              struct tern_error *err)
-{
-	struct json_value value = find_some(object, key, found);
-	return json_exists(value) ? json_to_u64(value, out, err) : TERN_OK;
-}
-
-enum tern_status json_get_i64(struct json_value object, const char *key, int64_t *out, bool *found,
-                              struct tern_error *err)
-{
-	struct json_value value = find_some(object, key, found);
-	return json_exists(value) ? json_to_i64(value, out, err) : TERN_OK;
-}
-
-enum tern_status json_get_f64(struct json_value object, const char *key, double *out, bool *found,
-                              struct tern_error *err)
-{
-	struct json_value value = find_some(object, key, found);
-	return json_exists(value) ? json_to_f64(value, out, err) : TERN_OK;
-}
-
-enum tern_status json_get_bool(struct json_value object, const char *key, bool *out, bool *found,
-                               struct tern_error *err)
-{
-	struct json_value value = find_some(object, key, found);
-	return json_exists(value) ? json_to_bool(value, out, err) : TERN_OK;
-}
-
-enum tern_status json_get_string(struct json_value object, const char *key, struct json_string *out, bool *found,
-                                 struct tern_error *err)
-{
-	struct json_value value = find_some(object, key, found);
-	return json_exists(value) ? json_to_string(value, out, err) : TERN_OK;
-}
+#define DEFINE_GET(name, type)                                                                              \
+	enum tern_status json_get_##name(struct json_value object, const char *key, type *out, bool *found, \
+	                                 struct tern_error *err)                                            \
+	{                                                                                                   \
+		struct json_value value = find_some(object, key, found);                                    \
+		return json_exists(value) ? json_to_##name(value, out, err) : TERN_OK;                      \
+	}
+DEFINE_GET(u64, uint64_t)
+DEFINE_GET(f64, double)
+DEFINE_GET(bool, bool)
+DEFINE_GET(string, struct json_string)
 
 enum tern_status json_get_container(struct json_value object, const char *key, enum json_type type,
                                     struct json_value *out, struct tern_error *err)

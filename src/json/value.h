@@ -1,22 +1,20 @@
-/* Values of a JSON tree, converted and checked, and the messages about those that are not as they should be. */
+/* Conversion of JSON values to C types, checked, and messages about wrong values. */
 #ifndef TERN_JSON_VALUE_H
 #define TERN_JSON_VALUE_H
 
 #include "base/error.h"
 #include "json/json.h"
 
-/* Converts a value. Errors name the place. A whole number has neither fraction nor exponent nor, for u64, a sign. */
+/* Errors name the place. A whole number has no fraction, no exponent and, for u64, no sign. */
 enum tern_status json_to_u64(struct json_value value, uint64_t *out, struct tern_error *err);
 enum tern_status json_to_i64(struct json_value value, int64_t *out, struct tern_error *err);
 enum tern_status json_to_f64(struct json_value value, double *out, struct tern_error *err); /* finite */
 enum tern_status json_to_bool(struct json_value value, bool *out, struct tern_error *err);
 enum tern_status json_to_string(struct json_value value, struct json_string *out, struct tern_error *err);
 
-/* The same for a member of an object. Absent or null: TERN_OK and *out untouched, so the caller puts the default
- * there first; *found (may be NULL) tells. */
+/* The same for a member of an object. If it is absent or null, *out keeps its value, so the caller sets the default
+ * before, and *found (may be NULL) is false. */
 enum tern_status json_get_u64(struct json_value object, const char *key, uint64_t *out, bool *found,
-                              struct tern_error *err);
-enum tern_status json_get_i64(struct json_value object, const char *key, int64_t *out, bool *found,
                               struct tern_error *err);
 enum tern_status json_get_f64(struct json_value object, const char *key, double *out, bool *found,
                               struct tern_error *err);
@@ -24,14 +22,14 @@ enum tern_status json_get_bool(struct json_value object, const char *key, bool *
                                struct tern_error *err);
 enum tern_status json_get_string(struct json_value object, const char *key, struct json_string *out, bool *found,
                                  struct tern_error *err);
-/* A member that has to be an array or an object; *out is nothing if absent or null. */
+/* A member that must be an array or an object. *out is nothing if it is absent or null. */
 enum tern_status json_get_container(struct json_value object, const char *key, enum json_type type,
                                     struct json_value *out, struct tern_error *err);
 
-/* A member that has to be a whole number from low to high; `required` or *out is the default. */
+/* A member that must be a whole number from low to high. If not `required`, *out is the default. */
 enum tern_status json_get_size(struct json_value object, const char *key, bool required, uint64_t low, uint64_t high,
                                uint64_t *out, struct tern_error *err);
-/* A member that has to be a number above 0, and stay that in single precision. */
+/* The same for a number above 0, also after rounding to single precision. */
 enum tern_status json_get_positive(struct json_value object, const char *key, bool required, double *out,
                                    struct tern_error *err);
 

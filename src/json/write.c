@@ -45,8 +45,8 @@ void json_write_end_object(struct json_writer *json) { end(json, "}"); }
 void json_write_begin_array(struct json_writer *json) { begin(json, "["); }
 void json_write_end_array(struct json_writer *json) { end(json, "]"); }
 
-/* One character. RFC 8259 wants quotes, backslashes and C0 controls escaped; the other characters that can harm a
- * terminal are escaped too, because JSON ends up there. */
+/* RFC 8259 requires escapes for quotes, backslashes and C0 controls. Other characters that can harm a terminal are
+ * escaped too, because JSON may be shown on one. */
 static void put_character(struct json_writer *json, uint32_t c, const char *bytes, size_t length)
 {
 	char escaped[8];
@@ -140,4 +140,34 @@ void json_write_null(struct json_writer *json)
 {
 	begin_value(json);
 	put_text(json, "null");
+}
+
+void json_put_string(struct json_writer *json, const char *key, const char *string)
+{
+	json_write_key(json, key);
+	json_write_string(json, string);
+}
+
+void json_put_bytes(struct json_writer *json, const char *key, const char *bytes, size_t n_bytes)
+{
+	json_write_key(json, key);
+	json_write_bytes(json, bytes, n_bytes);
+}
+
+void json_put_uint(struct json_writer *json, const char *key, uint64_t value)
+{
+	json_write_key(json, key);
+	json_write_uint(json, value);
+}
+
+void json_put_real(struct json_writer *json, const char *key, double value, int n_digits)
+{
+	json_write_key(json, key);
+	json_write_real(json, value, n_digits);
+}
+
+void json_put_bool(struct json_writer *json, const char *key, bool value)
+{
+	json_write_key(json, key);
+	json_write_bool(json, value);
 }

@@ -1,18 +1,29 @@
-/* What kernels ask of the compiler. */
+/* What kernels need from the compiler besides C11. */
 #ifndef TERN_KERNELS_COMPILER_H
 #define TERN_KERNELS_COMPILER_H
 
-/* A function whose size_t parameters are constants where it is called, and its loops over them no loops. */
+/* For functions some of whose parameters are constants at every call: each call gets its own code, in which loops over
+ * these constants are unrolled. */
 #define INLINE static inline __attribute__((always_inline))
 
-/* Before a loop of few, constant turns over an array of registers, which are registers only without the loop. */
+/* For large functions that several callers share. */
+#define NOINLINE static __attribute__((noinline))
+
+/* Before a loop of few, constant turns over an array of vectors. Only without the loop do these stay in registers. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Loads written behind it are not made before it: compilers load so far ahead that the registers run out. */
-#define NO_LOADS_AHEAD() __asm__ volatile("" ::: "memory")
+/* The compiler keeps `vector` in a register here and forgets what it knows about its value. Costs no instruction. */
+#if defined(__aarch64__)
+#define OPAQUE(vector) __asm__("" : "+w"(vector))
+#else
+#define OPAQUE(vector) __asm__("" : "+v"(vector))
+#endif
+
+/* Keeps the loads written after it after it: compilers load so early that registers run out. */
+#define NO_EARLIER_LOADS() __asm__ volatile("" ::: "memory")
 
 #endif

@@ -29,21 +29,16 @@ enum {
 	XCR0_AVX512 = XCR0_AVX | XCR0_MASKS | XCR0_ZMM_HIGH | XCR0_ZMM_16_31,
 };
 
-/* Intel SDM volume 2, "CPUID". */
 static const struct {
 	unsigned feature;
 	unsigned leaf, subleaf, reg, bit;
-	uint32_t xcr0; /* all of these bits are needed */
+	uint32_t state; /* bits of XCR0, all of which are needed */
 } features[] = {
-        {TERN_CPU_F16C, 1, 0, ECX, 29, XCR0_AVX},        {TERN_CPU_AVX2, 7, 0, EBX, 5, XCR0_AVX},
-        {TERN_CPU_AVXVNNI, 7, 1, EAX, 4, XCR0_AVX},      {TERN_CPU_AVX512F, 7, 0, EBX, 16, XCR0_AVX512},
-        {TERN_CPU_AVX512BW, 7, 0, EBX, 30, XCR0_AVX512}, {TERN_CPU_AVX512DQ, 7, 0, EBX, 17, XCR0_AVX512},
-        {TERN_CPU_AVX512VL, 7, 0, EBX, 31, XCR0_AVX512}, {TERN_CPU_AVX512VNNI, 7, 0, ECX, 11, XCR0_AVX512},
-        {TERN_CPU_FMA, 1, 0, ECX, 12, XCR0_AVX},
+#define X86_FEATURE(name, leaf, subleaf, reg, bit, state) {CPU_##name, leaf, subleaf, reg, bit, state},
+#include "kernels/isa_list.h"
 };
 
-/* A register of a CPUID leaf, 0 if this CPU does not have it. Where there are subleaves, EAX of subleaf 0 is the last.
- */
+/* A register of a CPUID leaf, or 0 if this CPU lacks the leaf. EAX of subleaf 0 is the number of the last subleaf. */
 static uint32_t cpuid(unsigned leaf, unsigned subleaf, unsigned wanted)
 {
 	uint32_t reg[4];
@@ -55,7 +50,8 @@ static uint32_t cpuid(unsigned leaf, unsigned subleaf, unsigned wanted)
 	return reg[wanted];
 }
 
-/* 0 if the operating system has not enabled XGETBV (OSXSAVE, leaf 1, ECX bit 27), and so saves no AVX state. */
+/* XCR0, or 0 if the operating system has not enabled XGETBV (OSXSAVE: leaf 1, ECX bit 27): it saves no AVX state then.
+ */
 static uint32_t saved_state(void)
 {
 	uint32_t low, high;
@@ -64,7 +60,7 @@ static uint32_t saved_state(void)
 		return 0;
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
 #if defined(__APPLE__)
-	low |= XCR0_MASKS | XCR0_ZMM_HIGH | XCR0_ZMM_16_31; /* enabled when a thread first uses them */
+	low |= XCR0_MASKS | XCR0_ZMM_HIGH | XCR0_ZMM_16_31; /* macOS enables them when a thread first uses them */
 #endif
 	return low;
 }
@@ -76,7 +72,7 @@ unsigned tern_cpu_features(void)
 
 	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
 		if ((cpuid(features[i].leaf, features[i].subleaf, features[i].reg) >> features[i].bit & 1) &&
-		    (xcr0 & features[i].xcr0) == features[i].xcr0)
+		    (xcr0 & features[i].state) == features[i].state)
 			found |= features[i].feature;
 	return found;
 }
@@ -92,32 +88,25 @@ static unsigned feature_if(const char *name, unsigned feature)
 	return sysctlbyname(name, &has, &size, NULL, 0) == 0 && has ? feature : 0;
 }
 
-/* NEON is part of the base architecture. */
 unsigned tern_cpu_features(void)
 {
-	return TERN_CPU_NEON | feature_if("hw.optional.arm.FEAT_DotProd", TERN_CPU_DOTPROD) |
-	       feature_if("hw.optional.arm.FEAT_I8MM", TERN_CPU_I8MM);
+	unsigned found = 0;
+#define ARM_FEATURE(name, vector, bit, sysctl) found |= feature_if(sysctl, CPU_##name);
+#include "kernels/isa_list.h"
+	return found;
 }
 
 #elif defined(__aarch64__) && defined(__linux__)
 
 #include <sys/auxv.h>
 
-/* Linux, Documentation/arm64/elf_hwcaps.rst. */
-enum {
-	HWCAP_BIT_ASIMDDP = 20,
-	HWCAP2_BIT_I8MM = 13,
-};
-
 unsigned tern_cpu_features(void)
 {
-	return TERN_CPU_NEON | (getauxval(AT_HWCAP) >> HWCAP_BIT_ASIMDDP & 1 ? TERN_CPU_DOTPROD : 0) |
-	       (getauxval(AT_HWCAP2) >> HWCAP2_BIT_I8MM & 1 ? TERN_CPU_I8MM : 0);
+	unsigned found = 0;
+#define ARM_FEATURE(name, vector, bit, sysctl) found |= getauxval(vector) >> bit & 1 ? CPU_##name : 0;
+#include "kernels/isa_list.h"
+	return found;
 }
-
-#elif defined(__aarch64__)
-
-unsigned tern_cpu_features(void) { return TERN_CPU_NEON; }
 
 #else
 

@@ -1,23 +1,20 @@
-/* What this CPU can run, the operating system's consent included. */
+/* The features of this CPU that kernels need and the operating system lets programs use. */
 #ifndef TERN_KERNELS_CPU_H
 #define TERN_KERNELS_CPU_H
 
+/* CPU_AVX2 and so on: a bit for each feature in isa_list.h. */
 enum {
-	TERN_CPU_F16C = 1 << 0,
-	TERN_CPU_AVX2 = 1 << 1,
-	TERN_CPU_AVXVNNI = 1 << 2, /* 256-bit, without AVX-512 */
-	TERN_CPU_AVX512F = 1 << 3,
-	TERN_CPU_AVX512BW = 1 << 4,
-	TERN_CPU_AVX512DQ = 1 << 5,
-	TERN_CPU_AVX512VL = 1 << 6,
-	TERN_CPU_AVX512VNNI = 1 << 7,
-	TERN_CPU_NEON = 1 << 8,
-	TERN_CPU_DOTPROD = 1 << 9,
-	TERN_CPU_I8MM = 1 << 10,
-	TERN_CPU_FMA = 1 << 11, /* x86 */
+#define X86_FEATURE(name, leaf, subleaf, register, bit, state) CPU_BIT_##name,
+#define ARM_FEATURE(name, vector, bit, sysctl)                 CPU_BIT_##name,
+#include "kernels/isa_list.h"
+};
+enum {
+#define X86_FEATURE(name, leaf, subleaf, register, bit, state) CPU_##name = 1 << CPU_BIT_##name,
+#define ARM_FEATURE(name, vector, bit, sysctl)                 CPU_##name = 1 << CPU_BIT_##name,
+#include "kernels/isa_list.h"
 };
 
-/* The TERN_CPU_* bits of what can be used here. Asks anew every time, which takes microseconds. Thread-safe. */
+/* The CPU_* bits of what can be used here. Detects anew in every call, which takes microseconds. Thread-safe. */
 unsigned tern_cpu_features(void);
 
 #endif

@@ -1,12 +1,12 @@
-/* The numeric kernels: one table of function pointers per instruction set, all giving the same bits.
+/* The numeric kernels: one table of function pointers per instruction set, all of which give the same bits.
  *
  * The portable table (portable.c) is the definition. Integer sums are exact. Floating-point work is pinned down:
  * every multiplication, addition, division and square root is one IEEE single-precision operation of its own, in the
  * order written there; sums over many terms run either in 16 lanes and one tree, or in order, as each kernel says;
- * exp is the polynomial of portable.c. So a kernel may use any instructions that round each step alone, and fused
- * multiply-adds where the product is exact anyhow, which attention sees to: see narrow().
+ * exp is the polynomial of portable.c. So a kernel may use any instructions that round each step separately. It may use
+ * fused multiply-adds where the product is exact, as in attention: see narrow().
  *
- * Not finite input: results are then not finite either, and need not be the same NaN.
+ * Input that is not finite gives results that are not finite, possibly other NaNs.
  *
  * Buffers: unless stated otherwise none may overlap, no alignment is needed, and nothing outside the stated shapes is
  * read or written. */
@@ -19,18 +19,18 @@
 #include <stdint.h>
 
 enum {
-	TERN_PANEL_ROWS = 16,        /* rows of a matrix that are stored together; SIMD lanes are rows */
+	TERN_PANEL_ROWS = 16,        /* rows of a panel, which are stored column by column: a SIMD lane is a row */
 	TERN_TERNARY_TILE_COLS = 16, /* columns in one 64-byte tile of 2-bit codes */
 	TERN_NIBBLE_TILE_COLS = 8,   /* columns in one 64-byte tile of 4-bit codes */
 	TERN_TILE_BYTES = 64,
-	TERN_KEY_PANEL = 16,        /* positions whose keys are stored together */
+	TERN_KEY_PANEL = 16,        /* positions of a panel of the key cache */
 	TERN_ATTENTION_BLOCK = 256, /* positions per attention_block() call at most; a multiple of TERN_KEY_PANEL */
 };
 
-/* What quantising one activation vector yields besides its int8 values. */
+/* Scale and sum of an activation vector that was quantised to int8. */
 struct tern_activation {
 	float scale; /* 127 / absolute maximum: q = round(x * scale) */
-	int32_t sum; /* of all q: what the +1 in the ternary codes and the +128 in Q8P have to be corrected by */
+	int32_t sum; /* of all q. Corrects dot products for the +1 in ternary codes and the +128 in Q8P. */
 };
 
 /* A panel of the matrix times vectors of int8, as raw sums over unsigned codes:
@@ -65,18 +65,18 @@ struct tern_attention_block {
 	const void *k;  /* [ceil(n_pos / 16), head_dim, 16]: position j in panel j / 16, lane j mod 16 */
 	const void *v;  /* [n_pos, head_dim rounded up to 16], the padding may hold anything */
 	const float *k_scales, *v_scales; /* of each position; NULL where k and v are f16 */
-	const void *next;                 /* what will be read next: as many bytes as k has may be asked for, or NULL */
+	const void *next;                 /* to prefetch, as many bytes as k has; NULL: k once more */
 	float *out;                       /* [n_query, head_dim rounded up to 16], zeros in the padding */
 	float *max, *sum;                 /* [n_query] */
 	float *scores;                    /* scratch, [n_query, TERN_ATTENTION_BLOCK] */
 };
 
-/* Scales for dot_groups(). Columns are added up as integers in steps of n_col, a multiple of 16, the last step taking
- * what is left; several steps may share a scale. */
+/* The scales for dot_groups(). A step is n_col columns, a multiple of 16, whose products are added up as integers; the
+ * last step may be shorter. Several steps may share a scale. */
 struct tern_groups {
 	size_t n_col;
 	/* Of the weights: half floats, finite and not negative. Those of panel p's 16 rows in step s start at
-	 * scales + p * scales_stride + s / steps_per_scale * 16. NULL: `whole` for all. */
+	 * scales + p * scales_stride + s / steps_per_scale * 16. NULL: the scale of all weights is `whole`. */
 	const uint16_t *scales;
 	size_t scales_stride, steps_per_scale;
 	float whole;
@@ -87,8 +87,11 @@ struct tern_groups {
 	size_t x_stride, steps_per_x;
 };
 
+struct tern_peak; /* peak.h */
+
 struct tern_kernels {
-	const char *name; /* what TERN_ISA calls it */
+	const char *name;             /* the value of TERN_ISA that selects it */
+	const struct tern_peak *peak; /* loops that measure how fast these instructions can be */
 
 	/* Ternary panels (T2R16). A tile holds 16 rows x 16 columns; byte 4r + j holds in bits 2s, 2s+1 the code
 	 * of row r, column 4s + j (s, j = 0..3):
@@ -103,8 +106,8 @@ struct tern_kernels {
 	 * 4 + j in its high nibble. Codes are 0..15. */
 	tern_dot_panels *dot_nibble;
 
-	/* Of panels whose high[] are dot_nibble()'s sums over the high plane, each row's estimate and each panel's
-	 * upper limit, with middle = 16 * high + offset and factor = row_scale * inverse, none of which is a NaN:
+	/* Estimates logits from dot_nibble()'s sums over the high plane, high[]: one estimate per row, one upper bound
+	 * per panel. With middle = 16 * high + offset and factor = row_scale * inverse, none of them a NaN:
 	 *
 	 *     estimates[row] = middle * factor
 	 *     uppers[panel] = the largest of its rows' (middle + bound) * factor and (middle - bound) * factor
@@ -130,7 +133,7 @@ struct tern_kernels {
 	/* Normalises as rms_scale() does and quantises: y = (x * inv_rms) * gain;
 	 * scale = 127 / max(absolute maximum of y, 1e-5); q = round to even (y * scale).
 	 * No clamp is needed: |y * scale| <= 127 * (1 + 2^-22), which rounds to at most 127.
-	 * If some y is not finite, all q are 0 and scale is NaN, which the caller's results then are too. */
+	 * If some y is not finite, all q are 0 and scale is a NaN, which the caller's results then become too. */
 	struct tern_activation (*norm_quantize)(int8_t *q, const float *x, const float *gain, float inv_rms, size_t n);
 
 	/* Dot products in 16 lanes and a tree, like sum_squares. */
@@ -158,15 +161,25 @@ struct tern_kernels {
 	void (*attention_block)(const struct tern_attention_block *block);
 	void (*attention_block_q8)(const struct tern_attention_block *block);
 
-	/* out[i] = out[i] * keep + more[i] * add: what puts the results of blocks together. */
+	/* out[i] = out[i] * keep + more[i] * add: merges the results of two blocks. */
 	void (*combine)(float *out, float keep, const float *more, float add, size_t n);
 };
 
-/* exp(x) as every kernel computes it: within 2 units in the last place of the true value for -77 <= x <= 88; 0 below
- * -77, so that what is not 0 is above 2^-112, as narrow() wants it; x above 88 counts as 88. */
+/* Every kernel of the table, for what goes through all of them: the tables themselves, and check_kernels. */
+#define TERN_KERNEL_SLOTS(SLOT)                                                                                     \
+	SLOT(dot_ternary)                                                                                           \
+	SLOT(dot_nibble) SLOT(estimate) SLOT(dot_groups) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize)      \
+	        SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) \
+	                SLOT(gelu_mul) SLOT(attention_block) SLOT(attention_block_q8) SLOT(combine)
+#define TERN_ONE_POINTER(name) +sizeof(void (*)(void))
+_Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),
+               "every kernel of the struct is in TERN_KERNEL_SLOTS");
+
+/* exp(x) as every kernel computes it: within 2 units in the last place of the true value for -77 <= x <= 88. Below -77
+ * it is 0, so that every other result is above 2^-112, the limit of narrow(). x above 88 counts as 88. */
 float tern_exp(float x);
 
-/* Every table this build contains, best last, NULL-terminated; [0] is portable. Not all run on this CPU. */
+/* Every table in this build, best last, NULL-terminated; [0] is portable. This CPU may not run all of them. */
 const struct tern_kernels *const *tern_kernels_built(void);
 
 /* True if this CPU and operating system can run the table. */
@@ -177,11 +190,8 @@ int tern_kernels_usable(const struct tern_kernels *kernels);
 const struct tern_kernels *tern_kernels_select(struct tern_error *err);
 
 extern const struct tern_kernels tern_kernels_portable;
-extern const struct tern_kernels tern_kernels_avx2;
-extern const struct tern_kernels tern_kernels_avxvnni;
-extern const struct tern_kernels tern_kernels_avx512vnni;
-extern const struct tern_kernels tern_kernels_neon;
-extern const struct tern_kernels tern_kernels_dotprod;
-extern const struct tern_kernels tern_kernels_i8mm;
+#define X86_ISA(name, features, flags) extern const struct tern_kernels tern_kernels_##name;
+#define ARM_ISA(name, features, flags) extern const struct tern_kernels tern_kernels_##name;
+#include "kernels/isa_list.h"
 
 #endif

@@ -1,8 +1,9 @@
-/* The kernels in plain C: the definition of what each computes, bit for bit, and what a CPU with nothing better
- * runs. Loops are written in the order of the definition; where the order is lanes, the lanes are an array, which
- * compilers turn into vectors without changing a bit. */
+/* The kernels in plain C. They define the result of every kernel bit for bit, and run on CPUs without a better set.
+ * Loops are in the order of the definition. Where that is 16 lanes, the lanes are an array, which compilers turn into
+ * vectors without changing a bit. */
 #include "base/bytes.h"
 #include "kernels/kernels.h"
+#include "kernels/peak.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -92,7 +93,7 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 	}
 }
 
-/* Adds a step's part to the 16 results of a panel for one token. */
+/* Scales the sums of one step and adds them to the 16 results of a panel, for one token. */
 static void add_step(float y[TERN_PANEL_ROWS], const int32_t sums[TERN_PANEL_ROWS], int32_t x_sum,
                      const uint16_t *scales, float whole, float inverse)
 {
@@ -309,24 +310,6 @@ static void combine(float *out, float keep, const float *more, float add, size_t
 		out[i] = out[i] * keep + more[i] * add;
 }
 
+#define FILL(slot) .slot = slot,
 const struct tern_kernels tern_kernels_portable = {
-        .name = "portable",
-        .dot_ternary = dot_ternary,
-        .dot_nibble = dot_nibble,
-        .estimate = estimate,
-        .dot_groups = dot_groups,
-        .sum_squares = sum_squares,
-        .rms_scale = rms_scale,
-        .norm_quantize = norm_quantize,
-        .dot_f32 = dot_f32,
-        .dot_f16 = dot_f16,
-        .dot_bf16 = dot_bf16,
-        .to_f16 = to_f16,
-        .narrow = narrow,
-        .silu_mul = silu_mul,
-        .relu2_mul = relu2_mul,
-        .gelu_mul = gelu_mul,
-        .attention_block = attention_block,
-        .attention_block_q8 = attention_block_q8,
-        .combine = combine,
-};
+        .name = "portable", .peak = &tern_peak_portable, TERN_KERNEL_SLOTS(FILL)};

@@ -5,34 +5,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The tables of this architecture, best last, and the CPU features each needs. A new one is a line here, a
- * declaration in kernels.h, a file, its flags in the Makefile, and its features in cpu.c. */
+#define POINTER(name, features, flags) &tern_kernels_##name,
+#define NEEDS(name, features, flags)   features,
+#define NAME(name, features, flags)    #name,
+static const struct tern_kernels *const built[] = {
+        &tern_kernels_portable,
 #if defined(__x86_64__)
-#define NEEDS_AVX2   (TERN_CPU_AVX2 | TERN_CPU_F16C | TERN_CPU_FMA)
-#define NEEDS_AVX512 (NEEDS_AVX2 | TERN_CPU_AVX512F | TERN_CPU_AVX512BW | TERN_CPU_AVX512DQ | TERN_CPU_AVX512VL)
-#define TABLES(TABLE)                                 \
-	TABLE(portable, 0)                            \
-	TABLE(avx2, NEEDS_AVX2)                       \
-	TABLE(avxvnni, NEEDS_AVX2 | TERN_CPU_AVXVNNI) \
-	TABLE(avx512vnni, NEEDS_AVX512 | TERN_CPU_AVX512VNNI)
+#define X86_ISA POINTER
 #elif defined(__aarch64__)
-#define TABLES(TABLE)                                    \
-	TABLE(portable, 0)                               \
-	TABLE(neon, TERN_CPU_NEON)                       \
-	TABLE(dotprod, TERN_CPU_NEON | TERN_CPU_DOTPROD) \
-	TABLE(i8mm, TERN_CPU_NEON | TERN_CPU_DOTPROD | TERN_CPU_I8MM)
-#else
-#define TABLES(TABLE) TABLE(portable, 0)
+#define ARM_ISA POINTER
 #endif
+#include "kernels/isa_list.h"
+        NULL,
+};
 
-#define POINTER(name, features) &tern_kernels_##name,
-#define NEEDS(name, features)   features,
+/* The CPU features that each of them needs. */
+static const unsigned needs[] = {
+        0,
+#if defined(__x86_64__)
+#define X86_ISA NEEDS
+#elif defined(__aarch64__)
+#define ARM_ISA NEEDS
+#endif
+#include "kernels/isa_list.h"
+};
 
-static const struct tern_kernels *const built[] = {TABLES(POINTER) NULL};
-static const unsigned needs[] = {TABLES(NEEDS)};
-
-/* Every name there is or is meant to be on some machine: worth a better answer than "unknown". */
-static const char *const known_names[] = {"portable", "avx2", "avxvnni", "avx512vnni", "neon", "dotprod", "i8mm"};
+/* Every name that is built for some machine. */
+static const char *const known_names[] = {
+        "portable",
+#define X86_ISA NAME
+#define ARM_ISA NAME
+#include "kernels/isa_list.h"
+};
 
 const struct tern_kernels *const *tern_kernels_built(void) { return built; }
 

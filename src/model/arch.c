@@ -7,13 +7,20 @@ static const struct tern_arch archs[] = {
         {.name = "llama", .rope_interleaved = true},
         {.name = "qwen2"},
         {.name = "qwen3", .needs_qk_norm = true},
-        {.name = "gemma3", .ffn_activation = TERN_FFN_GELU, .needs_qk_norm = true, .is_gemma = true},
-        {.name = "bitnet", .needs_sub_norm = true, .is_bitnet = true}, /* 1bitLLM's graph: SiLU */
-        {.name = "bitnet-b1.58", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .is_bitnet = true},
-        {.name = "bitnet-25", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .is_bitnet = true},
+        /* Files of Gemma's BitNet embedding model do not give the window's length, which is 512 or more. */
+        {.name = "gemma3",
+         .ffn_activation = TERN_FFN_GELU,
+         .needs_qk_norm = true,
+         .has_post_norm = true,
+         .scales_embedding = true,
+         .window_period = 6,
+         .unstated_window = 512},
+        {.name = "bitnet", .needs_sub_norm = true, .quantizes_per_token = true}, /* 1bitLLM's graph: SiLU */
+        {.name = "bitnet-b1.58", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
+        {.name = "bitnet-25", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
 };
 
-/* Those of ternary models that are something else. */
+/* Architectures of ternary models that tern does not run. */
 static const struct {
 	const char *name, *reason;
 } others[] = {
@@ -23,11 +30,21 @@ static const struct {
         {"gemma-embedding", "attention there looks both ways"},
 };
 
+static enum tern_status fail_unknown(const struct gguf *gguf, struct gguf_string name, struct tern_error *err)
+{
+	char quoted[TERN_QUOTE_SIZE], list[256] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof archs / sizeof *archs && n < sizeof list; i++)
+		n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", archs[i].name);
+	return tern_fail(err, TERN_ERR_FILE, "%s: key 'general.architecture': '%s' is not supported; tern runs %s",
+	                 gguf->path, tern_quote(quoted, name.bytes, name.length), list);
+}
+
 enum tern_status tern_arch_find(const struct gguf *gguf, const struct tern_arch **found, struct tern_error *err)
 {
 	struct gguf_string name;
 	bool is_present;
-	char quoted[TERN_QUOTE_SIZE];
 	enum tern_status status = tern_gguf_get_string(gguf, "general.architecture", &name, &is_present, err);
 
 	if (status)
@@ -44,11 +61,7 @@ enum tern_status tern_arch_find(const struct gguf *gguf, const struct tern_arch 
 			return tern_fail(err, TERN_ERR_FILE,
 			                 "%s: key 'general.architecture': '%s' is not supported: %s", gguf->path,
 			                 others[i].name, others[i].reason);
-	return tern_fail(
-	        err, TERN_ERR_FILE,
-	        "%s: key 'general.architecture': '%s' is not supported; tern runs llama, qwen2, qwen3, gemma3, bitnet, "
-	        "bitnet-b1.58 and bitnet-25",
-	        gguf->path, tern_quote(quoted, name.bytes, name.length));
+	return fail_unknown(gguf, name, err);
 }
 
 enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct gguf *gguf, const char *suffix,

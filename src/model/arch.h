@@ -1,23 +1,39 @@
-/* The architectures that are the decoder of transformer.h, and what sets each apart; names, row orders and RoPE pairing
- * are llama.cpp's. */
+/* The architectures that tern runs, and the features that set each apart. Names, row orders and RoPE pairing are
+ * llama.cpp's. */
 #ifndef TERN_MODEL_ARCH_H
 #define TERN_MODEL_ARCH_H
 
-#include "model/transformer.h"
+#include "model/gguf.h"
+
+#include <stdbool.h>
+
+enum tern_ffn_activation {
+	TERN_FFN_SILU,
+	TERN_FFN_RELU2, /* max(x, 0)^2 */
+	TERN_FFN_GELU,  /* tanh form */
+};
 
 struct tern_arch {
 	const char *name; /* general.architecture */
 	enum tern_ffn_activation ffn_activation;
 	bool rope_interleaved;
 	bool needs_qk_norm, needs_sub_norm; /* in every layer */
-	bool is_bitnet;                     /* trained with one int8 scale per token's vector */
-	bool is_gemma; /* norms behind both halves of a layer, embeddings times sqrt(n_embd), layers with windows */
+	bool has_post_norm;                 /* of what each half of a layer adds to the residual stream */
+	bool scales_embedding;              /* by sqrt(n_embd) */
+	bool quantizes_per_token;           /* trained with one int8 scale for a token's whole vector */
+	/* The last layer of each window_period sees all positions, the others a window; 0: no windows. A file that does
+	 * not give the window's length is right for up to unstated_window tokens. */
+	size_t window_period, unstated_window;
 };
 
 /* Finds the file's architecture; one that tern does not run is refused by name, with the reason where that is known. */
 enum tern_status tern_arch_find(const struct gguf *gguf, const struct tern_arch **found, struct tern_error *err);
 
-/* Refuses files with keys that ask for more than this decoder computes, and which would run wrong without. */
+/* Refuses files with keys that ask for more than tern computes, and which would run wrong without. */
 enum tern_status tern_arch_check_keys(const struct gguf *gguf, const struct tern_arch *arch, struct tern_error *err);
+
+/* "ARCH.suffix", the key of an architecture's number; for use with the getters of gguf.h. */
+enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct gguf *gguf, const char *suffix,
+                               struct tern_error *err);
 
 #endif

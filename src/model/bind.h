@@ -38,13 +38,4 @@ enum tern_status tern_bind_floats(struct tern_binder *b, const char *name, size_
 /* A tensor's data where it is if its items are aligned there, else in a copy. NULL when memory runs out. */
 const void *tern_bind_aligned(struct tern_binder *b, const struct gguf_tensor *tensor, size_t item_size);
 
-/* Everything of one projection: weights, scales, bias, its own norm; stem is its tensor name without ".weight". In
- * bind_linear.c. */
-enum tern_status tern_bind_linear(struct tern_binder *b, const char *stem, size_t n_row, size_t n_col,
-                                  struct tern_linear *linear);
-
-/* The two matrices of the vocabulary; the head after the embedding, which it may share. In bind_vocab.c. */
-enum tern_status tern_bind_embedding(struct tern_binder *b);
-enum tern_status tern_bind_head(struct tern_binder *b);
-
 #endif

@@ -1,7 +1,8 @@
-/* Binding a projection. */
-#include "model/bind.h"
+#include "model/bind_linear.h"
+
 #include "model/dequantize.h"
 #include "model/layout.h"
+#include "model/names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,16 +48,15 @@ static enum tern_status bind_scale(struct tern_binder *b, const char *name, stru
 	return TERN_OK;
 }
 
-/* The projection's own norm: tern's (and microsoft/BitNet's) name, or the names of microsoft/BitNet PR 522. */
+/* The projection's own norm, under any of its names. */
 static enum tern_status bind_linear_norm(struct tern_binder *b, const char *stem, struct tern_linear *linear)
 {
-	static const char *const formats[] = {"%s_norm_in.weight", "%s.rms_norm.weight", "%s.rms_norm"};
 	const struct tern_hparams *h = &b->transformer->hparams;
 	char name[GGUF_MAX_NAME_LENGTH + 32];
 	enum tern_status status;
 
-	for (size_t i = 0; i < sizeof formats / sizeof *formats && !linear->norm_gain; i++) {
-		snprintf(name, sizeof name, formats[i], stem);
+	for (size_t i = 0; i < TERN_N_LINEAR_NORM_SUFFIXES && !linear->norm_gain; i++) {
+		snprintf(name, sizeof name, "%s%s", stem, tern_linear_norm_suffixes[i]);
 		if ((status = tern_bind_floats(b, name, linear->n_col, false, &linear->norm_gain)))
 			return status;
 	}

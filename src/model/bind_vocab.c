@@ -1,5 +1,6 @@
-/* Binding the embedding and the output head: dense or ternary, one tensor or two. */
-#include "model/bind.h"
+#include "model/bind_vocab.h"
+
+#include "model/bind_linear.h"
 #include "model/dequantize.h"
 #include "model/layout.h"
 

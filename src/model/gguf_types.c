@@ -1,14 +1,14 @@
-/* The types of GGUF tensors and metadata values: names and sizes. One table row per type; supporting one more begins
- * here. */
+/* One table row per type: supporting one more begins here. */
+#include "model/gguf_types.h"
+
 #include "base/memory.h"
-#include "model/gguf.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* A tensor of [rows, columns] takes
  *     round_up(rows, row_step) * columns / items * bytes + extra
- * bytes, where rows is the product of all dimensions but the first. items 0: the size is not known to tern. */
+ * bytes, where rows is the product of all dimensions but the first. items 0: tern does not know the size. */
 struct type_row {
 	uint32_t id;
 	const char *name;
@@ -18,25 +18,25 @@ struct type_row {
 };
 
 static const struct type_row types[] = {
-        {0, "F32", 1, 4, 1, 0},
-        {1, "F16", 1, 2, 1, 0},
-        {2, "Q4_0", 32, 18, 1, 0},
-        {3, "Q4_1", 32, 20, 1, 0},
-        {6, "Q5_0", 32, 22, 1, 0},
-        {7, "Q5_1", 32, 24, 1, 0},
-        {8, "Q8_0", 32, 34, 1, 0},
-        {12, "Q4_K", 256, 144, 1, 0},
-        {13, "Q5_K", 256, 176, 1, 0},
-        {14, "Q6_K", 256, 210, 1, 0},
-        {30, "BF16", 1, 2, 1, 0},
-        {34, "TQ1_0", 256, 54, 1, 0},
-        {35, "TQ2_0", 256, 66, 1, 0},
-        {36, "I2_S", 4, 1, 1, 32}, /* one f32 scale and padding after the codes */
-        {42, "Q2_0", 64, 18, 1, 0},
-        {142, "PQ2_0", 128, 34, 1, 0},
-        {143, "PTQ1_0", 128, 28, 1, 0},
-        {2016, "T2R16", 16, 4, 16, 0},
-        {2017, "Q8P", 16, 16, 16, 0},
+        {GGUF_TENSOR_F32, "F32", 1, 4, 1, 0},
+        {GGUF_TENSOR_F16, "F16", 1, 2, 1, 0},
+        {GGUF_TENSOR_Q4_0, "Q4_0", 32, 18, 1, 0},
+        {GGUF_TENSOR_Q4_1, "Q4_1", 32, 20, 1, 0},
+        {GGUF_TENSOR_Q5_0, "Q5_0", 32, 22, 1, 0},
+        {GGUF_TENSOR_Q5_1, "Q5_1", 32, 24, 1, 0},
+        {GGUF_TENSOR_Q8_0, "Q8_0", 32, 34, 1, 0},
+        {GGUF_TENSOR_Q4_K, "Q4_K", 256, 144, 1, 0},
+        {GGUF_TENSOR_Q5_K, "Q5_K", 256, 176, 1, 0},
+        {GGUF_TENSOR_Q6_K, "Q6_K", 256, 210, 1, 0},
+        {GGUF_TENSOR_BF16, "BF16", 1, 2, 1, 0},
+        {GGUF_TENSOR_TQ1_0, "TQ1_0", 256, 54, 1, 0},
+        {GGUF_TENSOR_TQ2_0, "TQ2_0", 256, 66, 1, 0},
+        {GGUF_TENSOR_I2_S, "I2_S", 4, 1, 1, 32}, /* one f32 scale and padding after the codes */
+        {GGUF_TENSOR_Q2_0, "Q2_0", 64, 18, 1, 0},
+        {GGUF_TENSOR_PQ2_0, "PQ2_0", 128, 34, 1, 0},
+        {GGUF_TENSOR_PTQ1_0, "PTQ1_0", 128, 28, 1, 0},
+        {GGUF_TENSOR_T2R16, "T2R16", 16, 4, 16, 0},
+        {GGUF_TENSOR_Q8P, "Q8P", 16, 16, 16, 0},
         /* known by name only, so that a message can say what the file holds */
         {4, "Q4_2, long removed", 0, 0, 0, 0},
         {5, "Q4_3, long removed", 0, 0, 0, 0},

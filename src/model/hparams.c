@@ -1,18 +1,13 @@
 /* The numbers of a model: from metadata to a checked struct tern_hparams. */
+#include "model/hparams.h"
 #include "model/arch.h"
+#include "model/limits.h"
+#include "model/names.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-enum {
-	MAX_LAYERS = 1024,
-	MAX_HEAD_DIM = 512,
-	MAX_WIDTH = 1 << 16,
-	MAX_VOCAB = 1 << 22,
-	MAX_CONTEXT = 1 << 24
-};
 
 /* A whole number, or an array of one for each layer where all are the same. */
 static enum tern_status get_number(const struct gguf *gguf, const char *key, uint32_t *value, bool *found,
@@ -93,7 +88,7 @@ static enum tern_status load_heads(struct tern_hparams *h, const struct gguf *gg
 {
 	enum tern_status status;
 
-	if ((status = get_size(gguf, "attention.head_count", &h->n_head, true, 1, MAX_WIDTH, err)))
+	if ((status = get_size(gguf, "attention.head_count", &h->n_head, true, 1, TERN_MAX_WIDTH, err)))
 		return status;
 	h->n_head_kv = h->n_head;
 	if ((status = get_size(gguf, "attention.head_count_kv", &h->n_head_kv, false, 1, h->n_head, err)))
@@ -102,19 +97,19 @@ static enum tern_status load_heads(struct tern_hparams *h, const struct gguf *gg
 		return fail_key(gguf, "attention.head_count_kv", err, "%zu does not divide the %zu heads", h->n_head_kv,
 		                h->n_head);
 	h->head_dim = h->n_embd / h->n_head;
-	if ((status = get_size(gguf, "attention.key_length", &h->head_dim, false, 2, MAX_HEAD_DIM, err)))
+	if ((status = get_size(gguf, "attention.key_length", &h->head_dim, false, 2, TERN_MAX_HEAD_DIM, err)))
 		return status;
 	size_t value_dim = h->head_dim;
-	if ((status = get_size(gguf, "attention.value_length", &value_dim, false, 2, MAX_HEAD_DIM, err)))
+	if ((status = get_size(gguf, "attention.value_length", &value_dim, false, 2, TERN_MAX_HEAD_DIM, err)))
 		return status;
 	if (value_dim != h->head_dim)
 		return fail_key(gguf, "attention.value_length", err, "expected attention.key_length, %zu, got %zu",
 		                h->head_dim, value_dim);
-	if (h->head_dim % 2 || h->n_head * h->head_dim > MAX_WIDTH)
+	if (h->head_dim % 2 || h->n_head * h->head_dim > TERN_MAX_WIDTH)
 		return fail_key(
 		        gguf, "attention.key_length", err,
 		        "expected an even number, and at most %d values in all heads; got %zu in each of %zu heads",
-		        MAX_WIDTH, h->head_dim, h->n_head);
+		        TERN_MAX_WIDTH, h->head_dim, h->n_head);
 	if (h->n_head * h->head_dim % 16)
 		return fail_key(gguf, "attention.key_length", err,
 		                "expected a multiple of 16 values in all heads; got %zu in each of %zu heads",
@@ -126,10 +121,10 @@ static enum tern_status load_sizes(struct tern_hparams *h, const struct gguf *gg
 {
 	enum tern_status status;
 
-	if ((status = get_size(gguf, "block_count", &h->n_layer, true, 1, MAX_LAYERS, err)) ||
-	    (status = get_size(gguf, "embedding_length", &h->n_embd, true, 16, MAX_WIDTH, err)) ||
-	    (status = get_size(gguf, "feed_forward_length", &h->n_ff, true, 16, MAX_WIDTH, err)) ||
-	    (status = get_size(gguf, "context_length", &h->n_ctx_train, true, 1, MAX_CONTEXT, err)))
+	if ((status = get_size(gguf, "block_count", &h->n_layer, true, 1, TERN_MAX_LAYERS, err)) ||
+	    (status = get_size(gguf, "embedding_length", &h->n_embd, true, 16, TERN_MAX_WIDTH, err)) ||
+	    (status = get_size(gguf, "feed_forward_length", &h->n_ff, true, 16, TERN_MAX_WIDTH, err)) ||
+	    (status = get_size(gguf, "context_length", &h->n_ctx_train, true, 1, TERN_MAX_CONTEXT, err)))
 		return status;
 	if (h->n_embd % 16)
 		return fail_key(gguf, "embedding_length", err, "expected a multiple of 16, got %zu", h->n_embd);
@@ -149,10 +144,10 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
 		return status;
 	if (!embedding)
 		return tern_fail(err, TERN_ERR_FILE, "%s: tensor 'token_embd.weight': missing", gguf->path);
-	if (embedding->n_dims != 2 || embedding->dims[1] > MAX_VOCAB)
+	if (embedding->n_dims != 2 || embedding->dims[1] > TERN_MAX_VOCAB)
 		return tern_fail(err, TERN_ERR_FILE,
 		                 "%s: tensor 'token_embd.weight': expected %zu columns and at most %d rows", gguf->path,
-		                 h->n_embd, MAX_VOCAB);
+		                 h->n_embd, TERN_MAX_VOCAB);
 	h->n_vocab = (size_t)embedding->dims[1];
 	if (tokens && tokens->n_items != h->n_vocab)
 		return tern_fail(err, TERN_ERR_FILE,
@@ -166,15 +161,17 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
  * the weights have, which is closer to no quantisation. 0: whole vectors. */
 static uint32_t default_activation_group(const struct gguf *gguf, const struct tern_arch *arch)
 {
-	static const char *const norms[] = {"blk.0.attn_q_norm_in.weight", "blk.0.attn_q.rms_norm.weight",
-	                                    "blk.0.attn_q.rms_norm"};
+	char name[GGUF_MAX_NAME_LENGTH];
 	const struct gguf_tensor *weight = tern_gguf_find_tensor(gguf, "blk.0.attn_q.weight");
 	uint64_t block = weight ? tern_gguf_type_block(weight->type) : 0;
 
-	for (size_t i = 0; i < sizeof norms / sizeof *norms; i++)
-		if (tern_gguf_find_tensor(gguf, norms[i]))
+	for (size_t i = 0; i < TERN_N_LINEAR_NORM_SUFFIXES; i++) {
+		snprintf(name, sizeof name, "blk.0.attn_q%s", tern_linear_norm_suffixes[i]);
+		if (tern_gguf_find_tensor(gguf, name))
 			return 0;
-	if (arch->is_bitnet || !weight || weight->type == GGUF_TENSOR_I2_S || weight->type == GGUF_TENSOR_T2R16)
+	}
+	if (arch->quantizes_per_token || !weight || weight->type == GGUF_TENSOR_I2_S ||
+	    weight->type == GGUF_TENSOR_T2R16)
 		return 0;
 	return block >= 64 ? (uint32_t)block : 128; /* 1 and 32: no ternary type, its blocks say nothing */
 }
@@ -197,7 +194,7 @@ static enum tern_status load_tern_keys(struct tern_hparams *h, const struct gguf
 	    (status = tern_gguf_get_string(gguf, "tern.linear_norm", &norm, NULL, err)))
 		return status;
 	if (tern_gguf_string_is(activation, "per_group")) {
-		if (group < 16 || group % 16 || group > MAX_WIDTH)
+		if (group < 16 || group % 16 || group > TERN_MAX_WIDTH)
 			return tern_fail(err, TERN_ERR_FILE,
 			                 "%s: key 'tern.activation_group': expected a multiple of 16, got %u",
 			                 gguf->path, group);
@@ -248,15 +245,11 @@ bool tern_layer_has_window(const struct tern_hparams *h, size_t layer)
 	return h->window_period && layer % h->window_period != h->window_period - 1;
 }
 
-/* Gemma 3 has windows in five layers of six. Files of its BitNet embedding model do not say how long they are, only
- * Gemma's own do: up to 512 tokens it makes no difference, and more are refused. */
+/* How far back layers with a window see. A file that does not say it is right for short texts only: longer contexts are
+ * refused. */
 static enum tern_status load_window(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
                                     struct tern_error *err)
 {
-	enum {
-		GEMMA3_PERIOD = 6,
-		GEMMA3_LEAST_WINDOW = 512
-	};
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	uint32_t window = 0;
 	bool has_window = false;
@@ -265,16 +258,16 @@ static enum tern_status load_window(struct tern_hparams *h, const struct gguf *g
 	if ((status = tern_arch_key(key, gguf, "attention.sliding_window", err)) ||
 	    (status = tern_gguf_get_u32(gguf, key, &window, &has_window, err)))
 		return status;
-	if (!arch->is_gemma && window && window < h->n_ctx_train)
+	if (!arch->window_period && window && window < h->n_ctx_train)
 		return tern_fail(err, TERN_ERR_FILE,
 		                 "%s: key '%s': attention to the last %u tokens only is supported in gemma3 alone",
 		                 gguf->path, key, (unsigned)window);
-	if (!arch->is_gemma)
+	if (!arch->window_period)
 		return TERN_OK;
-	h->window_period = GEMMA3_PERIOD;
+	h->window_period = arch->window_period;
 	h->window = window;
-	if (!has_window && h->n_ctx_train > GEMMA3_LEAST_WINDOW)
-		h->n_ctx_max = h->n_ctx_train = GEMMA3_LEAST_WINDOW;
+	if (!has_window && h->n_ctx_train > arch->unstated_window)
+		h->n_ctx_max = h->n_ctx_train = arch->unstated_window;
 	return load_window_pattern(h, gguf, err);
 }
 
@@ -328,7 +321,8 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 	if ((status = load_sizes(h, gguf, err)) || (status = load_vocab_size(h, gguf, err)) ||
 	    (status = check_attention_scale(h, gguf, err)) || (status = load_window(h, gguf, arch, err)))
 		return status;
-	h->embedding_scale = arch->is_gemma ? sqrtf((float)h->n_embd) : 1.0f;
+	h->n_layer_kv = h->n_layer;
+	h->embedding_scale = arch->scales_embedding ? sqrtf((float)h->n_embd) : 1.0f;
 	snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch->name);
 	h->rms_eps = 1.0f; /* any positive number; there is no default */
 	if ((status = tern_get_positive(gguf, key, &h->rms_eps, &found, err)))

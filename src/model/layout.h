@@ -4,7 +4,7 @@
  * T2R16: rows are padded with zero weights to a multiple of 16; 16 rows make a panel of n_col / 16 tiles; panels
  *        follow each other. n_col is a multiple of 16.
  * Q8P:   value = q * scale of its row, q = 16 h + l - 128 with h, l = 0..15. The high nibbles h of all panels come
- *        first, then the low nibbles l of all panels, each as panels of n_col / 8 tiles. Rows are padded with
+ *        first, then the low nibbles l of all panels, each as panels with 64 bytes for 8 columns. Rows are padded with
  *        q = 0. n_col is a multiple of 16. The scales are a tensor of their own, F32 [n_row]. */
 #ifndef TERN_MODEL_LAYOUT_H
 #define TERN_MODEL_LAYOUT_H
@@ -20,6 +20,16 @@ static inline size_t tern_panel_count(size_t n_row) { return (n_row + TERN_PANEL
 /* Bytes of one T2R16 panel, and of one panel of one Q8P plane. */
 static inline size_t tern_t2r16_panel_bytes(size_t n_col) { return n_col / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES; }
 static inline size_t tern_q8p_panel_bytes(size_t n_col) { return n_col / TERN_NIBBLE_TILE_COLS * TERN_TILE_BYTES; }
+
+/* The scales of a T2R16 matrix are a tensor of their own: F32 [1] for the matrix, or F16 [16, n_col / group, n_panel]
+ * for groups of columns. Sets the dimensions and returns their number, 1 or 3. */
+static inline int tern_t2r16_scale_dims(size_t n_row, size_t n_col, size_t group, uint64_t dims[3])
+{
+	dims[0] = group ? TERN_PANEL_ROWS : 1;
+	dims[1] = group ? n_col / group : 1;
+	dims[2] = group ? tern_panel_count(n_row) : 1;
+	return group ? 3 : 1;
+}
 
 /* weights: [16, n_col] of -1, 0, +1. */
 void tern_t2r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col);

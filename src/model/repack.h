@@ -3,10 +3,12 @@
  *     ternary matrices     I2_S, TQ1_0, TQ2_0, Q2_0, PQ2_0, PTQ1_0, and F32, F16, BF16 with ternary values: T2R16
  *     dense output heads   Q4_0 ... Q8_0, Q4_K, Q5_K, Q6_K: Q8P
  *
- * A matrix costs its new size, and its old one only while it is worked on: pages of a mapped file are given back. */
+ * A matrix costs its new size, and some MiB of the old one while it is worked on: pages of a mapped file are given
+ * back. */
 #ifndef TERN_MODEL_REPACK_H
 #define TERN_MODEL_REPACK_H
 
+#include "base/file.h"
 #include "base/threads.h"
 #include "model/gguf.h"
 
@@ -21,15 +23,15 @@ struct tern_repacker {
 	struct tern_error *err;
 };
 
-/* Looks at what there is to do, whether memory is there for it, and starts threads if something is. options may be
+/* Finds the tensors to repack, checks that memory suffices, and starts threads if there are any. options may be
  * NULL; file: whose pages may be given back, or NULL. gguf, file and err must outlive the repacker. */
 enum tern_status tern_repacker_init(struct tern_repacker *repacker, const struct gguf *gguf,
                                     const struct tern_model_options *options, const struct tern_file *file,
                                     struct tern_error *err);
-/* For callers that choose tensors themselves, one after the other: starts threads and asks nothing. */
+/* For callers that choose tensors themselves, one after the other: only starts threads. */
 enum tern_status tern_repacker_start(struct tern_repacker *repacker, const struct tern_model_options *options,
                                      struct tern_error *err);
-/* Which file the tensors that follow are of; file: as for tern_repacker_init(). */
+/* Sets the file of the tensors that follow; file: as for tern_repacker_init(). */
 void tern_repacker_read(struct tern_repacker *repacker, const struct gguf *gguf, const struct tern_file *file);
 void tern_repacker_clear(struct tern_repacker *repacker);
 

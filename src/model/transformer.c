@@ -1,187 +1,50 @@
-/* Binding the tensors of a GGUF file to the network: every tensor the architecture needs is found, checked and
- * counted as used; one that nothing uses is an error, because a norm or bias left out gives fluent nonsense. */
-#include "base/memory.h"
-#include "model/bind.h"
+#include "model/transformer.h"
 
-#include <stdio.h>
+#include "base/memory.h"
+
 #include <string.h>
 
-static bool same_norm(const struct tern_linear *a, const struct tern_linear *b)
+/* Appends what a token reads in a layer; the keys and values come before the matrix o. */
+static void order_layer(struct tern_transformer *t, struct tern_layer *layer)
 {
-	if (a->has_norm != b->has_norm || !a->norm_gain != !b->norm_gain)
-		return false;
-	return !a->norm_gain || !memcmp(a->norm_gain, b->norm_gain, a->n_col * sizeof(float));
-}
+	struct tern_layer_matrix matrix;
 
-static enum tern_status bind_layer(struct tern_binder *b, size_t index, struct tern_layer *layer)
-{
-	const struct tern_hparams *h = &b->transformer->hparams;
-	size_t n_embd = h->n_embd, q_width = h->n_head * h->head_dim, kv_width = h->n_head_kv * h->head_dim;
-	char name[GGUF_MAX_NAME_LENGTH];
-	enum tern_status status;
-
-	bool has_post = b->arch->is_gemma;
-	const struct {
-		const char *suffix;
-		size_t n; /* 0: the architecture has none */
-		bool required;
-		const float **values;
-	} vectors[] = {
-	        {"attn_norm", n_embd, true, &layer->attn_norm},
-	        {"ffn_norm", n_embd, true, &layer->ffn_norm},
-	        {"post_attention_norm", has_post ? n_embd : 0, true, &layer->attn_post_norm},
-	        {"post_ffw_norm", has_post ? n_embd : 0, true, &layer->ffn_post_norm},
-	        {"attn_q_norm", h->head_dim, false, &layer->q_norm},
-	        {"attn_k_norm", h->head_dim, false, &layer->k_norm},
-	        {"attn_sub_norm", q_width, false, &layer->attn_sub_norm},
-	        {"ffn_sub_norm", h->n_ff, false, &layer->ffn_sub_norm},
-	};
-	for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
-		snprintf(name, sizeof name, "blk.%zu.%s.weight", index, vectors[i].suffix);
-		if (vectors[i].n &&
-		    (status = tern_bind_floats(b, name, vectors[i].n, vectors[i].required, vectors[i].values)))
-			return status;
-	}
-	const struct {
-		const char *suffix;
-		size_t n_row, n_col;
-		struct tern_linear *linear;
-	} linears[] = {
-	        {"attn_q", q_width, n_embd, &layer->q},      {"attn_k", kv_width, n_embd, &layer->k},
-	        {"attn_v", kv_width, n_embd, &layer->v},     {"attn_output", n_embd, q_width, &layer->o},
-	        {"ffn_gate", h->n_ff, n_embd, &layer->gate}, {"ffn_up", h->n_ff, n_embd, &layer->up},
-	        {"ffn_down", n_embd, h->n_ff, &layer->down},
-	};
-	for (size_t i = 0; i < sizeof linears / sizeof *linears; i++) {
-		snprintf(name, sizeof name, "blk.%zu.%s", index, linears[i].suffix);
-		if ((status = tern_bind_linear(b, name, linears[i].n_row, linears[i].n_col, linears[i].linear)))
-			return status;
-	}
-	layer->qkv_share_input = same_norm(&layer->q, &layer->k) && same_norm(&layer->q, &layer->v);
-	layer->gate_up_share_input = same_norm(&layer->gate, &layer->up);
-	layer->rope_is_local = tern_layer_has_window(h, index);
-	layer->window = layer->rope_is_local ? h->window : 0;
-	return TERN_OK;
-}
-
-/* What the architecture demands beyond the tensors' presence: QK-norm, sub-norms of BitNet, in every layer. */
-static enum tern_status check_layers(const struct tern_binder *b)
-{
-	const struct tern_transformer *t = b->transformer;
-	bool needs_qk_norm = b->arch->needs_qk_norm, needs_sub_norm = b->arch->needs_sub_norm;
-	char name[GGUF_MAX_NAME_LENGTH];
-	enum tern_status status = tern_gguf_get_bool(b->gguf, "tern.sub_norm", &needs_sub_norm, NULL, b->err);
-
-	for (size_t i = 0; i < t->hparams.n_layer && !status; i++) {
-		const struct tern_layer *layer = &t->layers[i];
-		if (!layer->q_norm != !layer->k_norm || (needs_qk_norm && !layer->q_norm)) {
-			snprintf(name, sizeof name, "blk.%zu.attn_%s_norm.weight", i, layer->q_norm ? "k" : "q");
-			status = tern_bind_fail(b, name, "missing");
-		} else if (needs_sub_norm && (!layer->attn_sub_norm || !layer->ffn_sub_norm)) {
-			snprintf(name, sizeof name, "blk.%zu.%s_sub_norm.weight", i,
-			         layer->attn_sub_norm ? "ffn" : "attn");
-			status = tern_bind_fail(b, name, "missing");
+	for (size_t i = 0; tern_layer_matrix(&t->hparams, layer, i, &matrix); i++) {
+		if (layer->mixer == TERN_MIXER_ATTENTION && matrix.linear == &layer->attention.o) {
+			t->reads[t->n_read++].attention = &layer->attention;
+			layer->attention.next_read = t->n_read;
 		}
+		t->n_read += matrix.begins_read;
+		struct tern_read *read = &t->reads[t->n_read - 1];
+		read->linears[read->n_linear++] = matrix.linear;
+		matrix.linear->next_read = t->n_read;
 	}
-	return status;
 }
 
-static enum tern_status check_linear_norms(const struct tern_binder *b)
+bool tern_transformer_order_reads(struct tern_transformer *t)
 {
-	size_t n = b->n_linear_with_gain;
-	bool wants_gain = b->transformer->hparams.linear_norm == TERN_LINEAR_NORM_GAIN;
+	struct tern_layer_matrix matrix;
+	size_t n_most = 1; /* an empty read behind the last */
 
-	if ((n == 0 && !wants_gain) || n == b->n_linear)
-		return TERN_OK;
-	return tern_fail(b->err, TERN_ERR_FILE,
-	                 "%s: only %zu of %zu projections have a norm of their own (*_norm_in.weight); expected all",
-	                 b->gguf->path, n, b->n_linear);
-}
-
-/* Scales belong to their matrices' numbers and are not counted as weights. */
-static bool is_scale(struct gguf_string name) { return tern_gguf_string_ends_in(name, ".scale"); }
-
-static enum tern_status check_all_used(struct tern_binder *b)
-{
-	char quoted[TERN_QUOTE_SIZE];
-
-	tern_bind_take(b, "rope_freqs.weight");
-	for (size_t i = 0; i < b->gguf->n_tensors; i++) {
-		const struct gguf_tensor *tensor = &b->gguf->tensors[i];
-		if (!b->used[i])
-			return tern_bind_fail(b, tern_quote(quoted, tensor->name.bytes, tensor->name.length),
-			                      "nothing in this architecture uses it, so the model would run wrong");
-		if (is_scale(tensor->name))
-			continue;
-		uint64_t n = 1;
-		for (int d = 0; d < tensor->n_dims; d++)
-			n *= tensor->dims[d]; /* the reader has checked the product */
-		b->transformer->n_params += n;
-	}
-	return TERN_OK;
-}
-
-static enum tern_status bind_all(struct tern_binder *b)
-{
-	struct tern_transformer *t = b->transformer;
-	enum tern_status status;
-
-	if (!(b->used = tern_alloc(b->gguf->n_tensors, sizeof *b->used)))
-		return tern_fail_memory(b->err, b->gguf->n_tensors);
-	if (!(t->layers = tern_alloc(t->hparams.n_layer, sizeof *t->layers)))
-		return tern_fail_memory(b->err, t->hparams.n_layer * sizeof *t->layers);
-	if ((status = tern_bind_embedding(b)) ||
-	    (status = tern_bind_floats(b, "output_norm.weight", t->hparams.n_embd, true, &t->output_norm)))
-		return status;
+	for (size_t i = 0; i < t->hparams.n_layer; i++, n_most++) /* keys and values */
+		for (size_t k = 0; tern_layer_matrix(&t->hparams, &t->layers[i], k, &matrix); k++)
+			n_most++;
+	if (!(t->reads = tern_alloc(n_most, sizeof *t->reads)))
+		return false;
+	t->n_read = 0;
 	for (size_t i = 0; i < t->hparams.n_layer; i++)
-		if ((status = bind_layer(b, i, &t->layers[i])))
-			return status;
-	if ((status = check_layers(b)) || (status = tern_bind_head(b)) || (status = check_linear_norms(b)))
-		return status;
-	return check_all_used(b);
+		order_layer(t, &t->layers[i]);
+	return true;
 }
 
-/* Parts of a split model, as llama.cpp makes them, are put together by tern-convert. */
-static enum tern_status check_whole(const struct gguf *gguf, struct tern_error *err)
+void tern_transformer_free(struct tern_transformer *t)
 {
-	uint32_t n_parts = 1;
-	enum tern_status status = tern_gguf_get_u32(gguf, "split.count", &n_parts, NULL, err);
-
-	if (!status && n_parts > 1)
-		status = tern_fail(err, TERN_ERR_FILE,
-		                   "%s: key 'split.count': one of %u parts of a model; put them together with: "
-		                   "tern-convert --merge %s -o OUT.gguf",
-		                   gguf->path, n_parts, gguf->path);
-	return status;
-}
-
-enum tern_status tern_transformer_load(struct tern_transformer *transformer, const struct gguf *gguf,
-                                       const struct tern_model_options *options, const struct tern_file *file,
-                                       struct tern_error *err)
-{
-	struct tern_binder binder = {.transformer = transformer, .gguf = gguf, .err = err};
-	enum tern_status status;
-
-	memset(transformer, 0, sizeof *transformer);
-	if (!(status = check_whole(gguf, err)) && !(status = tern_arch_find(gguf, &binder.arch, err)) &&
-	    !(status = tern_hparams_load(&transformer->hparams, gguf, err)) &&
-	    !(status = tern_rope_load(&transformer->hparams, gguf, err)) &&
-	    !(status = tern_repacker_init(&binder.repacker, gguf, options, file, err)))
-		status = bind_all(&binder);
-	tern_repacker_clear(&binder.repacker);
-	tern_free(binder.used);
-	if (status)
-		tern_transformer_free(transformer);
-	return status;
-}
-
-void tern_transformer_free(struct tern_transformer *transformer)
-{
-	for (size_t i = 0; i < transformer->n_owned; i++)
-		tern_free(transformer->owned[i].block);
-	tern_free(transformer->owned);
-	tern_free(transformer->layers);
-	tern_free(transformer->hparams.rope_freq);
-	tern_free(transformer->hparams.rope_freq_local);
-	memset(transformer, 0, sizeof *transformer);
+	for (size_t i = 0; i < t->n_owned; i++)
+		tern_free(t->owned[i].block);
+	tern_free(t->owned);
+	tern_free(t->layers);
+	tern_free(t->reads);
+	tern_free(t->hparams.rope_freq);
+	tern_free(t->hparams.rope_freq_local);
+	memset(t, 0, sizeof *t);
 }

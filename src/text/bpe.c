@@ -1,12 +1,12 @@
 /* Byte-level BPE: text is cut into words, a word begins as one token per byte, and merges join them. */
-#include "text/bpe.h"
-
 #include "base/memory.h"
-#include "text/merge.h"
 #include "text/normalize.h"
+#include "text/tokenizer_kind.h"
 
-/* The byte-level alphabet writes each byte as a printable character: those that are one already, in Latin-1, as they
- * are, the other 68 as U+0100 and on, in order. Returns the byte, or -1. */
+#include <string.h>
+
+/* The byte-level alphabet writes each byte as a printable character. Bytes that are printable in Latin-1 stand for
+ * themselves, the other 68 become U+0100 to U+0143 in order. Returns the byte, or -1. */
 static int byte_of(uint32_t code_point)
 {
 	if ((code_point >= '!' && code_point <= '~') ||
@@ -19,7 +19,7 @@ static int byte_of(uint32_t code_point)
 	return code_point == 0x143 ? 0xad : -1;
 }
 
-/* The byte that the two bytes of a character from U+0080 to U+07FF stand for, or -1. */
+/* The byte that a character of two bytes (U+0080 to U+07FF) stands for, or -1. */
 static int byte_of_two(unsigned char lead, unsigned char next)
 {
 	bool is_two = lead >= 0xc2 && lead <= 0xdf && (next & 0xc0) == 0x80;
@@ -27,7 +27,7 @@ static int byte_of_two(unsigned char lead, unsigned char next)
 }
 
 /* The alphabet has characters of one and two bytes. */
-bool tern_bpe_decode(const char *bytes, size_t length, char *out, size_t *n_out)
+static bool decode(const char *bytes, size_t length, char *out, size_t *n_out)
 {
 	const unsigned char *in = (const unsigned char *)bytes, *end = in + length;
 	char *to = out;
@@ -43,13 +43,13 @@ bool tern_bpe_decode(const char *bytes, size_t length, char *out, size_t *n_out)
 	return true;
 }
 
-/* Bytes that have no token become the unknown token, or nothing if there is none. */
+/* A byte without a token becomes the unknown token, or nothing if there is none. */
 static enum tern_status put_symbols(struct encoder *encoder, size_t n)
 {
 	enum tern_status status = TERN_OK;
 
 	for (size_t i = 0; i < n && !status; i++) {
-		int32_t id = encoder->symbols[i].id;
+		int32_t id = encoder->space.symbols[i].id;
 		if (id < 0)
 			id = encoder->tokenizer->unk_id;
 		if (id >= 0)
@@ -67,16 +67,15 @@ static enum tern_status encode_word(struct encoder *encoder, const char *word, s
 		if (id >= 0)
 			return tern_ids_push(encoder->out, id, encoder->err);
 	}
-	if (!tern_grow((void **)&encoder->symbols, &encoder->symbol_capacity, n_bytes, sizeof *encoder->symbols))
-		return tern_fail_memory(encoder->err, n_bytes * sizeof *encoder->symbols);
+	if (!tern_merge_reserve(&encoder->space, n_bytes))
+		return tern_fail_memory(encoder->err, n_bytes * sizeof *encoder->space.symbols);
 	for (size_t i = 0; i < n_bytes; i++)
-		encoder->symbols[i] =
+		encoder->space.symbols[i] =
 		        (struct merge_symbol){.id = tokenizer->byte_ids[(unsigned char)word[i]], .start = (uint32_t)i};
-	size_t n = tern_merge_symbols(encoder, word, n_bytes, n_bytes);
-	return n ? put_symbols(encoder, n) : TERN_ERR_FAILED;
+	return put_symbols(encoder, tern_merge(&tokenizer->rules, &encoder->space, word, n_bytes, n_bytes));
 }
 
-enum tern_status tern_bpe_encode(struct encoder *encoder, const char *text, size_t n_bytes)
+static enum tern_status encode(struct encoder *encoder, const char *text, size_t n_bytes)
 {
 	const struct tern_pretokenizer *pre = encoder->tokenizer->pre;
 	enum tern_status status = TERN_OK;
@@ -100,3 +99,23 @@ enum tern_status tern_bpe_encode(struct encoder *encoder, const char *text, size
 	tern_free(normal);
 	return status;
 }
+
+static enum tern_status set_up(const struct builder *b)
+{
+	const char *pre = b->vocab->pre;
+	char quoted[TERN_QUOTE_SIZE];
+
+	if (!pre)
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: vocabulary: no pre-tokenizer is named", b->source);
+	b->tokenizer->pre = tern_pretokenizer_find(pre, b->vocab->n_pieces);
+	if (!b->tokenizer->pre)
+		return tern_fail(b->err, TERN_ERR_FILE,
+		                 "%s: vocabulary: unknown pre-tokenizer '%s'; tern knows llama-bpe, qwen2, gpt-2 and "
+		                 "variants of them",
+		                 b->source, tern_quote(quoted, pre, strlen(pre)));
+	/* Normal form C keeps at least a third of the bytes (UAX #15, maximum expansion factors). */
+	b->tokenizer->max_shrink = b->tokenizer->pre->nfc ? 3 : 1;
+	return TERN_OK;
+}
+
+const struct tokenizer_kind tern_tokenizer_bpe = {.decode = decode, .set_up = set_up, .encode = encode};

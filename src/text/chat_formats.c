@@ -1,5 +1,4 @@
-/* The chat formats, and how the templates of models are told apart. A format is the text its template renders, taken
- * from the models' own tokenizer_config.json. */
+/* A format's texts are what its template renders; the templates are those of the models' own tokenizer_config.json. */
 #include "text/chat_formats.h"
 
 #include <string.h>
@@ -25,6 +24,9 @@
 #define QWEN2_SYSTEM  "You are a helpful assistant."
 #define QWEN25_SYSTEM "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 #define NO_THOUGHTS   "<think>\n\n</think>\n\n"
+#define QWEN36_TURNS                                                                                               \
+	CHATML_TURNS, .generate = CHATML_BEFORE("assistant"), .thinking = "<think>\n", .no_thinking = NO_THOUGHTS, \
+	              .system = SYSTEM_LEADING, .trims = true, .needs_user = true
 
 static const struct chat_table tables[TERN_CHAT_N_FORMATS] = {
         [TERN_CHAT_NONE] = {.name = ""},
@@ -56,6 +58,8 @@ static const struct chat_table tables[TERN_CHAT_N_FORMATS] = {
                                       CHATML_TURNS,
                                       .generate = CHATML_BEFORE("assistant") "<think>\n",
                                       .thoughts = THOUGHTS_QWEN3},
+        [TERN_CHAT_QWEN36] = {.name = "qwen3.6", .alias = "qwen3.5", QWEN36_TURNS, .thoughts = THOUGHTS_QWEN36},
+        [TERN_CHAT_QWEN38] = {.name = "qwen3.8", QWEN36_TURNS, .thoughts = THOUGHTS_QWEN38, .has_efforts = true},
         [TERN_CHAT_FALCON3] = {.name = "falcon3",
                                .turns = {{"<|system|>\n", "\n"},
                                          {"<|user|>\n", "\n"},
@@ -141,7 +145,7 @@ struct source {
 	size_t n_bytes, n_eos, n_vocab;
 };
 
-/* Whether the n bytes at text begin with `part`. A newline in it also stands for Jinja's escape \n. */
+/* Whether text begins with `part`. A newline in `part` also matches Jinja's escape \n. */
 static bool begins_with(const char *text, size_t n, const char *part)
 {
 	size_t i = 0;
@@ -169,6 +173,8 @@ static enum tern_chat_format detect_chatml(const struct source *source)
 {
 	if (has(source, "<|im_sep|>") || has(source, "<end_of_utterance>")) /* Phi 4; SmolVLM */
 		return TERN_CHAT_NONE;
+	if (has(source, "</think>") && has(source, "'<think>\n'"))
+		return has(source, "reasoning_effort") ? TERN_CHAT_QWEN38 : TERN_CHAT_QWEN36;
 	if (has(source, "</think>"))
 		return has(source, CHATML_BEFORE("assistant") "<think>") ? TERN_CHAT_QWEN3_THINKING : TERN_CHAT_QWEN3;
 	if (has(source, QWEN25_SYSTEM))
@@ -176,7 +182,7 @@ static enum tern_chat_format detect_chatml(const struct source *source)
 	return has(source, "system\n" QWEN2_SYSTEM "<|im_end|>") ? TERN_CHAT_QWEN2 : TERN_CHAT_CHATML;
 }
 
-/* Those that have <|assistant|>. Phi 3 and 4 mini have <|end|> too; tern's own template is told from theirs by its
+/* Templates with <|assistant|>. Phi 3 and Phi 4 mini also have <|end|>; tern's own template differs from theirs in its
  * exact text and the end token. */
 static enum tern_chat_format detect_assistant(const struct source *source)
 {
@@ -198,7 +204,8 @@ enum tern_chat_format tern_chat_detect(const char *bytes, size_t n_bytes, const 
 
 	if (named)
 		return named;
-	/* BITNETAssistant: the wrong template inside Microsoft's GGUF file; the model wants the right one. */
+	/* Microsoft's GGUF file of BitNet has a wrong template, with "BITNETAssistant"; the right format is the same.
+	 */
 	if (has(&source, "BITNETAssistant") || (has(&source, "capitalize") && has(&source, "<|eot_id|>")))
 		return TERN_CHAT_BITNET;
 	if (has(&source, "<|start_header_id|>"))

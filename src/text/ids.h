@@ -3,17 +3,20 @@
 #define TERN_TEXT_IDS_H
 
 #include "base/error.h"
+#include "base/memory.h"
 
-#include <stddef.h>
-#include <stdint.h>
-
-/* *ids is allocated with tern_realloc(). Zero-initialise before first use. */
+/* Zero-initialised is empty. The caller frees `ids` with tern_free(). */
 struct tern_ids {
 	int32_t *ids;
 	size_t n_ids, capacity;
 };
 
-/* Appends one id. */
-enum tern_status tern_ids_push(struct tern_ids *out, int32_t id, struct tern_error *err);
+static inline enum tern_status tern_ids_push(struct tern_ids *out, int32_t id, struct tern_error *err)
+{
+	if (!tern_grow((void **)&out->ids, &out->capacity, out->n_ids + 1, sizeof *out->ids))
+		return tern_fail_memory(err, (out->n_ids + 1) * sizeof *out->ids);
+	out->ids[out->n_ids++] = id;
+	return TERN_OK;
+}
 
 #endif

@@ -1,5 +1,5 @@
-/* Normal form C (Unicode Standard Annex 15), a segment at a time: a segment is a boundary character and what follows
- * up to the next. Only segments of more than one character, or of one that has no place in the form, need work. */
+/* Normal form C (Unicode Standard Annex 15), one segment at a time. A segment is a boundary character and what follows
+ * up to the next one. A segment of a single boundary character needs no work. */
 #include "text/normalize.h"
 
 #include "base/memory.h"
@@ -39,8 +39,8 @@ static bool put_mark(struct normalizer *self, uint32_t code_point)
 	return true;
 }
 
-/* Decomposition is recursive in its first part only, so the second parts wait on a stack. No character has more than
- * four (Unicode's longest canonical decomposition). */
+/* Only the first part of a decomposition can be decomposed again, so the second parts go on a stack. Unicode's longest
+ * canonical decomposition has four characters. */
 static bool put_decomposed(struct normalizer *self, uint32_t code_point)
 {
 	uint32_t waiting[8];
@@ -60,7 +60,7 @@ static bool put_decomposed(struct normalizer *self, uint32_t code_point)
 	return true;
 }
 
-/* Stable counting sort of n marks by combining class; none of them has class 0. */
+/* Stable counting sort of n marks by combining class, which is not 0. */
 static void sort_run(struct mark *marks, size_t n, struct mark *scratch)
 {
 	size_t place[257] = {0};
@@ -90,8 +90,8 @@ static void sort_marks(struct mark *marks, size_t n, struct mark *scratch)
 	}
 }
 
-/* Joins each mark with the letter before it unless a mark of its own class or higher stands between. Returns how many
- * characters are left. */
+/* Joins each mark with the letter before it, unless a mark of the same or a higher class is in between. Returns how
+ * many characters are left. */
 static size_t compose_marks(struct mark *marks, size_t n)
 {
 	size_t kept = 0, starter = n; /* n: none yet */
@@ -129,7 +129,7 @@ static bool put_segment(struct normalizer *self)
 	return true;
 }
 
-/* Decodes the character at text. Bytes that are none count as a boundary; *code_point is then 0. */
+/* Decodes the character at text. Invalid UTF-8 counts as a boundary; *code_point is then 0. */
 static bool next_is_boundary(const char *text, size_t n_bytes, uint32_t *code_point, size_t *length)
 {
 	*code_point = 0;
@@ -142,8 +142,7 @@ static bool next_is_boundary(const char *text, size_t n_bytes, uint32_t *code_po
 	return tern_unicode_is_boundary(*code_point);
 }
 
-/* The segment [start, end) has characters that are no boundary: decompose, order, compose. Bytes that are no UTF-8 are
- * copied; nothing joins across them. */
+/* Decomposes, sorts and composes the segment [start, end). Invalid UTF-8 is copied, and nothing joins across it. */
 static bool normalize_segment(struct normalizer *self, const char *text, size_t start, size_t end)
 {
 	for (size_t i = start; i < end;) {
@@ -162,7 +161,7 @@ static bool normalize_segment(struct normalizer *self, const char *text, size_t 
 
 static bool normalize(struct normalizer *self, const char *text, size_t n_bytes)
 {
-	size_t start = 0, copied = 0; /* start of the segment; end of what is in out */
+	size_t start = 0, copied = 0; /* start of the segment; how much of text is in self->out */
 
 	for (size_t i = 0; i < n_bytes;) {
 		uint32_t code_point;
@@ -172,7 +171,8 @@ static bool normalize(struct normalizer *self, const char *text, size_t n_bytes)
 			i += length;
 			continue;
 		}
-		/* Continuation bytes count as boundaries above, so the segment begins at the character's first. */
+		/* Continuation bytes counted as boundaries above; the segment begins at the first byte of its
+		 * character. */
 		while (start > copied && start < i && ((unsigned char)text[start] & 0xc0) == 0x80)
 			start--;
 		size_t end = i;

@@ -1,110 +1,96 @@
-/* SentencePiece BPE: text begins as one token per character, and pieces are joined over all of it, spaces included.
- * A character that is no token is written as its bytes' tokens. */
-#include "text/spm.h"
-
+/* SentencePiece BPE: text begins as one token per character, and pieces are joined in the whole text, spaces included.
+ * A character without a token becomes the tokens of its bytes. */
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "text/merge.h"
+#include "text/tokenizer_kind.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Looking for the next join costs the length of the piece it makes, so pieces longer than this are not made. */
+/* Bytes. Longer pieces are never made by joining, because each try to join reads the whole piece. */
 enum {
 	MAX_JOINED_LENGTH = 512
 };
 
-static const char space_mark[3] = "\xe2\x96\x81"; /* U+2581 */
-
-size_t tern_spm_decode(const char *bytes, size_t length, char *out)
+static bool decode(const char *bytes, size_t length, char *out, size_t *n_out)
 {
 	char *to = out;
 
 	for (size_t i = 0; i < length;) {
-		if (length - i >= 3 && memcmp(bytes + i, space_mark, 3) == 0) {
+		if (length - i >= 3 && memcmp(bytes + i, TERN_SPACE_MARK, 3) == 0) {
 			*to++ = ' ';
 			i += 3;
 		} else {
 			*to++ = bytes[i++];
 		}
 	}
-	return (size_t)(to - out);
-}
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	                              : -1;
-}
-
-int tern_spm_byte(const char *bytes, size_t length)
-{
-	if (length != 6 || memcmp(bytes, "<0x", 3) != 0 || bytes[5] != '>' || hex_digit(bytes[3]) < 0 ||
-	    hex_digit(bytes[4]) < 0)
-		return -1;
-	return hex_digit(bytes[3]) * 16 + hex_digit(bytes[4]);
+	*n_out = (size_t)(to - out);
+	return true;
 }
 
 /* ---- setting up ---- */
 
-/* Types of the tokens that can be made by joining; those that text has whole are not in the table. */
+/* Tokens of these types can be made by joining, unless they are found in text as a whole. */
 static bool is_text(unsigned type) { return type == TERN_TOKEN_NORMAL || type == TERN_TOKEN_USER_DEFINED; }
 
-/* A rank that is the lower, the higher the score. */
+/* Scores as ranks: the higher the score, the lower the rank. */
 static uint32_t rank_of_score(float score)
 {
 	uint32_t bits = tern_bits_from_f32(score + 0.0f); /* -0 becomes 0 */
 
-	/* Floats order as integers do once negative ones are turned around and put below the positive. */
+	/* The bits of floats sort like integers once those of negative floats are inverted and put below. */
 	return ~(bits & 0x80000000u ? ~bits : bits | 0x80000000u);
 }
 
-static enum tern_status init_ranks(struct tern_tokenizer *tokenizer, const struct tern_vocab *vocab, const char *source,
-                                   struct tern_error *err)
+static enum tern_status rank_by_scores(const struct builder *b)
 {
-	if (!vocab->scores)
-		return tern_fail(err, TERN_ERR_FILE, "%s: vocabulary: it has neither scores nor merges", source);
-	tokenizer->by_score = true;
-	tokenizer->ranks = tern_alloc(tokenizer->n_pieces, sizeof *tokenizer->ranks);
-	if (!tokenizer->ranks)
-		return tern_fail_memory(err, tokenizer->n_pieces * sizeof *tokenizer->ranks);
+	struct tern_tokenizer *tokenizer = b->tokenizer;
+	struct merge_rules *rules = &tokenizer->rules;
+	const float *scores = b->vocab->scores;
+
+	if (!scores)
+		return tern_fail(b->err, TERN_ERR_FILE, "%s: vocabulary: it has neither scores nor merges", b->source);
+	rules->pieces = &tokenizer->table;
+	rules->ranks = tern_alloc(tokenizer->n_pieces, sizeof *rules->ranks);
+	if (!rules->ranks)
+		return tern_fail_memory(b->err, tokenizer->n_pieces * sizeof *rules->ranks);
 	for (size_t id = 0; id < tokenizer->n_pieces; id++) {
 		size_t length = tokenizer->pieces[id].length;
-		tokenizer->ranks[id] = MERGE_NONE;
-		if (isnan(vocab->scores[id]))
-			return tern_fail(err, TERN_ERR_FILE, "%s: token %zu: its score is not a number", source, id);
+		rules->ranks[id] = MERGE_NONE;
+		if (isnan(scores[id]))
+			return tern_fail(b->err, TERN_ERR_FILE, "%s: token %zu: its score is not a number", b->source,
+			                 id);
 		if (!is_text(tokenizer->types[id]) || length > MAX_JOINED_LENGTH)
 			continue;
-		tokenizer->ranks[id] = rank_of_score(vocab->scores[id]);
-		if (length > tokenizer->max_joined_length)
-			tokenizer->max_joined_length = length;
+		rules->ranks[id] = rank_of_score(scores[id]);
+		if (length > rules->max_length)
+			rules->max_length = length;
 	}
 	return TERN_OK;
 }
 
-enum tern_status tern_spm_init(struct tern_tokenizer *tokenizer, const struct tern_vocab *vocab, const char *source,
-                               struct tern_error *err)
+static enum tern_status set_up(const struct builder *b)
 {
-	tokenizer->add_space_prefix = vocab->add_space_prefix;
+	struct tern_tokenizer *tokenizer = b->tokenizer;
+
+	tokenizer->add_space_prefix = b->vocab->add_space_prefix;
 	for (int c = 0; c < 128; c++)
-		tokenizer->ascii_ids[c] = tern_piece_table_find(&tokenizer->table, &(char){(char)c}, 1);
+		tokenizer->spm.ascii_ids[c] = tern_piece_table_find(&tokenizer->table, &(char){(char)c}, 1);
 	for (size_t id = 0; id < tokenizer->n_pieces; id++) {
 		const struct tern_piece *piece = &tokenizer->pieces[id];
 		if (!is_text(tokenizer->types[id]))
 			continue;
 		for (size_t i = 1; i < piece->length; i++)
 			if (piece->bytes[i] == ' ' && piece->bytes[i - 1] != ' ')
-				tokenizer->joins_space[(unsigned char)piece->bytes[i - 1]] = true;
+				tokenizer->spm.joins_space[(unsigned char)piece->bytes[i - 1]] = true;
 	}
-	return vocab->n_merges ? TERN_OK : init_ranks(tokenizer, vocab, source, err);
+	return b->vocab->n_merges ? TERN_OK : rank_by_scores(b);
 }
 
 /* ---- encoding ---- */
 
-/* Divides n_bytes at text into characters, a byte that is no UTF-8 being one. Returns how many. */
+/* Divides text into characters; a byte that is not UTF-8 counts as one. Returns how many there are. */
 static size_t divide(struct encoder *encoder, const char *text, size_t n_bytes)
 {
 	const struct tern_tokenizer *tokenizer = encoder->tokenizer;
@@ -115,21 +101,21 @@ static size_t divide(struct encoder *encoder, const char *text, size_t n_bytes)
 		size_t length = 1;
 		int32_t id;
 		if ((unsigned char)text[i] < 0x80)
-			id = tokenizer->ascii_ids[(unsigned char)text[i]];
+			id = tokenizer->spm.ascii_ids[(unsigned char)text[i]];
 		else if (tern_utf8_decode(text + i, n_bytes - i, &code_point, &length) == TERN_UTF8_CHARACTER)
 			id = tern_piece_table_find(&tokenizer->table, text + i, length);
 		else {
 			id = -1;
 			length = 1;
 		}
-		encoder->symbols[n++] = (struct merge_symbol){.id = id, .start = (uint32_t)i};
+		encoder->space.symbols[n++] = (struct merge_symbol){.id = id, .start = (uint32_t)i};
 		i += length;
 	}
 	return n;
 }
 
-/* The tokens of a character that is none: those of its bytes if it has them all, else the unknown token, one for a row
- * of such characters (*in_unknown). */
+/* For a character without a token, puts the tokens of its bytes. If one of those is missing, puts the unknown token,
+ * once for successive characters (*in_unknown). */
 static enum tern_status put_bytes(struct encoder *encoder, const char *bytes, size_t n_bytes, bool *in_unknown)
 {
 	const struct tern_tokenizer *tokenizer = encoder->tokenizer;
@@ -155,13 +141,12 @@ static enum tern_status encode_part(struct encoder *encoder, const char *text, s
 {
 	enum tern_status status = TERN_OK;
 
-	if (!tern_grow((void **)&encoder->symbols, &encoder->symbol_capacity, n_bytes, sizeof *encoder->symbols))
-		return tern_fail_memory(encoder->err, n_bytes * sizeof *encoder->symbols);
-	size_t n = tern_merge_symbols(encoder, text, n_bytes, divide(encoder, text, n_bytes));
-	if (n == 0)
-		return TERN_ERR_FAILED;
+	if (!tern_merge_reserve(&encoder->space, n_bytes))
+		return tern_fail_memory(encoder->err, n_bytes * sizeof *encoder->space.symbols);
+	size_t n =
+	        tern_merge(&encoder->tokenizer->rules, &encoder->space, text, n_bytes, divide(encoder, text, n_bytes));
 	for (size_t i = 0; i < n && !status; i++) {
-		const struct merge_symbol *symbol = &encoder->symbols[i];
+		const struct merge_symbol *symbol = &encoder->space.symbols[i];
 		size_t end = i + 1 < n ? symbol[1].start : n_bytes;
 		if (symbol->id < 0) {
 			status = put_bytes(encoder, text + symbol->start, end - symbol->start, in_unknown);
@@ -173,11 +158,11 @@ static enum tern_status encode_part(struct encoder *encoder, const char *text, s
 	return status;
 }
 
-/* No piece reaches over the beginning of a word, a space after a byte that no piece joins with one, so the text can be
- * encoded a word at a time: short words are quicker. */
+/* Encodes one word at a time, because short words are faster. A word begins with a space after a byte that no piece has
+ * before a space, so no piece crosses its beginning and the ids are those of the whole text. */
 static enum tern_status encode_words(struct encoder *encoder, const char *text, size_t n_bytes)
 {
-	const bool *joins_space = encoder->tokenizer->joins_space;
+	const bool *joins_space = encoder->tokenizer->spm.joins_space;
 	enum tern_status status = TERN_OK;
 	bool in_unknown = false;
 
@@ -193,7 +178,7 @@ static enum tern_status encode_words(struct encoder *encoder, const char *text, 
 	return status;
 }
 
-enum tern_status tern_spm_encode(struct encoder *encoder, const char *text, size_t n_bytes)
+static enum tern_status encode(struct encoder *encoder, const char *text, size_t n_bytes)
 {
 	if (n_bytes == 0 || !encoder->tokenizer->add_space_prefix)
 		return encode_words(encoder, text, n_bytes);
@@ -207,3 +192,6 @@ enum tern_status tern_spm_encode(struct encoder *encoder, const char *text, size
 	tern_free(prefixed);
 	return status;
 }
+
+const struct tokenizer_kind tern_tokenizer_spm = {
+        .is_sentencepiece = true, .decode = decode, .set_up = set_up, .encode = encode};

@@ -1,12 +1,9 @@
-/* Making a tokenizer: the vocabulary is checked, every piece decoded to the text it stands for, and looked up by it
- * ever after. */
 #include "text/tokenizer.h"
 
 #include "base/memory.h"
-#include "text/bpe.h"
-#include "text/spm.h"
-#include "text/state.h"
+#include "text/tokenizer_kind.h"
 #include "text/vocab_merges.h"
+#include "text/vocab_pieces.h"
 
 #include <string.h>
 
@@ -14,12 +11,6 @@
 enum {
 	MAX_PIECES = 1 << 22,
 	MAX_MERGES = 1 << 23,
-};
-
-/* GPT-NeoX's vocabulary, padded or not; see use_pretokenizer(). */
-enum {
-	NEOX_MIN_PIECES = 50254,
-	NEOX_MAX_PIECES = 50688
 };
 
 static enum tern_status check_id(const struct builder *b, const char *name, int32_t id)
@@ -47,201 +38,23 @@ static enum tern_status check_counts(const struct builder *b)
 	return TERN_OK;
 }
 
-bool tern_tokenizer_knows_default(size_t n_pieces)
-{
-	return n_pieces >= NEOX_MIN_PIECES && n_pieces <= NEOX_MAX_PIECES;
-}
-
-/* "default" says nothing about the expression. Among ternary models only TriLM's files have it, whose tokenizer is
- * GPT-NeoX's; elsewhere a guess would make the text silently worse. */
-static enum tern_status use_pretokenizer(const struct builder *b)
-{
-	const char *pre = b->vocab->pre;
-	char quoted[TERN_QUOTE_SIZE];
-
-	if (!pre)
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: vocabulary: no pre-tokenizer is named", b->source);
-	b->tokenizer->pre = tern_pretokenizer_find(pre);
-	if (!b->tokenizer->pre && strcmp(pre, "default") == 0 && tern_tokenizer_knows_default(b->vocab->n_pieces))
-		b->tokenizer->pre = tern_pretokenizer_find("olmo");
-	if (b->tokenizer->pre)
-		return TERN_OK;
-	return tern_fail(
-	        b->err, TERN_ERR_FILE,
-	        "%s: vocabulary: unknown pre-tokenizer '%s'; tern knows llama-bpe, qwen2, gpt-2 and their like",
-	        b->source, tern_quote(quoted, pre, strlen(pre)));
-}
-
-/* "<|...|>" or the same with the full-width bars of DeepSeek. */
-static bool looks_like_marker(const struct tern_piece *piece)
-{
-	const char *bytes = piece->bytes, *end = piece->bytes + piece->length;
-
-	if (piece->length >= 5 && memcmp(bytes, "<|", 2) == 0 && memcmp(end - 2, "|>", 2) == 0)
-		return true;
-	return piece->length >= 8 && memcmp(bytes, "<\xef\xbd\x9c", 4) == 0 && memcmp(end - 4, "\xef\xbd\x9c>", 4) == 0;
-}
-
-static bool contains_space_mark(const struct tern_piece *piece)
-{
-	for (size_t i = 0; i + 3 <= piece->length; i++)
-		if (memcmp(piece->bytes + i, "\xe2\x96\x81", 3) == 0)
-			return true;
-	return false;
-}
-
-/* The type a token is treated as, and checks that go with it. */
-static enum tern_status set_type(const struct builder *b, size_t id)
-{
-	const struct tern_piece *piece = &b->vocab->pieces[id];
-	bool spm = b->vocab->kind == TERN_VOCAB_SPM;
-	char quoted[TERN_QUOTE_SIZE];
-	int32_t type = b->vocab->types ? b->vocab->types[id] : 0;
-
-	if (type < 0 || type > TERN_TOKEN_BYTE)
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: token %zu: unknown type %ld", b->source, id, (long)type);
-	if (type == 0)
-		type = spm && !b->vocab->types && tern_spm_byte(piece->bytes, piece->length) >= 0 ? TERN_TOKEN_BYTE
-		                                                                                  : TERN_TOKEN_NORMAL;
-	if (type == TERN_TOKEN_USER_DEFINED && looks_like_marker(piece))
-		type = TERN_TOKEN_CONTROL;
-	if (type == TERN_TOKEN_BYTE && (!spm || tern_spm_byte(piece->bytes, piece->length) < 0))
-		return tern_fail(b->err, TERN_ERR_FILE,
-		                 "%s: token %zu '%s': not a byte token; expected <0x00> to <0xFF>", b->source, id,
-		                 tern_quote(quoted, piece->bytes, piece->length));
-	if (piece->length > MAX_PIECE_LENGTH ||
-	    (piece->length > SPECIAL_MAX_LENGTH && (type == TERN_TOKEN_CONTROL || type == TERN_TOKEN_USER_DEFINED)))
-		return tern_fail(b->err, TERN_ERR_FILE, "%s: token %zu '%s': %zu bytes; tern reads up to %d", b->source,
-		                 id, tern_quote(quoted, piece->bytes, piece->length), piece->length,
-		                 type == TERN_TOKEN_NORMAL ? MAX_PIECE_LENGTH : SPECIAL_MAX_LENGTH);
-	b->tokenizer->types[id] = (unsigned char)type;
-	return TERN_OK;
-}
-
-/* How a token is found in text if it is found whole. */
-static enum special_match match_of(const struct tern_tokenizer *tokenizer, const struct tern_piece *spelled, size_t id)
-{
-	switch (tokenizer->types[id]) {
-	case TERN_TOKEN_CONTROL:
-	case TERN_TOKEN_UNKNOWN:
-		return SPECIAL_IF_WANTED;
-	case TERN_TOKEN_USER_DEFINED:
-		return tokenizer->kind == TERN_VOCAB_SPM && contains_space_mark(spelled) ? SPECIAL_NEVER
-		                                                                         : SPECIAL_ALWAYS;
-	default:
-		return SPECIAL_NEVER;
-	}
-}
-
-/* Writes the text of a token to `out` and sets pieces[id]. Returns false if ordinary text is not made of the token:
- * what is found whole is never found again between. */
-static bool decode(const struct builder *b, size_t id, char *out)
-{
-	struct tern_tokenizer *tokenizer = b->tokenizer;
-	const struct tern_piece *spelled = &b->vocab->pieces[id];
-	struct tern_piece *piece = &tokenizer->pieces[id];
-	unsigned type = tokenizer->types[id];
-
-	*piece = (struct tern_piece){out, spelled->length};
-	if (type == TERN_TOKEN_BYTE) {
-		*out = (char)tern_spm_byte(spelled->bytes, spelled->length);
-		piece->length = 1;
-		return false;
-	}
-	if (tokenizer->kind == TERN_VOCAB_SPM && (type == TERN_TOKEN_NORMAL || type == TERN_TOKEN_USER_DEFINED)) {
-		piece->length = tern_spm_decode(spelled->bytes, spelled->length, out);
-		return piece->length > 0 && match_of(tokenizer, spelled, id) == SPECIAL_NEVER;
-	}
-	if (type == TERN_TOKEN_NORMAL && tern_bpe_decode(spelled->bytes, spelled->length, out, &piece->length))
-		return piece->length > 0;
-	if (spelled->length)
-		memcpy(out, spelled->bytes, spelled->length);
-	piece->length = spelled->length;
-	return false;
-}
-
-/* Fills pieces, types, table and specials. Normal tokens are those in the table: one that equals an earlier one, or is
- * spelled as no text can be, is never found and becomes an unused one. A special's name is its spelling, kept behind
- * the text when decoding changed it. */
-static enum tern_status add_pieces(const struct builder *b)
-{
-	struct tern_tokenizer *t = b->tokenizer;
-	const struct tern_vocab *vocab = b->vocab;
-	enum tern_status status;
-	size_t n_bytes = 0;
-
-	for (size_t id = 0; id < vocab->n_pieces; id++) {
-		if ((status = set_type(b, id)))
-			return status;
-		n_bytes += 2 * vocab->pieces[id].length; /* 2 * MAX_PIECES * MAX_PIECE_LENGTH bytes at most */
-	}
-	t->text = tern_alloc_huge(n_bytes, 1);
-	t->specials.specials = tern_alloc(vocab->n_pieces, sizeof *t->specials.specials);
-	if (!t->text || !t->specials.specials || !tern_piece_table_init(&t->table, t->pieces, vocab->n_pieces))
-		return tern_fail_memory(b->err, n_bytes + vocab->n_pieces * sizeof *t->specials.specials);
-
-	char *out = t->text;
-	for (size_t id = 0; id < vocab->n_pieces; id++) {
-		const struct tern_piece *spelled = &vocab->pieces[id];
-		bool ordinary = decode(b, id, out), is_normal = t->types[id] == TERN_TOKEN_NORMAL;
-		out += t->pieces[id].length;
-		bool added = ordinary && tern_piece_table_add(&t->table, (int32_t)id);
-		if (is_normal && !added)
-			t->types[id] = TERN_TOKEN_UNUSED;
-		if (is_normal && ordinary)
-			continue;
-		if (spelled->length)
-			memcpy(out, spelled->bytes, spelled->length);
-		t->specials.specials[t->specials.n_specials++] =
-		        (struct special){out, spelled->length, (int32_t)id, match_of(t, spelled, id)};
-		out += spelled->length;
-	}
-	return tern_special_table_init(&t->specials) ? TERN_OK : tern_fail_memory(b->err, vocab->n_pieces * 32);
-}
-
-static void set_max_length(struct tern_tokenizer *t)
-{
-	for (size_t id = 0; id < t->n_pieces; id++)
-		if (t->pieces[id].length > t->max_length)
-			t->max_length = t->pieces[id].length;
-	for (size_t i = 0; i < t->specials.n_specials; i++)
-		if (t->specials.specials[i].length > t->max_length)
-			t->max_length = t->specials.specials[i].length;
-}
-
-static void set_byte_ids(struct tern_tokenizer *t)
-{
-	for (int byte = 0; byte < 256; byte++)
-		t->byte_ids[byte] =
-		        t->kind == TERN_VOCAB_BPE ? tern_piece_table_find(&t->table, &(char){(char)byte}, 1) : -1;
-	for (size_t id = t->n_pieces; id-- > 0;) /* backwards: of equal tokens the first counts */
-		if (t->types[id] == TERN_TOKEN_BYTE)
-			t->byte_ids[(unsigned char)t->pieces[id].bytes[0]] = (int32_t)id;
-}
-
 static enum tern_status build(const struct builder *b)
 {
+	static const struct tokenizer_kind *const kinds[] = {
+	        [TERN_VOCAB_BPE] = &tern_tokenizer_bpe, [TERN_VOCAB_SPM] = &tern_tokenizer_spm};
 	struct tern_tokenizer *t = b->tokenizer;
 	enum tern_status status;
 
-	t->kind = b->vocab->kind;
-	t->n_pieces = b->vocab->n_pieces;
+	t->kind = kinds[b->vocab->kind];
 	t->bos_id = b->vocab->bos_id;
 	t->eos_id = b->vocab->eos_id;
 	t->unk_id = b->vocab->unk_id;
 	t->add_bos = b->vocab->add_bos;
 	t->add_eos = b->vocab->add_eos;
-	if (t->kind == TERN_VOCAB_BPE && (status = use_pretokenizer(b)))
+	t->max_shrink = 1;
+	if ((status = tern_add_pieces(b)) || (status = tern_add_merges(b)))
 		return status;
-	t->pieces = tern_alloc(t->n_pieces, sizeof *t->pieces);
-	t->types = tern_alloc(t->n_pieces, sizeof *t->types);
-	if (!t->pieces || !t->types)
-		return tern_fail_memory(b->err, t->n_pieces * (sizeof *t->pieces + sizeof *t->types));
-	if ((status = add_pieces(b)) || (status = tern_add_merges(b)))
-		return status;
-	set_byte_ids(t);
-	set_max_length(t);
-	return t->kind == TERN_VOCAB_SPM ? tern_spm_init(t, b->vocab, b->source, b->err) : TERN_OK;
+	return t->kind->set_up(b);
 }
 
 enum tern_status tern_tokenizer_new(struct tern_tokenizer **tokenizer, const struct tern_vocab *vocab,
@@ -274,12 +87,12 @@ void tern_tokenizer_free(struct tern_tokenizer *tokenizer)
 	tern_free(tokenizer->text);
 	tern_free(tokenizer->table.slots);
 	tern_free(tokenizer->specials.specials);
-	tern_free(tokenizer->merges.slots);
-	tern_free(tokenizer->ranks);
+	tern_free(tokenizer->rules.merges.slots);
+	tern_free(tokenizer->rules.ranks);
 	tern_free(tokenizer);
 }
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
 struct tern_piece tern_tokenizer_piece(const struct tern_tokenizer *tokenizer, int32_t id)
 {
@@ -299,7 +112,7 @@ bool tern_tokenizer_is_whole(const struct tern_tokenizer *tokenizer, int32_t id)
 		return true;
 	if (tokenizer->types[id] != TERN_TOKEN_USER_DEFINED)
 		return false;
-	/* Spelled as its text, unless that has spaces for U+2581. */
+	/* Tokens that are found as a whole are spelled like their text. */
 	special = tern_special_find(&tokenizer->specials, tokenizer->pieces[id].bytes, tokenizer->pieces[id].length);
 	return special && special->match == SPECIAL_ALWAYS;
 }
@@ -316,10 +129,9 @@ int32_t tern_tokenizer_find(const struct tern_tokenizer *tokenizer, const char *
 		return special->id;
 	if (length == 0 || length > MAX_PIECE_LENGTH || !(text = tern_alloc_aligned(length, 1)))
 		return -1;
-	if (tokenizer->kind == TERN_VOCAB_SPM) {
-		if (!memchr(bytes, ' ', length)) /* a space is not how a piece spells it */
-			id = tern_piece_table_find(&tokenizer->table, text, tern_spm_decode(bytes, length, text));
-	} else if (tern_bpe_decode(bytes, length, text, &length))
+	/* SentencePiece never spells a space as a space. */
+	if (!(tokenizer->kind->is_sentencepiece && memchr(bytes, ' ', length)) &&
+	    tokenizer->kind->decode(bytes, length, text, &length))
 		id = tern_piece_table_find(&tokenizer->table, text, length);
 	tern_free(text);
 	return id;
@@ -327,14 +139,11 @@ int32_t tern_tokenizer_find(const struct tern_tokenizer *tokenizer, const char *
 
 size_t tern_tokenizer_least_ids(const struct tern_tokenizer *tokenizer, size_t n_bytes)
 {
-	/* Composed, UTF-8 keeps at least a third of its bytes (UAX #15, maximum expansion factors). */
-	size_t shrinks = tokenizer->pre && tokenizer->pre->nfc ? 3 : 1;
-
-	/* Else text of any length may be dropped, or become one unknown token. */
+	/* If a byte has no token, text of any length may give no id, or a single unknown token. */
 	for (int byte = 0; byte < 256; byte++)
 		if (tokenizer->byte_ids[byte] < 0)
 			return 0;
-	return n_bytes / shrinks / tokenizer->max_length;
+	return n_bytes / tokenizer->max_shrink / tokenizer->max_length;
 }
 
 size_t tern_tokenizer_n_pieces(const struct tern_tokenizer *tokenizer) { return tokenizer->n_pieces; }
@@ -342,3 +151,78 @@ size_t tern_tokenizer_n_pieces(const struct tern_tokenizer *tokenizer) { return 
 int32_t tern_tokenizer_bos_id(const struct tern_tokenizer *tokenizer) { return tokenizer->bos_id; }
 
 int32_t tern_tokenizer_eos_id(const struct tern_tokenizer *tokenizer) { return tokenizer->eos_id; }
+
+/* ---- encoding ---- */
+
+/* Bytes. Symbols have 32-bit offsets. */
+static const size_t MAX_TEXT = (size_t)1 << 30;
+
+/* How many bytes from `at` on lie in spans that allow control tokens; beyond SPECIAL_MAX_LENGTH it may return less.
+ * Moves *span forward to the span that contains `at`, and *start to where that span begins. */
+static size_t control_bytes(const struct tern_span *spans, size_t n_spans, size_t at, size_t *span, size_t *start)
+{
+	while (*span < n_spans && *start + spans[*span].n_bytes <= at)
+		*start += spans[(*span)++].n_bytes;
+	size_t end = *start;
+	for (size_t i = *span; i < n_spans && spans[i].special && end < at + SPECIAL_MAX_LENGTH; i++)
+		end += spans[i].n_bytes;
+	return end > at ? end - at : 0;
+}
+
+static enum tern_status encode_spans(struct encoder *encoder, const char *text, const struct tern_span *spans,
+                                     size_t n_spans, size_t n_bytes)
+{
+	const struct special_table *specials = &encoder->tokenizer->specials;
+	const struct tokenizer_kind *kind = encoder->tokenizer->kind;
+	size_t plain = 0, at = 0, span = 0, start = 0;
+	enum tern_status status = TERN_OK;
+
+	while (at < n_bytes && !status) {
+		const struct special *found = NULL;
+		if (specials->begins[(unsigned char)text[at]] != SPECIAL_NEVER)
+			found = tern_special_match(specials, text + at, n_bytes - at,
+			                           control_bytes(spans, n_spans, at, &span, &start));
+		if (!found) {
+			at++;
+			continue;
+		}
+		status = kind->encode(encoder, text + plain, at - plain);
+		if (!status)
+			status = tern_ids_push(encoder->out, found->id, encoder->err);
+		plain = at += found->length;
+	}
+	return status ? status : kind->encode(encoder, text + plain, n_bytes - plain);
+}
+
+enum tern_status tern_tokenizer_encode_spans(const struct tern_tokenizer *tokenizer, const char *text,
+                                             const struct tern_span *spans, size_t n_spans, struct tern_ids *out,
+                                             struct tern_error *err)
+{
+	struct encoder encoder = {.tokenizer = tokenizer, .out = out, .err = err};
+	size_t n_bytes = 0;
+
+	for (size_t i = 0; i < n_spans; i++)
+		if (!tern_add_size(n_bytes, spans[i].n_bytes, &n_bytes) || n_bytes > MAX_TEXT)
+			return tern_fail(err, TERN_ERR_USAGE, "the text is too long: tern reads up to 1 GiB at once");
+	if (n_bytes == 0)
+		return TERN_OK;
+	enum tern_status status = encode_spans(&encoder, text, spans, n_spans, n_bytes);
+	tern_merge_space_free(&encoder.space);
+	return status;
+}
+
+enum tern_status tern_tokenizer_encode(const struct tern_tokenizer *tokenizer, const char *text, size_t n_bytes,
+                                       unsigned flags, struct tern_ids *out, struct tern_error *err)
+{
+	struct tern_span span = {n_bytes, (flags & TERN_TOKENIZE_SPECIAL) != 0};
+	bool ends = (flags & TERN_TOKENIZE_BOS) != 0;
+	enum tern_status status = TERN_OK;
+
+	if (ends && tokenizer->add_bos && tokenizer->bos_id >= 0)
+		status = tern_ids_push(out, tokenizer->bos_id, err);
+	if (!status)
+		status = tern_tokenizer_encode_spans(tokenizer, text, &span, 1, out, err);
+	if (!status && ends && tokenizer->add_eos && tokenizer->eos_id >= 0)
+		status = tern_ids_push(out, tokenizer->eos_id, err);
+	return status;
+}

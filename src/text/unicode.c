@@ -1,6 +1,6 @@
 #include "text/unicode.h"
 
-/* Hangul syllables are computed from their letters (Unicode standard, section 3.12). */
+/* Hangul syllables and their letters (Unicode standard, section 3.12). */
 enum {
 	HANGUL_L = 0x1100, /* leading consonants */
 	HANGUL_V = 0x1161, /* vowels */
@@ -12,7 +12,7 @@ enum {
 	N_HANGUL_S = N_HANGUL_L * N_HANGUL_V * N_HANGUL_T,
 };
 
-/* The value a table of starts has for a code point. The first entry is code point 0. */
+/* The value of the last entry that begins at or before a code point. The first entry is for code point 0. */
 static uint32_t value_at(const uint32_t *starts, size_t n, uint32_t code_point)
 {
 	size_t low = 0, high = n;

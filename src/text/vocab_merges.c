@@ -1,10 +1,9 @@
-/* Reading merges: each names two tokens, and the token that their text makes together has to exist. */
+/* Each merge names two tokens, and the token that their text makes together has to exist. */
 #include "text/vocab_merges.h"
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "text/bpe.h"
-#include "text/spm.h"
+#include "text/vocab_pieces.h"
 
 #include <string.h>
 
@@ -17,25 +16,15 @@ static enum tern_status bad_merge(const struct builder *b, size_t rank, const ch
 	                 tern_quote(quoted, merge->bytes, merge->length), what);
 }
 
-/* The text of one side of a merge, appended to `out`. */
-static bool decode_side(const struct builder *b, const char *bytes, size_t length, char *out, size_t *n_out)
-{
-	if (b->vocab->kind == TERN_VOCAB_BPE)
-		return tern_bpe_decode(bytes, length, out, n_out);
-	*n_out = tern_spm_decode(bytes, length, out);
-	return true;
-}
-
-/* Making the table of merges is most of the time it takes to open a large vocabulary. Tokens are looked up a batch at a
- * time, a step at a time, so that the look-ups of a batch, which nearly always miss the caches, wait for memory
- * together; and by several threads, a chunk of merges each. */
+/* Most of the time to open a large vocabulary goes into the table of merges. Nearly every look-up of a token misses the
+ * caches, so the slots of a batch of merges are prefetched before they are read. Threads take chunks of merges. */
 enum {
 	MERGE_BATCH = 16,
-	MERGE_CHUNK = 1 << 13, /* some tenths of a millisecond; fewer merges are not worth waking a thread for */
+	MERGE_CHUNK = 1 << 13, /* some tenths of a millisecond; less is not worth waking a thread */
 	MAX_THREADS = 16,
 };
 
-/* The tokens of a merge; one below 0 if the merge is to be skipped. */
+/* The tokens of a merge. If one is below 0, the merge is skipped. */
 struct merge_ids {
 	int32_t left, right, joined;
 };
@@ -49,22 +38,23 @@ struct pending_merge {
 static enum tern_status decode_merge(const struct builder *b, size_t rank, struct pending_merge *pending)
 {
 	const struct piece_table *table = &b->tokenizer->table;
+	const struct tokenizer_kind *kind = b->tokenizer->kind;
 	const struct tern_piece *merge = &b->vocab->merges[rank];
 	const char *space = merge->length > 1 ? memchr(merge->bytes + 1, ' ', merge->length - 1) : NULL;
 
 	if (!space || space == merge->bytes + merge->length - 1)
 		return bad_merge(b, rank, "expected two tokens with a space between");
 	pending->split = (size_t)(space - merge->bytes);
-	if (!decode_side(b, merge->bytes, pending->split, pending->text, &pending->n_left) ||
-	    !decode_side(b, space + 1, merge->length - pending->split - 1, pending->text + pending->n_left,
-	                 &pending->n_right))
+	if (!kind->decode(merge->bytes, pending->split, pending->text, &pending->n_left) ||
+	    !kind->decode(space + 1, merge->length - pending->split - 1, pending->text + pending->n_left,
+	                  &pending->n_right))
 		return bad_merge(b, rank, "it names no tokens");
 	tern_piece_table_prefetch(table, pending->text, pending->n_left);
 	tern_piece_table_prefetch(table, pending->text + pending->n_left, pending->n_right);
 	return TERN_OK;
 }
 
-/* What a merge makes: nearly always the token that the one before it made, or the next. */
+/* The token that a merge makes. Nearly always it is the token of the merge before, or the one after that. */
 static int32_t find_joined(const struct tern_tokenizer *t, int32_t before, const char *text, size_t length)
 {
 	size_t first = before < 0 ? 0 : (size_t)before;
@@ -78,8 +68,8 @@ static int32_t find_joined(const struct tern_tokenizer *t, int32_t before, const
 	return tern_piece_table_find(&t->table, text, length);
 }
 
-/* A merge of tokens that ordinary text is not made of, control tokens say, is skipped: text must not become one.
- * Whether it is that, or names no tokens at all. */
+/* Merges of tokens that ordinary text is not made of, such as control tokens, are skipped: text must not become one.
+ * Refuses a merge whose tokens do not exist at all. */
 static enum tern_status check_skipped(const struct builder *b, size_t rank, const struct pending_merge *pending,
                                       const struct merge_ids *ids)
 {
@@ -87,7 +77,7 @@ static enum tern_status check_skipped(const struct builder *b, size_t rank, cons
 	const struct tern_piece *merge = &b->vocab->merges[rank];
 	size_t n_left = pending->n_left, n_right = pending->n_right;
 
-	if (b->vocab->kind == TERN_VOCAB_SPM) { /* they are known by their spelling, U+2581 and all */
+	if (b->tokenizer->kind->is_sentencepiece) { /* special tokens are found by their spelling, U+2581 included */
 		n_left = pending->split;
 		n_right = merge->length - n_left - 1;
 		memcpy(pending->text, merge->bytes, n_left);
@@ -125,7 +115,7 @@ static enum tern_status find_batch(const struct builder *b, size_t first, size_t
 	return status;
 }
 
-/* The same for a chunk, in any order of chunks. */
+/* Finds the tokens of a chunk of merges. */
 static enum tern_status find_chunk(const struct builder *b, size_t chunk, char *text, struct merge_ids *ids)
 {
 	size_t first = chunk * MERGE_CHUNK, left = b->vocab->n_merges - first,
@@ -138,9 +128,9 @@ static enum tern_status find_chunk(const struct builder *b, size_t chunk, char *
 	return status;
 }
 
-/* Work of the threads: the tokens of all merges. */
+/* The task of the threads: find the tokens of all merges. */
 struct find_task {
-	struct builder silent; /* without an error to write to: whoever is first does it again and tells */
+	struct builder silent; /* err is NULL; the first chunk that failed is done again for its message */
 	char *texts;           /* text_size bytes for each thread */
 	size_t text_size;
 	struct merge_ids *ids; /* [n_merges] */
@@ -175,7 +165,7 @@ static enum tern_status find_all(const struct builder *b, struct find_task *task
 
 static bool add_all(const struct builder *b, const struct merge_ids *ids)
 {
-	struct merge_table *table = &b->tokenizer->merges;
+	struct merge_table *table = &b->tokenizer->rules.merges;
 	size_t n = b->vocab->n_merges;
 
 	if (!tern_merge_table_init(table, n))
@@ -209,7 +199,7 @@ enum tern_status tern_add_merges(const struct builder *b)
 	n_threads = n_threads < n_chunk ? n_threads : n_chunk;
 	if (!(status = tern_pool_new(&pool, (int)n_threads, b->err)) && !(status = find_all(b, &task, pool)) &&
 	    !add_all(b, task.ids))
-		status = tern_fail_memory(b->err, vocab->n_merges * sizeof *b->tokenizer->merges.slots);
+		status = tern_fail_memory(b->err, vocab->n_merges * sizeof *b->tokenizer->rules.merges.slots);
 	tern_pool_free(pool);
 	tern_free(task.texts);
 	tern_free(task.has_failed);

@@ -2,9 +2,9 @@
 #ifndef TERN_TEXT_VOCAB_MERGES_H
 #define TERN_TEXT_VOCAB_MERGES_H
 
-#include "text/state.h"
+#include "text/tokenizer_kind.h"
 
-/* Fills tokenizer->merges; pieces, types, table and specials are set. */
+/* Fills tokenizer->rules.merges, after tern_add_pieces(). */
 enum tern_status tern_add_merges(const struct builder *b);
 
 #endif

@@ -1,10 +1,15 @@
-/* What a tokenizer is made from, as a file has it: the tokens by id, and how they are joined. */
+/* What a tokenizer is made from, as it is in a file: the tokens by id, and how they are joined. */
 #ifndef TERN_TEXT_VOCABULARY_H
 #define TERN_TEXT_VOCABULARY_H
+
+#include "base/bytes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#define TERN_SPACE_MARK "\xe2\x96\x81" /* U+2581, SentencePiece's spelling of a space */
 
 enum tern_vocab_kind {
 	TERN_VOCAB_BPE, /* byte-level BPE: tokenizer.ggml.model = "gpt2" */
@@ -22,37 +27,46 @@ enum tern_token_type {
 };
 
 struct tern_piece {
-	const char *bytes; /* as spelled in the vocabulary: byte-level alphabet for BPE, U+2581 for spaces in SPM */
+	const char *bytes; /* in the vocabulary's spelling: byte-level alphabet for BPE, U+2581 for spaces in SPM */
 	size_t length;
 };
 
-/* What a tokenizer is made from. Nothing of it need outlive tern_tokenizer_new().
+/* A vocabulary. tern_tokenizer_new() copies what it needs.
  *
- * SPM pieces are joined in the order of `merges`, if there are any, else in the order of their scores, the highest
- * first and the leftmost of equals. A SentencePiece file has scores. A tokenizer.json has merges, and only merges give
- * its ids: two ways to make one piece have different ranks there, but one score. (As scores for readers that know
- * nothing else, minus the rank of the first merge that makes a piece is nearly as good.)
+ * SPM pieces are joined in the order of `merges` if there are any, else in the order of their scores, the highest
+ * first and the leftmost of equals. A SentencePiece file has scores. A tokenizer.json has merges, and scores cannot
+ * replace them: two merges that make the same piece differ in rank, but the piece has one score. (For readers that know
+ * only scores, minus the rank of the first merge that makes a piece comes close.)
  *
- * Added tokens of a tokenizer.json are control tokens if "special", else user-defined ones, and are found in the text
- * as it was before its spaces became U+2581. So a user-defined SPM token with U+2581 in its spelling is never found
- * whole; spaces come to it by joining. SentencePiece finds its user-defined pieces in the text as it is after: write
- * their U+2581 as a space.
+ * Added tokens of a tokenizer.json are control tokens if "special", else user-defined. Hugging Face searches for them
+ * before spaces become U+2581. So a user-defined SPM token with U+2581 in its spelling is never found as a whole, only
+ * made by joining. SentencePiece searches for its user-defined pieces after spaces became U+2581: write their U+2581
+ * as a space here.
  *
- * User-defined tokens that look like markers, "<|...|>", are taken for control tokens: files disagree on which they
- * are, and text from users must not produce them. */
+ * User-defined tokens that look like markers, "<|...|>", become control tokens: files disagree on which they are, and
+ * text from users must not produce them. */
 struct tern_vocab {
 	enum tern_vocab_kind kind;
 	const char *pre; /* tokenizer.ggml.pre for BPE, e.g. "llama-bpe", "qwen2", "gpt-2"; NULL for SPM */
 	size_t n_pieces;
 	const struct tern_piece *pieces;
-	const float *scores;             /* [n_pieces]; SPM without merges only, else may be NULL */
-	const int32_t *types;            /* [n_pieces] enum tern_token_type, or NULL: all normal, SPM's <0xXX> bytes */
-	size_t n_merges;                 /* BPE; optional for SPM */
+	const float *scores;  /* [n_pieces]; may be NULL except for SPM without merges */
+	const int32_t *types; /* [n_pieces] enum tern_token_type, or NULL: SPM's <0xXX> are bytes, all else is normal */
+	size_t n_merges;      /* BPE; optional for SPM */
 	const struct tern_piece *merges; /* "left right", best first */
 	int32_t bos_id, eos_id, unk_id;  /* -1 = none */
 	bool add_bos, add_eos;
-	bool add_space_prefix; /* SPM: a space before the text, and before what follows a special token */
-	int n_threads;         /* to make the tokenizer with; 0 = 1 */
+	bool add_space_prefix; /* SPM: a space goes before the text and before what follows a special token */
+	int n_threads;         /* threads that make the tokenizer; 0 = 1 */
 };
+
+/* The byte that a token with the spelling <0xXX> stands for, or -1. */
+static inline int tern_byte_of_spelling(const char *bytes, size_t length)
+{
+	if (length != 6 || memcmp(bytes, "<0x", 3) != 0 || bytes[5] != '>')
+		return -1;
+	int high = tern_hex_digit(bytes[3]), low = tern_hex_digit(bytes[4]);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
 
 #endif

@@ -1,7 +1,7 @@
 /* Fuzz target: the line editor. The first two bytes are the window's size, the third says in how many pieces the rest,
  * keys, comes. Everything is drawn, into nothing. */
 #include "base/memory.h"
-#include "console/editor_state.h"
+#include "console/editor_core.h"
 #include "console/history.h"
 #include "fuzz.h"
 

@@ -4,6 +4,7 @@
 #include "fuzz.h"
 #include "gguf_read_all.h"
 #include "model/dequantize.h"
+#include "model/gguf_parse.h"
 #include "model/repack.h"
 
 #include <stdlib.h>

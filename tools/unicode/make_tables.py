@@ -4,12 +4,13 @@
 usage: tools/unicode/make_tables.py text [DIRECTORY] > src/text/unicode_tables.c
        tools/unicode/make_tables.py console [DIRECTORY] > src/console/grapheme_table.c
 
-DIRECTORY holds the database's files; Debian's package unicode-data puts them into /usr/share/unicode. Only changed when Unicode is to be followed to a newer version; the build does not run it.
+DIRECTORY holds the database's files; Debian's package unicode-data puts them into /usr/share/unicode. The build does not
+run this: it is run when the tables get a new Unicode version or a new property.
 """
 import re
 import sys
 
-LETTER, NUMBER, SPACE = 1, 2, 3
+LETTER, NUMBER, SPACE, MARK = 1, 2, 3, 4
 N_CODE_POINTS = 0x110000
 HANGUL = range(0xAC00, 0xD7A4)
 # In the order of enum grapheme_class, from 1; then come pictographs and Hangul syllables.
@@ -17,7 +18,7 @@ GRAPHEME_CLASSES = ["CR", "LF", "Control", "Extend", "ZWJ", "Regional_Indicator"
 
 
 def read_ranges(path, wanted):
-    """The code points of a property file's lines that have one of the wanted properties or property values."""
+    """Yields the code points with one of the wanted properties (or property values) in a property file."""
     for line in open(path, encoding="utf-8"):
         fields = [field.strip() for field in line.split("#")[0].split(";")]
         if len(fields) < 2 or "; ".join(fields[1:]) not in wanted:
@@ -40,7 +41,7 @@ def read_unicode_data(path):
 
 
 def starts(values):
-    """A list of values by code point, as the places where the value changes."""
+    """The code points at which a list of values, indexed by code point, changes, each with its new value."""
     return [(code, value) for code, value in enumerate(values) if code == 0 or value != values[code - 1]]
 
 
@@ -58,7 +59,7 @@ def make_text_tables(directory, version):
     decompositions = {}
     for first, last, category, combining_class, mapping in read_unicode_data(f"{directory}/UnicodeData.txt"):
         for code in range(first, last + 1):
-            classes[code] = {"L": LETTER, "N": NUMBER}.get(category[0], 0)
+            classes[code] = {"L": LETTER, "N": NUMBER, "M": MARK}.get(category[0], 0)
             combining[code] = combining_class
         if mapping and not mapping.startswith("<"):
             decompositions[first] = [int(part, 16) for part in mapping.split()]
@@ -99,7 +100,7 @@ def make_text_tables(directory, version):
 
 
 def make_console_table(directory, version):
-    """For a terminal: how many columns a character takes, and where one that is seen as a whole ends."""
+    """For a terminal: the columns of each character, and the class that decides where a grapheme cluster ends."""
     classes = [0] * N_CODE_POINTS
     widths = [1] * N_CODE_POINTS
     for line in open(f"{directory}/EastAsianWidth.txt", encoding="utf-8"):
@@ -112,7 +113,7 @@ def make_console_table(directory, version):
         if category in ("Mn", "Me", "Cf", "Zl", "Zp") and first != 0xAD:
             for code in range(first, last + 1):
                 widths[code] = 1 if category == "Cf" and code in prepended else 0
-    # Vowels and final consonants are drawn into the syllable that a leading consonant began.
+    # Hangul vowels and final consonants are drawn into the syllable of the leading consonant.
     for code in [*range(0x1160, 0x1200), *range(0xD7B0, 0xD7FC)]:
         widths[code] = 0
     for value, name in enumerate(GRAPHEME_CLASSES, 1):

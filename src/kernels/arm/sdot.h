@@ -1,11 +1,11 @@
-/* One token with sdot, for the instruction sets that have it. sdot multiplies codes, as signed bytes, by the 4
- * activations of their columns and adds the products to 32-bit sums. Codes of 2 bits can be multiplied where they lie
- * in their byte, times 4 or 16 (times 64 they would not be signed bytes), if each place has sums of its own, which are
- * shifted to their value at the end; a row of 2^16 columns keeps them below 16 * 3 * 128 * 2^14 < 2^27. */
+/* One token, for the instruction sets with sdot: dotprod and i8mm. sdot multiplies codes, as signed bytes, by the 4
+ * activations of their columns and adds the products to 32-bit sums. Codes of 2 bits are multiplied where they are in
+ * their byte, times 4 or 16 (times 64 they would not be signed bytes). Each place has its own sums, which are shifted
+ * back at the end; a row of 2^16 columns keeps them below 16 * 3 * 128 * 2^14 < 2^27. */
 #ifndef TERN_KERNELS_ARM_SDOT_H
 #define TERN_KERNELS_ARM_SDOT_H
 
-#include "kernels/arm/quarters.h"
+#include "kernels/arm/quarter_tiles.h"
 
 /* sum + products of codes and x[4 * lane ...], for lane 0 .. 3, a constant. */
 INLINE int32x4_t add_products(int32x4_t sum, uint8x16_t codes, int8x16_t x, size_t lane)
@@ -20,23 +20,23 @@ INLINE int32x4_t add_products(int32x4_t sum, uint8x16_t codes, int8x16_t x, size
 
 static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col)
 {
-	int32x4_t ones[QUARTERS], fours[QUARTERS], sixteens[QUARTERS];
+	int32x4_t ones[VECTORS], fours[VECTORS], sixteens[VECTORS];
 
-	for (size_t i = 0; i < QUARTERS; i++)
+	for (size_t i = 0; i < VECTORS; i++)
 		ones[i] = fours[i] = sixteens[i] = vdupq_n_s32(0);
 	for (size_t c = 0; c < n_col; c += TERN_TERNARY_TILE_COLS, tile += TERN_TILE_BYTES) {
 		int8x16_t activations = vld1q_s8(x + c);
-		__builtin_prefetch(tile + PREFETCH);
+		__builtin_prefetch(tile + PREFETCH_BYTES);
 		UNROLL
-		for (size_t i = 0; i < QUARTERS; i++) {
-			uint8x16_t codes = vld1q_u8(tile + QUARTER_BYTES * i);
+		for (size_t i = 0; i < VECTORS; i++) {
+			uint8x16_t codes = vld1q_u8(tile + VECTOR_BYTES * i);
 			ones[i] = add_products(ones[i], vandq_u8(codes, vdupq_n_u8(0x03)), activations, 0);
 			fours[i] = add_products(fours[i], vandq_u8(codes, vdupq_n_u8(0x0c)), activations, 1);
 			sixteens[i] = add_products(sixteens[i], vandq_u8(codes, vdupq_n_u8(0x30)), activations, 2);
 			ones[i] = add_products(ones[i], vshrq_n_u8(codes, 6), activations, 3);
 		}
 	}
-	for (size_t i = 0; i < QUARTERS; i++) {
+	for (size_t i = 0; i < VECTORS; i++) {
 		int32x4_t sum = vsraq_n_s32(vsraq_n_s32(ones[i], fours[i], 2), sixteens[i], 4);
 		vst1q_s32(sums + 4 * i, sum);
 	}
@@ -45,27 +45,41 @@ static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, s
 /* n_col is a multiple of 16: tiles come in pairs. */
 static void nibble_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col)
 {
-	int32x4_t low[QUARTERS], high[QUARTERS];
+	int32x4_t low[VECTORS], high[VECTORS];
 
-	for (size_t i = 0; i < QUARTERS; i++)
+	for (size_t i = 0; i < VECTORS; i++)
 		low[i] = high[i] = vdupq_n_s32(0);
 	for (size_t c = 0; c < n_col; c += 2 * TERN_NIBBLE_TILE_COLS, tile += 2 * TERN_TILE_BYTES) {
 		int8x16_t activations = vld1q_s8(x + c);
 		UNROLL
 		for (size_t half = 0; half < 2; half++) {
 			const uint8_t *quarters = tile + half * TERN_TILE_BYTES;
-			__builtin_prefetch(quarters + PREFETCH);
+			__builtin_prefetch(quarters + PREFETCH_BYTES);
 			UNROLL
-			for (size_t i = 0; i < QUARTERS; i++) {
+			for (size_t i = 0; i < VECTORS; i++) {
 				uint8x16_t codes[2];
-				split_nibble(codes, vld1q_u8(quarters + QUARTER_BYTES * i));
+				split_nibble(codes, vld1q_u8(quarters + VECTOR_BYTES * i));
 				low[i] = add_products(low[i], codes[0], activations, 2 * half);
 				high[i] = add_products(high[i], codes[1], activations, 2 * half + 1);
 			}
 		}
 	}
-	for (size_t i = 0; i < QUARTERS; i++)
+	for (size_t i = 0; i < VECTORS; i++)
 		vst1q_s32(sums + 4 * i, vaddq_s32(low[i], high[i]));
+}
+
+static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                          size_t n_col)
+{
+	for (size_t p = 0; p < n_panel; p++)
+		ternary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col);
+}
+
+static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                         size_t n_col)
+{
+	for (size_t p = 0; p < n_panel; p++)
+		nibble_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col);
 }
 
 #endif

@@ -1,208 +1,167 @@
-/* The kernels for x86-64 with AVX2, FMA, F16C and AVX-VNNI (Intel from Alder Lake, AMD from Zen 5). Floats: lanes.h.
- * The integer kernels:
+/* The kernels for x86-64 with AVX2, FMA, F16C and AVX-VNNI (Intel from Alder Lake, AMD from Zen 5).
  *
  * A register holds half a tile, 8 rows x 4 bytes. dpbusd multiplies its unsigned codes by the 4 activations of their
  * columns, the same for all rows, and adds the products to 32-bit sums. For one token, codes are multiplied where they
- * lie in their byte, times 4^s or 16^s; each place s has sums of its own, which are shifted to their value before they
- * are added up. Of a row of at most 2^16 columns these are below 2^31 by far. */
+ * are in their byte, times 4^s or 16^s. Each place s has its own sums, which are shifted back before they are added up.
+ * In a row of at most 2^16 columns they are far below 2^31. */
 #if defined(__x86_64__)
 
-#include "kernels/x86/halves.h"
+#define NAME             avxvnni
+#define TOKENS_AT_ONCE   6 /* 12 registers of sums, 2 of codes, 1 of activations */
+#define PANELS_AT_ONCE   1
+#define TERNARY_STRETCH  512
+#define NIBBLE_STRETCH   512
+#define FEW_TOKENS       6
+#define TOKEN_SUMS       1
+#define PEAK_INSTRUCTION "vpdpbusd ymm"
+#define PEAK_SUMS        12
+#define PEAK_STEPS       16
+#define PEAK_MACS        32
+#define PEAK_WIDENS      0
 
-/* sum + products of codes and x. The empty asm pins the sum down here: compilers that add up elsewhere copy it there
- * and back. */
+#include "kernels/x86/half_tiles.h"
+
+/* sum + products of codes and x. OPAQUE() because compilers that add up elsewhere copy the sum there and back. */
 static inline __m256i add_products(__m256i sum, __m256i codes, __m256i x)
 {
 	sum = _mm256_dpbusd_avx_epi32(sum, codes, x);
-	__asm__("" : "+x"(sum));
+	OPAQUE(sum);
 	return sum;
-}
-
-/* Adds the sums of the halves of a panel, for n_token tokens, to where they belong. */
-INLINE void add_sums(int32_t *sums, size_t sums_stride, __m256i sum[][HALVES], size_t n_token)
-{
-	for (size_t t = 0; t < n_token; t++)
-		for (size_t h = 0; h < HALVES; h++) {
-			__m256i *to = (__m256i *)(sums + t * sums_stride + 8 * h);
-			_mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), sum[t][h]));
-		}
 }
 
 /* ---- one token ----------------------------------------------------------------------------------------------- */
 
 enum {
 	MAX_PLACES = 4,
-	STEP_TILES = 8, /* tiles of a panel before it is the next one's turn */
+	STEP_TILES = 8, /* tiles of a panel before the same of the next panel */
 };
 
-/* n_place is a constant. */
-INLINE void add_tiles_of(__m256i sum[HALVES], const uint8_t *tile, const int8_t *x, size_t n, size_t ahead,
-                         size_t n_place)
+/* codes_per_byte is a constant. */
+INLINE void add_places(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch,
+                       size_t codes_per_byte)
 {
-	const unsigned bits = 8 / (unsigned)n_place;
-	__m256i places[MAX_PLACES][HALVES];
+	const unsigned bits = 8 / (unsigned)codes_per_byte;
+	__m256i places[MAX_PLACES][VECTORS];
 
-	for (size_t s = 0; s < n_place; s++)
+	for (size_t s = 0; s < codes_per_byte; s++)
 		places[s][0] = places[s][1] = _mm256_setzero_si256();
-	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += n_place * GROUP_COLS) {
-		__m256i first = load_half(tile), second = load_half(tile + HALF_BYTES);
-		_mm_prefetch((const char *)tile + ahead, _MM_HINT_T0);
+	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += codes_per_byte * QUAD_COLS) {
+		__m256i first = load_half(tile), second = load_half(tile + VECTOR_BYTES);
+		_mm_prefetch((const char *)tile + prefetch, _MM_HINT_T0);
 		UNROLL
-		for (size_t s = 0; s < n_place; s++) {
+		for (size_t s = 0; s < codes_per_byte; s++) {
 			const __m256i mask = _mm256_set1_epi8((char)(((1u << bits) - 1) << s * bits));
-			__m256i activations = broadcast4(x + s * GROUP_COLS);
+			__m256i activations = broadcast4(x + s * QUAD_COLS);
 			places[s][0] = add_products(places[s][0], _mm256_and_si256(first, mask), activations);
 			places[s][1] = add_products(places[s][1], _mm256_and_si256(second, mask), activations);
 		}
 	}
-	for (size_t s = 0; s < n_place; s++)
-		for (size_t h = 0; h < HALVES; h++)
+	for (size_t s = 0; s < codes_per_byte; s++)
+		for (size_t h = 0; h < VECTORS; h++)
 			sum[h] = _mm256_add_epi32(sum[h], _mm256_srai_epi32(places[s][h], (int)(s * bits)));
 }
 
-static void add_ternary(__m256i sum[HALVES], const uint8_t *tile, const int8_t *x, size_t n, size_t ahead)
+static void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
-	add_tiles_of(sum, tile, x, n, ahead, 4);
+	add_places(sum, tile, x, n, prefetch, 4);
 }
 
-static void add_nibble(__m256i sum[HALVES], const uint8_t *tile, const int8_t *x, size_t n, size_t ahead)
+static void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
-	add_tiles_of(sum, tile, x, n, ahead, 2);
+	add_places(sum, tile, x, n, prefetch, 2);
+}
+
+static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                          size_t n_col)
+{
+	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, STEP_TILES, add_ternary, 0);
+}
+
+static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                         size_t n_col)
+{
+	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, STEP_TILES, add_nibble, 0);
+}
+
+static void token_sums(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t prefetch)
+{
+	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, STEP_TILES, add_ternary, 0, prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */
 
-enum {
-	TOKEN_TILE = 6, /* tokens at a time: 12 registers of sums, 2 of codes, 1 of activations */
-	FEW_TOKENS = 6, /* up to which taking tiles apart in registers beats unpacking them */
-	STRETCH_COLS = 512,
-};
-
-/* n_token is a constant, at most TOKEN_TILE. */
-INLINE void multiply_unpacked(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x,
-                              size_t x_stride, size_t n_token)
+INLINE void start_sums(__m256i start[TOKENS_AT_ONCE][VECTORS], size_t n_token, const int32_t *first)
 {
-	__m256i sum[TOKEN_TILE][HALVES];
-	const uint8_t *groups = panel->codes;
-
+	UNROLL
 	for (size_t t = 0; t < n_token; t++)
-		sum[t][0] = sum[t][1] = _mm256_setzero_si256();
-	for (size_t g = 0; g < panel->n_group; g++, groups += GROUP_BYTES, x += GROUP_COLS) {
-		__m256i first = load_half(groups), second = load_half(groups + HALF_BYTES);
+		start[t][0] = start[t][1] = _mm256_set1_epi32(first ? first[t] : 0);
+}
+
+INLINE void return_sums(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], __m256i from[TOKENS_AT_ONCE][VECTORS],
+                        size_t n_token)
+{
+	UNROLL
+	for (size_t t = 0; t < n_token; t++)
+		for (size_t v = 0; v < VECTORS; v++)
+			sum[t][0][v] = (vint)from[t][v];
+}
+
+INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+                              const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first)
+{
+	__m256i halves[TOKENS_AT_ONCE][VECTORS];
+	const uint8_t *quads = panel->codes;
+
+	start_sums(halves, n_token, first);
+	for (size_t i = 0; i < panel->n_quad; i++, quads += QUAD_BYTES, x += QUAD_COLS) {
+		__m256i upper = load_half(quads), lower = load_half(quads + VECTOR_BYTES);
 		UNROLL
 		for (size_t t = 0; t < n_token; t++) {
 			__m256i activations = broadcast4(x + t * x_stride);
-			sum[t][0] = add_products(sum[t][0], first, activations);
-			sum[t][1] = add_products(sum[t][1], second, activations);
+			halves[t][0] = add_products(halves[t][0], upper, activations);
+			halves[t][1] = add_products(halves[t][1], lower, activations);
 		}
 	}
-	add_sums(sums, sums_stride, sum, n_token);
+	return_sums(sum, halves, n_token);
 }
 
-/* The same with tiles that are taken apart in registers; n_place is a constant too. */
-INLINE void multiply_stored(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x,
-                            size_t x_stride, size_t n_token, size_t n_place)
+INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+                            const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
-	const int bits = 8 / (int)n_place;
-	const __m256i mask = _mm256_set1_epi8(n_place == 4 ? 0x03 : 0x0f);
+	const int bits = 8 / (int)codes_per_byte;
+	const __m256i mask = _mm256_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
 	const uint8_t *tile = panel->codes;
-	__m256i sum[TOKEN_TILE][HALVES];
+	__m256i halves[TOKENS_AT_ONCE][VECTORS];
 
-	for (size_t t = 0; t < n_token; t++)
-		sum[t][0] = sum[t][1] = _mm256_setzero_si256();
-	for (size_t g = 0; g < panel->n_group; g += n_place, tile += TERN_TILE_BYTES) {
-		_mm_prefetch((const char *)tile + panel->ahead, _MM_HINT_T0);
+	start_sums(halves, n_token, NULL);
+	for (size_t i = 0; i < panel->n_quad; i += codes_per_byte, tile += TERN_TILE_BYTES) {
+		_mm_prefetch((const char *)tile + panel->prefetch, _MM_HINT_T0);
 		UNROLL
-		for (size_t s = 0; s < n_place; s++, x += GROUP_COLS) {
-			__m256i first = _mm256_and_si256(_mm256_srli_epi16(load_half(tile), (int)s * bits), mask);
-			__m256i second =
-			        _mm256_and_si256(_mm256_srli_epi16(load_half(tile + HALF_BYTES), (int)s * bits), mask);
+		for (size_t s = 0; s < codes_per_byte; s++, x += QUAD_COLS) {
+			__m256i upper = _mm256_srli_epi16(load_half(tile), (int)s * bits);
+			__m256i lower = _mm256_srli_epi16(load_half(tile + VECTOR_BYTES), (int)s * bits);
+			upper = _mm256_and_si256(upper, mask);
+			lower = _mm256_and_si256(lower, mask);
 			UNROLL
 			for (size_t t = 0; t < n_token; t++) {
 				__m256i activations = broadcast4(x + t * x_stride);
-				sum[t][0] = add_products(sum[t][0], first, activations);
-				sum[t][1] = add_products(sum[t][1], second, activations);
+				halves[t][0] = add_products(halves[t][0], upper, activations);
+				halves[t][1] = add_products(halves[t][1], lower, activations);
 			}
 		}
 	}
-	add_sums(sums, sums_stride, sum, n_token);
+	return_sums(sum, halves, n_token);
 }
 
-INLINE void multiply_tile(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x,
-                          size_t x_stride, size_t n_token)
+/* ---- the peak ------------------------------------------------------------------------------------------------ */
+
+INLINE vint peak_products(vint sum, vint x, size_t s)
 {
-	switch (panel->n_place) {
-	case 4:
-		multiply_stored(sums, sums_stride, panel, x, x_stride, n_token, 4);
-		break;
-	case 2:
-		multiply_stored(sums, sums_stride, panel, x, x_stride, n_token, 2);
-		break;
-	default:
-		multiply_unpacked(sums, sums_stride, panel, x, x_stride, n_token);
-		break;
-	}
+	(void)s;
+	return (vint)add_products((__m256i)sum, _mm256_set1_epi8(2), (__m256i)x);
 }
 
-static void multiply(int32_t *sums, size_t sums_stride, const struct stretch *panel, const int8_t *x, size_t x_stride,
-                     size_t n_token)
-{
-	multiply_in_tiles(sums, sums_stride, panel, x, x_stride, n_token, TOKEN_TILE, multiply_tile);
-}
-
-static const struct tile_format ternary_format = {TERN_TERNARY_TILE_COLS, STRETCH_COLS / TERN_TERNARY_TILE_COLS,
-                                                  unpack_ternary};
-
-static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                        size_t x_stride, size_t n_token, size_t n_col)
-{
-	if (n_token == 1)
-		dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, STEP_TILES,
-		          add_ternary, 0);
-	else if (n_token <= FEW_TOKENS)
-		dot_few_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, 4, 1, multiply);
-	else
-		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format, 1,
-		           multiply);
-}
-
-static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col)
-{
-	static const struct tile_format nibble = {TERN_NIBBLE_TILE_COLS, STRETCH_COLS / TERN_NIBBLE_TILE_COLS,
-	                                          unpack_nibble};
-
-	if (n_token == 1)
-		dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, STEP_TILES, add_nibble,
-		          0);
-	else if (n_token <= FEW_TOKENS)
-		dot_few_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, 2, 1, multiply);
-	else
-		dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble, 1, multiply);
-}
-
-#include "kernels/attend.h"
-#include "kernels/lanes.h"
-
-#define PANELS_MULTIPLIED 1
-#define TOKEN_SUMS
-
-static void token_sums(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t ahead)
-{
-	token_sums_of(sums, panels, panel_stride, n_panel, x, n_col / TERN_TERNARY_TILE_COLS, TERN_TERNARY_TILE_COLS,
-	              STEP_TILES, add_ternary, 0, ahead);
-}
-
-#include "kernels/groups.h"
-
-const struct tern_kernels tern_kernels_avxvnni = {
-        .name = "avxvnni",
-        .dot_ternary = dot_ternary,
-        .dot_nibble = dot_nibble,
-        .dot_groups = dot_groups,
-        LANES_SLOTS,
-        ATTEND_SLOTS,
-};
+#include "kernels/kernels_template.h"
 
 #endif

@@ -1,0 +1,77 @@
+#include "cli/bench/footer.h"
+
+#include "console/format.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	BAR_WIDTH = 40
+};
+
+void bench_append_overhead(struct text *to, const struct bench_result *results, size_t n_results)
+{
+	char label[BENCH_LABEL_SIZE], bytes[FORMAT_SIZE];
+
+	for (size_t i = 0; i < n_results; i++) {
+		const struct bench_result *r = &results[i];
+		if (r->test.n_prompt)
+			continue;
+		bench_label(label, &r->test);
+		text_printf(to, "overhead: %s, %s, %d thread%s: %.1f us per token beyond reading %s at %.1f GB/s\n",
+		            r->model, label, r->test.n_threads, r->test.n_threads == 1 ? "" : "s", r->overhead_us,
+		            format_bytes(bytes, (uint64_t)r->bytes_per_token), r->read_rate * 1e-9);
+		if (!isnan(r->head_second_pass_pct))
+			text_printf(to, "head: %s, %s: %.2f %% of the rows are read whole to find the %zu best\n",
+			            r->model, label, r->head_second_pass_pct, bench_n_top());
+	}
+}
+
+/* The same test but for its threads. */
+static bool is_same_curve(const struct bench_result *one, const struct bench_result *other)
+{
+	const struct bench_test *a = &one->test, *b = &other->test;
+
+	return !strcmp(one->model, other->model) && a->n_prompt == b->n_prompt && a->n_gen == b->n_gen &&
+	       a->n_depth == b->n_depth && a->n_batch == b->n_batch && a->n_reps == b->n_reps;
+}
+
+/* A bar over the first `length` columns, with the mark in column `mark`. */
+static void append_bar(struct text *to, size_t length, size_t mark)
+{
+	for (size_t i = 0; i <= BAR_WIDTH; i++)
+		text_append(to, i < length ? "#" : i == mark ? "|" : " ", 1);
+}
+
+static void append_curve(struct text *to, const struct bench_result *results, size_t n_results, size_t first)
+{
+	const struct bench_result *base = &results[first];
+	double per_thread = base->avg_ts / base->test.n_threads, longest = 0;
+	char label[BENCH_LABEL_SIZE];
+
+	for (size_t i = first; i < n_results; i++)
+		if (is_same_curve(base, &results[i]))
+			longest = fmax(longest, fmax(results[i].avg_ts, per_thread * results[i].test.n_threads));
+	text_printf(to, "\n%s, %s: t/s by threads (|: if each did %.2f)\n", base->model,
+	            bench_label(label, &base->test), per_thread);
+	for (size_t i = first; i < n_results; i++) {
+		const struct bench_result *r = &results[i];
+		if (!is_same_curve(base, r))
+			continue;
+		text_printf(to, "%4d  ", r->test.n_threads);
+		append_bar(to, (size_t)(r->avg_ts / longest * BAR_WIDTH + 0.5),
+		           (size_t)(per_thread * r->test.n_threads / longest * BAR_WIDTH));
+		text_printf(to, " %10.2f  %5.2fx\n", r->avg_ts, r->avg_ts / base->avg_ts);
+	}
+}
+
+void bench_append_curves(struct text *to, const struct bench_result *results, size_t n_results)
+{
+	for (size_t i = 0; i < n_results; i++) {
+		size_t before = 0;
+		while (before < i && !is_same_curve(&results[before], &results[i]))
+			before++;
+		if (before == i)
+			append_curve(to, results, n_results, i);
+	}
+}

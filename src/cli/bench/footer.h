@@ -1,0 +1,14 @@
+/* What follows the table: the overhead of generating, and how speed grows with threads. */
+#ifndef TERN_CLI_BENCH_FOOTER_H
+#define TERN_CLI_BENCH_FOOTER_H
+
+#include "cli/bench/measure.h"
+#include "console/text.h"
+
+/* Lines for every result of generation alone: its overhead and, for a Q8P head, how much of the head was read. */
+void bench_append_overhead(struct text *to, const struct bench_result *results, size_t n_results);
+/* Bars of speed by number of threads for each test, with a mark where perfect scaling from its first result would end.
+ */
+void bench_append_curves(struct text *to, const struct bench_result *results, size_t n_results);
+
+#endif

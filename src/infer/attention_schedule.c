@@ -1,0 +1,103 @@
+#include "infer/attention_schedule.h"
+
+#include "kernels/kernels.h"
+
+enum {
+	/* Queries of an item, unless one token has more: their scratch and a block of keys and values stay in a core's
+	 * cache. */
+	MAX_QUERIES = 32,
+	/* Enough items that waiting for the last one costs little. Smaller ranges read keys and values more often, so
+	 * they are few; splits cost only their start. */
+	RANGES_PER_THREAD = 8,
+	SPLITS_PER_THREAD = 64,
+};
+
+static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+/* ---- what a token sees ---- */
+
+static size_t first_position(const struct tern_attention_schedule *s, size_t token)
+{
+	size_t position = s->position + token;
+	return s->window && position >= s->window ? position - s->window + 1 : 0;
+}
+
+size_t tern_attention_first_block(const struct tern_attention_schedule *s, size_t token)
+{
+	return first_position(s, token) / TERN_ATTENTION_BLOCK;
+}
+
+size_t tern_attention_end_block(const struct tern_attention_schedule *s, size_t token)
+{
+	return (s->position + token) / TERN_ATTENTION_BLOCK + 1;
+}
+
+struct tern_span tern_attention_visible(const struct tern_attention_schedule *s, size_t token, size_t block)
+{
+	size_t block_first = block * TERN_ATTENTION_BLOCK, seen_first = first_position(s, token);
+	size_t first = block_first > seen_first ? block_first : seen_first;
+	size_t end = smaller(block_first + TERN_ATTENTION_BLOCK, s->position + token + 1);
+
+	return first < end ? (struct tern_span){first, end} : (struct tern_span){0};
+}
+
+/* ---- the division ---- */
+
+size_t tern_attention_max_tokens(size_t n_query) { return n_query < MAX_QUERIES ? MAX_QUERIES / n_query : 1; }
+
+/* Ranges are as large as possible and split if there are too few of them; where they cannot be split they are made
+ * smaller. */
+void tern_attention_divide(struct tern_attention_schedule *s)
+{
+	size_t n_range_wanted = s->n_thread > 1 ? s->n_thread * RANGES_PER_THREAD : 1;
+	size_t n_split_wanted = s->n_thread > 1 ? s->n_thread * SPLITS_PER_THREAD : 1;
+	size_t end = tern_attention_end_block(s, s->n_token - 1), first = tern_attention_first_block(s, 0);
+	size_t n = smaller(s->n_token, tern_attention_max_tokens(s->n_query));
+
+	s->is_split = s->n_head_kv * divide_up(s->n_token, n) < n_split_wanted && end - first > 1 &&
+	              s->n_token <= TERN_KEPT_RESULTS / 4;
+	while (!s->is_split && n > 1 && s->n_head_kv * divide_up(s->n_token, n) < n_range_wanted)
+		n = divide_up(n, 2);
+	s->tokens_per_range = n;
+	s->n_range = divide_up(s->n_token, n);
+	s->first_block = s->end_block = first;
+}
+
+bool tern_attention_next_pass(struct tern_attention_schedule *s)
+{
+	size_t end = tern_attention_end_block(s, s->n_token - 1), n_pair = s->n_head_kv * s->n_range, n_block;
+
+	if (s->end_block == end)
+		return false;
+	s->first_block = s->end_block;
+	n_block = end - s->first_block;
+	s->n_split = 1;
+	if (s->is_split) {
+		n_block = smaller(n_block, TERN_KEPT_RESULTS / s->n_token - 1); /* one result is of the passes before */
+		s->n_split = smaller(divide_up(s->n_thread * SPLITS_PER_THREAD, n_pair), n_block);
+		s->blocks_per_split = divide_up(n_block, s->n_split);
+		s->n_split = divide_up(n_block, s->blocks_per_split);
+	}
+	s->end_block = s->first_block + n_block;
+	s->n_item = n_pair * s->n_split;
+	return true;
+}
+
+struct tern_attention_item tern_attention_item(const struct tern_attention_schedule *s, size_t index)
+{
+	size_t pair = index / s->n_split, range = s->n_range - 1 - pair % s->n_range;
+	struct tern_attention_item item = {.head_kv = pair / s->n_range, .token = range * s->tokens_per_range};
+
+	item.n_token = smaller(s->n_token - item.token, s->tokens_per_range);
+	item.range = item.head_kv * s->n_range + range;
+	if (s->is_split) {
+		item.first_block = s->first_block + index % s->n_split * s->blocks_per_split;
+		item.end_block = smaller(item.first_block + s->blocks_per_split, s->end_block);
+	} else {
+		item.first_block = tern_attention_first_block(s, item.token);
+		item.end_block = tern_attention_end_block(s, item.token + item.n_token - 1);
+	}
+	return item;
+}

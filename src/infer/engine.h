@@ -1,0 +1,88 @@
+/* An engine: kernels, threads and the scratch memory of one batch. It computes batches of any sequences of its model;
+ * engine_init.h makes it. */
+#ifndef TERN_INFER_ENGINE_H
+#define TERN_INFER_ENGINE_H
+
+#include "base/cache.h"
+#include "base/threads.h"
+#include "infer/sequence.h"
+#include "infer/top.h"
+#include "kernels/kernels.h"
+#include "model/transformer.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tern.h>
+
+/* Inputs of projections as the integer kernels want them: one int8 vector a token, with one scale per group of
+ * columns (one group: the whole vector, unless the model asks for smaller ones). */
+struct tern_quantized {
+	int8_t *q;                           /* [n_token, n_col] */
+	struct tern_activation *activations; /* [n_token, n_group] */
+	float *inverses;                     /* [n_token, n_group] 1 / scale, where anything has scales of groups */
+};
+
+/* Scratch for finding the largest logits of a Q8P head; see head_q8p.c. */
+struct tern_pruning {
+	int32_t *high;            /* [n_panel * 16] sums over the high nibbles */
+	float *upper;             /* [n_panel] what no logit of the panel is expected to be above */
+	uint32_t *panels;         /* [n_panel] those whose low nibbles are read next */
+	struct tern_ranked *best; /* [n_panel] */
+};
+
+struct tern_engine {
+	const struct tern_transformer *transformer;
+	const struct tern_kernels *kernels;
+	struct tern_pool *pool;
+	struct tern_prefetch_range *prefetch_ranges; /* [n_thread], see prefetch.h */
+
+	/* While a batch is computed: asked before each projection whether to go on; NULL: always. After a refusal
+	 * is_stopped is true, projections do nothing, and the batch is dropped. */
+	bool (*keep_going)(void *user);
+	void *keep_going_user;
+	bool is_stopped;
+
+	/* The batch that is computed, n_token <= n_batch. Tokens of one sequence are adjacent. */
+	size_t n_batch, n_token;
+	struct tern_token *tokens; /* [n_batch] */
+
+	/* Scratch for a batch. */
+	float *x;                   /* [n_token, n_embd] the residual stream */
+	float *normed;              /* [n_token, n_embd] */
+	float *q, *k, *v;           /* [n_token, n_head * head_dim], [n_token, n_head_kv * head_dim] twice */
+	float *attended;            /* [n_token, n_head * head_dim] */
+	float *gate, *up;           /* [n_token, n_ff] */
+	float *rope_cos, *rope_sin; /* [n_token, n_rot / 2] */
+	float *rope_cos_local, *rope_sin_local; /* the same of layers with rope_is_local, NULL if there are none */
+	struct tern_quantized quantized[3];     /* q, k and v may each need their own */
+
+	struct tern_pruning pruning;
+	/* Panels of the head, summed over all computations of largest logits, and those whose low plane was read. */
+	uint64_t n_head_panel, n_low_panel;
+
+	/* Scratch of attention.c: partial results, and for each range of queries how many items are not done yet. All
+	 * threads count these down, hence cache lines of their own. */
+	float *attention_results;
+	struct tern_pending {
+		_Alignas(TERN_CACHE_LINE) atomic_size_t n_item;
+	} * attention_pending;
+
+	/* Scratch of each thread: worker w's part starts at worker_scratch + w * worker_scratch_bytes. */
+	uint8_t *worker_scratch;
+	size_t worker_scratch_bytes;
+};
+
+/* Runs task(context, chunk) over n_chunk chunks: by the pool if the work is worth waking it, i.e. if it takes at least
+ * some tens of microseconds. work counts multiply-adds (or as much), of all chunks together. */
+void tern_engine_run(struct tern_engine *engine, tern_task task, void *context, size_t n_chunk, size_t work);
+
+/* Whether keep_going lets the batch go on; asked by the calling thread only. */
+bool tern_engine_may_go_on(struct tern_engine *engine);
+
+static inline void *tern_worker_scratch(const struct tern_engine *engine, int worker)
+{
+	return engine->worker_scratch + (size_t)worker * engine->worker_scratch_bytes;
+}
+
+#endif

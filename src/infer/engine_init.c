@@ -1,0 +1,128 @@
+#include "infer/engine_init.h"
+
+#include "base/memory.h"
+#include "infer/attention.h"
+#include "infer/embedding.h"
+#include "infer/head_q8p.h"
+#include "infer/linear.h"
+#include "infer/prefetch.h"
+
+#include <string.h>
+
+static size_t largest(size_t a, size_t b, size_t c)
+{
+	size_t ab = a > b ? a : b;
+	return ab > c ? ab : c;
+}
+
+/* [n_batch, width] floats, or NULL. Pages stay untouched until a batch of that size comes. */
+static bool alloc_floats(const struct tern_engine *engine, float **floats, size_t width)
+{
+	size_t n;
+	*floats = tern_mul_size(engine->n_batch, width, &n) ? tern_alloc_aligned(n, sizeof **floats) : NULL;
+	return *floats;
+}
+
+static bool alloc_quantized(const struct tern_engine *engine, struct tern_quantized *quantized, size_t widest)
+{
+	size_t group = engine->transformer->hparams.activation_group, n_group = group ? widest / group + 1 : 1, n;
+
+	if (!tern_mul_size(engine->n_batch, n_group, &n))
+		return false;
+	quantized->activations = tern_alloc_aligned(n, sizeof *quantized->activations);
+	quantized->inverses = tern_alloc_aligned(n, sizeof *quantized->inverses);
+	quantized->q = tern_mul_size(engine->n_batch, widest, &n) ? tern_alloc_aligned(n, 1) : NULL;
+	return quantized->activations && quantized->inverses && quantized->q;
+}
+
+static bool alloc_batch(struct tern_engine *e)
+{
+	const struct tern_hparams *h = &e->transformer->hparams;
+	size_t q_width = h->n_head * h->head_dim, kv_width = h->n_head_kv * h->head_dim;
+	bool has_local = h->rope_freq_local;
+	const struct {
+		float **floats;
+		size_t width; /* 0: not needed */
+	} blocks[] = {
+	        {&e->x, h->n_embd},
+	        {&e->normed, h->n_embd},
+	        {&e->q, q_width},
+	        {&e->k, kv_width},
+	        {&e->v, kv_width},
+	        {&e->attended, q_width},
+	        {&e->gate, h->n_ff},
+	        {&e->up, h->n_ff},
+	        {&e->rope_cos, h->n_rot / 2},
+	        {&e->rope_sin, h->n_rot / 2},
+	        {&e->rope_cos_local, has_local ? h->n_rot / 2 : 0},
+	        {&e->rope_sin_local, has_local ? h->n_rot / 2 : 0},
+	};
+
+	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+		if (blocks[i].width && !alloc_floats(e, blocks[i].floats, blocks[i].width))
+			return false;
+	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++)
+		if (!alloc_quantized(e, &e->quantized[i], largest(h->n_embd, q_width, h->n_ff)))
+			return false;
+	return (e->tokens = tern_alloc_aligned(e->n_batch, sizeof *e->tokens));
+}
+
+static bool alloc_worker_scratch(struct tern_engine *e)
+{
+	const struct tern_hparams *h = &e->transformer->hparams;
+	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_q8p_scratch_bytes());
+
+	bytes = largest(bytes, tern_embedding_scratch_bytes(h), 0);
+	e->worker_scratch_bytes = (bytes + TERN_CACHE_LINE - 1) / TERN_CACHE_LINE * TERN_CACHE_LINE;
+	e->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(e->pool), e->worker_scratch_bytes);
+	return e->worker_scratch;
+}
+
+enum tern_status tern_engine_init(struct tern_engine *engine, const struct tern_transformer *transformer, int n_threads,
+                                  size_t n_batch, struct tern_error *err)
+{
+	enum tern_status status;
+
+	*engine = (struct tern_engine){.transformer = transformer, .n_batch = n_batch};
+	if (!(engine->kernels = tern_kernels_select(err)))
+		return TERN_ERR_USAGE;
+	if ((status = tern_pool_new(&engine->pool, n_threads, err)))
+		return status;
+	if (tern_prefetch_init(engine) && alloc_batch(engine) && alloc_worker_scratch(engine) &&
+	    tern_attention_init(engine) && tern_q8p_init(&engine->pruning, transformer))
+		return TERN_OK;
+	tern_engine_clear(engine);
+	return tern_fail(err, TERN_ERR_FAILED, "out of memory for batches of %zu tokens", n_batch);
+}
+
+void tern_engine_clear(struct tern_engine *e)
+{
+	void *const blocks[] = {e->prefetch_ranges,
+	                        e->tokens,
+	                        e->x,
+	                        e->normed,
+	                        e->q,
+	                        e->k,
+	                        e->v,
+	                        e->attended,
+	                        e->gate,
+	                        e->up,
+	                        e->rope_cos,
+	                        e->rope_sin,
+	                        e->rope_cos_local,
+	                        e->rope_sin_local,
+	                        e->attention_results,
+	                        e->attention_pending,
+	                        e->worker_scratch};
+
+	tern_pool_free(e->pool);
+	tern_q8p_clear(&e->pruning);
+	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+		tern_free(blocks[i]);
+	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++) {
+		tern_free(e->quantized[i].q);
+		tern_free(e->quantized[i].activations);
+		tern_free(e->quantized[i].inverses);
+	}
+	*e = (struct tern_engine){0};
+}

@@ -1,0 +1,141 @@
+#include "infer/prefetch.h"
+
+#include "base/memory.h"
+#include "infer/row_chunks.h"
+#include "model/layout.h"
+
+enum {
+	STEP = 8 * TERN_CACHE_LINE, /* bytes prefetched in one step of waiting */
+	WEIGHT_BYTES = 256 * 1024,  /* of weights: half of a small second-level cache */
+};
+
+/* What one worker prefetches. The calling thread writes the two atomics, without an order between them: a worker that
+ * sees one old and one new value prefetches the wrong lines for a moment, which does no harm. */
+struct tern_prefetch_range {
+	_Alignas(TERN_CACHE_LINE) _Atomic(const char *) bytes;
+	atomic_size_t n_bytes;
+	/* The worker's own: the range it is in, and how much of it is done. */
+	_Alignas(TERN_CACHE_LINE) const char *current;
+	size_t n_done;
+};
+
+static bool prefetch_step(void *context, int worker)
+{
+	struct tern_prefetch_range *range = (struct tern_prefetch_range *)context + worker;
+	const char *bytes = atomic_load_explicit(&range->bytes, memory_order_relaxed);
+
+	if (bytes != range->current) {
+		range->current = bytes;
+		range->n_done = 0;
+	}
+	if (range->n_done >= atomic_load_explicit(&range->n_bytes, memory_order_relaxed))
+		return false;
+	for (size_t i = 0; i < STEP; i += TERN_CACHE_LINE)
+		__builtin_prefetch(bytes + range->n_done + i, 0, TERN_TO_SECOND_CACHE);
+	range->n_done += STEP;
+	return true;
+}
+
+bool tern_prefetch_init(struct tern_engine *engine)
+{
+	size_t n_thread = (size_t)tern_pool_size(engine->pool);
+
+	engine->prefetch_ranges = tern_alloc_aligned(n_thread, sizeof *engine->prefetch_ranges);
+	if (!engine->prefetch_ranges)
+		return false;
+	for (size_t i = 0; i < n_thread; i++) {
+		struct tern_prefetch_range *range = &engine->prefetch_ranges[i];
+		atomic_init(&range->bytes, NULL);
+		atomic_init(&range->n_bytes, 0);
+		range->current = NULL;
+		range->n_done = 0;
+	}
+	tern_pool_on_idle(engine->pool, prefetch_step, engine->prefetch_ranges);
+	return true;
+}
+
+static void set_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes)
+{
+	struct tern_prefetch_range *range = &engine->prefetch_ranges[worker];
+
+	atomic_store_explicit(&range->bytes, bytes, memory_order_relaxed);
+	atomic_store_explicit(&range->n_bytes, n_bytes, memory_order_relaxed);
+}
+
+const void *tern_prefetch_start(const struct tern_engine *engine, int worker)
+{
+	return atomic_load_explicit(&engine->prefetch_ranges[worker].bytes, memory_order_relaxed);
+}
+
+static void prefetch_weights(struct tern_engine *engine, const struct tern_read *read)
+{
+	struct tern_row_chunks chunks;
+	int n_thread = tern_pool_size(engine->pool);
+
+	tern_divide_rows(&chunks, read->linears, read->n_linear, engine->n_token, n_thread);
+	for (int w = 0; w < n_thread; w++) {
+		size_t chunk = tern_pool_first_chunk(engine->pool, w, tern_row_chunk_count(&chunks)), row;
+		const struct tern_linear *linear = read->linears[tern_row_chunk(&chunks, chunk, &row)];
+		size_t panel_bytes = tern_t2r16_panel_bytes(linear->n_col), first = row / TERN_PANEL_ROWS * panel_bytes;
+		size_t n_bytes = tern_panel_count(linear->n_row) * panel_bytes - first;
+		set_range(engine, w, linear->panels + first, n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES);
+	}
+}
+
+struct tern_attention_schedule tern_schedule_attention(const struct tern_engine *engine,
+                                                       const struct tern_attention_weights *attention,
+                                                       const struct tern_segment *segment)
+{
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	struct tern_attention_schedule schedule = {.position = segment->position,
+	                                           .n_token = segment->n_token,
+	                                           .window = attention->window,
+	                                           .n_head_kv = h->n_head_kv,
+	                                           .n_query = h->n_head / h->n_head_kv,
+	                                           .n_thread = (size_t)tern_pool_size(engine->pool)};
+	tern_attention_divide(&schedule);
+	return schedule;
+}
+
+const void *tern_item_keys(const struct tern_attention_weights *attention, const struct tern_sequence *sequence,
+                           const struct tern_attention_item *item)
+{
+	struct tern_attention_block at;
+
+	tern_kv_locate(&sequence->kv, attention->cache_index, item->head_kv, item->first_block * TERN_ATTENTION_BLOCK,
+	               &at);
+	return at.k;
+}
+
+/* The first keys of each thread, for one token. */
+static void prefetch_keys(struct tern_engine *engine, const struct tern_attention_weights *attention)
+{
+	struct tern_segment segment = {0};
+
+	if (engine->n_token != 1)
+		return;
+	tern_next_segment(engine->tokens, 1, &segment);
+	struct tern_attention_schedule schedule = tern_schedule_attention(engine, attention, &segment);
+	tern_attention_next_pass(&schedule);
+	for (int w = 0; w < tern_pool_size(engine->pool); w++) {
+		size_t index = tern_pool_first_chunk(engine->pool, w, schedule.n_item);
+		struct tern_attention_item item = tern_attention_item(&schedule, index);
+		size_t left = segment.position - item.first_block * TERN_ATTENTION_BLOCK;
+		left = left < TERN_ATTENTION_BLOCK ? left / TERN_KEY_PANEL * TERN_KEY_PANEL : TERN_ATTENTION_BLOCK;
+		set_range(engine, w, tern_item_keys(attention, segment.sequence, &item),
+		          tern_kv_key_bytes(&segment.sequence->kv, left));
+	}
+}
+
+void tern_prefetch_read(struct tern_engine *engine, size_t next_read)
+{
+	const struct tern_transformer *t = engine->transformer;
+
+	if (next_read == 0 || next_read >= t->n_read || engine->n_token > TERN_FEW_TOKENS ||
+	    tern_pool_size(engine->pool) == 1)
+		return;
+	if (t->reads[next_read].attention)
+		prefetch_keys(engine, t->reads[next_read].attention);
+	else
+		prefetch_weights(engine, &t->reads[next_read]);
+}

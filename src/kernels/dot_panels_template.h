@@ -1,0 +1,263 @@
+/* Template: products of panels and any number of tokens. One token reads tiles as they are stored, with code of the
+ * instruction set. A few tokens do so too, several at a time, so that a tile's codes are separated once for all of
+ * them. For many tokens a stretch of a few panels is unpacked into quads once, and then multiplied by all tokens.
+ *
+ * Parameters, besides the types of vectors_template.h:
+ *
+ *     TOKENS_AT_ONCE   tokens and panels whose sums are in registers at the same time (tested: 3 x 1, 5 x 1, 6 x 1 and
+ *     PANELS_AT_ONCE   6 x 4). At most 6 tokens.
+ *     TERNARY_STRETCH  columns of a panel that are unpacked at a time: a multiple of 16, PANELS_AT_ONCE panels of which
+ *     NIBBLE_STRETCH   fit UNPACKED_BYTES; fewer where sums are 16 bits wide
+ *     UNPACK_TERNARY   functions void (uint8_t *quads, const uint8_t *tile): unpack a tile into its 4 or 2 quads, in
+ *     UNPACK_NIBBLE    the order that multiply_unpacked() reads
+ *     FEW_TOKENS       up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 12)
+ *
+ * and functions:
+ *
+ *     token_ternary(), token_nibble()
+ *                      the slots dot_ternary and dot_nibble for one token, without x_stride and n_token
+ *     multiply_unpacked(sum, panels, x, x_stride, n_token, first)
+ *                      INLINE. sum[t][p][v] = first[t], or 0 if first is NULL, + the products of a stretch of
+ *                      PANELS_AT_ONCE panels and token t at x + t * x_stride; n_token is a constant, at most
+ *                      TOKENS_AT_ONCE. Lane l of vector v is row v * VECTOR_LANES + l.
+ *     multiply_stored(sum, panels, x, x_stride, n_token, codes_per_byte)
+ *                      INLINE, if FEW_TOKENS > 0. The same with stored tiles, codes_per_byte is 4 (ternary) or 2
+ *                      (nibbles), a constant. Prefetches panels->prefetch bytes ahead.
+ *
+ * Slots: dot_ternary, dot_nibble. */
+#if !defined(TOKENS_AT_ONCE) || !defined(PANELS_AT_ONCE) || !defined(TERNARY_STRETCH) || !defined(NIBBLE_STRETCH) || \
+        !defined(UNPACK_TERNARY) || !defined(UNPACK_NIBBLE) || !defined(FEW_TOKENS)
+#error "dot_panels_template.h: a parameter is not defined"
+#endif
+
+#include "kernels/kernels.h"
+#include "kernels/panels.h"
+
+_Static_assert(TOKENS_AT_ONCE <= 6, "multiply_in_turn() has cases for the rest");
+_Static_assert(PANELS_AT_ONCE *TERNARY_STRETCH *TERN_PANEL_ROWS <= UNPACKED_BYTES, "a stretch fits");
+_Static_assert(PANELS_AT_ONCE *NIBBLE_STRETCH *TERN_PANEL_ROWS <= UNPACKED_BYTES, "a stretch fits");
+_Static_assert(TERNARY_STRETCH % 16 == 0 && NIBBLE_STRETCH % 16 == 0, "a stretch has whole tiles");
+
+/* What sets the two kinds of tile apart. */
+struct tile_format {
+	size_t tile_cols, codes_per_byte;
+	size_t stretch_cols;
+	void (*unpack)(uint8_t *quads, const uint8_t *tile);
+};
+
+static const struct tile_format ternary_format = {TERN_TERNARY_TILE_COLS, 4, TERNARY_STRETCH, UNPACK_TERNARY};
+static const struct tile_format nibble_format = {TERN_NIBBLE_TILE_COLS, 2, NIBBLE_STRETCH, UNPACK_NIBBLE};
+
+/* ---- sums of some tokens --------------------------------------------------------------------------------------- */
+
+/* sums[t * sums_stride + p * 16 + r] += the products of a stretch and x[t * x_stride ...], for n_token tokens. */
+typedef void multiply_stretch(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                              size_t x_stride, size_t n_token);
+
+/* Adds the sums of the first n_panel panels. n_token is a constant. */
+INLINE void add_sums(int32_t *sums, size_t sums_stride, vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
+                     size_t n_panel, size_t n_token)
+{
+	UNROLL
+	for (size_t t = 0; t < n_token; t++) {
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
+			int32_t *to = sums + t * sums_stride + p * TERN_PANEL_ROWS;
+			if (PANELS_AT_ONCE > 1 && p >= n_panel)
+				continue;
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++)
+				store_ints(to + v * VECTOR_LANES, load_ints(to + v * VECTOR_LANES) + sum[t][p][v]);
+		}
+	}
+}
+
+/* Those for a constant number of tokens. */
+INLINE void unpacked_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                             size_t x_stride, size_t n_token)
+{
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+
+	multiply_unpacked(sum, panels, x, x_stride, n_token, NULL);
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+
+#if FEW_TOKENS
+INLINE void ternary_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                            size_t x_stride, size_t n_token)
+{
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+
+	multiply_stored(sum, panels, x, x_stride, n_token, 4);
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+
+INLINE void nibbles_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                            size_t x_stride, size_t n_token)
+{
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+
+	multiply_stored(sum, panels, x, x_stride, n_token, 2);
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+#endif
+
+/* A multiply_stretch for any number of tokens, made of one for a constant number. */
+INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                             size_t x_stride, size_t n_token, multiply_stretch *at_once)
+{
+	for (; n_token >= TOKENS_AT_ONCE; n_token -= TOKENS_AT_ONCE) {
+		at_once(sums, sums_stride, panels, x, x_stride, TOKENS_AT_ONCE);
+		sums += TOKENS_AT_ONCE * sums_stride;
+		x += TOKENS_AT_ONCE * x_stride;
+	}
+	switch (n_token) {
+#if TOKENS_AT_ONCE > 5
+	case 5:
+		at_once(sums, sums_stride, panels, x, x_stride, 5);
+		break;
+#endif
+#if TOKENS_AT_ONCE > 4
+	case 4:
+		at_once(sums, sums_stride, panels, x, x_stride, 4);
+		break;
+#endif
+#if TOKENS_AT_ONCE > 3
+	case 3:
+		at_once(sums, sums_stride, panels, x, x_stride, 3);
+		break;
+#endif
+	case 2:
+		at_once(sums, sums_stride, panels, x, x_stride, 2);
+		break;
+	case 1:
+		at_once(sums, sums_stride, panels, x, x_stride, 1);
+		break;
+	default:
+		break;
+	}
+}
+
+NOINLINE void multiply_quads(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                             size_t x_stride, size_t n_token)
+{
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, unpacked_at_once);
+}
+
+#if FEW_TOKENS
+NOINLINE void multiply_ternary(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                               size_t x_stride, size_t n_token)
+{
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, ternary_at_once);
+}
+
+NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                               size_t x_stride, size_t n_token)
+{
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, nibbles_at_once);
+}
+#endif
+
+/* ---- panels and stretches -------------------------------------------------------------------------------------- */
+
+/* Unpacks n_col columns of the first n_panel of PANELS_AT_ONCE panels. Where panels are missing, the last one is
+ * unpacked in their place, so that multiply_unpacked() can process PANELS_AT_ONCE panels; the sums of the first n_panel
+ * are stored. */
+INLINE void unpack(uint8_t *quads, size_t quads_stride, const uint8_t *tiles, size_t panel_stride, size_t n_panel,
+                   size_t n_col, const struct tile_format *format)
+{
+	const size_t stretch_bytes = format->stretch_cols / format->tile_cols * TERN_TILE_BYTES;
+
+	for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
+		const uint8_t *tile = tiles + (p < n_panel ? p : n_panel - 1) * panel_stride;
+		uint8_t *to = quads + p * quads_stride;
+		for (size_t c = 0; c < n_col; c += format->tile_cols, tile += TERN_TILE_BYTES) {
+			__builtin_prefetch(tile + stretch_bytes); /* of the next stretch */
+			format->unpack(to + c * TERN_PANEL_ROWS, tile);
+		}
+	}
+}
+
+/* Many tokens. */
+INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                         size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format)
+{
+	_Alignas(QUAD_BYTES) uint8_t quads[UNPACKED_BYTES];
+	const size_t stretch_cols = format->stretch_cols;
+	struct stretch stretch = {.codes = quads, .panel_stride = stretch_cols * TERN_PANEL_ROWS};
+
+	memset(sums, 0, n_token * n_panel * TERN_PANEL_ROWS * sizeof *sums);
+	for (size_t first = 0; first < n_panel; first += PANELS_PER_STRETCH)
+		for (size_t c = 0; c < n_col; c += stretch_cols) {
+			size_t end = n_panel - first < PANELS_PER_STRETCH ? n_panel : first + PANELS_PER_STRETCH;
+			size_t n = n_col - c < stretch_cols ? n_col - c : stretch_cols;
+			stretch.n_quad = n / QUAD_COLS;
+			for (size_t p = first; p < end; p += PANELS_AT_ONCE) {
+				stretch.n_panel = end - p < PANELS_AT_ONCE ? end - p : PANELS_AT_ONCE;
+				unpack(quads, stretch.panel_stride,
+				       panels + p * panel_stride + c / format->tile_cols * TERN_TILE_BYTES,
+				       panel_stride, stretch.n_panel, n, format);
+				multiply_quads(sums + p * TERN_PANEL_ROWS, n_panel * TERN_PANEL_ROWS, &stretch, x + c,
+				               x_stride, n_token);
+			}
+		}
+}
+
+#if FEW_TOKENS
+/* A few tokens. Fewer than PANELS_AT_ONCE panels at the end are multiplied one by one, with this panel in the place of
+ * all. */
+INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format,
+                       multiply_stretch *multiply)
+{
+	size_t n_tile = n_col / format->tile_cols, sums_stride = n_panel * TERN_PANEL_ROWS;
+	struct stretch stretch;
+
+	memset(sums, 0, n_token * sums_stride * sizeof *sums);
+	for (size_t first = 0, end; first < n_panel; first = end) {
+		end = n_panel - first < STREAM_PANELS ? n_panel : first + STREAM_PANELS;
+		for (size_t i = 0; i < n_tile; i += STORED_TILES) {
+			stretch.n_quad =
+			        (n_tile - i < STORED_TILES ? n_tile - i : STORED_TILES) * format->codes_per_byte;
+			stretch.prefetch = (n_tile - i) * TERN_TILE_BYTES > PREFETCH_BYTES
+			                           ? PREFETCH_BYTES
+			                           : PREFETCH_BYTES + (end - first - 1) * panel_stride;
+			for (size_t p = first; p < end; p += stretch.n_panel) {
+				stretch.n_panel = end - p < PANELS_AT_ONCE ? 1 : PANELS_AT_ONCE;
+				stretch.panel_stride = end - p < PANELS_AT_ONCE ? 0 : panel_stride;
+				stretch.codes = panels + p * panel_stride + i * TERN_TILE_BYTES;
+				multiply(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch, x + i * format->tile_cols,
+				         x_stride, n_token);
+			}
+		}
+	}
+}
+#endif
+
+static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                        size_t x_stride, size_t n_token, size_t n_col)
+{
+	if (n_token == 1)
+		token_ternary(sums, panels, panel_stride, n_panel, x, n_col);
+#if FEW_TOKENS
+	else if (n_token <= FEW_TOKENS)
+		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format,
+		           multiply_ternary);
+#endif
+	else
+		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format);
+}
+
+static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t x_stride, size_t n_token, size_t n_col)
+{
+	if (n_token == 1)
+		token_nibble(sums, panels, panel_stride, n_panel, x, n_col);
+#if FEW_TOKENS
+	else if (n_token <= FEW_TOKENS)
+		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble_format,
+		           multiply_nibbles);
+#endif
+	else
+		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble_format);
+}

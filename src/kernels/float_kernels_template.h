@@ -1,0 +1,222 @@
+/* Template: the float kernels but attention, with the 16 lanes of the definition (portable.c) in 16 / VECTOR_LANES
+ * registers and every step in portable.c's order.
+ *
+ * Parameters, besides the types of vectors_template.h:
+ *
+ *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
+ *     LOAD_BF16(h)    the same of bfloat16
+ *     STORE_F16(h, v) VECTOR_LANES floats, rounded to even, to uint16_t *h
+ *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
+ *
+ * Slots: estimate, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, to_f16, silu_mul, relu2_mul,
+ * gelu_mul. */
+#if !defined(LOAD_F16) || !defined(LOAD_BF16) || !defined(STORE_F16) || !defined(STORE_I8)
+#error "float_kernels_template.h: a parameter is not defined"
+#endif
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+/* ---- the head's estimates -------------------------------------------------------------------------------------- */
+
+static void estimate(float *estimates, float *uppers, const int32_t *high, const float *row_scales, size_t n_panel,
+                     float inverse, int32_t offset, int32_t bound)
+{
+	for (size_t p = 0; p < n_panel; p++) {
+		vfloat upper = splat(-INFINITY);
+		for (size_t row = p * LANES; row < (p + 1) * LANES; row += VECTOR_LANES) {
+			vint middle = load_ints(high + row) * 16 + offset;
+			vfloat factor = load(row_scales + row) * inverse;
+			vfloat above = __builtin_convertvector(middle + bound, vfloat) * factor;
+			vfloat below = __builtin_convertvector(middle - bound, vfloat) * factor;
+			above = select(above > below, above, below);
+			upper = select(above > upper, above, upper);
+			store(estimates + row, __builtin_convertvector(middle, vfloat) * factor);
+		}
+		uppers[p] = largest_lane(upper);
+	}
+}
+
+enum element {
+	ELEMENT_F32,
+	ELEMENT_F16,
+	ELEMENT_BF16,
+};
+
+INLINE vfloat load_element(const void *a, size_t i, enum element type)
+{
+	switch (type) {
+	case ELEMENT_F16:
+		return LOAD_F16((const uint16_t *)a + i);
+	case ELEMENT_BF16:
+		return LOAD_BF16((const uint16_t *)a + i);
+	default:
+		return load((const float *)a + i);
+	}
+}
+
+/* Missing lanes at the end add +0 * +0, which changes no sum: none is ever -0. */
+INLINE float dot(const void *a, const float *x, size_t n, enum element type)
+{
+	vfloat sum[VECTORS] = {0};
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		for (size_t v = 0; v < VECTORS; v++)
+			sum[v] += load_element(a, i + v * VECTOR_LANES, type) * load(x + i + v * VECTOR_LANES);
+	if (i < n) {
+		size_t size = type == ELEMENT_F32 ? sizeof(float) : sizeof(uint16_t);
+		union {
+			float f32[LANES];
+			uint16_t b16[LANES];
+		} rest_a = {{0}};
+		float rest_x[LANES] = {0};
+		memcpy(&rest_a, (const char *)a + i * size, (n - i) * size);
+		memcpy(rest_x, x + i, (n - i) * sizeof *x);
+		for (size_t v = 0; v < VECTORS; v++)
+			sum[v] += load_element(&rest_a, v * VECTOR_LANES, type) * load(rest_x + v * VECTOR_LANES);
+	}
+	return tree_sum(sum);
+}
+
+static float dot_f32(const float *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_F32); }
+static float dot_f16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_F16); }
+static float dot_bf16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_BF16); }
+static float sum_squares(const float *x, size_t n) { return dot(x, x, n, ELEMENT_F32); }
+
+/* ---- half floats ---------------------------------------------------------------------------------------------- */
+
+static void to_f16(uint16_t *out, const float *x, size_t n)
+{
+	uint16_t rest[VECTOR_LANES];
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		STORE_F16(out + i, load(x + i));
+	if (i < n) {
+		STORE_F16(rest, load_first(x + i, n - i));
+		memcpy(out + i, rest, (n - i) * sizeof *out);
+	}
+}
+
+/* ---- normalising and quantising ---------------------------------------------------------------------------- */
+
+/* (x * inv_rms) * gain from index i on; normed_rest() of the last n < VECTOR_LANES, then zeros. */
+INLINE vfloat normed(const float *x, const float *gain, float inv_rms, size_t i)
+{
+	vfloat y = load(x + i) * inv_rms;
+	return gain ? y * load(gain + i) : y;
+}
+
+INLINE vfloat normed_rest(const float *x, const float *gain, float inv_rms, size_t i, size_t n)
+{
+	vfloat y = load_first(x + i, n) * inv_rms;
+	return gain ? y * load_first(gain + i, n) : y;
+}
+
+static void rms_scale(float *out, const float *x, const float *gain, float inv_rms, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(out + i, normed(x, gain, inv_rms, i));
+	if (i < n)
+		store_first(out + i, normed_rest(x, gain, inv_rms, i, n - i), n - i);
+}
+
+/* The larger magnitudes, as bits: without sign, floats order as integers do, infinities and NaNs last. */
+INLINE vint larger_magnitude(vint bits, vfloat y)
+{
+	vint others = (vint)y & 0x7fffffff;
+	vint more = others > bits;
+	return (more & others) | (~more & bits);
+}
+
+INLINE uint32_t max_magnitude(const float *x, const float *gain, float inv_rms, size_t n)
+{
+	vint lanes[2] = {{0}};
+	int32_t max = 0;
+	size_t i = 0;
+
+	for (; i + 2 * VECTOR_LANES <= n; i += 2 * VECTOR_LANES) {
+		lanes[0] = larger_magnitude(lanes[0], normed(x, gain, inv_rms, i));
+		lanes[1] = larger_magnitude(lanes[1], normed(x, gain, inv_rms, i + VECTOR_LANES));
+	}
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		lanes[0] = larger_magnitude(lanes[0], normed(x, gain, inv_rms, i));
+	if (i < n)
+		lanes[1] = larger_magnitude(lanes[1], normed_rest(x, gain, inv_rms, i, n - i));
+	lanes[0] = larger_magnitude(lanes[0], (vfloat)lanes[1]);
+	for (size_t l = 0; l < VECTOR_LANES; l++)
+		max = lanes[0][l] > max ? lanes[0][l] : max;
+	return (uint32_t)max;
+}
+
+/* y * scale rounded to integers: 1.5 * 2^23 + y * scale has them in its low bits. */
+INLINE vuint quantized(vfloat y, float scale)
+{
+	const float magic = 12582912.0f;
+	return (vuint)(y * scale + magic) - tern_bits_from_f32(magic);
+}
+
+static struct tern_activation norm_quantize(int8_t *q, const float *x, const float *gain, float inv_rms, size_t n)
+{
+	struct tern_activation activation = {0};
+	uint32_t max_bits = max_magnitude(x, gain, inv_rms, n);
+	float max = tern_f32_from_bits(max_bits);
+	vuint sum = {0};
+	size_t i = 0;
+
+	if (max_bits >= 0x7f800000) {
+		memset(q, 0, n);
+		activation.scale = NAN;
+		return activation;
+	}
+	activation.scale = 127.0f / (max > 1e-5f ? max : 1e-5f);
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES) {
+		vuint integers = quantized(normed(x, gain, inv_rms, i), activation.scale);
+		STORE_I8(q + i, integers);
+		sum += integers;
+	}
+	if (i < n) {
+		int8_t rest[VECTOR_LANES];
+		vuint integers = quantized(normed_rest(x, gain, inv_rms, i, n - i), activation.scale);
+		STORE_I8(rest, integers);
+		memcpy(q + i, rest, n - i);
+		sum += integers; /* 0 in lanes past the end */
+	}
+	for (size_t l = 0; l < VECTOR_LANES; l++)
+		activation.sum += (int32_t)sum[l];
+	return activation;
+}
+
+/* ---- gates ------------------------------------------------------------------------------------------------- */
+
+INLINE vfloat silu(vfloat x) { return x / (exp_lanes(-x) + 1.0f); }
+
+INLINE vfloat relu2(vfloat x)
+{
+	x = select(x < splat(0.0f), splat(0.0f), x); /* a NaN stays */
+	return x * x;
+}
+
+INLINE vfloat gelu(vfloat x)
+{
+	vfloat u = (x + ((x * x) * x) * 0.044715f) * 0.79788456f;
+	return x / (exp_lanes(u * -2.0f) + 1.0f);
+}
+
+INLINE void gate_mul(float *gate, const float *up, size_t n, vfloat (*function)(vfloat))
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(gate + i, function(load(gate + i)) * load(up + i));
+	if (i < n)
+		store_first(gate + i, function(load_first(gate + i, n - i)) * load_first(up + i, n - i), n - i);
+}
+
+static void silu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, silu); }
+static void relu2_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, relu2); }
+static void gelu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, gelu); }

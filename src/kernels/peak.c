@@ -1,0 +1,133 @@
+#include "kernels/peak.h"
+
+#include "base/clock.h"
+
+#include <stdatomic.h>
+
+#define PEAK_READ_BYTES 16
+#include "kernels/peak_read_template.h"
+
+/* ---- plain C ----------------------------------------------------------------------------------------------- */
+
+enum {
+	PORTABLE_TERMS = 1024,
+};
+
+/* Products of numbers that stay in the L1 cache, of 16 bits, which compilers vectorise on every CPU. The empty asm
+ * hides that the numbers are the same in every round. */
+static uint32_t portable_multiply(size_t n_round)
+{
+	int16_t codes[PORTABLE_TERMS], x[PORTABLE_TERMS];
+	uint32_t result = 0;
+
+	for (size_t i = 0; i < PORTABLE_TERMS; i++) {
+		codes[i] = (int16_t)(i % 3);
+		x[i] = (int16_t)(i % 255) - 127;
+	}
+	for (size_t round = 0; round < n_round; round++) {
+		int32_t sum = 0;
+		__asm__ volatile("" : : "r"(codes), "r"(x) : "memory");
+		for (size_t i = 0; i < PORTABLE_TERMS; i++)
+			sum += codes[i] * x[i];
+		result += (uint32_t)sum;
+	}
+	return result;
+}
+
+const struct tern_peak tern_peak_portable = {
+        .instruction = "plain C",
+        .read = peak_read,
+        .multiply = portable_multiply,
+        .macs_per_round = PORTABLE_TERMS,
+};
+
+/* ---- measuring with many threads ---------------------------------------------------------------------------- */
+
+enum {
+	SLICE = 1 << 20,    /* bytes a thread reads at a time, of large regions */
+	MIN_RUN = 16 << 20, /* bytes of one run of the pool at least, which make the cost of starting it negligible */
+	ROUNDS_PER_CHUNK = 500, /* some tens of microseconds, as short a chunk as the engine hands out */
+	CHUNKS_PER_THREAD = 32,
+	CHOICE_TURNS = 3, /* how often each number of streams is measured */
+	CHOICE_NS = 8000000,
+};
+
+struct measurement {
+	const struct tern_peak *peak;
+	const uint8_t *bytes;
+	size_t n_slice, slice_bytes, n_stream;
+	atomic_uint_fast64_t sink; /* every result goes here, so that compilers compute all of them */
+};
+
+static void read_slice(void *context, size_t chunk, int worker)
+{
+	struct measurement *m = context;
+	const uint8_t *slice = m->bytes + chunk % m->n_slice * m->slice_bytes;
+	uint64_t result = m->peak->read(slice, m->slice_bytes, m->n_stream);
+
+	(void)worker;
+	atomic_fetch_or_explicit(&m->sink, result, memory_order_relaxed);
+}
+
+static void multiply_chunk(void *context, size_t chunk, int worker)
+{
+	struct measurement *m = context;
+
+	(void)chunk;
+	(void)worker;
+	atomic_fetch_or_explicit(&m->sink, m->peak->multiply(ROUNDS_PER_CHUNK), memory_order_relaxed);
+}
+
+/* Runs the task over and over; returns chunks per second. */
+static double measure(struct tern_pool *pool, tern_task task, struct measurement *m, size_t n_chunk, uint64_t min_ns)
+{
+	uint64_t start = tern_clock_ns(), elapsed;
+	double n_done = 0;
+
+	do {
+		tern_pool_run(pool, task, m, n_chunk);
+		n_done += (double)n_chunk;
+		elapsed = tern_clock_ns() - start;
+	} while (elapsed < min_ns || elapsed == 0);
+	return n_done / ((double)elapsed * 1e-9);
+}
+
+double tern_measure_read(struct tern_pool *pool, const struct tern_peak *peak, const uint8_t *bytes, size_t n_bytes,
+                         size_t n_stream, uint64_t min_ns)
+{
+	struct measurement m = {.peak = peak, .bytes = bytes, .slice_bytes = SLICE, .n_stream = n_stream};
+	size_t fair_share = n_bytes / (size_t)tern_pool_size(pool) / 4, n_pass;
+
+	if (fair_share < m.slice_bytes)
+		m.slice_bytes = fair_share / TERN_READ_STEP * TERN_READ_STEP;
+	if (m.slice_bytes == 0)
+		m.slice_bytes = TERN_READ_STEP;
+	m.n_slice = n_bytes / m.slice_bytes;
+	n_pass = (MIN_RUN - 1) / (m.n_slice * m.slice_bytes) + 1;
+	return measure(pool, read_slice, &m, n_pass * m.n_slice, min_ns) * (double)m.slice_bytes;
+}
+
+size_t tern_choose_streams(struct tern_pool *pool, const struct tern_peak *peak, const uint8_t *bytes, size_t n_bytes)
+{
+	double rate, best_rate = 0;
+	size_t best = 1;
+
+	/* In turn, so that a disturbance does not affect one choice alone. */
+	for (int turn = 0; turn < CHOICE_TURNS; turn++)
+		for (size_t n_stream = 1; n_stream <= TERN_READ_STREAMS; n_stream *= 2) {
+			rate = tern_measure_read(pool, peak, bytes, n_bytes, n_stream, CHOICE_NS);
+			if (rate > best_rate) {
+				best_rate = rate;
+				best = n_stream;
+			}
+		}
+	return best;
+}
+
+double tern_measure_multiply(struct tern_pool *pool, const struct tern_peak *peak, uint64_t min_ns)
+{
+	struct measurement m = {.peak = peak};
+	size_t n_chunk = CHUNKS_PER_THREAD * (size_t)tern_pool_size(pool);
+
+	return measure(pool, multiply_chunk, &m, n_chunk, min_ns) * ROUNDS_PER_CHUNK * (double)peak->macs_per_round;
+}

@@ -1,0 +1,113 @@
+/* For the instruction sets whose registers hold half a tile, 8 rows x 4 bytes: avx2 and avxvnni. Their float
+ * parameters, unpacking, and one token. */
+#ifndef TERN_KERNELS_X86_HALF_TILES_H
+#define TERN_KERNELS_X86_HALF_TILES_H
+
+#include "kernels/compiler.h"
+#include "kernels/kernels.h"
+#include "kernels/panels.h"
+
+#include <immintrin.h>
+
+#define VECTOR_LANES    8
+#define ATTENTION_SUMS  4
+#define LOAD_F16(h)     ((vfloat)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(h))))
+#define LOAD_BF16(h)    ((vfloat)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(h))), 16))
+#define STORE_F16(h, v) _mm_storeu_si128((__m128i *)(h), _mm256_cvtps_ph((__m256)(v), _MM_FROUND_TO_NEAREST_INT))
+#define FMA(a, b, c)    ((vfloat)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define LOAD_I8(q)      ((vfloat)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(q)))))
+#define STORE_I8(q, i)  store_i8(q, (__m256i)(i))
+#define UNPACK_TERNARY  unpack_ternary
+#define UNPACK_NIBBLE   unpack_nibble
+
+#include "kernels/vectors_template.h"
+
+static inline void store_i8(int8_t *q, __m256i integers)
+{
+	__m128i words = _mm_packs_epi32(_mm256_castsi256_si128(integers), _mm256_extracti128_si256(integers, 1));
+	_mm_storel_epi64((__m128i *)q, _mm_packs_epi16(words, words));
+}
+
+/* Four activations, x[0..3], in each 32-bit lane. */
+static inline __m256i broadcast4(const int8_t *x) { return _mm256_set1_epi32((int32_t)tern_load_u32(x)); }
+
+static inline __m256i load_half(const uint8_t *tile) { return _mm256_loadu_si256((const __m256i *)tile); }
+
+static inline void unpack_ternary(uint8_t *quads, const uint8_t *tile)
+{
+	for (size_t v = 0; v < VECTORS; v++) {
+		__m256i codes = load_half(tile + VECTOR_BYTES * v);
+		for (size_t s = 0; s < 4; s++, codes = _mm256_srli_epi16(codes, 2))
+			_mm256_store_si256((__m256i *)(quads + s * QUAD_BYTES + VECTOR_BYTES * v),
+			                   _mm256_and_si256(codes, _mm256_set1_epi8(0x03)));
+	}
+}
+
+static inline void unpack_nibble(uint8_t *quads, const uint8_t *tile)
+{
+	for (size_t v = 0; v < VECTORS; v++) {
+		__m256i codes = load_half(tile + VECTOR_BYTES * v);
+		for (size_t s = 0; s < 2; s++, codes = _mm256_srli_epi16(codes, 4))
+			_mm256_store_si256((__m256i *)(quads + s * QUAD_BYTES + VECTOR_BYTES * v),
+			                   _mm256_and_si256(codes, _mm256_set1_epi8(0x0f)));
+	}
+}
+
+/* ---- one token ----------------------------------------------------------------------------------------------- */
+
+/* Adds n tiles of a panel to the sums of its halves, and prefetches `prefetch` bytes ahead. */
+typedef void add_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch);
+
+/* The sums of n_panel panels, n_step tiles of each in turn, shifted right by shift. */
+INLINE void dot_side_by_side(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                             size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift)
+{
+	__m256i sum[STREAM_PANELS][VECTORS];
+	size_t n_tile = n_col / tile_cols;
+
+	for (size_t p = 0; p < n_panel; p++)
+		sum[p][0] = sum[p][1] = _mm256_setzero_si256();
+	for (size_t i = 0; i < n_tile; i += n_step) {
+		size_t n = n_tile - i < n_step ? n_tile - i : n_step;
+		size_t prefetch = (n_tile - i) * TERN_TILE_BYTES > PREFETCH_BYTES
+		                          ? PREFETCH_BYTES
+		                          : PREFETCH_BYTES + (n_panel - 1) * panel_stride;
+		for (size_t p = 0; p < n_panel; p++)
+			add(sum[p], panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * tile_cols, n, prefetch);
+	}
+	for (size_t p = 0; p < n_panel; p++)
+		for (size_t v = 0; v < VECTORS; v++)
+			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * v),
+			                    _mm256_srai_epi32(sum[p][v], shift));
+}
+
+/* The same for any number of panels. */
+INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift)
+{
+	for (size_t n; n_panel > 0; n_panel -= n) {
+		n = n_panel < STREAM_PANELS ? n_panel : STREAM_PANELS;
+		dot_side_by_side(sums, panels, panel_stride, n, x, n_col, tile_cols, n_step, add, shift);
+		sums += n * TERN_PANEL_ROWS;
+		panels += n * panel_stride;
+	}
+}
+
+/* The same of a few ternary tiles, one panel after the other. */
+INLINE void few_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t n_col, size_t n_step, add_tiles *add, int shift, size_t prefetch)
+{
+	size_t n_tile = n_col / TERN_TERNARY_TILE_COLS;
+
+	for (size_t p = 0; p < n_panel; p++) {
+		__m256i sum[VECTORS] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+		for (size_t i = 0; i < n_tile; i += n_step)
+			add(sum, panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * TERN_TERNARY_TILE_COLS,
+			    n_tile - i < n_step ? n_tile - i : n_step, prefetch);
+		for (size_t v = 0; v < VECTORS; v++)
+			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * v),
+			                    _mm256_srai_epi32(sum[v], shift));
+	}
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* The numbers that describe a network, read from a file's metadata and checked. */
+#ifndef TERN_MODEL_HPARAMS_H
+#define TERN_MODEL_HPARAMS_H
+
+#include "model/arch.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tern.h>
+
+struct tern_hparams {
+	size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx_train;
+	size_t n_layer_kv; /* layers with attention: each has keys and values in the cache */
+	size_t n_ctx_max;  /* tokens beyond which results would be wrong; 0: no such limit */
+	float rms_eps;
+	float embedding_scale;     /* multiplies the embeddings: sqrt(n_embd) in Gemma, else 1 */
+	enum tern_pooling pooling; /* of embedding models; never TERN_POOLING_MODEL */
+	enum tern_ffn_activation ffn_activation;
+
+	/* RoPE rotates pair i of a head by position * rope_freq[i] radians and multiplies cosine and sine by
+	 * rope_factor (YaRN, or an attn_factor of its own). Pairs are (2i, 2i+1) if interleaved, else (i, i + n_rot/2).
+	 * tern_rope_load() fills in the frequencies. */
+	size_t n_rot; /* leading values of a head that rotate */
+	bool rope_interleaved;
+	double *rope_freq; /* [n_rot / 2] */
+	double rope_factor;
+	double *rope_freq_local; /* [n_rot / 2] of layers with a window, factor 1; NULL: as the others */
+
+	/* Attention over a window: see tern_layer_has_window(). */
+	size_t window;               /* tokens that such a layer sees, its own included; 0: all of them */
+	size_t window_period;        /* the last layer of each period sees all; 0: every layer does */
+	const uint8_t *window_flags; /* [n_layer] instead, or NULL */
+
+	/* Columns that share one int8 activation scale; 0 = a token's whole vector. */
+	size_t activation_group;
+
+	/* The RMSNorm in front of every projection (arXiv 2505.08823). */
+	enum {
+		TERN_LINEAR_NORM_NONE,
+		TERN_LINEAR_NORM_GAIN,
+		TERN_LINEAR_NORM_WEIGHTLESS
+	} linear_norm;
+	float linear_norm_eps;
+};
+
+/* Reads everything but the RoPE frequencies. */
+enum tern_status tern_hparams_load(struct tern_hparams *hparams, const struct gguf *gguf, struct tern_error *err);
+
+/* True for layers whose attention sees a window and rotates by rope_freq_local. */
+bool tern_layer_has_window(const struct tern_hparams *hparams, size_t layer);
+
+/* A float that has to be finite and above 0; for the rest as tern_gguf_get_f32(). */
+enum tern_status tern_get_positive(const struct gguf *gguf, const char *key, float *value, bool *found,
+                                   struct tern_error *err);
+
+#endif

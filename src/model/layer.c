@@ -1,0 +1,53 @@
+#include "model/layer.h"
+
+#include "model/names.h"
+
+enum {
+	N_ATTENTION = 4,
+	N_DENSE = 3,
+};
+
+static void attention_matrix(const struct tern_hparams *h, struct tern_attention_weights *a, size_t index,
+                             struct tern_layer_matrix *matrix)
+{
+	size_t q_width = h->n_head * h->head_dim, kv_width = h->n_head_kv * h->head_dim;
+	const struct tern_layer_matrix matrices[N_ATTENTION] = {
+	        {tern_matrix_names[TERN_ATTN_Q], q_width, h->n_embd, &a->q, true},
+	        {tern_matrix_names[TERN_ATTN_K], kv_width, h->n_embd, &a->k, false},
+	        {tern_matrix_names[TERN_ATTN_V], kv_width, h->n_embd, &a->v, false},
+	        {tern_matrix_names[TERN_ATTN_OUTPUT], h->n_embd, q_width, &a->o, true},
+	};
+	*matrix = matrices[index];
+}
+
+static void dense_matrix(const struct tern_hparams *h, struct tern_dense_weights *d, size_t index,
+                         struct tern_layer_matrix *matrix)
+{
+	const struct tern_layer_matrix matrices[N_DENSE] = {
+	        {tern_matrix_names[TERN_FFN_GATE], h->n_ff, h->n_embd, &d->gate, true},
+	        {tern_matrix_names[TERN_FFN_UP], h->n_ff, h->n_embd, &d->up, false},
+	        {tern_matrix_names[TERN_FFN_DOWN], h->n_embd, h->n_ff, &d->down, true},
+	};
+	*matrix = matrices[index];
+}
+
+bool tern_layer_matrix(const struct tern_hparams *h, struct tern_layer *layer, size_t index,
+                       struct tern_layer_matrix *matrix)
+{
+	switch (layer->mixer) {
+	case TERN_MIXER_ATTENTION:
+		if (index < N_ATTENTION) {
+			attention_matrix(h, &layer->attention, index, matrix);
+			return true;
+		}
+		index -= N_ATTENTION;
+	}
+	switch (layer->ffn) {
+	case TERN_FFN_DENSE:
+		if (index < N_DENSE) {
+			dense_matrix(h, &layer->dense, index, matrix);
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,75 @@
+/* What a layer of the network is made of: its kinds, their weights, and one list of its matrices, which loading,
+ * prefetching, benchmarks and the converter share. */
+#ifndef TERN_MODEL_LAYER_H
+#define TERN_MODEL_LAYER_H
+
+#include "model/hparams.h"
+
+/* A ternary projection: y = W q(x') * scale + bias, x' = the input after the projection's own norm, if any. */
+struct tern_linear {
+	size_t n_row, n_col;
+	const uint8_t *panels;        /* T2R16 */
+	float scale;                  /* of the whole matrix */
+	size_t scale_group;           /* columns per group scale; 0 = the one scale above */
+	const uint16_t *group_scales; /* f16 [n_panel, n_col / scale_group, 16] */
+	const float *bias;            /* [n_row] or NULL */
+	bool has_norm;
+	const float *norm_gain; /* [n_col] or NULL: weightless */
+	float norm_eps;
+	size_t next_read; /* of transformer->reads: what a token reads after it; 0: not in a layer */
+};
+
+/* What mixes the tokens of a sequence. */
+enum tern_mixer_kind {
+	TERN_MIXER_ATTENTION,
+};
+
+struct tern_attention_weights {
+	struct tern_linear q, k, v, o;
+	bool share_input;             /* equal norms in front of q, k and v: one quantised vector serves all */
+	const float *q_norm, *k_norm; /* [head_dim] or NULL */
+	const float *sub_norm;        /* [n_head * head_dim] or NULL */
+	size_t window;                /* tokens that attention sees, its own included; 0: all */
+	bool rope_is_local;           /* rotates by rope_freq_local */
+	size_t cache_index;           /* which layer of the key/value cache is its own */
+	size_t next_read;             /* of transformer->reads: what a token reads after its keys and values */
+};
+
+/* What works on every token alone. */
+enum tern_ffn_kind {
+	TERN_FFN_DENSE,
+};
+
+struct tern_dense_weights {
+	struct tern_linear gate, up, down;
+	bool share_input;      /* of gate and up */
+	const float *sub_norm; /* [n_ff] or NULL */
+};
+
+struct tern_layer {
+	const float *attn_norm, *ffn_norm;           /* [n_embd] of the input of each half */
+	const float *attn_post_norm, *ffn_post_norm; /* [n_embd] or NULL: of what each half adds to the stream */
+	enum tern_mixer_kind mixer;
+	enum tern_ffn_kind ffn;
+	union {
+		struct tern_attention_weights attention;
+	};
+	union {
+		struct tern_dense_weights dense;
+	};
+};
+
+/* One matrix of a layer. */
+struct tern_layer_matrix {
+	const char *name; /* of its tensors: "blk.N.NAME.weight", "blk.N.NAME.scale", ... */
+	size_t n_row, n_col;
+	struct tern_linear *linear;
+	bool begins_read; /* it is the first of those that are multiplied together */
+};
+
+/* Matrix number `index` of a layer whose kinds are set, in the order in which a token reads them; false behind the
+ * last. */
+bool tern_layer_matrix(const struct tern_hparams *hparams, struct tern_layer *layer, size_t index,
+                       struct tern_layer_matrix *matrix);
+
+#endif
