@@ -3,26 +3,31 @@
 #include "base/exactmath.h"
 #include "infer/norm.h"
 
-static void fill_angles(const struct tern_engine *engine, float *cosine, float *sine, const double *freq, double factor)
+/* freq_long: of tokens whose sequence may grow long, or NULL. */
+static void fill_angles(const struct tern_engine *engine, float *cosine, float *sine, const double *freq,
+                        const double *freq_long, double factor)
 {
-	size_t n_pair = engine->transformer->hparams.n_rot / 2;
+	const struct tern_hparams *h = &engine->transformer->hparams;
 
-	for (size_t t = 0; t < engine->n_token; t++)
-		for (size_t i = 0; i < n_pair; i++) {
+	for (size_t t = 0; t < engine->n_token; t++) {
+		const struct tern_token *token = &engine->tokens[t];
+		const double *f = freq_long && token->sequence->n_ctx > h->n_ctx_short ? freq_long : freq;
+		for (size_t i = 0; i < h->n_rot / 2; i++) {
 			double s, c;
-			tern_sincos_f64((double)engine->tokens[t].position * freq[i], &s, &c);
+			tern_sincos_f64((double)token->position * f[i], &s, &c);
 			*cosine++ = (float)(c * factor);
 			*sine++ = (float)(s * factor);
 		}
+	}
 }
 
 void tern_rope_fill(struct tern_engine *engine)
 {
 	const struct tern_hparams *h = &engine->transformer->hparams;
 
-	fill_angles(engine, engine->rope_cos, engine->rope_sin, h->rope_freq, h->rope_factor);
+	fill_angles(engine, engine->rope_cos, engine->rope_sin, h->rope_freq, h->rope_freq_long, h->rope_factor);
 	if (h->rope_freq_local)
-		fill_angles(engine, engine->rope_cos_local, engine->rope_sin_local, h->rope_freq_local, 1.0);
+		fill_angles(engine, engine->rope_cos_local, engine->rope_sin_local, h->rope_freq_local, NULL, 1.0);
 }
 
 static void rotate(float *head, const float *cosine, const float *sine, size_t n_rot, bool interleaved)
