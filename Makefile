@@ -1,4 +1,4 @@
-# make            libtern.a, tern, tern-convert and the model that ships
+# make            libtern.a, tern, tern-convert, tern-tune and the model that ships
 # make run        tells a story
 # make test       every test (SAN=address,undefined or SAN=thread: under sanitizers; CC=clang)
 # make test-arm   the same tests for AArch64 under qemu
@@ -32,34 +32,38 @@ LIB_SOURCES := $(filter-out src/cli/% src/console/% src/json/%,$(wildcard src/*/
 # The kernels of one instruction set are compiled with its flags, which isa_list.h names, and nothing else is.
 ifneq ($(filter x86_64% amd64%,$(MACHINE)),)
 LIB_SOURCES += $(wildcard src/kernels/x86/*.c)
+TUNE_KERNELS := $(wildcard tools/tune/x86/*.c)
 endif
 ifneq ($(filter aarch64% arm64%,$(MACHINE)),)
 LIB_SOURCES += $(wildcard src/kernels/arm/*.c)
+TUNE_KERNELS := $(wildcard tools/tune/arm/*.c)
 endif
 isa_cflags = $(shell sed -n 's/^[A-Z0-9]*_ISA.$(basename $(@F)),.*"\(.*\)".*/\1/p' src/kernels/isa_list.h)
-$(BUILD)/src/kernels/x86/%.o: ISA_CFLAGS = $(isa_cflags)
-$(BUILD)/src/kernels/arm/%.o: ISA_CFLAGS = $(isa_cflags)
+$(foreach f,src/kernels/x86 src/kernels/arm tools/tune/x86 tools/tune/arm,$(BUILD)/$f/%.o): ISA_CFLAGS = $(isa_cflags)
 
+PROGRAMS        := tern tern-convert tern-tune
 CLI_SOURCES     := $(wildcard src/cli/*.c src/cli/*/*.c)
-# What both programs and the tests use besides the library.
+# What the programs and the tests use besides the library.
 SHARED_SOURCES  := $(wildcard src/console/*.c src/json/*.c)
-CONVERT_SOURCES := $(wildcard tools/convert/*.c)
+CONVERT_SOURCES := $(wildcard tools/convert/*.c tools/convert/*/*.c)
+TUNE_SOURCES    := $(wildcard tools/tune/*.c) $(TUNE_KERNELS)
 TEST_SOURCES    := $(wildcard tests/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 CONVERT_PARTS := $(filter-out %/main.o,$(call objects,$(CONVERT_SOURCES)))
+TUNE_PARTS := $(filter-out %/main.o,$(call objects,$(TUNE_SOURCES)))
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SOURCES))
-# What the scripts run besides tern and tern-convert.
+# What the scripts run besides the programs.
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/programs/*.c))
 
 MODEL := $(BUILD)/models/tern-tiny.gguf
 
 # What the programs print about themselves, from the tables that drive them.
-MANUALS     := $(BUILD)/tern.1 $(BUILD)/tern-convert.1
-COMPLETIONS := $(foreach shell,bash zsh fish,$(BUILD)/completions/tern.$(shell) $(BUILD)/completions/tern-convert.$(shell))
+MANUALS     := $(PROGRAMS:%=$(BUILD)/%.1)
+COMPLETIONS := $(foreach shell,bash zsh fish,$(PROGRAMS:%=$(BUILD)/completions/%.$(shell)))
 
-all: $(BUILD)/libtern.a $(BUILD)/tern $(BUILD)/tern-convert $(MODEL) $(MANUALS) $(COMPLETIONS)
+all: $(BUILD)/libtern.a $(PROGRAMS:%=$(BUILD)/%) $(MODEL) $(MANUALS) $(COMPLETIONS)
 ifeq ($(SAN)$(RUN),)
-	@for f in tern tern-convert; do cmp -s $(BUILD)/$$f $$f || cp $(BUILD)/$$f $$f; done
+	@for f in $(PROGRAMS); do cmp -s $(BUILD)/$$f $$f || cp $(BUILD)/$$f $$f; done
 	@mkdir -p build/models && { cmp -s $(MODEL) build/models/tern-tiny.gguf || cp $(MODEL) build/models/; }
 endif
 
@@ -73,6 +77,10 @@ $(BUILD)/tern: $(call objects,$(CLI_SOURCES) $(SHARED_SOURCES)) $(BUILD)/libtern
 $(BUILD)/tern-convert: $(call objects,$(CONVERT_SOURCES) $(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
+# Reads checkpoints with the converter's code.
+$(BUILD)/tern-tune: $(call objects,$(TUNE_SOURCES) $(SHARED_SOURCES)) $(CONVERT_PARTS) $(BUILD)/libtern.a
+	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
+
 $(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
 	@mkdir -p $(@D)
 	$(RUN) $(BUILD)/tern-convert models/tern-tiny -o $@ --force --quiet
@@ -80,24 +88,30 @@ $(MODEL): $(BUILD)/tern-convert $(wildcard models/tern-tiny/*)
 $(BUILD)/tern.1: $(BUILD)/tern
 	$(RUN) $< help --man >$@.new && mv $@.new $@
 
-$(BUILD)/tern-convert.1: $(BUILD)/tern-convert
+$(BUILD)/tern-%.1: $(BUILD)/tern-%
 	$(RUN) $< --man >$@.new && mv $@.new $@
 
 $(BUILD)/completions/tern.%: $(BUILD)/tern
 	@mkdir -p $(@D)
 	$(RUN) $< completion $* >$@.new && mv $@.new $@
 
-$(BUILD)/completions/tern-convert.%: $(BUILD)/tern-convert
-	@mkdir -p $(@D)
-	$(RUN) $< --completion $* >$@.new && mv $@.new $@
+define TOOL_COMPLETION
+$(BUILD)/completions/$1.%: $(BUILD)/$1
+	@mkdir -p $$(@D)
+	$(RUN) $$< --completion $$* >$$@.new && mv $$@.new $$@
+endef
+$(foreach p,$(filter-out tern,$(PROGRAMS)),$(eval $(call TOOL_COMPLETION,$p)))
 
-# Test programs also see the inside of the library and of the converter.
+# Test programs also see the inside of the library and of the tools.
 # Of what tern alone is made of, a conversation has a test of its own; everything else is tested through the program.
 $(BUILD)/tests/test_conversation: $(call objects,src/cli/chat/conversation.c src/cli/chat/transcript.c src/cli/chat/think_tags.c)
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TUNE_PARTS) $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
 # What measurements need besides the programs.
+$(BUILD)/bench/tune_speed: $(call objects,bench/tune_speed.c) $(TUNE_PARTS) $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
+	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
+
 $(BUILD)/bench/make_model: $(call objects,bench/make_model.c bench/vocabulary.c $(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
 
@@ -109,7 +123,8 @@ run: all
 	$(RUN) ./tern run -v "Tell me a story about a fox." -n 200 --temp 0.8 --seed 1
 
 test: all $(TESTS) $(TEST_PROGRAMS)
-	@RUN="$(RUN)" CC="$(CC)" SAN="$(SAN)" TERN="$(BUILD)/tern" TERN_CONVERT="$(BUILD)/tern-convert" MODEL="$(MODEL)" BUILD="$(BUILD)" \
+	@RUN="$(RUN)" CC="$(CC)" SAN="$(SAN)" TERN="$(BUILD)/tern" TERN_CONVERT="$(BUILD)/tern-convert" \
+		TERN_TUNE="$(BUILD)/tern-tune" MODEL="$(MODEL)" BUILD="$(BUILD)" \
 		sh tests/run.sh $(TESTS)
 
 # A cross compiler and qemu-user: on Debian, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user.
@@ -130,24 +145,24 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(CONVERT_PARTS) $(call object
 	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ -lm
 
 SHARE := $(DESTDIR)$(PREFIX)/share
-INSTALLED_TEXTS = $(foreach p,tern tern-convert,$(SHARE)/man/man1/$(p).1 $(SHARE)/bash-completion/completions/$(p) \
+INSTALLED_TEXTS = $(foreach p,$(PROGRAMS),$(SHARE)/man/man1/$(p).1 $(SHARE)/bash-completion/completions/$(p) \
 	$(SHARE)/zsh/site-functions/_$(p) $(SHARE)/fish/vendor_completions.d/$(p).fish)
 
 install: all
 	umask 022; mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include $(SHARE)/tern/models \
 		$(sort $(dir $(INSTALLED_TEXTS)))
-	install -m 755 $(BUILD)/tern $(BUILD)/tern-convert $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/libtern.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/tern.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(MODEL) $(SHARE)/tern/models/
 	install -m 644 $(MANUALS) $(SHARE)/man/man1/
-	for p in tern tern-convert; do \
+	for p in $(PROGRAMS); do \
 		install -m 644 $(BUILD)/completions/$$p.bash $(SHARE)/bash-completion/completions/$$p && \
 		install -m 644 $(BUILD)/completions/$$p.zsh $(SHARE)/zsh/site-functions/_$$p && \
 		install -m 644 $(BUILD)/completions/$$p.fish $(SHARE)/fish/vendor_completions.d/ || exit 1; done
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/tern $(DESTDIR)$(PREFIX)/bin/tern-convert $(DESTDIR)$(PREFIX)/lib/libtern.a \
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/libtern.a \
 		$(DESTDIR)$(PREFIX)/include/tern.h $(SHARE)/tern/models/tern-tiny.gguf $(INSTALLED_TEXTS)
 	rmdir $(SHARE)/tern/models $(SHARE)/tern 2>/dev/null || true
 
@@ -155,7 +170,7 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf build tern tern-convert
+	rm -rf build $(PROGRAMS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .PHONY: all run test test-arm bench fuzz install uninstall format clean

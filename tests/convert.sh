@@ -332,7 +332,12 @@ if command -v python3 >/dev/null 2>&1; then
 	kill -KILL "$process"
 	wait "$process" 2>signal.log
 	check 'SIGKILL: no output' test ! -e bad.gguf
-	rm -f bad.gguf.*.tmp
+	check 'SIGKILL: the temporary file stays' test -n "$(find . -name 'bad.gguf.*.tmp')"
+	: >"bad.gguf.$$-0.tmp" # as if this shell, which lives, were writing it
+	run 0 'the conversion after SIGKILL' ck -o bad.gguf
+	check 'the conversion after SIGKILL: output' same bad.gguf one.gguf
+	check 'the conversion after SIGKILL removes it' test "$(find . -name '*.tmp')" = "./bad.gguf.$$-0.tmp"
+	rm bad.gguf "bad.gguf.$$-0.tmp"
 	begin bad.gguf
 	python3 -c 'import os; os.truncate("large/model-00001-of-00003.safetensors", 1000000)'
 	wait "$process"

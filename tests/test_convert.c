@@ -3,7 +3,7 @@
 #include "checkpoint_build.h"
 
 #include "base/file.h"
-#include "convert/convert.h"
+#include "convert/convert_checkpoint.h"
 #include "model/gguf_parse.h"
 #include "model/layout.h"
 
@@ -14,7 +14,7 @@ struct converted {
 	char path[800];
 	struct tern_file file;
 	struct gguf gguf;
-	struct convert_summary summary;
+	struct checkpoint_summary summary;
 };
 
 static int n_warnings;
@@ -26,7 +26,12 @@ static void on_warning(void *user, const char *message)
 	n_warnings++;
 }
 
-static bool convert_and_open(struct converted *c, const char *out, int n_threads, struct plan_options precision)
+/* What keeps the precision of the checkpoint. */
+struct precision {
+	bool embedding, head;
+};
+
+static bool convert_and_open(struct converted *c, const char *out, int n_threads, struct precision keep)
 {
 	struct tern_error err = {0};
 	snprintf(c->path, sizeof c->path, "%s", scratch_path(out));
@@ -34,9 +39,10 @@ static bool convert_and_open(struct converted *c, const char *out, int n_threads
 	                                  .output = c->path,
 	                                  .force = true,
 	                                  .n_threads = n_threads,
-	                                  .precision = precision,
-	                                  .reporter = {.on_warning = on_warning}};
-	enum tern_status status = convert(&options, &c->summary, &err);
+	                                  .keep_embedding = keep.embedding,
+	                                  .keep_head = keep.head,
+	                                  .listener = {.on_warning = on_warning}};
+	enum tern_status status = convert_checkpoint(&options, &c->summary, &err);
 
 	CHECK(status == TERN_OK, "%s", err.message);
 	if (status || tern_file_open(&c->file, c->path, false, &err))
@@ -129,7 +135,7 @@ static void test_storages(void)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct converted c = {0};
 		build_checkpoint(&(struct build_options){.storage = cases[i].storage}, cases[i].config);
-		if (convert_and_open(&c, "out.gguf", 1, (struct plan_options){0})) {
+		if (convert_and_open(&c, "out.gguf", 1, (struct precision){0})) {
 			check_weights(&c, cases[i].what);
 			CHECK(text_is(&c, "tern.activation", cases[i].activation), "%s", cases[i].what);
 			CHECK(text_is(&c, "tern.linear_norm", "none"), "%s", cases[i].what);
@@ -147,7 +153,7 @@ static void test_direction(void)
 	build_checkpoint(&(struct build_options){.storage = BUILD_PACKED},
 	                 B_CONFIG_START ",\"quantization_config\":{\"quant_method\":\"bitnet\",\"linear_class\":"
 	                                "\"autobitlinear\"}}");
-	if (convert_and_open(&c, "out.gguf", 1, (struct plan_options){0})) {
+	if (convert_and_open(&c, "out.gguf", 1, (struct precision){0})) {
 		read_weights(&c, "attn_v", B_KV, B_EMBD, weights);
 		for (size_t i = 0; i < B_KV * B_EMBD; i++)
 			CHECK(weights[i] == b_weights[2][i] * 16.0f, "weight %zu", i);
@@ -170,14 +176,15 @@ static void test_vectors(void)
 	test_seed = 7;
 	build_network(&b, &o); /* the same once more, to look at */
 	n_warnings = 0;
-	if (!convert_and_open(&c, "out.gguf", 2, (struct plan_options){0}))
+	if (!convert_and_open(&c, "out.gguf", 2, (struct precision){0}))
 		return;
 	CHECK(n_warnings == 2, "%d warnings: of biases and of use_rms_norm", n_warnings);
 	CHECK(text_is(&c, "tern.linear_norm", "weight"), "linear_norm");
 	float eps = 0.0f;
 	CHECK(!tern_gguf_get_f32(&c.gguf, "tern.linear_norm_eps", &eps, NULL, NULL) && eps == 1e-4f, "eps %g",
 	      (double)eps);
-	CHECK(tern_gguf_find_tensor(&c.gguf, "output.scale") && c.summary.head_is_ternary, "a ternary head");
+	CHECK(tern_gguf_find_tensor(&c.gguf, "output.scale") && strcmp(c.summary.head_type, "T2R16") == 0,
+	      "a ternary head");
 	for (size_t p = 0; p < 3; p++) {
 		char name[96], pattern[128];
 		snprintf(name, sizeof name, "blk.0.%s.bias", b_projections[p].gguf);
@@ -198,7 +205,7 @@ static void test_vectors(void)
 static void test_output(void)
 {
 	static const struct {
-		struct plan_options precision;
+		struct precision keep;
 		const char *embedding, *head;
 	} cases[] = {
 	        {{false, false}, "Q8P", NULL},
@@ -210,8 +217,8 @@ static void test_output(void)
 	build_checkpoint(&(struct build_options){.storage = BUILD_MASTER, .norms = true}, B_CONFIG_START B_BITNET);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct converted a = {0}, b = {0};
-		bool done = convert_and_open(&a, "a.gguf", 1, cases[i].precision) &&
-		            convert_and_open(&b, "b.gguf", 5, cases[i].precision);
+		bool done = convert_and_open(&a, "a.gguf", 1, cases[i].keep) &&
+		            convert_and_open(&b, "b.gguf", 5, cases[i].keep);
 		CHECK(done && a.file.size == b.file.size && memcmp(a.file.data, b.file.data, a.file.size) == 0,
 		      "case %zu", i);
 		CHECK(done && strcmp(a.summary.embedding_type, cases[i].embedding) == 0, "case %zu", i);
@@ -230,8 +237,8 @@ static void test_q8p(void)
 	size_t n_wrong = 0;
 
 	build_checkpoint(&(struct build_options){.storage = BUILD_PACKED}, B_CONFIG_START B_BITNET);
-	if (!convert_and_open(&keep, "a.gguf", 1, (struct plan_options){true, true}) ||
-	    !convert_and_open(&q8, "b.gguf", 1, (struct plan_options){false, false}))
+	if (!convert_and_open(&keep, "a.gguf", 1, (struct precision){true, true}) ||
+	    !convert_and_open(&q8, "b.gguf", 1, (struct precision){false, false}))
 		return;
 	const struct gguf_tensor *floats = tern_gguf_find_tensor(&keep.gguf, "token_embd.weight");
 	const struct gguf_tensor *planes = tern_gguf_find_tensor(&q8.gguf, "token_embd.weight");
@@ -272,7 +279,7 @@ static void test_rope_divisors(void)
 static void test_vocab_only(void)
 {
 	struct tern_error err = {0};
-	struct convert_summary summary;
+	struct checkpoint_summary summary;
 	struct converted c = {0};
 
 	scratch_count(true);
@@ -282,8 +289,9 @@ static void test_vocab_only(void)
 	           "\"template\":\"A\"},{\"name\":\"tools\",\"template\":\"B\"}]}");
 	snprintf(c.path, sizeof c.path, "%s", scratch_path("v.gguf"));
 	struct convert_options options = {.input = scratch_directory, .output = c.path, .vocab_only = true};
-	CHECK(convert(&options, &summary, &err) == TERN_OK, "%s", err.message);
-	CHECK(convert(&options, &summary, &err) == TERN_ERR_USAGE && strstr(err.message, "--force"), "%s", err.message);
+	CHECK(convert_checkpoint(&options, &summary, &err) == TERN_OK, "%s", err.message);
+	CHECK(convert_checkpoint(&options, &summary, &err) == TERN_ERR_USAGE && strstr(err.message, "--force"), "%s",
+	      err.message);
 	if (tern_file_open(&c.file, c.path, false, &err) ||
 	    tern_gguf_parse(&c.gguf, c.path, c.file.data, c.file.size, &err))
 		CHECK(false, "%s", err.message);

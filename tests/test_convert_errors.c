@@ -2,19 +2,19 @@
  * behind. */
 #include "checkpoint_build.h"
 
-#include "convert/convert.h"
+#include "convert/convert_checkpoint.h"
 
 #include <sys/stat.h>
 
 static enum tern_status run(struct tern_error *err)
 {
-	struct convert_summary summary;
+	struct checkpoint_summary summary;
 	char output[800];
 
 	snprintf(output, sizeof output, "%s", scratch_path("out.gguf"));
 	struct convert_options options = {.input = scratch_directory, .output = output, .n_threads = 2};
 	memset(err, 0, sizeof *err);
-	return convert(&options, &summary, err);
+	return convert_checkpoint(&options, &summary, err);
 }
 
 /* No output, finished or not. */
@@ -59,85 +59,85 @@ static void check_config(const char *more, const char *says)
 	}
 }
 
+/* What is added, and what the message says; NULL: it is accepted. */
+static const struct {
+	const char *more, *says;
+} config_cases[] = {
+        {"\"x\":0", NULL},
+        {"\"quantization_config\":null", NULL}, /* twice: the last one counts */
+        {"\"architectures\":[\"GPT2LMHeadModel\"]", "key 'architectures[0]'"},
+        {"\"architectures\":[\"Qwen3NextForCausalLM\\u001b\"]", "'Qwen3NextForCausalLM\\x1b' is not supported"},
+        {"\"architectures\":[7]", "expected a string, found 7"},
+        {"\"architectures\":\"LlamaForCausalLM\"", "expected an array"},
+        {"\"architectures\":[\"Qwen2ForCausalLM\"]", "q_proj.bias': missing"},
+        {"\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":16", "q_norm.weight': missing"},
+        {"\"architectures\":[\"BitNetForCausalLM\"]", "attn_sub_norm.weight': missing"},
+        {"\"architectures\":[\"BitnetForCausalLM\"]", "inner_attn_ln.weight': missing"},
+        {"\"hidden_act\":\"gelu\"", "key 'hidden_act'"},
+        {"\"hidden_size\":0", "key 'hidden_size'"},
+        {"\"hidden_size\":-32", "found -32"},
+        {"\"hidden_size\":32.0", "a whole number, found 32.0"},
+        {"\"hidden_size\":\"32\"", "found \"32\""},
+        {"\"hidden_size\":24", "a multiple of 16, found 24"},
+        {"\"hidden_size\":64,\"head_dim\":16", "shape [20, 32] of F32; config.json wants [20, 64]"},
+        {"\"hidden_size\":99999999999999999999", "key 'hidden_size'"},
+        {"\"intermediate_size\":64", "gate_proj.weight': shape"},
+        {"\"num_hidden_layers\":0", "key 'num_hidden_layers'"},
+        {"\"num_hidden_layers\":2", "'model.layers.1.input_layernorm.weight': missing"},
+        {"\"num_hidden_layers\":4294967297", "from 1 to 1024"},
+        {"\"num_attention_heads\":0", "key 'num_attention_heads'"},
+        {"\"num_attention_heads\":3", "key 'head_dim': missing"},
+        {"\"num_attention_heads\":4,\"num_key_value_heads\":3", "does not divide"},
+        {"\"num_key_value_heads\":0", "key 'num_key_value_heads'"},
+        {"\"num_key_value_heads\":3", "from 1 to 2"},
+        {"\"head_dim\":15", "head_dim) is 15"},
+        {"\"head_dim\":1024", "from 2 to 512"},
+        {"\"vocab_size\":21", "config.json wants [21, 32]"},
+        {"\"max_position_embeddings\":0", "key 'max_position_embeddings'"},
+        {"\"rms_norm_eps\":0", "a number above 0, found 0"},
+        {"\"rms_norm_eps\":-1e-5", "key 'rms_norm_eps'"},
+        {"\"rms_norm_eps\":1e-60", "key 'rms_norm_eps'"},
+        {"\"rms_norm_eps\":1e999", "key 'rms_norm_eps'"},
+        {"\"rms_norm_eps\":null", "key 'rms_norm_eps': missing"},
+        {"\"rope_theta\":0", "key 'rope_theta'"},
+        {"\"rope_theta\":1", "rope_theta is 1"},
+        {"\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":2}", "'dynamic' is not supported"},
+        {"\"rope_scaling\":{\"type\":\"longrope\"}", "key 'rope_scaling.type'"},
+        {"\"rope_scaling\":{\"type\":\"linear\"}", "key 'rope_scaling.factor': missing"},
+        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}", "key 'rope_scaling.factor'"},
+        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}", NULL},
+        {"\"rope_scaling\":{\"rope_type\":\"default\"}", NULL},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8}", "original_max_position_embeddings': missing"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":1,"
+         "\"original_max_position_embeddings\":32}",
+         "has to be below"},
+        {"\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":2,\"truncate\":false}", "truncation"},
+        {"\"rope_scaling\":{\"rope_type\":\"yarn\",\"original_max_position_embeddings\":32}", NULL},
+        {"\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2,\"rope_theta\":5e5}", NULL},
+        {"\"rope_parameters\":{\"full_attention\":{\"rope_theta\":5e5}}", "differs from layer to layer"},
+        {"\"rope_scaling\":[]", "key 'rope_scaling'"},
+        {"\"partial_rotary_factor\":0.5", NULL},
+        {"\"partial_rotary_factor\":0.2", "partial_rotary_factor 0.2"},
+        {"\"partial_rotary_factor\":1.5", "partial_rotary_factor 1.5"},
+        {"\"sliding_window\":32", "a window of 32 tokens"},
+        {"\"sliding_window\":64", NULL},
+        {"\"sliding_window\":32,\"use_sliding_window\":false", NULL},
+        {"\"layer_types\":[\"sliding_attention\"]", "key 'layer_types[0]'"},
+        {"\"tie_word_embeddings\":false", "'lm_head.weight': missing"},
+        {"\"tie_word_embeddings\":1", "key 'tie_word_embeddings'"},
+        {"\"attention_bias\":true", "q_proj.bias': missing"},
+        {"\"mlp_bias\":true", "gate_proj.bias': missing"},
+        {"\"eos_token_id\":[4,20]", "token 20, but the vocabulary has 20"},
+        {"\"eos_token_id\":[4,3]", NULL},
+        {"\"bos_token_id\":\"x\"", "key 'bos_token_id'"},
+        {"\"pad_token_id\":-1", NULL},
+};
+
 static void test_config(void)
 {
-	static const struct {
-		const char *more, *says;
-	} cases[] = {
-	        {"\"x\":0", NULL},
-	        {"\"quantization_config\":null", NULL}, /* twice: the last one counts */
-	        {"\"architectures\":[\"GPT2LMHeadModel\"]", "key 'architectures[0]'"},
-	        {"\"architectures\":[\"Qwen3NextForCausalLM\\u001b\"]", "'Qwen3NextForCausalLM\\x1b' is not supported"},
-	        {"\"architectures\":[7]", "expected a string, found 7"},
-	        {"\"architectures\":\"LlamaForCausalLM\"", "expected an array"},
-	        {"\"architectures\":[\"Qwen2ForCausalLM\"]", "q_proj.bias': missing"},
-	        {"\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":16", "q_norm.weight': missing"},
-	        {"\"architectures\":[\"BitNetForCausalLM\"]", "attn_sub_norm.weight': missing"},
-	        {"\"architectures\":[\"BitnetForCausalLM\"]", "inner_attn_ln.weight': missing"},
-	        {"\"hidden_act\":\"gelu\"", "key 'hidden_act'"},
-	        {"\"hidden_size\":0", "key 'hidden_size'"},
-	        {"\"hidden_size\":-32", "found -32"},
-	        {"\"hidden_size\":32.0", "a whole number, found 32.0"},
-	        {"\"hidden_size\":\"32\"", "found \"32\""},
-	        {"\"hidden_size\":24", "a multiple of 16, found 24"},
-	        {"\"hidden_size\":64,\"head_dim\":16", "shape [20, 32] of F32; config.json wants [20, 64]"},
-	        {"\"hidden_size\":99999999999999999999", "key 'hidden_size'"},
-	        {"\"intermediate_size\":64", "gate_proj.weight': shape"},
-	        {"\"num_hidden_layers\":0", "key 'num_hidden_layers'"},
-	        {"\"num_hidden_layers\":2", "'model.layers.1.input_layernorm.weight': missing"},
-	        {"\"num_hidden_layers\":4294967297", "from 1 to 1024"},
-	        {"\"num_attention_heads\":0", "key 'num_attention_heads'"},
-	        {"\"num_attention_heads\":3", "key 'head_dim': missing"},
-	        {"\"num_attention_heads\":4,\"num_key_value_heads\":3", "does not divide"},
-	        {"\"num_key_value_heads\":0", "key 'num_key_value_heads'"},
-	        {"\"num_key_value_heads\":3", "from 1 to 2"},
-	        {"\"head_dim\":15", "head_dim) is 15"},
-	        {"\"head_dim\":1024", "from 2 to 512"},
-	        {"\"vocab_size\":21", "config.json wants [21, 32]"},
-	        {"\"max_position_embeddings\":0", "key 'max_position_embeddings'"},
-	        {"\"rms_norm_eps\":0", "a number above 0, found 0"},
-	        {"\"rms_norm_eps\":-1e-5", "key 'rms_norm_eps'"},
-	        {"\"rms_norm_eps\":1e-60", "key 'rms_norm_eps'"},
-	        {"\"rms_norm_eps\":1e999", "key 'rms_norm_eps'"},
-	        {"\"rms_norm_eps\":null", "key 'rms_norm_eps': missing"},
-	        {"\"rope_theta\":0", "key 'rope_theta'"},
-	        {"\"rope_theta\":1", "rope_theta is 1"},
-	        {"\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":2}", "'dynamic' is not supported"},
-	        {"\"rope_scaling\":{\"type\":\"longrope\"}", "key 'rope_scaling.type'"},
-	        {"\"rope_scaling\":{\"type\":\"linear\"}", "key 'rope_scaling.factor': missing"},
-	        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}", "key 'rope_scaling.factor'"},
-	        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}", NULL},
-	        {"\"rope_scaling\":{\"rope_type\":\"default\"}", NULL},
-	        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8}",
-	         "original_max_position_embeddings': missing"},
-	        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":1,"
-	         "\"original_max_position_embeddings\":32}",
-	         "has to be below"},
-	        {"\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":2,\"truncate\":false}", "truncation"},
-	        {"\"rope_scaling\":{\"rope_type\":\"yarn\",\"original_max_position_embeddings\":32}", NULL},
-	        {"\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2,\"rope_theta\":5e5}", NULL},
-	        {"\"rope_parameters\":{\"full_attention\":{\"rope_theta\":5e5}}", "differs from layer to layer"},
-	        {"\"rope_scaling\":[]", "key 'rope_scaling'"},
-	        {"\"partial_rotary_factor\":0.5", NULL},
-	        {"\"partial_rotary_factor\":0.2", "partial_rotary_factor 0.2"},
-	        {"\"partial_rotary_factor\":1.5", "partial_rotary_factor 1.5"},
-	        {"\"sliding_window\":32", "a window of 32 tokens"},
-	        {"\"sliding_window\":64", NULL},
-	        {"\"sliding_window\":32,\"use_sliding_window\":false", NULL},
-	        {"\"layer_types\":[\"sliding_attention\"]", "key 'layer_types[0]'"},
-	        {"\"tie_word_embeddings\":false", "'lm_head.weight': missing"},
-	        {"\"tie_word_embeddings\":1", "key 'tie_word_embeddings'"},
-	        {"\"attention_bias\":true", "q_proj.bias': missing"},
-	        {"\"mlp_bias\":true", "gate_proj.bias': missing"},
-	        {"\"eos_token_id\":[4,20]", "token 20, but the vocabulary has 20"},
-	        {"\"eos_token_id\":[4,3]", NULL},
-	        {"\"bos_token_id\":\"x\"", "key 'bos_token_id'"},
-	        {"\"pad_token_id\":-1", NULL},
-	};
-
 	build_checkpoint(&(struct build_options){.storage = BUILD_PACKED}, "");
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		check_config(cases[i].more, cases[i].says);
+	for (size_t i = 0; i < sizeof config_cases / sizeof *config_cases; i++)
+		check_config(config_cases[i].more, config_cases[i].says);
 	remove(scratch_path("config.json"));
 	check_refused("no config.json", "config.json: is missing");
 	build_text("config.json", "[]");
@@ -296,68 +296,64 @@ static void test_tied_head(void)
 
 /* ---- tokenizer.json ---- */
 
+#define PRE          "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}"
+#define MODEL        "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}"
+#define SPM(more)    "\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0},\"merges\":[]}" more
+#define BPE(members) "{" PRE ",\"model\":{\"type\":\"BPE\"," members "}}"
+static const struct {
+	const char *json, *says;
+} tokenizer_cases[] = {
+        {"{}", "key 'model': missing"},
+        {"[]", "expected an object"},
+        {"{" PRE ",\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", "key 'model.type'"},
+        {BPE("\"merges\":[]"), "key 'model.vocab': missing"},
+        {BPE("\"vocab\":{\"a\":0,\"b\":2},\"merges\":[]"), "has the id 1"},
+        {BPE("\"vocab\":{\"a\":0,\"b\":0},\"merges\":[]"), "the token 'a' has this id"},
+        {BPE("\"vocab\":{\"a\":0,\"a\":1},\"merges\":[]"), "second time"},
+        {BPE("\"vocab\":{\"a\":-1},\"merges\":[]"), "key 'model.vocab.a'"},
+        {BPE("\"vocab\":{\"a\":2147483648},\"merges\":[]"), "have to be below"},
+        {BPE("\"vocab\":{\"a\":0.0},\"merges\":[]"), "a whole number, found 0.0"},
+        {BPE("\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]"), "dropout"},
+        {BPE("\"end_of_word_suffix\":\"</w>\",\"vocab\":{\"a\":0}"), "end_of_word"},
+        {BPE("\"vocab\":{\"a\":0},\"merges\":[\"aa\"]"), "a space between"},
+        {BPE("\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]"), "expected two tokens"},
+        {BPE("\"vocab\":{\"a\":0},\"merges\":[[\"a\",\" b\"]]"), "with spaces"},
+        {BPE("\"vocab\":{\"a\":0},\"merges\":[\"a x\"]"), "names no tokens"},
+        {"{" PRE "," MODEL ",\"added_tokens\":[{\"content\":\"x\"}]}", "key 'added_tokens[0]'"},
+        {"{" PRE "," MODEL ",\"added_tokens\":[{\"id\":3,\"content\":\"\"}]}", "without content"},
+        {"{" PRE "," MODEL ",\"added_tokens\":[{\"id\":2,\"content\":\"x\"}]}", "another token has this id"},
+        {"{" PRE "," MODEL ",\"added_tokens\":[{\"id\":3,\"content\":\"a\"}]}", "token 'a': has the ids 0 and 3"},
+        {"{" MODEL "}", "key 'pre_tokenizer': missing"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Whitespace\"}}", "Whitespace with these settings"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true}}", "ByteLevel with these"},
+        {"{" PRE ",\"normalizer\":{\"type\":\"Lowercase\"}," MODEL "}", "Lowercase with these settings"},
+        {"{" PRE ",\"normalizer\":7," MODEL "}", "key 'normalizer'"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
+         "{\"Regex\":\"x+\"},\"behavior\":\"Isolated\"},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+         "\"use_regex\":false}]}}",
+         "this way of cutting text"},
+        {"{" PRE "," MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}", "key 'post_processor'"},
+        {"{" PRE "," MODEL ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":"
+         "{\"id\":\"?\"}}]}}",
+         "names no token"},
+        {"{" SPM("}"), "nothing turns spaces into U+2581"},
+        {"{" SPM(",\"normalizer\":{\"type\":\"NFKC\"}}"), "NFKC with these settings"},
+        {"{" SPM(",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"}}"), "Metaspace with"},
+        {"{\"model\":", "end of the text"},
+};
+
 static void test_tokenizer(void)
 {
-#define PRE       "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}"
-#define MODEL     "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}"
-#define SPM(more) "\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0},\"merges\":[]}" more
-	static const struct {
-		const char *json, *says;
-	} cases[] = {
-	        {"{}", "key 'model': missing"},
-	        {"[]", "expected an object"},
-	        {"{" PRE ",\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", "key 'model.type'"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"merges\":[]}}", "key 'model.vocab': missing"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":2},\"merges\":[]}}", "has the id 1"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":0},\"merges\":[]}}",
-	         "the token 'a' has this id"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"a\":1},\"merges\":[]}}", "second time"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", "key 'model.vocab.a'"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":2147483648},\"merges\":[]}}",
-	         "have to be below"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0.0},\"merges\":[]}}",
-	         "a whole number, found 0.0"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", "dropout"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\",\"vocab\":{\"a\":0}}}",
-	         "end_of_word"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"aa\"]}}", "a space between"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]}}",
-	         "expected two tokens"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\",\" b\"]]}}",
-	         "with spaces"},
-	        {"{" PRE ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a x\"]}}", "names no tokens"},
-	        {"{" PRE "," MODEL ",\"added_tokens\":[{\"content\":\"x\"}]}", "key 'added_tokens[0]'"},
-	        {"{" PRE "," MODEL ",\"added_tokens\":[{\"id\":3,\"content\":\"\"}]}", "without content"},
-	        {"{" PRE "," MODEL ",\"added_tokens\":[{\"id\":2,\"content\":\"x\"}]}", "another token has this id"},
-	        {"{" PRE "," MODEL ",\"added_tokens\":[{\"id\":3,\"content\":\"a\"}]}",
-	         "token 'a': has the ids 0 and 3"},
-	        {"{" MODEL "}", "key 'pre_tokenizer': missing"},
-	        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Whitespace\"}}", "Whitespace with these settings"},
-	        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true}}",
-	         "ByteLevel with these"},
-	        {"{" PRE ",\"normalizer\":{\"type\":\"Lowercase\"}," MODEL "}", "Lowercase with these settings"},
-	        {"{" PRE ",\"normalizer\":7," MODEL "}", "key 'normalizer'"},
-	        {"{" MODEL
-	         ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
-	         "{\"Regex\":\"x+\"},\"behavior\":\"Isolated\"},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
-	         "\"use_regex\":false}]}}",
-	         "this way of cutting text"},
-	        {"{" PRE "," MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}", "key 'post_processor'"},
-	        {"{" PRE "," MODEL ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":"
-	         "{\"id\":\"?\"}}]}}",
-	         "names no token"},
-	        {"{" SPM("}"), "nothing turns spaces into U+2581"},
-	        {"{" SPM(",\"normalizer\":{\"type\":\"NFKC\"}}"), "NFKC with these settings"},
-	        {"{" SPM(",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"}}"),
-	         "Metaspace with"},
-	        {"{\"model\":", "end of the text"},
-	};
-
 	build_checkpoint(&(struct build_options){.storage = BUILD_PACKED}, B_CONFIG_START B_BITNET);
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		build_text("tokenizer.json", cases[i].json);
-		check_refused(cases[i].json, cases[i].says);
+	for (size_t i = 0; i < sizeof tokenizer_cases / sizeof *tokenizer_cases; i++) {
+		build_text("tokenizer.json", tokenizer_cases[i].json);
+		check_refused(tokenizer_cases[i].json, tokenizer_cases[i].says);
 	}
+}
+
+/* Files of the tokenizer that are missing or wrong. */
+static void test_tokenizer_files(void)
+{
 	remove(scratch_path("tokenizer.json"));
 	check_refused("no tokenizer", "has neither tokenizer.json nor tokenizer.model");
 	build_text("tokenizer.model", "\x0a\x80");
@@ -385,13 +381,13 @@ static void test_output(void)
 	CHECK(stat(scratch_path("config.json"), &before) == 0, "config.json");
 	static const char *const inputs[] = {"config.json", "tokenizer.json", "model.safetensors", "."};
 	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
-		struct convert_summary summary;
+		struct checkpoint_summary summary;
 		char output[800];
 		snprintf(output, sizeof output, "%s", scratch_path(inputs[i]));
 		struct convert_options options = {.input = scratch_directory, .output = output, .force = true};
 		/* What cannot be written at all is a failure, what must not be is a misuse. */
 		enum tern_status expected = strcmp(inputs[i], ".") ? TERN_ERR_USAGE : TERN_ERR_FAILED;
-		CHECK(convert(&options, &summary, &err) == expected, "%s: %s", inputs[i], err.message);
+		CHECK(convert_checkpoint(&options, &summary, &err) == expected, "%s: %s", inputs[i], err.message);
 	}
 	CHECK(stat(scratch_path("config.json"), &after) == 0 && before.st_size == after.st_size, "config.json changed");
 }
@@ -405,6 +401,7 @@ int main(void)
 	test_values();
 	test_tied_head();
 	test_tokenizer();
+	test_tokenizer_files();
 	test_output();
 	scratch_end();
 	return test_summary();

@@ -3,18 +3,18 @@
 #include "inject.h"
 
 #include "checkpoint_build.h"
-#include "convert/convert.h"
+#include "convert/convert_checkpoint.h"
 
 /* Converts the scratch directory and checks what is left. */
 static enum tern_status attempt(struct tern_error *err)
 {
-	struct convert_summary summary;
+	struct checkpoint_summary summary;
 	char output[800];
 
 	snprintf(output, sizeof output, "%s", scratch_path("out.gguf"));
 	struct convert_options options = {.input = scratch_directory, .output = output, .force = true, .n_threads = 2};
 	remove(output);
-	enum tern_status status = convert(&options, &summary, err);
+	enum tern_status status = convert_checkpoint(&options, &summary, err);
 	/* The three inputs, and the output if it was made. */
 	int n = scratch_count(false);
 	CHECK(n == 3 + (status == TERN_OK), "status %d: %d files", (int)status, n);

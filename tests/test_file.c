@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 static struct tern_error err;
 
@@ -204,6 +205,47 @@ static void test_write_targets(void)
 	scratch_count(true);
 }
 
+/* Files that might be temporary ones of scratch_path("out"). */
+static const struct left_file {
+	const char *format; /* of the name, with a pid */
+	bool is_dead, stays;
+} left_files[] = {
+        {"out.%ld-0.tmp", true, false}, {"out.%ld-17.tmp", true, false},
+        {"out.%ld-0.tmp", false, true}, {"other.%ld-0.tmp", true, true},
+        {"out.%ld.tmp", true, true},    {"out.%ld-0.tmp.gguf", true, true},
+        {"out.-%ld-0.tmp", true, true}, {"out.0%ld0000000000-0.tmp", true, true},
+};
+
+static const char *left_path(const struct left_file *file, pid_t dead)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, file->format, (long)(file->is_dead ? dead : getppid()));
+	return scratch_path(name);
+}
+
+/* Opening `path`, which is scratch_path("out"), removes its temporary files of processes that no longer run. */
+static void test_abandoned(const char *path)
+{
+	char target[sizeof scratch_directory + 8];
+	struct tern_outfile out;
+	pid_t dead = fork();
+
+	if (dead == 0)
+		_exit(0);
+	CHECK(dead > 0 && waitpid(dead, NULL, 0) == dead, "fork");
+	snprintf(target, sizeof target, "%s", path); /* scratch_path() reuses its memory */
+	for (size_t i = 0; i < sizeof left_files / sizeof *left_files; i++)
+		scratch_write(left_path(&left_files[i], dead), "x", 1);
+	CHECK(tern_outfile_open(&out, target, false, &err) == TERN_OK, "%s", err.message);
+	for (size_t i = 0; i < sizeof left_files / sizeof *left_files; i++) {
+		const char *left = left_path(&left_files[i], dead);
+		CHECK((access(left, F_OK) == 0) == left_files[i].stays, "%s", left);
+	}
+	tern_outfile_abort(&out);
+	scratch_count(true);
+}
+
 /* A relative path, whose directory is ".". */
 static void test_write_relative(void)
 {
@@ -213,6 +255,8 @@ static void test_write_relative(void)
 	CHECK(getcwd(before, sizeof before) && chdir(scratch_directory) == 0, "chdir");
 	CHECK(tern_outfile_open(&out, "plain", false, &err) == TERN_OK, "%s", err.message);
 	CHECK(tern_outfile_commit(&out, &err) == TERN_OK && holds("plain", ""), "%s", err.message);
+	scratch_count(true);
+	test_abandoned("out");
 	CHECK(chdir(before) == 0, "chdir");
 	scratch_count(true);
 }
@@ -350,6 +394,7 @@ int main(void)
 	test_read_large_pipe();
 	test_write();
 	test_write_targets();
+	test_abandoned(scratch_path("out"));
 	test_write_relative();
 	test_write_pieces();
 	test_disk_full();

@@ -5,7 +5,7 @@
 #include "test.h"
 
 #include "base/memory.h"
-#include "convert/checkpoint.h"
+#include "convert/checkpoint/checkpoint.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/memory.h"
-#include "convert/spm_proto.h"
+#include "convert/tokenizer/spm_proto.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -131,101 +131,60 @@ static void check_refused(const char *what, const struct bytes *file, const char
 	free(copy);
 }
 
-/* Whole files that are refused, as bytes. */
+/* Whole files that are refused. */
+#define BYTES(text) text, sizeof text - 1
+static const struct bad_file {
+	const char *what, *bytes;
+	size_t n;
+	const char *says;
+} bad_files[] = {
+        {"empty", BYTES(""), "no pieces"},
+        {"field 0", BYTES("\x02\x00"), "byte 0: a field number"},
+        {"text", BYTES("version https"), "byte 0: "},
+        {"group", BYTES("\x0b"), "byte 0: a wire type"},
+        {"end of group", BYTES("\x0c"), "byte 0: a wire type"},
+        {"wire type 6", BYTES("\x0e"), "byte 0: a wire type"},
+        {"wire type 7", BYTES("\x0f"), "byte 0: a wire type"},
+        {"pieces as number", BYTES("\x08\x01"), "byte 0: a field has the wrong wire type"},
+        {"trainer as number", BYTES("\x10\x01"), "byte 0: a field has the wrong wire type"},
+        {"length past the end", BYTES("\x0a\x05\x0a"), "byte 0: a field goes on past the end"},
+        {"huge length", BYTES("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "byte 0: a field goes on"},
+        {"cut tag", BYTES("\x80"), "byte 0: a number is cut"},
+        {"cut length", BYTES("\x0a\x80"), "byte 1: a number is cut"},
+        {"endless tag", BYTES("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), "byte 0: a number of more than 64"},
+        {"65 bits", BYTES("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02"), "byte 0: a number of more than 64"},
+        {"cut 32 bits", BYTES("\x9d\x06\x01\x02\x03"), "byte 0: a field goes on"},
+        {"cut 64 bits", BYTES("\x99\x06\x01\x02\x03\x04\x05\x06\x07"), "byte 0: a field goes on"},
+        {"piece without text", BYTES("\x0a\x00"), "byte 0: a piece that is empty"},
+        {"text of a piece as number", BYTES("\x0a\x02\x08\x01"), "byte 2: a field of a piece"},
+        {"score as number", BYTES("\x0a\x05\x0a\x01\x61\x10\x01"), "byte 5: a field of a piece"},
+        {"type as bytes", BYTES("\x0a\x06\x0a\x01\x61\x1a\x01\x61"), "byte 5: a field of a piece"},
+        {"type 0", BYTES("\x0a\x05\x0a\x01\x61\x18\x00"), "byte 5: an unknown type"},
+        {"type 7", BYTES("\x0a\x05\x0a\x01\x61\x18\x07"), "byte 5: an unknown type"},
+        {"text past the piece", BYTES("\x0a\x03\x0a\x02\x61\x0a\x00"), "byte 2: a field goes on"},
+        {"not UTF-8", BYTES("\x0a\x03\x0a\x01\xff"), "byte 0: a piece that is empty"},
+        {"score NaN", BYTES("\x0a\x08\x0a\x01\x61\x15\x00\x00\xc0\x7f"), "byte 0: a piece whose score"},
+        {"score infinite", BYTES("\x0a\x08\x0a\x01\x61\x15\x00\x00\x80\xff"), "byte 0: a piece whose score"},
+        {"unigram by default", BYTES("\x0a\x03\x0a\x01\x61"), "SentencePiece unigram model"},
+        {"unigram", BYTES("\x0a\x03\x0a\x01\x61\x12\x02\x18\x01"), "SentencePiece unigram model (type 1)"},
+        {"word", BYTES("\x0a\x03\x0a\x01\x61\x12\x02\x18\x03"), "SentencePiece word model"},
+        {"char", BYTES("\x0a\x03\x0a\x01\x61\x12\x02\x18\x04"), "SentencePiece char model"},
+        {"type 99", BYTES("\x0a\x03\x0a\x01\x61\x12\x02\x18\x63"), "(type 99)"},
+        {"type as bytes", BYTES("\x0a\x03\x0a\x01\x61\x12\x02\x1a\x00"), "byte 7: a setting"},
+        {"ids past the end", BYTES("\x0a\x03\x0a\x01\x61\x12\x02\x18\x02"), "bos_id is 1 but there are 1"},
+        {"prefix as bytes", BYTES("\x1a\x02\x1a\x00"), "byte 2: a setting"},
+        {"spaces not escaped", BYTES("\x1a\x02\x28\x00"), "byte 2: escape_whitespaces"},
+        {"space as suffix", BYTES("\x12\x03\xc0\x01\x01"), "byte 2: treat_whitespace"},
+        {"id out of range", BYTES("\x12\x07\xc0\x02\x80\x80\x80\x80\x08"), "byte 2: a token id"},
+};
+
 static void test_bad_bytes(void)
 {
-	static const struct {
-		const char *what, *bytes;
-		size_t n;
-		const char *says;
-	} files[] = {
-	        {"empty", "", 0, "no pieces"},
-	        {"field 0", "\x02\x00", 2, "byte 0: a field number"},
-	        {"text", "version https", 13, "byte 0: "},
-	        {"group", "\x0b", 1, "byte 0: a wire type"},
-	        {"end of group", "\x0c", 1, "byte 0: a wire type"},
-	        {"wire type 6", "\x0e", 1, "byte 0: a wire type"},
-	        {"wire type 7", "\x0f", 1, "byte 0: a wire type"},
-	        {"pieces as number", "\x08\x01", 2, "byte 0: a field has the wrong wire type"},
-	        {"trainer as number", "\x10\x01", 2, "byte 0: a field has the wrong wire type"},
-	        {"length past the end", "\x0a\x05\x0a", 3, "byte 0: a field goes on past the end"},
-	        {"huge length", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "byte 0: a field goes on"},
-	        {"cut tag", "\x80", 1, "byte 0: a number is cut"},
-	        {"cut length", "\x0a\x80", 2, "byte 1: a number is cut"},
-	        {"endless tag", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11, "byte 0: a number of more than 64"},
-	        {"65 bits", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02", 10, "byte 0: a number of more than 64"},
-	        {"cut 32 bits", "\x9d\x06\x01\x02\x03", 5, "byte 0: a field goes on"},
-	        {"cut 64 bits", "\x99\x06\x01\x02\x03\x04\x05\x06\x07", 9, "byte 0: a field goes on"},
-	        {"piece without text", "\x0a\x00", 2, "byte 0: a piece that is empty"},
-	        {"text of a piece as number", "\x0a\x02\x08\x01", 4, "byte 2: a field of a piece"},
-	        {"score as number",
-	         "\x0a\x05\x0a\x01"
-	         "a\x10\x01",
-	         7, "byte 5: a field of a piece"},
-	        {"type as bytes",
-	         "\x0a\x06\x0a\x01"
-	         "a\x1a\x01"
-	         "a",
-	         8, "byte 5: a field of a piece"},
-	        {"type 0",
-	         "\x0a\x05\x0a\x01"
-	         "a\x18\x00",
-	         7, "byte 5: an unknown type"},
-	        {"type 7",
-	         "\x0a\x05\x0a\x01"
-	         "a\x18\x07",
-	         7, "byte 5: an unknown type"},
-	        {"text past the piece",
-	         "\x0a\x03\x0a\x02"
-	         "a\x0a\x00",
-	         7, "byte 2: a field goes on"},
-	        {"not UTF-8", "\x0a\x03\x0a\x01\xff", 5, "byte 0: a piece that is empty"},
-	        {"score NaN",
-	         "\x0a\x08\x0a\x01"
-	         "a\x15\x00\x00\xc0\x7f",
-	         10, "byte 0: a piece whose score"},
-	        {"score infinite",
-	         "\x0a\x08\x0a\x01"
-	         "a\x15\x00\x00\x80\xff",
-	         10, "byte 0: a piece whose score"},
-	        {"unigram by default",
-	         "\x0a\x03\x0a\x01"
-	         "a",
-	         5, "SentencePiece unigram model"},
-	        {"unigram",
-	         "\x0a\x03\x0a\x01"
-	         "a\x12\x02\x18\x01",
-	         9, "SentencePiece unigram model (type 1)"},
-	        {"word",
-	         "\x0a\x03\x0a\x01"
-	         "a\x12\x02\x18\x03",
-	         9, "SentencePiece word model"},
-	        {"char",
-	         "\x0a\x03\x0a\x01"
-	         "a\x12\x02\x18\x04",
-	         9, "SentencePiece char model"},
-	        {"type 99",
-	         "\x0a\x03\x0a\x01"
-	         "a\x12\x02\x18\x63",
-	         9, "(type 99)"},
-	        {"type as bytes",
-	         "\x0a\x03\x0a\x01"
-	         "a\x12\x02\x1a\x00",
-	         9, "byte 7: a setting"},
-	        {"ids past the end",
-	         "\x0a\x03\x0a\x01"
-	         "a\x12\x02\x18\x02",
-	         9, "bos_id is 1 but there are 1"},
-	        {"prefix as bytes", "\x1a\x02\x1a\x00", 4, "byte 2: a setting"},
-	        {"spaces not escaped", "\x1a\x02\x28\x00", 4, "byte 2: escape_whitespaces"},
-	        {"space as suffix", "\x12\x03\xc0\x01\x01", 5, "byte 2: treat_whitespace"},
-	        {"id out of range", "\x12\x07\xc0\x02\x80\x80\x80\x80\x08", 9, "byte 2: a token id"},
-	};
-
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+	for (size_t i = 0; i < sizeof bad_files / sizeof *bad_files; i++) {
+		const struct bad_file *bad = &bad_files[i];
 		struct bytes file = {.n = 0};
-		put_raw(&file, files[i].bytes, files[i].n);
-		check_refused(files[i].what, &file, files[i].says);
+		put_raw(&file, bad->bytes, bad->n);
+		check_refused(bad->what, &file, bad->says);
 	}
 }
 

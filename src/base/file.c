@@ -9,8 +9,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +312,39 @@ static int create_temp(const char *path, char *temp_path, size_t temp_size)
 	return fd;
 }
 
+/* The process that a temporary file of `base` belongs to, by its name: BASE.PID-N.tmp; 0 if it is none. */
+static pid_t temp_owner(const char *name, const char *base)
+{
+	size_t n_base = strlen(base);
+	char *end;
+
+	if (strncmp(name, base, n_base) != 0 || name[n_base] != '.')
+		return 0;
+	long pid = strtol(name + n_base + 1, &end, 10);
+	if (*end != '-' || pid <= 0 || pid > INT_MAX)
+		return 0;
+	strtol(end + 1, &end, 10);
+	return strcmp(end, ".tmp") == 0 ? (pid_t)pid : 0;
+}
+
+/* Removes what processes that were killed left of `path`. Failures are no errors: such files only take up space. */
+static void remove_abandoned(char *path)
+{
+	char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, first = *base;
+	const struct dirent *entry;
+
+	*base = 0; /* "/x" -> "/", "a/x" -> "a/" */
+	DIR *directory = opendir(slash ? path : ".");
+	*base = first;
+	while (directory && (entry = readdir(directory))) {
+		pid_t owner = temp_owner(entry->d_name, base);
+		if (owner && kill(owner, 0) != 0 && errno == ESRCH)
+			(void)unlinkat(dirfd(directory), entry->d_name, 0);
+	}
+	if (directory)
+		closedir(directory);
+}
+
 enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, bool overwrite, struct tern_error *err)
 {
 	enum tern_status status;
@@ -328,6 +364,7 @@ enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, b
 		return tern_fail_memory(err, BUFFER_SIZE);
 	}
 	memcpy(out->path, path, length + 1);
+	remove_abandoned(out->path);
 	out->fd = create_temp(path, temp_path, temp_size);
 	if (out->fd < 0) {
 		status = tern_fail(err, TERN_ERR_FAILED, "%s: cannot create %s: %s", path, temp_path, strerror(errno));
@@ -388,16 +425,11 @@ enum tern_status tern_outfile_write(struct tern_outfile *out, const void *bytes,
  * complete. */
 static void sync_directory_of(char *path)
 {
-	char *slash = strrchr(path, '/');
-	char after = 0;
+	char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, first = *base;
 
-	if (slash) {
-		after = slash[1]; /* "/x" -> "/", "a/x" -> "a/" */
-		slash[1] = 0;
-	}
+	*base = 0; /* as in remove_abandoned() */
 	int fd = open_file(slash ? path : ".", O_RDONLY);
-	if (slash)
-		slash[1] = after;
+	*base = first;
 	if (fd >= 0) {
 		sync_file(fd);
 		close(fd);

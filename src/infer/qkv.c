@@ -1,23 +1,20 @@
 #include "infer/qkv.h"
 
-#include "base/exactmath.h"
 #include "infer/norm.h"
+#include "model/rope.h"
 
 /* freq_long: of tokens whose sequence may grow long, or NULL. */
 static void fill_angles(const struct tern_engine *engine, float *cosine, float *sine, const double *freq,
                         const double *freq_long, double factor)
 {
 	const struct tern_hparams *h = &engine->transformer->hparams;
+	size_t n_pair = h->n_rot / 2;
 
 	for (size_t t = 0; t < engine->n_token; t++) {
 		const struct tern_token *token = &engine->tokens[t];
-		const double *f = freq_long && token->sequence->n_ctx > h->n_ctx_short ? freq_long : freq;
-		for (size_t i = 0; i < h->n_rot / 2; i++) {
-			double s, c;
-			tern_sincos_f64((double)token->position * f[i], &s, &c);
-			*cosine++ = (float)(c * factor);
-			*sine++ = (float)(s * factor);
-		}
+		bool is_long = freq_long && token->sequence->n_ctx > h->n_ctx_short;
+		tern_rope_angles(cosine + t * n_pair, sine + t * n_pair, is_long ? freq_long : freq, n_pair,
+		                 token->position, factor);
 	}
 }
 
@@ -28,19 +25,6 @@ void tern_rope_fill(struct tern_engine *engine)
 	fill_angles(engine, engine->rope_cos, engine->rope_sin, h->rope_freq, h->rope_freq_long, h->rope_factor);
 	if (h->rope_freq_local)
 		fill_angles(engine, engine->rope_cos_local, engine->rope_sin_local, h->rope_freq_local, NULL, 1.0);
-}
-
-static void rotate(float *head, const float *cosine, const float *sine, size_t n_rot, bool interleaved)
-{
-	size_t half = n_rot / 2;
-
-	for (size_t i = 0; i < half; i++) {
-		float *a = interleaved ? &head[2 * i] : &head[i];
-		float *b = interleaved ? &head[2 * i + 1] : &head[i + half];
-		float rotated = *a * cosine[i] - *b * sine[i];
-		*b = *a * sine[i] + *b * cosine[i];
-		*a = rotated;
-	}
 }
 
 struct prepare_task {
@@ -58,7 +42,7 @@ static void prepare_head(const struct tern_engine *engine, float *head, const fl
 	if (norm)
 		engine->kernels->rms_scale(head, head, norm,
 		                           tern_inv_rms(engine->kernels, head, h->head_dim, h->rms_eps), h->head_dim);
-	rotate(head, cosine + at, sine + at, h->n_rot, h->rope_interleaved);
+	tern_rope_rotate(head, cosine + at, sine + at, h->n_rot, h->rope_interleaved);
 }
 
 static void prepare_token(void *context, size_t token, int worker)

@@ -14,7 +14,7 @@ int tern_gguf_compare_offsets(const void *tensors, uint32_t a, uint32_t b)
 	return (tensor[a].offset > tensor[b].offset) - (tensor[a].offset < tensor[b].offset);
 }
 
-/* Whether a tensor of n_bytes fills its place, but for what aligns the next. */
+/* Whether a tensor of n_bytes fills its place up to the padding that aligns the next one. */
 static bool fills(uint64_t n_bytes, uint64_t extent, uint64_t alignment)
 {
 	uint64_t rounded;

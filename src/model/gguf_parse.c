@@ -30,7 +30,7 @@ enum {
 };
 static const uint64_t max_elements = (uint64_t)1 << 48;
 
-/* Where the reader is: nothing at or after `size` is ever looked at. */
+/* The position of the reader. It never reads at or after `size`. */
 struct cursor {
 	const uint8_t *bytes;
 	size_t size, at;
@@ -197,7 +197,7 @@ static enum tern_status read_key(struct cursor *c, struct gguf_string *key)
 	return TERN_OK;
 }
 
-/* A value or item type. Arrays may not hold arrays: nothing uses that, and depth would be the file's to choose. */
+/* A value or item type. Arrays of arrays are refused: nothing uses them, and a file could nest them without limit. */
 static enum tern_status read_type(struct cursor *c, const char *what, bool may_be_array, enum gguf_value_type *type)
 {
 	uint32_t id = 0;
@@ -316,7 +316,7 @@ static enum tern_status read_dims(struct cursor *c, struct gguf_tensor *tensor)
 	return TERN_OK;
 }
 
-/* Sets n_bytes, or says why the type and shape cannot be. */
+/* Sets n_bytes; fails if a tensor of this type cannot have this shape. */
 static enum tern_status size_tensor(const struct cursor *c, struct gguf_tensor *tensor)
 {
 	const char *name = tern_gguf_type_name(tensor->type);

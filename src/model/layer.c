@@ -1,5 +1,7 @@
 #include "model/layer.h"
 
+#include "model/names.h"
+
 enum {
 	N_ATTENTION = 4,
 	N_DENSE = 3,
@@ -10,10 +12,10 @@ static void attention_matrix(const struct tern_hparams *h, struct tern_attention
 {
 	size_t q_width = h->n_head * h->head_dim, kv_width = h->n_head_kv * h->head_dim;
 	const struct tern_layer_matrix matrices[N_ATTENTION] = {
-	        {"attn_q", q_width, h->n_embd, &a->q, true},
-	        {"attn_k", kv_width, h->n_embd, &a->k, false},
-	        {"attn_v", kv_width, h->n_embd, &a->v, false},
-	        {"attn_output", h->n_embd, q_width, &a->o, true},
+	        {tern_matrix_names[TERN_ATTN_Q], q_width, h->n_embd, &a->q, true},
+	        {tern_matrix_names[TERN_ATTN_K], kv_width, h->n_embd, &a->k, false},
+	        {tern_matrix_names[TERN_ATTN_V], kv_width, h->n_embd, &a->v, false},
+	        {tern_matrix_names[TERN_ATTN_OUTPUT], h->n_embd, q_width, &a->o, true},
 	};
 	*matrix = matrices[index];
 }
@@ -22,9 +24,9 @@ static void dense_matrix(const struct tern_hparams *h, struct tern_dense_weights
                          struct tern_layer_matrix *matrix)
 {
 	const struct tern_layer_matrix matrices[N_DENSE] = {
-	        {"ffn_gate", h->n_ff, h->n_embd, &d->gate, true},
-	        {"ffn_up", h->n_ff, h->n_embd, &d->up, false},
-	        {"ffn_down", h->n_embd, h->n_ff, &d->down, true},
+	        {tern_matrix_names[TERN_FFN_GATE], h->n_ff, h->n_embd, &d->gate, true},
+	        {tern_matrix_names[TERN_FFN_UP], h->n_ff, h->n_embd, &d->up, false},
+	        {tern_matrix_names[TERN_FFN_DOWN], h->n_embd, h->n_ff, &d->down, true},
 	};
 	*matrix = matrices[index];
 }

@@ -4,7 +4,7 @@
  * T2R16: rows are padded with zero weights to a multiple of 16; 16 rows make a panel of n_col / 16 tiles; panels
  *        follow each other. n_col is a multiple of 16.
  * Q8P:   value = q * scale of its row, q = 16 h + l - 128 with h, l = 0..15. The high nibbles h of all panels come
- *        first, then the low nibbles l of all panels, each as panels of n_col / 8 tiles. Rows are padded with
+ *        first, then the low nibbles l of all panels, each as panels with 64 bytes for 8 columns. Rows are padded with
  *        q = 0. n_col is a multiple of 16. The scales are a tensor of their own, F32 [n_row]. */
 #ifndef TERN_MODEL_LAYOUT_H
 #define TERN_MODEL_LAYOUT_H

@@ -1,7 +1,10 @@
 #include "model/names.h"
 
-const char *const tern_projection_names[TERN_N_PROJECTIONS] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
-                                                               "ffn_gate", "ffn_up", "ffn_down"};
+const char *const tern_matrix_names[TERN_N_MATRICES] = {
+        [TERN_ATTN_Q] = "attn_q",           [TERN_ATTN_K] = "attn_k",     [TERN_ATTN_V] = "attn_v",
+        [TERN_ATTN_OUTPUT] = "attn_output", [TERN_FFN_GATE] = "ffn_gate", [TERN_FFN_UP] = "ffn_up",
+        [TERN_FFN_DOWN] = "ffn_down",       [TERN_OUTPUT] = "output",     [TERN_TOKEN_EMBD] = "token_embd",
+};
 
 const char *const tern_linear_norm_suffixes[TERN_N_LINEAR_NORM_SUFFIXES] = {"_norm_in.weight", ".rms_norm.weight",
                                                                             ".rms_norm"};

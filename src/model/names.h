@@ -4,13 +4,27 @@
 
 #include "model/gguf.h"
 
+/* The matrices of a model that may be ternary. */
+enum tern_matrix_kind {
+	TERN_ATTN_Q,
+	TERN_ATTN_K,
+	TERN_ATTN_V,
+	TERN_ATTN_OUTPUT,
+	TERN_FFN_GATE,
+	TERN_FFN_UP,
+	TERN_FFN_DOWN,
+	TERN_N_LAYER_MATRICES,
+	TERN_OUTPUT = TERN_N_LAYER_MATRICES, /* the head */
+	TERN_TOKEN_EMBD,
+	TERN_N_MATRICES,
+};
+
 enum {
-	TERN_N_PROJECTIONS = 7,
 	TERN_N_LINEAR_NORM_SUFFIXES = 3,
 };
 
-/* The matrices of a layer, below "blk.N.": attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down. */
-extern const char *const tern_projection_names[TERN_N_PROJECTIONS];
+/* What is between "blk.N." and ".weight" in the names of a layer's matrices, and before ".weight" in the others. */
+extern const char *const tern_matrix_names[TERN_N_MATRICES];
 
 /* What follows a projection's name ("blk.N.attn_q") in the name of its own norm. The first is tern's and
  * microsoft/BitNet's, the others are of microsoft/BitNet's PR 522. */

@@ -315,7 +315,7 @@ static enum tern_status fill_data(const struct plan *plan, uint8_t *data, const 
 	bool go_on = true;
 	struct tern_pool *pool;
 	enum tern_status status =
-	        tern_pool_new(&pool, options->n_threads ? options->n_threads : tern_default_threads(), err);
+	        tern_pool_new(&pool, options->n_threads ? options->n_threads : tern_threads_of_machine(""), err);
 
 	if (status)
 		return status;

@@ -38,7 +38,7 @@ uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *t
 
 	if (is_of_layer(tensor) && (is_ternary || tern_is_float_type(type)))
 		return GGUF_TENSOR_T2R16;
-	/* An embedding's rows that are made of blocks are looked up where they are. */
+	/* Rows of an embedding in a block type are unpacked one at a time, when they are looked up. */
 	if (is_ternary && (is_head || (is_embedding && type == GGUF_TENSOR_I2_S)))
 		return GGUF_TENSOR_T2R16;
 	return is_head && tern_can_dequantize(type) && !tern_is_float_type(type) ? GGUF_TENSOR_Q8P : type;
@@ -143,7 +143,7 @@ struct job {
 
 static size_t round_up(size_t n) { return (n + 63) / 64 * 64; }
 
-/* The last part that a job needs decides how much is allocated; unused parts are never touched. */
+/* Every job gets room for all parts; pages of unused parts are never touched and cost nothing. */
 static size_t scratch_layout(struct scratch *s, uint8_t *base, size_t n_col)
 {
 	size_t codes = 0, scales = codes + round_up(n_col + TERN_I2S_MARGIN),

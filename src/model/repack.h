@@ -23,15 +23,15 @@ struct tern_repacker {
 	struct tern_error *err;
 };
 
-/* Looks at what there is to do, whether memory is there for it, and starts threads if something is. options may be
+/* Finds the tensors to repack, checks that memory suffices, and starts threads if there are any. options may be
  * NULL; file: whose pages may be given back, or NULL. gguf, file and err must outlive the repacker. */
 enum tern_status tern_repacker_init(struct tern_repacker *repacker, const struct gguf *gguf,
                                     const struct tern_model_options *options, const struct tern_file *file,
                                     struct tern_error *err);
-/* For callers that choose tensors themselves, one after the other: starts threads and asks nothing. */
+/* For callers that choose tensors themselves, one after the other: only starts threads. */
 enum tern_status tern_repacker_start(struct tern_repacker *repacker, const struct tern_model_options *options,
                                      struct tern_error *err);
-/* Which file the tensors that follow are of; file: as for tern_repacker_init(). */
+/* Sets the file of the tensors that follow; file: as for tern_repacker_init(). */
 void tern_repacker_read(struct tern_repacker *repacker, const struct gguf *gguf, const struct tern_file *file);
 void tern_repacker_clear(struct tern_repacker *repacker);
 

@@ -157,8 +157,8 @@ static double *plain_frequencies(const struct tern_hparams *h, double base)
 {
 	double *frequencies = tern_alloc(h->n_rot / 2, sizeof *frequencies);
 
-	for (size_t i = 0; frequencies && i < h->n_rot / 2; i++)
-		frequencies[i] = tern_exp_f64(-2.0 * (double)i / (double)h->n_rot * tern_log_f64(base));
+	if (frequencies)
+		tern_rope_frequencies(frequencies, h->n_rot, base);
 	return frequencies;
 }
 
@@ -236,4 +236,34 @@ enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf,
 	else if (scaling.type == SCALING_LONGROPE && (status = apply_longrope(h, &scaling, base, gguf, err)))
 		return status;
 	return apply_divisors(h->rope_freq, h->n_rot / 2, gguf, "rope_freqs.weight", err);
+}
+
+void tern_rope_frequencies(double *frequencies, size_t n_rot, double base)
+{
+	for (size_t i = 0; i < n_rot / 2; i++)
+		frequencies[i] = tern_exp_f64(-2.0 * (double)i / (double)n_rot * tern_log_f64(base));
+}
+
+void tern_rope_angles(float *cosine, float *sine, const double *frequencies, size_t n_pair, size_t position,
+                      double factor)
+{
+	for (size_t i = 0; i < n_pair; i++) {
+		double s, c;
+		tern_sincos_f64((double)position * frequencies[i], &s, &c);
+		cosine[i] = (float)(c * factor);
+		sine[i] = (float)(s * factor);
+	}
+}
+
+void tern_rope_rotate(float *head, const float *cosine, const float *sine, size_t n_rot, bool interleaved)
+{
+	size_t half = n_rot / 2;
+
+	for (size_t i = 0; i < half; i++) {
+		float *a = interleaved ? &head[2 * i] : &head[i];
+		float *b = interleaved ? &head[2 * i + 1] : &head[i + half];
+		float rotated = *a * cosine[i] - *b * sine[i];
+		*b = *a * sine[i] + *b * cosine[i];
+		*a = rotated;
+	}
 }

@@ -1,6 +1,6 @@
 /* Floats that are ternary already: -s, 0 or s, with one s for the whole matrix or one for each group of consecutive
  * columns of a row (models whose scales are per group, or whose matrices were cut across machines, each part with its
- * own scale). Which it is, is seen from the values. */
+ * own scale). The values decide which of the two it is. */
 #ifndef TERN_MODEL_TERNARY_FLOATS_H
 #define TERN_MODEL_TERNARY_FLOATS_H
 
@@ -23,7 +23,7 @@ struct tern_group_sizes {
  * activation scale, 0 for all. */
 void tern_group_sizes_list(struct tern_group_sizes *list, size_t n_col, size_t x_group);
 
-/* What has been seen of a matrix so far. */
+/* What the rows of a matrix have shown so far. */
 struct tern_float_facts {
 	float magnitude;   /* of a value that is not zero; 0: there is none */
 	bool has_several;  /* different magnitudes */

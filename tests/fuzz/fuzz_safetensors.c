@@ -1,6 +1,6 @@
 /* Fuzz target: safetensors headers. Every tensor that is accepted lies inside the file. */
 #include "base/memory.h"
-#include "convert/safetensors.h"
+#include "convert/checkpoint/safetensors.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Fuzz target: SentencePiece models. Every piece that is accepted lies inside the file. */
-#include "convert/spm_proto.h"
+#include "convert/tokenizer/spm_proto.h"
 
 #include <stdlib.h>
 

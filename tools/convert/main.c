@@ -9,8 +9,8 @@
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
-#include "convert/convert.h"
-#include "convert/gguf_convert.h"
+#include "convert/convert_checkpoint.h"
+#include "convert/convert_gguf.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ struct values {
 	const char *output;
 	bool force, dry_run, vocab_only, merge, quiet;
 	int head, embd; /* enum precision */
-	int target;     /* enum gguf_target */
+	int target;     /* enum target */
 	int i2s_layout; /* enum tern_i2s_layout */
 	int n_threads;
 	const char *completion; /* print this instead of converting */
@@ -161,7 +161,8 @@ static const struct manual_section sections[] = {
          statuses},
         {"FILES",
          "The output is written to a temporary file beside OUT.gguf, which takes the name once it is complete and "
-         "on the disk.\n",
+         "on the disk. A conversion that was killed with SIGKILL leaves it; the next one to the same OUT.gguf removes "
+         "it.\n",
          NULL},
         {NULL, NULL, NULL},
 };
@@ -186,7 +187,7 @@ static bool print_text(const struct values *values, enum tern_status *status)
 	return values->man || values->completion;
 }
 
-/* ---- what the conversion tells ---- */
+/* ---- callbacks of the conversion ---- */
 
 static void on_warning(void *user, const char *message)
 {
@@ -202,20 +203,20 @@ static void on_temp_file(void *user, const char *path)
 	signals_clean_on_death(path);
 }
 
-/* ---- what was found ---- */
+/* ---- the summary ---- */
 
 /* "packed uint8, 42 matrices; float, already ternary, 1 matrix" */
-static void print_storage(FILE *to, const struct convert_summary *s)
+static void print_storage(FILE *to, const struct checkpoint_summary *s)
 {
 	const struct {
 		size_t n;
 		const char *what;
 	} kinds[] = {
-	        {s->n_packed, "packed uint8 with a scale"},
-	        {s->n_codes, "int8 codes with a scale"},
-	        {s->n_masters, "master weights, ternarised by their mean"},
-	        {s->n_ternary_floats, "floats that are ternary"},
-	        {s->n_grouped, "floats that are ternary in groups of columns"},
+	        {s->weights.n_packed, "packed uint8 with a scale"},
+	        {s->weights.n_codes, "int8 codes with a scale"},
+	        {s->weights.n_masters, "master weights, ternarised by their mean"},
+	        {s->weights.n_ternary_floats, "floats that are ternary"},
+	        {s->weights.n_grouped, "floats that are ternary in groups of columns"},
 	};
 	const char *before = "  weights     ";
 
@@ -228,7 +229,7 @@ static void print_storage(FILE *to, const struct convert_summary *s)
 	fprintf(to, "; activations int8, one scale per %s\n", s->per_token ? "token" : "group of columns");
 }
 
-static void print_norms(FILE *to, const struct convert_summary *s)
+static void print_norms(FILE *to, const struct checkpoint_summary *s)
 {
 	fprintf(to, "  norms       ");
 	if (strcmp(s->linear_norm, "none") == 0)
@@ -239,23 +240,23 @@ static void print_norms(FILE *to, const struct convert_summary *s)
 	fprintf(to, "%s%s\n", s->has_qk_norm ? "; of queries and keys" : "", s->has_sub_norms ? "; sub-norms" : "");
 }
 
-static void print_zeros(FILE *to, const struct convert_summary *s)
+static void print_zeros(FILE *to, const struct checkpoint_summary *s)
 {
 	uint64_t n_weights = 0, n_zeros = 0;
 
 	fprintf(to, "  zeros       ");
-	for (int i = 0; i < N_PROJECTIONS; i++) {
-		if (!s->n_weights[i])
+	for (int i = 0; i < TERN_N_MATRICES; i++) {
+		if (!s->weights.n_weights[i])
 			continue;
-		n_weights += s->n_weights[i];
-		n_zeros += s->n_zeros[i];
-		fprintf(to, "%s %.1f %%, ", projection_name((enum projection)i),
-		        100.0 * (double)s->n_zeros[i] / (double)s->n_weights[i]);
+		n_weights += s->weights.n_weights[i];
+		n_zeros += s->weights.n_zeros[i];
+		fprintf(to, "%s %.1f %%, ", tern_matrix_names[i],
+		        100.0 * (double)s->weights.n_zeros[i] / (double)s->weights.n_weights[i]);
 	}
 	fprintf(to, "all %.1f %%\n", n_weights ? 100.0 * (double)n_zeros / (double)n_weights : 0.0);
 }
 
-static void print_model(FILE *to, const struct convert_summary *s)
+static void print_model(FILE *to, const struct checkpoint_summary *s)
 {
 	fprintf(to,
 	        "  model       %s (%s): %llu layers, width %llu, feed-forward %llu, %llu heads of %llu (%llu "
@@ -270,7 +271,7 @@ static void print_model(FILE *to, const struct convert_summary *s)
 }
 
 /* A few lines about what was found and made; `output` is NULL for a dry run. */
-static void print_summary(FILE *to, const struct convert_summary *s, const char *output)
+static void print_summary(FILE *to, const struct checkpoint_summary *s, const char *output)
 {
 	char in[FORMAT_SIZE], out[FORMAT_SIZE];
 
@@ -290,6 +291,21 @@ static void print_summary(FILE *to, const struct convert_summary *s, const char 
 		        format_bytes(in, s->n_bytes_in), format_bytes(out, s->n_bytes_out), s->seconds);
 }
 
+/* The same after convert_gguf(). */
+static void print_gguf_summary(FILE *to, const struct gguf_summary *s, const struct convert_options *options)
+{
+	static const char *const types[] = {"T2R16", "TQ2_0", "I2_S"};
+	char in[FORMAT_SIZE], out[FORMAT_SIZE];
+
+	if (s->n_parts > 1)
+		fprintf(to, "  parts       %zu\n", s->n_parts);
+	if (options->target != TARGET_SAME)
+		fprintf(to, "  matrices    %zu to %s; %zu of embedding and head to int8\n", s->n_ternary,
+		        types[options->target], s->n_dense);
+	fprintf(to, "  %s%s in, %s out, %zu tensors, %.1f s\n", options->output ? "size        " : "would be    ",
+	        format_bytes(in, s->n_bytes_in), format_bytes(out, s->n_bytes_out), s->n_tensors, s->seconds);
+}
+
 /* ---- usage ---- */
 
 /* A checkpoint is a directory; everything else is taken for a GGUF file, which says so itself if it is none. */
@@ -305,7 +321,7 @@ static bool is_gguf(const char *input)
 
 static enum tern_status check_usage(const struct values *values, const struct operands *operands)
 {
-	bool gguf_only = values->merge || values->target != GGUF_TARGET_T2R16 || values->i2s_layout != TERN_I2S_128;
+	bool gguf_only = values->merge || values->target != TARGET_T2R16 || values->i2s_layout != TERN_I2S_128;
 
 	if (operands->n_items == 0)
 		return usage_error(&command, "a checkpoint directory or a GGUF file is needed");
@@ -318,89 +334,50 @@ static enum tern_status check_usage(const struct values *values, const struct op
 		return usage_error(&command, "-o needs the name of a file; a model cannot go to standard output");
 	if (gguf_only && !is_gguf(operands->items[0]))
 		return usage_error(&command, "--to, --merge and --i2s-layout are for GGUF files; make one first");
-	if (values->merge && values->target != GGUF_TARGET_T2R16)
+	if (values->merge && values->target != TARGET_T2R16)
 		return usage_error(&command, "--merge changes nothing, --to does: one after the other");
 	if (values->vocab_only && is_gguf(operands->items[0]))
 		return usage_error(&command, "--vocab-only is for checkpoint directories");
 	return TERN_OK;
 }
 
-/* ---- a checkpoint ---- */
+/* ---- the conversion ---- */
 
-static enum tern_status run_checkpoint(const struct values *values, const char *input)
+static enum tern_status run(const struct values *values, const char *input)
 {
+	bool from_gguf = is_gguf(input);
 	struct progress progress;
-	struct convert_summary summary;
+	struct checkpoint_summary checkpoint;
+	struct gguf_summary gguf;
 	struct tern_error err;
 	struct convert_options options = {.input = input,
 	                                  .output = values->dry_run ? NULL : values->output,
 	                                  .force = values->force,
-	                                  .vocab_only = values->vocab_only,
 	                                  .dry_run = values->dry_run,
-	                                  .precision = {.keep_embedding = values->embd == PRECISION_KEEP,
-	                                                .keep_head = values->head == PRECISION_KEEP},
+	                                  .keep_embedding = values->embd == PRECISION_KEEP,
+	                                  .keep_head = values->head == PRECISION_KEEP,
 	                                  .n_threads = values->n_threads,
-	                                  .reporter = {&progress, on_warning, on_progress, on_temp_file}};
+	                                  .listener = {&progress, on_warning, on_progress, on_temp_file},
+	                                  .vocab_only = values->vocab_only,
+	                                  .target = values->merge ? TARGET_SAME : (enum target)values->target,
+	                                  .i2s_layout = (enum tern_i2s_layout)values->i2s_layout};
 	enum tern_status status;
 
+	if (from_gguf)
+		signals_watch_map(input);
 	progress_start(&progress, "converting");
-	status = convert(&options, &summary, &err);
+	status = from_gguf ? convert_gguf(&options, &gguf, &err) : convert_checkpoint(&options, &checkpoint, &err);
 	progress_end(&progress);
 	if (status)
 		return report_error(&err);
-	if (!values->quiet) {
-		if (options.output)
-			note("%s -> %s", input, options.output);
-		print_summary(stderr, &summary, options.output);
-	}
-	return TERN_OK;
-}
-
-/* ---- a GGUF file ---- */
-
-static void print_gguf_summary(FILE *to, const struct gguf_convert_summary *s, const struct values *values)
-{
-	static const char *const types[] = {"T2R16", "TQ2_0", "I2_S"};
-	char in[FORMAT_SIZE], out[FORMAT_SIZE];
-
-	if (s->n_parts > 1)
-		fprintf(to, "  parts       %zu\n", s->n_parts);
-	if (!values->merge)
-		fprintf(to, "  matrices    %zu to %s; %zu of embedding and head to int8\n", s->n_ternary,
-		        types[values->target], s->n_dense);
-	fprintf(to, "  %s%s in, %s out, %zu tensors, %.1f s\n", values->dry_run ? "would be    " : "size        ",
-	        format_bytes(in, s->n_bytes_in), format_bytes(out, s->n_bytes_out), s->n_tensors, s->seconds);
-}
-
-static enum tern_status run_gguf(const struct values *values, const char *input)
-{
-	struct progress progress;
-	struct gguf_convert_summary summary;
-	struct tern_error err;
-	struct gguf_convert_options options = {.input = input,
-	                                       .output = values->dry_run ? NULL : values->output,
-	                                       .force = values->force,
-	                                       .dry_run = values->dry_run,
-	                                       .target = values->merge ? GGUF_TARGET_SAME
-	                                                               : (enum gguf_target)values->target,
-	                                       .keep_embedding = values->embd == PRECISION_KEEP,
-	                                       .keep_head = values->head == PRECISION_KEEP,
-	                                       .i2s_layout = (enum tern_i2s_layout)values->i2s_layout,
-	                                       .n_threads = values->n_threads,
-	                                       .reporter = {&progress, on_warning, on_progress, on_temp_file}};
-	enum tern_status status;
-
-	signals_watch_map(input);
-	progress_start(&progress, "converting");
-	status = gguf_convert(&options, &summary, &err);
-	progress_end(&progress);
-	if (status)
-		return report_error(&err);
-	if (!values->quiet) {
-		if (options.output)
-			note("%s -> %s", input, options.output);
-		print_gguf_summary(stderr, &summary, values);
-	}
+	if (values->quiet)
+		return TERN_OK;
+	if (options.output)
+		note("%s -> %s", input, options.output);
+	if (from_gguf)
+		print_gguf_summary(stderr, &gguf, &options);
+	else
+		print_summary(stderr, &checkpoint, options.output);
 	return TERN_OK;
 }
 
@@ -417,8 +394,7 @@ int main(int argc, char **argv)
 		return (int)status;
 	term_configure(TERM_COLOR_AUTO, values.quiet);
 	if (!print_text(&values, &status) && !(status = check_usage(&values, &operands)))
-		status = is_gguf(operands.items[0]) ? run_gguf(&values, operands.items[0])
-		                                    : run_checkpoint(&values, operands.items[0]);
+		status = run(&values, operands.items[0]);
 	options_free(&command, &values, &operands);
 	return (int)output_finish(status);
 }

@@ -1,13 +1,11 @@
-/* The keys of the output that describe the network; names are llama.cpp's, those of tern itself begin with "tern.". */
-#include "convert/convert.h"
-#include "model/gguf_write.h"
+#include "convert/metadata.h"
 
 #include "base/exactmath.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Puts keys until one fails; the status of the whole is `status`. */
+/* Puts keys until one fails; `status` is that of the whole. */
 struct putter {
 	struct gguf_writer *writer;
 	const char *arch;
@@ -27,7 +25,7 @@ static void put_size(struct putter *p, const char *suffix, uint64_t value)
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 
 	snprintf(key, sizeof key, "%s.%s", p->arch, suffix);
-	if (!p->status) /* limits of config.c: fits */
+	if (!p->status) /* fits: config.c has checked the limits */
 		p->status = tern_gguf_put_u32(p->writer, key, (uint32_t)value, p->err);
 }
 
@@ -93,49 +91,50 @@ static void put_shape(struct putter *p, const struct config *config)
 	put_number(p, "attention.layer_norm_rms_epsilon", config->rms_eps);
 }
 
-static void put_own(struct putter *p, const struct plan *plan, const struct config *config)
+static void put_own(struct putter *p, const struct mapping *mapping, const struct config *config)
 {
-	put_text(p, "tern.activation", plan->per_token ? "per_token" : "per_group", 9);
-	if (!plan->per_token && !p->status)
+	put_text(p, "tern.activation", mapping->per_token ? "per_token" : "per_group", 9);
+	if (!mapping->per_token && !p->status)
 		p->status = tern_gguf_put_u32(p->writer, "tern.activation_group", ACTIVATION_GROUP, p->err);
-	put_text(p, "tern.linear_norm", plan->linear_norm, strlen(plan->linear_norm));
-	if (plan->has_linear_norm && !p->status)
-		p->status = tern_gguf_put_f32(p->writer, "tern.linear_norm_eps", (float)plan->linear_norm_eps, p->err);
+	put_text(p, "tern.linear_norm", mapping->linear_norm, strlen(mapping->linear_norm));
+	if (mapping->has_linear_norm && !p->status)
+		p->status =
+		        tern_gguf_put_f32(p->writer, "tern.linear_norm_eps", (float)mapping->linear_norm_eps, p->err);
 	/* BitNet's graph has sub-norms unless the file says otherwise. */
-	if (config->family->attn_sub_norm && !config->has_sub_norms && !p->status)
+	if ((config->family->features & LAYER_SUB_NORMS) && !config->has_sub_norms && !p->status)
 		p->status = tern_gguf_put_bool(p->writer, "tern.sub_norm", false, p->err);
 }
 
-/* general.name: what config.json says, else the directory's name; X/models--org--name/snapshots/REVISION of a cache is
- * called name. */
-static void put_name(struct putter *p, const struct conversion *c)
+/* general.name: the name in config.json, else the directory's; X/models--org--name/snapshots/REVISION of a cache gives
+ * "name". */
+static void put_name(struct putter *p, const struct directory *dir, const struct config *config)
 {
-	const char *end = c->dir.real + strlen(c->dir.real), *start;
+	const char *end = dir->real + strlen(dir->real), *start;
 
-	if (c->config.name.length > 0) {
-		put_text(p, "general.name", c->config.name.bytes, c->config.name.length);
+	if (config->name.length > 0) {
+		put_text(p, "general.name", config->name.bytes, config->name.length);
 		return;
 	}
-	if (c->dir.blobs) /* X/models--org--name/blobs */
-		end = c->dir.real + strlen(c->dir.blobs) - strlen("/blobs");
-	for (start = end; start > c->dir.real && start[-1] != '/';)
+	if (dir->blobs) /* X/models--org--name/blobs */
+		end = dir->real + strlen(dir->blobs) - strlen("/blobs");
+	for (start = end; start > dir->real && start[-1] != '/';)
 		start--;
-	for (const char *s = start; c->dir.blobs && s + 2 < end; s++)
+	for (const char *s = start; dir->blobs && s + 2 < end; s++)
 		if (memcmp(s, "--", 2) == 0)
 			start = s + 2;
 	if (start < end)
 		put_text(p, "general.name", start, (size_t)(end - start));
 }
 
-enum tern_status metadata_put(const struct conversion *c)
+enum tern_status metadata_write(struct gguf_writer *writer, const struct directory *dir, const struct config *config,
+                                const struct mapping *mapping, struct tern_error *err)
 {
-	const struct config *config = &c->config;
-	struct putter p = {.writer = c->writer, .arch = config->arch, .err = c->err};
+	struct putter p = {.writer = writer, .arch = config->arch, .err = err};
 
 	if (config->family)
 		put_text(&p, "general.architecture", config->arch, strlen(config->arch));
 	put_text(&p, "general.type", "model", 5);
-	put_name(&p, c);
+	put_name(&p, dir, config);
 	if (!config->family)
 		return p.status;
 	put_shape(&p, config);
@@ -144,7 +143,7 @@ enum tern_status metadata_put(const struct conversion *c)
 		put_windows(&p, config);
 	if (config->pooling != POOLING_UNKNOWN)
 		put_size(&p, "pooling_type", (uint64_t)config->pooling);
-	if (!c->options->vocab_only)
-		put_own(&p, &c->plan, config);
+	if (mapping)
+		put_own(&p, mapping, config);
 	return p.status;
 }

@@ -1,0 +1,176 @@
+#!/bin/sh
+# End-to-end tests of tern-tune on a model of 0.2 M parameters with tern-tiny's tokenizer: the same bits with any number of
+# threads and however often it is interrupted or killed, the loss it reports next to `tern eval`, every form of output
+# through tern-convert, and one line for bad input.
+#
+#   TERN, TERN_CONVERT, TERN_TUNE  the programs; RUN: an emulator in front of them, or nothing
+#   KILLS                          how often the run is killed (20)
+TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} TERN_TUNE=${TERN_TUNE:-./tern-tune} KILLS=${KILLS:-20}
+root=$PWD
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
+TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") TERN_TUNE=$(absolute "$TERN_TUNE")
+
+unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-tune.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$dir" || exit 1
+
+passed=0 failed=0
+pass() { passed=$((passed + 1)); }
+fail() {
+	failed=$((failed + 1))
+	printf 'tune.sh: %s\n' "$1"
+	shift
+	[ $# -eq 0 ] || printf '    %s\n' "$@"
+}
+# check NAME COMMAND...: the command succeeds
+check() {
+	name=$1
+	shift
+	if "$@" >check.log 2>&1; then pass; else fail "$name" "$*" "$(head -c 500 check.log)"; fi
+}
+# shellcheck disable=SC2086 # RUN is a command with arguments
+tune() { $RUN "$TERN_TUNE" "$@" </dev/null; }
+# refused STATUS NAME PATTERN ARG...: that status, one line on standard error with PATTERN (wrong usage adds a hint)
+refused() {
+	wanted=$1 name=$2 pattern=$3
+	shift 3
+	tune "$@" >out 2>err
+	status=$?
+	if [ "$status" -eq "$wanted" ] && grep -q '^tern-tune: ' err && grep -q -e "$pattern" err && [ "$(wc -l <err)" -le 2 ] &&
+		[ ! -s out ]; then
+		pass
+	else
+		fail "$name: status $status, expected $wanted" "$(head -c 500 err)"
+	fi
+}
+weights() { cksum <"$1/model.safetensors"; }
+
+# ---- a base, and texts ----
+
+mkdir base
+cp "$root"/models/tern-tiny/tokenizer*.json "$root"/models/tern-tiny/generation_config.json base
+cat >base/config.json <<EOF
+{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+ "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 1536, "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
+ "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true, "bos_token_id": 1532, "eos_token_id": 1533}
+EOF
+cp "$root/CONTRIBUTING.md" text.txt
+cp "$root/models/README.md" held-out.txt
+for i in 1 2 3 4 5 6 7 8; do
+	echo "{\"messages\": [{\"role\": \"user\", \"content\": \"What is $i?\"}, {\"role\": \"assistant\", \"content\": \"It is $i.\"}]}"
+	echo "{\"text\": \"Number $i comes before another.\"}"
+done >chats.jsonl
+
+tune base --from-scratch -d text.txt -o full --steps 12 --batch-tokens 256 --context 64 --full-precision -q
+check "full precision" test -f full/model.safetensors
+common="full -d text.txt --steps 16 --batch-tokens 256 --context 64 --eval held-out.txt -q"
+
+# ---- one result ----
+
+# shellcheck disable=SC2086 # $common is several words
+{
+	tune $common -o one -t 1 || fail "one thread"
+	tune $common -o three -t 3 || fail "three threads"
+}
+check "the same bits with one thread and three" test "$(weights one)" = "$(weights three)"
+check "no state is left" test ! -e one/tune.state
+check "loss.csv has a line for every step" test "$(wc -l <one/loss.csv)" -eq 17
+
+# Ctrl-C: the state is written, --resume goes on. INT is ignored in background jobs of a script: a shell of its own.
+interrupted() {
+	"${PYTHON:-python3}" - "$TERN_TUNE" "$@" <<'EOF'
+import signal, subprocess, sys, time, os
+p = subprocess.Popen(sys.argv[1:] + ["-o", "stopped"], stdin=subprocess.DEVNULL)
+while not (os.path.exists("stopped/loss.csv") and open("stopped/loss.csv").read().count("\n") > 3): time.sleep(.002)
+p.send_signal(signal.SIGINT)
+sys.exit(0 if p.wait() == -signal.SIGINT and os.path.exists("stopped/tune.state") else 1)
+EOF
+}
+# shellcheck disable=SC2086
+if [ -z "$RUN" ] && command -v python3 >/dev/null; then
+	check "Ctrl-C writes the state" interrupted $common
+	refused 2 "a run that was begun is not overwritten" "--resume" $common -o stopped
+	refused 2 "resuming with another option" "another --lr" $common -o stopped --resume --lr 0.01
+	check "resuming" tune $common -o stopped --resume
+	check "the same bits, interrupted" test "$(weights one)" = "$(weights stopped)"
+	check "loss.csv, interrupted" test "$(cut -d, -f1-6 one/loss.csv | cksum)" = "$(cut -d, -f1-6 stopped/loss.csv | cksum)"
+fi
+
+# kill -9, anywhere: after each the run goes on.
+n=0
+while [ $n -lt "$KILLS" ]; do
+	# shellcheck disable=SC2086
+	$RUN "$TERN_TUNE" $common -o killed --checkpoint-every 1 --resume </dev/null >/dev/null 2>err &
+	pid=$!
+	sleep "0.$((n % 7))$((n * 7 % 10))"
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	if [ -s err ] && ! grep -q "holds a finished checkpoint" err; then fail "killed $n times" "$(cat err)"; fi
+	n=$((n + 1))
+done
+# shellcheck disable=SC2086
+[ -e killed/model.safetensors ] && [ ! -e killed/tune.state ] || check "going on after the last kill" tune $common -o killed --checkpoint-every 1 --resume
+check "the same bits, killed $KILLS times" test "$(weights one)" = "$(weights killed)"
+check "no temporary file is left" test -z "$(find killed -name '*.tmp')"
+
+# ---- what comes out ----
+
+# agrees CHECKPOINT PART OPTION...: the last evaluation of tern-tune is the loss of `tern eval` on the file converted with
+# these options, but for that part
+agrees() {
+	checkpoint=$1 part=$2
+	shift 2
+	# shellcheck disable=SC2086
+	$RUN "$TERN_CONVERT" "$checkpoint" -o "$checkpoint.gguf" --quiet --force "$@" && $RUN "$TERN" eval -m "$checkpoint.gguf" -f held-out.txt -c 64 --json -q >eval.json &&
+		tail -n 1 "$checkpoint/loss.csv" | awk -F, -v part="$part" -v json="$(cat eval.json)" '{
+			match(json, /"nll": *[0-9.]+/); nll = substr(json, RSTART, RLENGTH); sub(/.*: */, "", nll)
+			print $NF, nll; d = $NF / nll - 1; exit !(nll > 0 && d < part && d > -part) }'
+}
+check "the loss is that of tern eval" agrees one 0.005
+check "the same with head and embedding as they are" agrees one 0.0002 --head keep --embd keep
+# shellcheck disable=SC2086
+tune $common -o packed --packed || fail "--packed"
+check "packed: the loss is that of tern eval" agrees packed 0.005
+check "packed weights are those that floats become" test "$(tail -n 1 one/loss.csv | cut -d, -f2-6)" = "$(tail -n 1 packed/loss.csv | cut -d, -f2-6)"
+tune full -d chats.jsonl -o chats --epochs 3 --batch-tokens 128 --schedule layers --ramp 0.5 --distill full --eval chats.jsonl -q || fail "conversations"
+tune full -d text.txt -o first --steps 1 --ramp 1 -q || fail "one step"
+check "conversations, distilled, layer by layer" test "$(cut -d, -f3 chats/loss.csv | tail -n 1)" != 0.000000
+tune full -d chats.jsonl -o plain --steps 4 --schedule none --no-extra-norm -q || fail "--no-extra-norm"
+tune full -d text.txt -o gains --steps 1 --gains rms --ramp 1 -q || fail "--gains"
+check "norms that keep the size of their inputs begin nearer to the base" awk -F, -v ours="$(sed -n 2p gains/loss.csv)" -v ones="$(sed -n 2p first/loss.csv)" \
+	'BEGIN { split(ours, a); split(ones, b); exit !(a[2] < b[2]) }'
+check "no norms were put in" sh -c '! grep -q rms_norm.weight plain/model.safetensors'
+
+# BitNet without sub-norms has the other gate, the square of ReLU.
+mkdir bitnet
+cp base/* bitnet
+sed 's/LlamaForCausalLM/BitNetForCausalLM/; s/"llama"/"bitnet"/; s/"silu"/"relu2", "use_sub_norms": false/' base/config.json >bitnet/config.json
+tune bitnet --from-scratch -d text.txt -o gated --steps 12 --batch-tokens 256 --context 64 --eval held-out.txt -q || fail "BitNet"
+check "BitNet: the loss is that of tern eval" agrees gated 0.0002 --head keep --embd keep
+
+# ---- what is refused ----
+
+refused 2 "no base" "is needed" -d text.txt -o x --steps 1
+refused 2 "no steps" "--steps and --epochs" full -d text.txt -o x
+refused 2 "--gains without a trained network" "--gains" base --from-scratch -d text.txt -o x --steps 1 --gains rms
+refused 2 "a long ramp" "--ramp" full -d text.txt -o x --steps 1 --ramp 0.6 --ramp-start 0.6
+refused 3 "an absent base" "nowhere" nowhere -d text.txt -o x --steps 1
+refused 3 "a base without weights" "base" base -d text.txt -o x --steps 1
+refused 3 "an absent text" "nothing.txt" full -d nothing.txt -o x --steps 1
+refused 2 "a finished checkpoint" "finished" full -d text.txt -o one --steps 1
+refused 2 "the base as output" "is the base" full -d text.txt -o full --steps 1
+refused 2 "a long context" "the model has 256" full -d text.txt -o x --steps 1 --context 300
+refused 1 "more memory than there is" "MiB of memory" full -d text.txt -o x --steps 1 --batch-tokens 2000000000
+echo '{"text": 1}' >bad.jsonl
+refused 3 "a text that is a number" "bad.jsonl: line 1" full -d bad.jsonl -o y --steps 1
+printf '{"text": "a"}\n{"no": 1}\n' >bad.jsonl
+refused 3 "a line without a text" "bad.jsonl: line 2" full -d bad.jsonl -o y --steps 1
+echo '{"messages": [{"role": "robot", "content": "a"}]}' >bad.jsonl
+refused 3 "an unknown role" "role" full -d bad.jsonl -o y --steps 1
+refused 3 "packed weights as a base" "floats" "$root/models/tern-tiny" -d text.txt -o y --steps 1
+check "what is refused leaves nothing" test ! -e x -a ! -e y
+
+echo "tune.sh: $passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

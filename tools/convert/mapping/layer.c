@@ -1,0 +1,99 @@
+#include "convert/mapping/layer.h"
+
+#include "convert/mapping/projection.h"
+
+#include <stdio.h>
+
+/* The sizes of a layer's tensors. */
+enum width {
+	WIDTH_EMBD,
+	WIDTH_Q,  /* all query heads */
+	WIDTH_KV, /* all key or value heads */
+	WIDTH_HEAD,
+	WIDTH_FF,
+};
+
+/* The tensors of a layer in the order of the output; an architecture that has others adds rows, under a feature. */
+static const struct layer_tensor {
+	const char *module;          /* below "layers.N." in the checkpoint, without ".weight" */
+	const char *norm;            /* a norm's name below "blk.N." in the output; NULL: a projection */
+	enum tern_matrix_kind which; /* which brings its scale, bias and norm along */
+	enum width n_row, n_col;     /* a norm has n_col values */
+	unsigned needs, lacks;       /* features (enum layer_feature) that the layer has to have, and not to have */
+} layer_tensors[] = {
+        {"input_layernorm", "attn_norm", .n_col = WIDTH_EMBD},
+        {"self_attn.q_proj", .which = TERN_ATTN_Q, .n_row = WIDTH_Q, .n_col = WIDTH_EMBD},
+        {"self_attn.q_norm", "attn_q_norm", .n_col = WIDTH_HEAD, .needs = LAYER_QK_NORM},
+        {"self_attn.k_proj", .which = TERN_ATTN_K, .n_row = WIDTH_KV, .n_col = WIDTH_EMBD},
+        {"self_attn.k_norm", "attn_k_norm", .n_col = WIDTH_HEAD, .needs = LAYER_QK_NORM},
+        {"self_attn.v_proj", .which = TERN_ATTN_V, .n_row = WIDTH_KV, .n_col = WIDTH_EMBD},
+        {"self_attn.attn_sub_norm", "attn_sub_norm", .n_col = WIDTH_Q, .needs = LAYER_SUB_NORM},
+        {"self_attn.inner_attn_ln", "attn_sub_norm", .n_col = WIDTH_Q, .needs = LAYER_1BITLLM_SUB_NORM},
+        {"self_attn.o_proj", .which = TERN_ATTN_OUTPUT, .n_row = WIDTH_EMBD, .n_col = WIDTH_Q},
+        /* one name for two things: in Gemma it really is a norm behind attention */
+        {"post_attention_layernorm", "ffn_norm", .n_col = WIDTH_EMBD, .lacks = LAYER_POST_NORM},
+        {"post_attention_layernorm", "post_attention_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
+        {"pre_feedforward_layernorm", "ffn_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
+        {"post_feedforward_layernorm", "post_ffw_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
+        {"mlp.gate_proj", .which = TERN_FFN_GATE, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
+        {"mlp.up_proj", .which = TERN_FFN_UP, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
+        {"mlp.ffn_sub_norm", "ffn_sub_norm", .n_col = WIDTH_FF, .needs = LAYER_SUB_NORM},
+        {"mlp.ffn_layernorm", "ffn_sub_norm", .n_col = WIDTH_FF, .needs = LAYER_1BITLLM_SUB_NORM},
+        {"mlp.down_proj", .which = TERN_FFN_DOWN, .n_row = WIDTH_EMBD, .n_col = WIDTH_FF},
+};
+
+static uint64_t width_of(const struct config *config, enum width width)
+{
+	const uint64_t widths[] = {
+	        [WIDTH_EMBD] = config->n_embd,
+	        [WIDTH_Q] = config->n_head * config->head_dim,
+	        [WIDTH_KV] = config->n_head_kv * config->head_dim,
+	        [WIDTH_HEAD] = config->head_dim,
+	        [WIDTH_FF] = config->n_ff,
+	};
+	return widths[width];
+}
+
+enum tern_status map_norm(struct mapper *m, const char *module, const char *out, uint64_t n, const char *why)
+{
+	struct tensor *tensor;
+	enum tern_status status = mapper_require(m, &tensor, why, "%s%s.weight", m->prefix, module);
+
+	if (status)
+		return status;
+	return mapper_add_vector(m, tensor, n, (struct output_tensor){.offset = m->config->family->norm_offset}, out);
+}
+
+static enum tern_status map_layer_tensor(struct mapper *m, uint64_t layer, const struct layer_tensor *row)
+{
+	const struct config *config = m->config;
+	char module[MAPPER_NAME_SIZE], out[GGUF_MAX_NAME_LENGTH + 1];
+	struct linear linear = {
+	        .which = row->which, .n_row = width_of(config, row->n_row), .n_col = width_of(config, row->n_col)};
+
+	snprintf(module, sizeof module, "layers.%llu.%s", (unsigned long long)layer, row->module);
+	if (row->norm) {
+		snprintf(out, sizeof out, "blk.%llu.%s.weight", (unsigned long long)layer, row->norm);
+		return map_norm(m, module, out, linear.n_col, MAPPER_EVERY_LAYER);
+	}
+	linear.wants_bias = row->which >= TERN_FFN_GATE ? config->mlp_bias
+	                                                : config->attention_bias || (config->family->has_qkv_bias &&
+	                                                                             row->which != TERN_ATTN_OUTPUT);
+	snprintf(linear.module, sizeof linear.module, "%s%s", m->prefix, module);
+	snprintf(linear.out, sizeof linear.out, "blk.%llu.%s", (unsigned long long)layer,
+	         tern_matrix_names[row->which]);
+	return map_projection(m, &linear);
+}
+
+enum tern_status map_layer(struct mapper *m, uint64_t layer)
+{
+	unsigned features = m->config->family->features & ~(m->config->has_sub_norms ? 0u : LAYER_SUB_NORMS);
+	enum tern_status status = TERN_OK;
+
+	for (size_t i = 0; !status && i < sizeof layer_tensors / sizeof *layer_tensors; i++) {
+		const struct layer_tensor *row = &layer_tensors[i];
+		if ((features & row->needs) == row->needs && !(features & row->lacks))
+			status = map_layer_tensor(m, layer, row);
+	}
+	return status;
+}

@@ -1,0 +1,14 @@
+/* Mapping one layer. */
+#ifndef CONVERT_MAPPING_LAYER_H
+#define CONVERT_MAPPING_LAYER_H
+
+#include "convert/mapping/mapper.h"
+
+/* Appends the tensors of a layer. */
+enum tern_status map_layer(struct mapper *m, uint64_t layer);
+
+/* Appends a norm of the network, from PREFIX.module.weight; the checkpoint must have it. `why`: for the message if
+ * not. */
+enum tern_status map_norm(struct mapper *m, const char *module, const char *out, uint64_t n, const char *why);
+
+#endif

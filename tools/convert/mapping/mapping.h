@@ -1,0 +1,47 @@
+/* From a checkpoint to GGUF: the tensors of the output, in order, and what each is made of. */
+#ifndef CONVERT_MAPPING_MAPPING_H
+#define CONVERT_MAPPING_MAPPING_H
+
+#include "convert/checkpoint/matrix.h"
+#include "model/gguf.h"
+#include "model/names.h"
+
+enum output_kind {
+	OUTPUT_TERNARY,    /* a matrix as T2R16 */
+	OUTPUT_SCALE,      /* the scale or scales of the matrix before, written with it */
+	OUTPUT_VECTOR,     /* a norm or bias as F32 */
+	OUTPUT_COPY,       /* embedding or head in the checkpoint's precision */
+	OUTPUT_Q8P,        /* embedding or head in int8 */
+	OUTPUT_ROW_SCALES, /* the scales of the rows of the Q8P matrix before, written with it */
+	OUTPUT_ROPE_FREQS, /* Llama 3's divisors of the RoPE frequencies */
+};
+
+/* One tensor of the output. */
+struct output_tensor {
+	enum output_kind kind;
+	char name[GGUF_MAX_NAME_LENGTH + 1];
+	const struct tensor *source; /* VECTOR, COPY, Q8P */
+	struct matrix *matrix;       /* TERNARY, SCALE */
+	enum tern_matrix_kind which; /* TERNARY */
+	uint64_t n_row, n_col;       /* a vector has n_col values */
+	uint64_t head_dim, n_rot;    /* VECTOR: reordering of a bias as in struct matrix */
+	float offset;                /* VECTOR: added to each value */
+};
+
+/* The type and dimensions of a tensor, once its matrix has been examined; returns the number of dimensions. */
+int output_tensor_shape(const struct output_tensor *tensor, uint32_t *type, uint64_t dims[GGUF_MAX_DIMS]);
+
+struct mapping {
+	struct output_tensor *tensors;
+	size_t n_tensors, capacity;
+	struct matrix *matrices;
+	size_t n_matrices;
+	bool per_token;          /* tern.activation */
+	const char *linear_norm; /* tern.linear_norm: "none", "weight" or "weightless" */
+	double linear_norm_eps;
+	bool has_linear_norm; /* of a layer's projections or of the head */
+};
+
+void mapping_free(struct mapping *mapping);
+
+#endif

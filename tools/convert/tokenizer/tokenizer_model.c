@@ -1,0 +1,162 @@
+/* tokenizer.model, a SentencePiece BPE model, with the tokens that were added to it: added_tokens_decoder in
+ * tokenizer_config.json ({"32000": {"content": "<pad>", "special": true}}), or the older added_tokens.json
+ * ({"<pad>": 32000}). */
+#include "convert/tokenizer/tokenizer_model.h"
+
+#include "json/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	MAX_ADDED = 1 << 20
+};
+
+/* A token that was added, from either file. */
+struct added {
+	size_t id;
+	struct json_string content;
+	bool is_special;
+};
+
+static enum tern_status read_decoder_entry(const struct json_iterator *it, struct added *added, struct tern_error *err)
+{
+	struct json_string key = json_string(it->key);
+	char digits[8] = {0};
+	bool found;
+	enum tern_status status;
+
+	if (key.length == 0 || key.length >= sizeof digits)
+		return json_fail(it->value, err, "expected a token id as key");
+	memcpy(digits, key.bytes, key.length);
+	added->id = (size_t)strtoul(digits, NULL, 10);
+	if (strspn(digits, "0123456789") != key.length)
+		return json_fail(it->value, err, "expected a token id as key");
+	added->is_special = false;
+	if ((status = json_get_string(it->value, "content", &added->content, &found, err)) ||
+	    (status = json_get_bool(it->value, "special", &added->is_special, NULL, err)))
+		return status;
+	return found ? TERN_OK : json_fail(it->value, err, "an added token without content");
+}
+
+static enum tern_status read_list_entry(const struct json_iterator *it, struct added *added, struct tern_error *err)
+{
+	uint64_t id = 0;
+	enum tern_status status = json_to_u64(it->value, &id, err);
+
+	*added = (struct added){(size_t)id, json_string(it->key), true};
+	return status;
+}
+
+/* Calls `use` for every added token of both files. */
+static enum tern_status for_each_added(struct vocab *vocab,
+                                       enum tern_status (*use)(struct vocab *, const struct added *, struct json_value,
+                                                               struct tern_error *),
+                                       struct tern_error *err)
+{
+	struct json_value decoder = {0}, list = {0};
+	struct added added;
+	enum tern_status status = TERN_OK;
+
+	if (vocab->tokenizer_config.words)
+		status = json_get_container(json_root(&vocab->tokenizer_config), "added_tokens_decoder", JSON_OBJECT,
+		                            &decoder, err);
+	if (vocab->added_tokens.words)
+		list = json_root(&vocab->added_tokens);
+	for (struct json_iterator it = json_items(decoder); !status && json_next(&it);)
+		if (!(status = read_decoder_entry(&it, &added, err)))
+			status = use(vocab, &added, it.value, err);
+	for (struct json_iterator it = json_items(list); !status && json_next(&it);)
+		if (!(status = read_list_entry(&it, &added, err)))
+			status = use(vocab, &added, it.value, err);
+	return status;
+}
+
+static enum tern_status count_token(struct vocab *vocab, const struct added *added, struct json_value place,
+                                    struct tern_error *err)
+{
+	if (added->id >= MAX_ADDED || added->content.length == 0)
+		return json_fail(place, err, "expected a token with an id below %d", MAX_ADDED);
+	if (added->id >= vocab->n_tokens)
+		vocab->n_tokens = added->id + 1;
+	return TERN_OK;
+}
+
+static enum tern_status add_token(struct vocab *vocab, const struct added *added, struct json_value place,
+                                  struct tern_error *err)
+{
+	struct name *token = &vocab->tokens[added->id];
+	const struct json_string *content = &added->content;
+
+	if (token->bytes) {
+		if (token->length == content->length && memcmp(token->bytes, content->bytes, content->length) == 0)
+			return TERN_OK;
+		return json_fail(place, err, "another token has this id, too");
+	}
+	*token = (struct name){content->bytes, content->length};
+	vocab->types[added->id] = added->is_special ? TERN_TOKEN_CONTROL : TERN_TOKEN_USER_DEFINED;
+	return TERN_OK;
+}
+
+static void fill_pieces(struct vocab *vocab)
+{
+	const struct spm_model *spm = &vocab->spm;
+
+	for (size_t id = 0; id < spm->n_pieces; id++) {
+		vocab->tokens[id] = (struct name){spm->pieces[id].bytes, spm->pieces[id].length};
+		vocab->scores[id] = spm->pieces[id].score;
+		vocab->types[id] = spm->pieces[id].type;
+	}
+	vocab->kind = TERN_VOCAB_SPM;
+	vocab->unk_id = spm->unk_id;
+	vocab->bos_id = spm->bos_id;
+	vocab->eos_id = spm->eos_id;
+	vocab->pad_id = spm->pad_id;
+	vocab->add_bos = true; /* the default of LlamaTokenizer and its relatives */
+	vocab->add_space_prefix = spm->add_dummy_prefix;
+}
+
+/* Ids for the spellings; of pieces spelled alike, which SentencePiece allows, the first counts. */
+static enum tern_status index_tokens(struct vocab *vocab, struct tern_error *err)
+{
+	bool is_new;
+
+	for (size_t id = 0; id < vocab->n_tokens; id++) {
+		const struct name *token = &vocab->tokens[id];
+		if (!token->bytes)
+			return tern_fail(err, TERN_ERR_FILE,
+			                 "%s: no token has the id %zu, but added tokens have larger ones",
+			                 vocab->source, id);
+		int64_t number = name_set_add(&vocab->ids, token->bytes, token->length, &is_new);
+		if (number < 0)
+			return tern_fail_memory(err, vocab->n_tokens * sizeof *token);
+		if (!is_new)
+			return tern_fail(err, TERN_ERR_FILE, "%s: piece %zu: spelled like piece %lld", vocab->source,
+			                 id, (long long)number);
+	}
+	return TERN_OK;
+}
+
+enum tern_status vocab_from_tokenizer_model(struct vocab *vocab, struct tern_error *err)
+{
+	enum tern_status status;
+
+	if (vocab->spm.has_charsmap)
+		return tern_fail(
+		        err, TERN_ERR_FILE,
+		        "%s: normalizer_spec: it changes characters (precompiled_charsmap), which is not supported",
+		        vocab->source);
+	if (vocab->spm.remove_extra_whitespaces)
+		listener_warn(vocab->listener,
+		              "%s: remove_extra_whitespaces is not done: runs of spaces give other tokens",
+		              vocab->source);
+	vocab->n_tokens = vocab->spm.n_pieces;
+	if ((status = directory_read_json(vocab->dir, "added_tokens.json", 0, &vocab->added_tokens, err)) ||
+	    (status = for_each_added(vocab, count_token, err)) ||
+	    (status = vocab_allocate(vocab, vocab->n_tokens, err)))
+		return status;
+	fill_pieces(vocab);
+	if ((status = for_each_added(vocab, add_token, err)))
+		return status;
+	return index_tokens(vocab, err);
+}

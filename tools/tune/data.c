@@ -1,0 +1,419 @@
+#include "tune/data.h"
+
+#include "api/model.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "tune/random.h"
+#include "json/parse.h"
+#include "json/value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	MAX_MESSAGES = 1024
+};
+
+static const size_t max_file = (size_t)1 << 38;
+
+struct reader {
+	struct corpus *corpus;
+	const char *path;
+	const struct tern_model *vocabulary;
+	size_t context, line;
+	struct tern_error *err;
+};
+
+/* ---- documents to pieces ---- */
+
+static enum tern_status append(struct reader *r, const int32_t *ids, size_t n, bool learned)
+{
+	struct corpus *c = r->corpus;
+	void *grown_ids = c->ids, *grown_learned = c->learned;
+
+	if (!tern_grow(&grown_ids, &c->id_capacity, c->n_ids + n, sizeof *c->ids))
+		return tern_fail_memory(r->err, (c->n_ids + n) * sizeof *c->ids);
+	c->ids = grown_ids;
+	if (!tern_grow(&grown_learned, &c->learned_capacity, c->n_ids + n, 1))
+		return tern_fail_memory(r->err, c->n_ids + n);
+	c->learned = grown_learned;
+	if (n > 0)
+		memcpy(c->ids + c->n_ids, ids, n * sizeof *ids);
+	memset(c->learned + c->n_ids, learned, n);
+	c->n_ids += n;
+	return TERN_OK;
+}
+
+/* Appends a piece, unless there is nothing to learn from it. */
+static enum tern_status add_piece(struct reader *r, size_t first, size_t n)
+{
+	struct corpus *c = r->corpus;
+	void *grown = c->pieces;
+	size_t n_targets = 0;
+
+	for (size_t i = first + 1; i <= first + n; i++)
+		n_targets += c->learned[i];
+	if (n_targets == 0)
+		return TERN_OK;
+	if (!tern_grow(&grown, &c->piece_capacity, c->n_pieces + 1, sizeof *c->pieces))
+		return tern_fail_memory(r->err, (c->n_pieces + 1) * sizeof *c->pieces);
+	c->pieces = grown;
+	c->pieces[c->n_pieces++] = (struct piece){first, n};
+	c->n_tokens += n;
+	c->n_targets += n_targets;
+	return TERN_OK;
+}
+
+/* The tokens from `first` on are a document. */
+static enum tern_status end_document(struct reader *r, size_t first)
+{
+	enum tern_status status = TERN_OK;
+
+	r->corpus->n_documents++;
+	for (size_t at = first; !status && at + 1 < r->corpus->n_ids; at += r->context) {
+		size_t n = r->corpus->n_ids - 1 - at;
+		status = add_piece(r, at, n < r->context ? n : r->context);
+	}
+	return status;
+}
+
+/* A whole text, between the tokens that begin and end one. */
+static enum tern_status add_text(struct reader *r, const char *text, size_t n_bytes)
+{
+	int32_t end = tern_tokenizer_eos_id(r->vocabulary->text.tokenizer), *ids;
+	size_t n, first = r->corpus->n_ids;
+	enum tern_status status = tern_tokenize(r->vocabulary, text, n_bytes, TERN_TOKENIZE_BOS, &ids, &n, r->err);
+
+	if (status)
+		return status;
+	if (!(status = append(r, ids, n, true)) && end >= 0 && (n == 0 || ids[n - 1] != end))
+		status = append(r, &end, 1, true);
+	tern_free(ids);
+	return status ? status : end_document(r, first);
+}
+
+/* ---- conversations ---- */
+
+/* Marks the tokens of message i, an answer: those that all messages up to it have and the beginning of the answer does
+ * not. */
+static enum tern_status mark_answer(struct reader *r, const struct tern_message *messages, size_t i, size_t first)
+{
+	struct corpus *c = r->corpus;
+	int32_t *before, *after;
+	size_t n_before, n_after;
+	enum tern_status status =
+	        tern_chat_tokenize(r->vocabulary, messages, i, TERN_CHAT_GENERATE, &before, &n_before, r->err);
+
+	if (status)
+		return status;
+	status = tern_chat_tokenize(r->vocabulary, messages, i + 1, 0, &after, &n_after, r->err);
+	/* Formats that drop the thoughts of earlier answers: only what is in the whole conversation can be learned. */
+	for (size_t t = 0; !status && t < n_after && first + t < c->n_ids && c->ids[first + t] == after[t]; t++)
+		if (t >= n_before)
+			c->learned[first + t] = 1;
+	tern_free(before);
+	if (!status)
+		tern_free(after);
+	return status;
+}
+
+static enum tern_status add_messages(struct reader *r, const struct tern_message *messages, size_t n)
+{
+	size_t n_ids, first = r->corpus->n_ids;
+	int32_t *ids;
+	enum tern_status status = tern_chat_tokenize(r->vocabulary, messages, n, 0, &ids, &n_ids, r->err);
+
+	if (status)
+		return status;
+	status = append(r, ids, n_ids, false);
+	for (size_t i = 1; !status && i < n; i++)
+		if (strcmp(messages[i].role, "assistant") == 0)
+			status = mark_answer(r, messages, i, first);
+	tern_free(ids);
+	return status ? status : end_document(r, first);
+}
+
+static enum tern_status read_message(struct json_value value, struct tern_message *message, struct tern_error *err)
+{
+	static const char *const roles[] = {"system", "user", "assistant"};
+	struct json_string content = {0};
+	struct json_value role = json_find(value, "role");
+	enum tern_status status;
+	bool found = false;
+
+	for (size_t i = 0; i < 3; i++)
+		if (json_exists(role) && json_string_is(role, roles[i]))
+			message->role = roles[i];
+	if (!message->role)
+		return json_fail(value, err, "expected a message with role system, user or assistant");
+	if ((status = json_get_string(value, "content", &content, &found, err)))
+		return status;
+	if (!found)
+		return json_fail_missing(value, "content", "a string", err);
+	message->content = content.length ? content.bytes : "";
+	message->n_bytes = content.length;
+	return TERN_OK;
+}
+
+static enum tern_status read_line(struct reader *r, struct json_value line)
+{
+	struct tern_message messages[MAX_MESSAGES] = {0};
+	struct json_string text;
+	struct json_value list;
+	bool found = false;
+	size_t n = 0;
+	enum tern_status status;
+
+	if (json_type(line) != JSON_OBJECT)
+		return json_fail_type(line, "an object", r->err);
+	if ((status = json_get_string(line, "text", &text, &found, r->err)))
+		return status;
+	if (found)
+		return add_text(r, text.bytes, text.length);
+	if ((status = json_get_container(line, "messages", JSON_ARRAY, &list, r->err)))
+		return status;
+	if (!json_exists(list))
+		return json_fail(line, r->err, "has neither \"text\" nor \"messages\"");
+	for (struct json_iterator it = json_items(list); json_next(&it); n++) {
+		if (n == MAX_MESSAGES)
+			return json_fail(list, r->err, "more than %d messages", MAX_MESSAGES);
+		if ((status = read_message(it.value, &messages[n], r->err)))
+			return status;
+	}
+	return n ? add_messages(r, messages, n) : TERN_OK;
+}
+
+static enum tern_status read_json_line(struct reader *r, const char *line, size_t n)
+{
+	char source[4200], *text = tern_alloc(n + 1, 1);
+	struct json json = {0};
+
+	if (!text)
+		return tern_fail_memory(r->err, n + 1);
+	memcpy(text, line, n);
+	snprintf(source, sizeof source, "%s: line %zu", r->path, r->line);
+	enum tern_status status = json_parse(&json, source, text, n, JSON_IS_LINE, r->err);
+	if (!status) {
+		struct tern_error inner = {0};
+		struct tern_error *err = r->err;
+		r->err = &inner;
+		status = read_line(r, json_root(&json));
+		r->err = err;
+		if (status && strncmp(inner.message, source, strlen(source)) != 0)
+			tern_fail(err, status, "%s: %s", source, inner.message);
+		else if (status)
+			*err = inner;
+		json_free(&json);
+	}
+	return status;
+}
+
+/* ---- files ---- */
+
+static bool is_blank(const char *line, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+			return false;
+	return true;
+}
+
+static enum tern_status read_lines(struct reader *r, const char *text, size_t n, bool is_json)
+{
+	enum tern_status status = TERN_OK;
+	size_t document = 0, end_of_document = 0; /* of plain text */
+
+	for (size_t at = 0; at < n && !status;) {
+		const char *newline = memchr(text + at, '\n', n - at);
+		size_t end = newline ? (size_t)(newline - text) : n;
+		bool blank = is_blank(text + at, end - at);
+		r->line++;
+		if (is_json && !blank) {
+			status = read_json_line(r, text + at, end - at);
+		} else if (!is_json && !blank) {
+			document = end_of_document ? document : at;
+			end_of_document = end;
+		} else if (!is_json && end_of_document) {
+			status = add_text(r, text + document, end_of_document - document);
+			end_of_document = 0;
+		}
+		at = end + 1;
+	}
+	if (!status && end_of_document)
+		status = add_text(r, text + document, end_of_document - document);
+	return status;
+}
+
+static bool is_jsonl(const char *path)
+{
+	size_t n = strlen(path);
+	return n >= 6 && strcmp(path + n - 6, ".jsonl") == 0;
+}
+
+static enum tern_status check_corpus(const struct reader *r)
+{
+	if (r->corpus->n_pieces == 0)
+		return tern_fail(r->err, TERN_ERR_FILE, "%s: holds no text to learn from", r->path);
+	return TERN_OK;
+}
+
+enum tern_status corpus_read(struct corpus *corpus, const char *path, const struct tern_model *vocabulary,
+                             size_t context, struct tern_error *err)
+{
+	struct reader r = {corpus, path, vocabulary, context, 0, err};
+	uint8_t *bytes;
+	size_t n;
+
+	*corpus = (struct corpus){0};
+	enum tern_status status = tern_read_file(path, max_file, &bytes, &n, err);
+	if (status)
+		return status;
+	status = read_lines(&r, (const char *)bytes, n, is_jsonl(path));
+	tern_free(bytes);
+	return status ? status : check_corpus(&r);
+}
+
+/* Windows as those of `tern eval`: the first token of each is BOS where the vocabulary has one. */
+static enum tern_status add_windows(struct reader *r, const int32_t *ids, size_t n)
+{
+	size_t window = n < r->context ? n : r->context, n_scored = window - window / 2 - 1;
+	int32_t bos = tern_bos(r->vocabulary);
+	enum tern_status status = TERN_OK;
+
+	for (size_t at = 0; !status && at + window <= n; at += window) {
+		struct corpus *c = r->corpus;
+		size_t first = c->n_ids;
+		if ((status = append(r, ids + at, window, false)))
+			break;
+		if (bos >= 0)
+			c->ids[first] = bos;
+		memset(c->learned + first + window - n_scored, 1, n_scored);
+		c->n_documents = 1;
+		status = add_piece(r, first, window - 1);
+	}
+	return status;
+}
+
+enum tern_status corpus_read_evaluation(struct corpus *corpus, const char *path, const struct tern_model *vocabulary,
+                                        size_t context, struct tern_error *err)
+{
+	struct reader r = {corpus, path, vocabulary, context, 0, err};
+	uint8_t *bytes;
+	int32_t *ids;
+	size_t n, n_ids;
+	enum tern_status status;
+
+	if (is_jsonl(path))
+		return corpus_read(corpus, path, vocabulary, context, err);
+	*corpus = (struct corpus){0};
+	if ((status = tern_read_file(path, max_file, &bytes, &n, err)))
+		return status;
+	status = tern_tokenize(vocabulary, (const char *)bytes, n, TERN_TOKENIZE_BOS, &ids, &n_ids, err);
+	tern_free(bytes);
+	if (status)
+		return status;
+	if (n_ids >= 4)
+		status = add_windows(&r, ids, n_ids);
+	tern_free(ids);
+	return status ? status : check_corpus(&r);
+}
+
+void corpus_free(struct corpus *corpus)
+{
+	tern_free(corpus->ids);
+	tern_free(corpus->learned);
+	tern_free(corpus->pieces);
+	*corpus = (struct corpus){0};
+}
+
+uint64_t corpus_hash(const struct corpus *corpus)
+{
+	const struct tern_hash_key key = {0, 0};
+	return tern_hash_bytes(key, (const char *)corpus->ids, corpus->n_ids * sizeof *corpus->ids) ^
+	       tern_hash_bytes(key, (const char *)corpus->learned, corpus->n_ids);
+}
+
+/* ---- batches ---- */
+
+static void shuffle(struct walk *walk)
+{
+	struct random random = random_new(walk->seed ^ tern_hash_mix(walk->epoch + 1));
+
+	for (size_t i = 0; i < walk->corpus->n_pieces; i++)
+		walk->order[i] = i;
+	for (size_t i = walk->corpus->n_pieces; walk->shuffles && i > 1; i--) {
+		size_t j = random_below(&random, i), other = walk->order[j];
+		walk->order[j] = walk->order[i - 1];
+		walk->order[i - 1] = other;
+	}
+	walk->at = 0;
+}
+
+enum tern_status walk_init(struct walk *walk, const struct corpus *corpus, uint64_t seed, bool shuffles,
+                           size_t max_tokens, struct tern_error *err)
+{
+	*walk = (struct walk){.corpus = corpus, .seed = seed, .shuffles = shuffles, .max_tokens = max_tokens};
+	if (!(walk->order = tern_alloc(corpus->n_pieces, sizeof *walk->order)))
+		return tern_fail_memory(err, corpus->n_pieces * sizeof *walk->order);
+	shuffle(walk);
+	return TERN_OK;
+}
+
+void walk_free(struct walk *walk)
+{
+	tern_free(walk->order);
+	*walk = (struct walk){0};
+}
+
+static void put_piece(struct batch *batch, const struct corpus *corpus, const struct piece *piece)
+{
+	batch->sequences[batch->n_sequence++] = (struct sequence){batch->n_token, piece->n_token};
+	for (size_t i = 0; i < piece->n_token; i++, batch->n_token++) {
+		size_t at = piece->first + i;
+		bool learned = corpus->learned[at + 1];
+		batch->ids[batch->n_token] = corpus->ids[at];
+		batch->targets[batch->n_token] = learned ? corpus->ids[at + 1] : -1;
+		batch->positions[batch->n_token] = (uint32_t)i;
+		batch->n_target += learned;
+	}
+}
+
+void walk_next(struct walk *walk, struct batch *batch)
+{
+	size_t n_token = 0;
+
+	if (walk->at == walk->corpus->n_pieces) {
+		walk->epoch++;
+		shuffle(walk);
+	}
+	if (batch)
+		batch->n_token = batch->n_sequence = batch->n_target = 0;
+	for (; walk->at < walk->corpus->n_pieces; walk->at++) {
+		const struct piece *piece = &walk->corpus->pieces[walk->order[walk->at]];
+		if (n_token + piece->n_token > walk->max_tokens)
+			break;
+		n_token += piece->n_token;
+		if (batch)
+			put_piece(batch, walk->corpus, piece);
+	}
+}
+
+enum tern_status batch_init(struct batch *batch, size_t max_tokens, struct tern_error *err)
+{
+	*batch = (struct batch){.ids = tern_alloc(max_tokens, sizeof *batch->ids),
+	                        .targets = tern_alloc(max_tokens, sizeof *batch->targets),
+	                        .positions = tern_alloc(max_tokens, sizeof *batch->positions),
+	                        .sequences = tern_alloc(max_tokens, sizeof *batch->sequences)};
+	if (!batch->ids || !batch->targets || !batch->positions || !batch->sequences)
+		return tern_fail_memory(err, max_tokens * (12 + sizeof *batch->sequences));
+	return TERN_OK;
+}
+
+void batch_free(struct batch *batch)
+{
+	tern_free(batch->ids);
+	tern_free(batch->targets);
+	tern_free(batch->positions);
+	tern_free(batch->sequences);
+	*batch = (struct batch){0};
+}

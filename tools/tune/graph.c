@@ -1,0 +1,229 @@
+/* The buffers of a graph, and what forward and backward pass share. */
+#include "tune/graph.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+/* ---- memory: one pass over the buffers counts, a second one hands out ---- */
+
+struct layout {
+	float *base; /* NULL: only count */
+	size_t n;    /* floats so far */
+};
+
+static void take(struct layout *layout, float **buffer, size_t n)
+{
+	*buffer = layout->base ? layout->base + layout->n : NULL;
+	layout->n += (n + 15) & ~(size_t)15;
+}
+
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+static void lay_out_layer(struct layout *layout, const struct network *net, struct saved *s, size_t t)
+{
+	size_t d = net->n_embd, q = net->n_head * net->head_dim, kv = net->n_head_kv * net->head_dim, f = net->n_ff;
+	const size_t widths[TUNE_N_PROJECTIONS] = {d, d, d, q, d, d, f};
+
+	for (int p = 0; p < TUNE_N_PROJECTIONS; p++)
+		take(layout, &s->inputs[p], t * widths[p]);
+	for (int p = 0; p < N_PLACES; p++)
+		take(layout, &s->inverse_rms[p], t);
+	take(layout, &s->input_rms, t);
+	take(layout, &s->post_rms, t);
+	take(layout, &s->normed, t * d);
+	take(layout, &s->post_normed, t * d);
+	s->q_raw = s->k_raw = NULL;
+	if (net->layers[0].q_norm != NONE) {
+		take(layout, &s->q_raw, t * q);
+		take(layout, &s->k_raw, t * kv);
+		take(layout, &s->q_rms, t * net->n_head);
+		take(layout, &s->k_rms, t * net->n_head_kv);
+	}
+	take(layout, &s->q, t * q);
+	take(layout, &s->k, t * kv);
+	take(layout, &s->v, t * kv);
+	take(layout, &s->attended, t * q);
+	take(layout, &s->log_sums, t * net->n_head);
+	take(layout, &s->middle, t * d);
+	take(layout, &s->gate, t * f);
+	take(layout, &s->up, t * f);
+	take(layout, &s->gated, t * f);
+}
+
+static void lay_out_backward(struct layout *layout, const struct network *net, struct graph *g, size_t t)
+{
+	size_t d = net->n_embd, q = net->n_head * net->head_dim, kv = net->n_head_kv * net->head_dim, f = net->n_ff;
+
+	take(layout, &g->d_stream, t * d);
+	take(layout, &g->d_last, t * d);
+	take(layout, &g->d_inputs[0], t * max_size(d, max_size(q, f)));
+	take(layout, &g->d_inputs[1], t * d);
+	take(layout, &g->d_inputs[2], t * d);
+	take(layout, &g->d_gate, t * f);
+	take(layout, &g->d_up, t * f);
+	take(layout, &g->d_q, t * q);
+	take(layout, &g->d_k, t * kv);
+	take(layout, &g->d_v, t * kv);
+	take(layout, &g->d_attended, t * q);
+	take(layout, &g->partial, (t + TOKEN_CHUNK - 1) / TOKEN_CHUNK * g->partial_width);
+}
+
+static void lay_out(struct layout *layout, const struct network *net, struct graph *g, size_t n_threads, bool backward)
+{
+	size_t t = g->max_tokens, d = net->n_embd,
+	       widest = max_size(net->n_ff, max_size(d, net->n_head * net->head_dim));
+	float *losses;
+
+	g->partial_width = 4 * widest + 64; /* no task sums up more: see the add_sum() of backward.c */
+	g->scratch_width = max_size(2 * ATTENTION_ROWS * g->max_sequence, 4 * widest) + 64;
+	g->piece = (1 << 22) / net->n_vocab;
+	g->piece = g->piece < TOKEN_CHUNK ? TOKEN_CHUNK : g->piece > t ? t : g->piece;
+	for (size_t i = 0; i <= net->n_layer; i++)
+		take(layout, &g->stream[i], t * d);
+	for (size_t i = 0; i < net->n_layer; i++) {
+		if (i == 0 || backward)
+			lay_out_layer(layout, net, &g->saved[i], t);
+		else
+			g->saved[i] = g->saved[0];
+	}
+	take(layout, &g->last, t * d);
+	take(layout, &g->last_rms, t);
+	take(layout, &g->logits, g->piece * net->n_vocab);
+	take(layout, &losses, 2 * t);
+	g->losses = (double *)(void *)losses;
+	take(layout, &g->scratch, n_threads * g->scratch_width);
+	if (backward)
+		lay_out_backward(layout, net, g, t);
+}
+
+uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max_tokens, size_t max_sequence,
+                     bool backward)
+{
+	struct graph g = {.max_tokens = max_tokens, .max_sequence = max_sequence};
+	struct layout layout = {0};
+	uint64_t n;
+
+	g.stream = tern_alloc(network->n_layer + 1, sizeof *g.stream);
+	g.saved = tern_alloc(network->n_layer, sizeof *g.saved);
+	if (g.stream && g.saved)
+		lay_out(&layout, network, &g, n_threads, backward);
+	tern_free(g.stream);
+	tern_free(g.saved);
+	n = layout.n + network->n_floats * (backward ? 2 : 1);
+	return n * sizeof(float);
+}
+
+enum tern_status graph_init(struct graph *g, const struct network *network, const struct tern_kernels *kernels,
+                            struct tern_pool *pool, size_t max_tokens, size_t max_sequence, bool backward,
+                            struct tern_error *err)
+{
+	size_t n_threads = (size_t)tern_pool_size(pool);
+	struct layout layout = {0};
+
+	*g = (struct graph){.network = network,
+	                    .kernels = kernels,
+	                    .pool = pool,
+	                    .max_tokens = max_tokens,
+	                    .max_sequence = max_sequence};
+	g->stream = tern_alloc(network->n_layer + 1, sizeof *g->stream);
+	g->saved = tern_alloc(network->n_layer, sizeof *g->saved);
+	if (!g->stream || !g->saved)
+		return tern_fail_memory(err, network->n_layer * sizeof *g->saved);
+	lay_out(&layout, network, g, n_threads, backward);
+	g->memory = layout.base = tern_alloc_huge(layout.n, sizeof(float));
+	g->quantized = tern_alloc_aligned(network->n_floats, sizeof(float));
+	if (backward)
+		g->gradients = tern_alloc_huge(network->n_floats, sizeof(float));
+	if (!g->memory || !g->quantized || (backward && !g->gradients) ||
+	    !product_init(&g->product, product_kernel_of(kernels), pool))
+		return tern_fail_memory(err, (layout.n + 2 * network->n_floats) * sizeof(float));
+	layout.n = 0;
+	lay_out(&layout, network, g, n_threads, backward);
+	return TERN_OK;
+}
+
+void graph_free(struct graph *g)
+{
+	product_free(&g->product);
+	tern_free(g->stream);
+	tern_free(g->saved);
+	tern_free(g->memory);
+	tern_free(g->quantized);
+	tern_free(g->gradients);
+	*g = (struct graph){0};
+}
+
+/* ---- tasks ---- */
+
+void graph_run(const struct graph *g, tern_task task, void *context, const struct batch *batch)
+{
+	tern_pool_run(g->pool, task, context, (batch->n_token + TOKEN_CHUNK - 1) / TOKEN_CHUNK);
+}
+
+size_t graph_tokens(const struct batch *batch, size_t chunk, size_t *first)
+{
+	size_t end = (chunk + 1) * TOKEN_CHUNK;
+
+	*first = chunk * TOKEN_CHUNK;
+	return end < batch->n_token ? end : batch->n_token;
+}
+
+void graph_attention(const struct graph *g, const struct batch *batch, const struct saved *saved, size_t chunk,
+                     int worker, struct attention *a)
+{
+	const struct network *net = g->network;
+	const struct sequence *sequence = &batch->sequences[chunk / net->n_head_kv];
+	size_t kv_head = chunk % net->n_head_kv, head = kv_head * (net->n_head / net->n_head_kv);
+	size_t q_stride = net->n_head * net->head_dim, kv_stride = net->n_head_kv * net->head_dim;
+	size_t q_at = sequence->first * q_stride + head * net->head_dim,
+	       kv_at = sequence->first * kv_stride + kv_head * net->head_dim;
+
+	*a = (struct attention){.product = &g->product,
+	                        .worker = worker,
+	                        .n_token = sequence->n_token,
+	                        .head_dim = net->head_dim,
+	                        .q_stride = q_stride,
+	                        .kv_stride = kv_stride,
+	                        .q = saved->q + q_at,
+	                        .k = saved->k + kv_at,
+	                        .v = saved->v + kv_at,
+	                        .o = saved->attended + q_at,
+	                        .log_sum = saved->log_sums + sequence->first * net->n_head + head,
+	                        .log_stride = net->n_head,
+	                        .scratch = g->scratch + (size_t)worker * g->scratch_width};
+}
+
+/* ---- quantised matrices ---- */
+
+struct quantize {
+	const struct graph *graph;
+	const struct blend *blend;
+};
+
+static void quantize_task(void *context, size_t chunk, int worker)
+{
+	const struct quantize *job = context;
+	const struct network *net = job->graph->network;
+	size_t layer = chunk / TUNE_N_PROJECTIONS;
+	const struct linear *linear = &net->layers[layer].projections[chunk % TUNE_N_PROJECTIONS];
+	const struct parameter *p = &net->parameters[linear->weight];
+	const float *values = net->values + p->offset;
+	float lambda = job->blend->lambdas[layer];
+
+	(void)worker;
+	if (lambda > 0.0f)
+		quantize_weights(job->graph->quantized + p->offset, values, ternary_of(values, p->n), lambda, p->n);
+}
+
+void graph_quantize(struct graph *g, const struct blend *blend)
+{
+	struct quantize job = {g, blend};
+	tern_pool_run(g->pool, quantize_task, &job, g->network->n_layer * TUNE_N_PROJECTIONS);
+}
+
+const float *graph_matrix(const struct graph *g, const struct linear *linear, float lambda)
+{
+	size_t offset = g->network->parameters[linear->weight].offset;
+	return (lambda > 0.0f ? g->quantized : g->network->values) + offset;
+}

@@ -1,0 +1,56 @@
+/* The head and the loss: logits of a piece of the batch at a time, since with a large vocabulary those of all tokens
+ * would outweigh the rest. */
+#include "tune/head.h"
+
+#include <string.h>
+
+struct piece {
+	struct graph *graph;
+	const struct batch *batch;
+	size_t first;
+	float weight; /* of a token's loss in the gradient; 0: no gradient */
+};
+
+static void loss_task(void *context, size_t chunk, int worker)
+{
+	const struct piece *piece = context;
+	struct graph *g = piece->graph;
+	size_t n = g->network->n_vocab, t = piece->first + chunk;
+	float *logits = g->logits + chunk * n;
+	int32_t target = piece->batch->targets[t];
+
+	(void)worker;
+	g->losses[t] = target < 0 ? 0.0 : cross_entropy(logits, n, (size_t)target, piece->weight);
+	if (target < 0)
+		memset(logits, 0, n * sizeof *logits);
+}
+
+double head_loss(struct graph *g, const struct batch *batch, bool backward)
+{
+	const struct network *net = g->network;
+	size_t d = net->n_embd, v = net->n_vocab;
+	const float *w = network_value(net, net->head);
+	struct piece piece = {.graph = g, .batch = batch};
+	double sum = 0;
+
+	if (backward)
+		piece.weight = 1.0f / (float)batch->n_target;
+	for (size_t first = 0; first < batch->n_token; first += g->piece) {
+		size_t n = batch->n_token - first < g->piece ? batch->n_token - first : g->piece;
+		const float *x = g->last + first * d;
+		product_run(&g->product, g->logits, v, (struct view){x, d, 1}, (struct view){w, 1, d}, n, v, d, false);
+		piece.first = first;
+		tern_pool_run(g->pool, loss_task, &piece, n);
+		if (!backward)
+			continue;
+		product_run(&g->product, g->d_last + first * d, d, (struct view){g->logits, v, 1},
+		            (struct view){w, d, 1}, n, d, v, false);
+		product_run(&g->product, g->gradients + net->parameters[net->head].offset, d,
+		            (struct view){g->logits, 1, v}, (struct view){x, d, 1}, v, d, n, true);
+	}
+	for (size_t t = 0; t < batch->n_token; t++)
+		sum += g->losses[t];
+	return batch->n_target ? sum / (double)batch->n_target : 0.0;
+}
+
+double graph_loss(struct graph *g, const struct batch *batch) { return head_loss(g, batch, false); }

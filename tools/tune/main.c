@@ -1,0 +1,329 @@
+/* tern-tune: fine-tuning of a checkpoint to ternary weights on a CPU. */
+#include "console/completion.h"
+#include "console/format.h"
+#include "console/manual.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "console/program.h"
+#include "console/signals.h"
+#include "console/term.h"
+#include "tune/curve.h"
+#include "tune/train.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+struct values {
+	const char *data, *output, *evaluation, *teacher;
+	int n_steps, batch_tokens, context, warmup, eval_every, save_every, n_threads, schedule, gains;
+	float epochs, rate, weight_decay, clip, ramp, ramp_start, teacher_weight;
+	struct option_seed seed;
+	bool no_extra_norm, full_precision, from_scratch, resume, packed, quiet;
+	const char *completion;
+	bool man;
+};
+
+#define FIELD(name) offsetof(struct values, name)
+#define COUNT(label, field, low, first, text)                                                           \
+	{                                                                                               \
+		.name = label, .kind = OPTION_INT, .offset = FIELD(field), .argument = "N", .min = low, \
+		.max = INT_MAX, .initial = first, .help = text                                          \
+	}
+#define REAL(label, field, low, high, first, text)                                                                     \
+	{                                                                                                              \
+		.name = label, .kind = OPTION_FLOAT, .offset = FIELD(field), .argument = "X", .min = low, .max = high, \
+		.initial = first, .help = text                                                                         \
+	}
+#define FLAG(label, field, text)                                                         \
+	{                                                                                \
+		.name = label, .kind = OPTION_FLAG, .offset = FIELD(field), .help = text \
+	}
+
+/* clang-format off */
+static const struct option file_options[] = {
+	{.name = "data", .letter = 'd', .kind = OPTION_TEXT, .offset = FIELD(data), .argument = "FILE", .once = true,
+	 .help = "what to train on: JSON Lines (FILE.jsonl) of {\"text\": ...} or {\"messages\": [...]}, of which the "
+	         "answers are learned; else plain text, documents separated by blank lines"},
+	{.name = "output", .letter = 'o', .kind = OPTION_TEXT, .offset = FIELD(output), .argument = "DIRECTORY", .once = true,
+	 .help = "where the checkpoint goes, and until it is finished the state to resume from"},
+	{.name = "eval", .kind = OPTION_TEXT, .offset = FIELD(evaluation), .argument = "FILE", .once = true,
+	 .help = "measure the loss on this text: plain text as `tern eval` does, with windows of --context tokens"},
+	FLAG("packed", packed, "write ternary weights as two-bit codes instead of floats"),
+	{0},
+};
+
+static const struct option training_options[] = {
+	COUNT("steps", n_steps, 1, "0", "steps to train; needed unless --epochs is given"),
+	REAL("epochs", epochs, 1e-6, 1e6, "0", "times to go over the data, instead of --steps"),
+	COUNT("batch-tokens", batch_tokens, 2, "2560", "tokens of a step at most"),
+	COUNT("context", context, 2, "0", "tokens that see each other at most; by default 512, or what model and batch allow"),
+	REAL("lr", rate, 1e-9, 1, "0.001", "highest learning rate; it falls as half a cosine"),
+	COUNT("warmup", warmup, 0, "20", "steps over which the learning rate rises"),
+	REAL("weight-decay", weight_decay, 0, 1, "0.05", "of matrices"),
+	REAL("clip", clip, 0, 1e9, "1", "largest norm of the gradient; 0: any"),
+	{.name = "seed", .kind = OPTION_SEED, .offset = FIELD(seed), .argument = "N", .help = "decides the order of the data; 0 by default"},
+	FLAG("from-scratch", from_scratch, "begin with random weights: the base needs config.json and a tokenizer alone"),
+	{0},
+};
+
+static const struct option recipe_options[] = {
+	{.name = "schedule", .kind = OPTION_CHOICE, .offset = FIELD(schedule), .argument = "ramp|layers|none",
+	 .help = "how weights and activations go over to their quantised values: gradually, layer by layer, or at once"},
+	REAL("ramp", ramp, 0, 1, "0.15", "part of the steps that this takes"),
+	REAL("ramp-start", ramp_start, 0, 1, "0", "part of the steps in full precision before it"),
+	FLAG("no-extra-norm", no_extra_norm, "put no RMSNorm in front of projections that have none"),
+	{.name = "gains", .kind = OPTION_CHOICE, .offset = FIELD(gains), .argument = "one|rms",
+	 .help = "gain that inserted norms begin with: 1, or the RMS of what they normalise, which disturbs the base less"},
+	{.name = "distill", .kind = OPTION_TEXT, .offset = FIELD(teacher), .argument = "DIRECTORY", .once = true,
+	 .help = "also follow the residual stream of this checkpoint in full precision, after every layer"},
+	REAL("distill-weight", teacher_weight, 0, 1e6, "1", "weight of that in the loss"),
+	FLAG("full-precision", full_precision, "train as it is: no norms are put in and nothing is quantised"),
+	{0},
+};
+
+static const struct option other_options[] = {
+	COUNT("eval-every", eval_every, 1, "0", "steps between measurements of --eval; by default only at the end"),
+	COUNT("checkpoint-every", save_every, 1, "100", "steps between states on disk: what a crash can cost"),
+	FLAG("resume", resume, "go on with a run that was interrupted or killed, by the same command"),
+	{.name = "threads", .letter = 't', .kind = OPTION_INT, .offset = FIELD(n_threads), .argument = "N", .min = 1,
+	 .max = 1024, .initial = "0", .help = "threads to use, by default one per fast core; no effect on the result"},
+	{.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = FIELD(quiet), .help = "no progress, warnings or summary"},
+	{.name = "completion", .kind = OPTION_TEXT, .offset = FIELD(completion), .argument = "bash|zsh|fish",
+	 .help = "print a script that completes command lines in that shell"},
+	{.name = "man", .offset = FIELD(man)}, /* for the Makefile */
+	{.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "show this help"},
+	{.name = "version", .kind = OPTION_VERSION, .help = "show the version"},
+	{0},
+};
+/* clang-format on */
+
+static const struct option_group groups[] = {
+        {"Files:", file_options, 0},
+        {"Training:", training_options, 0},
+        {"Recipe:", recipe_options, 0},
+        {"Other:", other_options, 0},
+        {0},
+};
+
+static const struct command command = {
+        .usage = "tern-tune DIRECTORY -d FILE -o DIRECTORY [OPTION...]",
+        .summary = "Fine-tune a checkpoint (config.json, *.safetensors, tokenizer) to ternary weights: with an RMSNorm "
+                   "in front of every projection, and weights and activations that go over to their quantised values",
+        .examples = "  tern-tune base -d stories.txt -o tuned --steps 300\n"
+                    "  tern-tune base -d chats.jsonl -o tuned --epochs 2 --eval held-out.txt --eval-every 50\n"
+                    "  tern-tune base -d chats.jsonl -o tuned --epochs 2 --eval held-out.txt --eval-every 50 --resume\n"
+                    "  tern-convert tuned -o tuned.gguf && tern chat -m tuned.gguf\n",
+        .notes = "Trains Llama, Qwen 2 and Qwen 3 decoders, and BitNet's without sub-norms. The same command gives the "
+                 "same bits with\n"
+                 "any number of threads, interrupted or not.\n"
+                 "\n"
+                 "Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 an input file is\n"
+                 "missing, damaged or not supported, 130 interrupted.\n",
+        .groups = groups,
+        .values_size = sizeof(struct values),
+};
+
+/* ---- what packagers install ---- */
+
+static const struct command *const commands[] = {&command, NULL};
+
+static const struct manual_item statuses[] = {
+        {"0", "The checkpoint is written, whole."},
+        {"1", "The work failed: memory, a write, or a loss that is no number."},
+        {"2", "Wrong usage."},
+        {"3", "An input file is missing, damaged or not supported."},
+        {"130", "Ended by Ctrl-C; the state is written, --resume goes on."},
+        {NULL, NULL},
+};
+
+static const struct manual_item files[] = {
+        {"model.safetensors", "The weights, written last: where it is, the checkpoint is complete."},
+        {"config.json, tokenizer.json, ...", "Those of the base, with the quantisation that transformers and "
+                                             "tern-convert go by."},
+        {"tune.state", "What --resume needs, until the checkpoint is complete: parameters and moments, twelve bytes a "
+                       "parameter."},
+        {"loss.csv", "Loss, lambda, learning rate and speed of every step."},
+        {NULL, NULL},
+};
+
+static const char large_models[] =
+        "A model of billions of parameters is trained elsewhere, on many machines. In transformers, a BitNet "
+        "configuration with linear_class autobitlinear, quantization_mode online, use_rms_norm true and rms_norm_eps "
+        "1e-6 "
+        "trains the same network from lambda 1 on, and tern-convert reads the checkpoint that it saves.\n";
+
+static const struct manual_section sections[] = {
+        {"EXIT STATUS", NULL, statuses},
+        {"FILES", "In the output directory:", files},
+        {"LARGE MODELS", large_models, NULL},
+        {NULL, NULL, NULL},
+};
+
+static const struct program program = {
+        .name = "tern-tune",
+        .summary = "fine-tune a checkpoint to ternary weights",
+        .commands = commands,
+        .sections = sections,
+        .see_also = "tern(1), tern-convert(1)",
+};
+
+/* True if the command line asked for one of these texts. */
+static bool print_text(const struct values *values, enum tern_status *status)
+{
+	*status = TERN_OK;
+	if (values->man)
+		manual_print(&program);
+	else if (values->completion && !completion_print(&program, values->completion))
+		*status = usage_error(&command, "--completion: '%.64s' is not one of bash, zsh, fish",
+		                      values->completion);
+	return values->man || values->completion;
+}
+
+/* ---- what the run tells ---- */
+
+static struct curve curve;
+
+static void on_warning(void *user, const char *message)
+{
+	(void)user;
+	warn("%s", message);
+}
+
+static void on_temp_file(const char *path)
+{
+	signals_hold();
+	signals_clean_on_death(path);
+	signals_release();
+}
+
+static void on_facts(const struct train_facts *f)
+{
+	char parameters[FORMAT_SIZE], tokens[FORMAT_SIZE], memory[FORMAT_SIZE], available[FORMAT_SIZE];
+
+	if (term_is_quiet())
+		return;
+	note("%s parameters; %zu documents, %s tokens; %llu steps of up to %zu tokens, context %zu",
+	     format_count(parameters, f->n_parameters), f->n_documents, format_count(tokens, f->n_tokens),
+	     (unsigned long long)f->n_steps, f->batch_tokens, f->context);
+	note("%s of memory, %s are available; %d threads, %s", format_bytes(memory, f->n_bytes),
+	     format_bytes(available, f->n_available), f->n_threads, f->kernel);
+	if (f->is_resumed)
+		note("resuming after step %llu", (unsigned long long)f->first_step);
+}
+
+static void on_step(const struct train_step *s)
+{
+	char line[200], left[FORMAT_SIZE];
+	uint64_t tenth = s->n_steps / 10 + !(s->n_steps / 10);
+
+	curve_add(&curve, s->step, s->n_steps, s->loss);
+	if (term_is_quiet())
+		return;
+	snprintf(line, sizeof line, "step %llu/%llu  loss %.4f  lambda %.2f  %.0f tokens/s  %s left",
+	         (unsigned long long)s->step, (unsigned long long)s->n_steps, s->loss, s->lambda, s->tokens_per_second,
+	         format_duration(left, s->seconds_left));
+	if (isfinite(s->evaluation))
+		note("step %llu: loss %.4f, evaluation %.4f, lambda %.2f", (unsigned long long)s->step, s->loss,
+		     s->evaluation, s->lambda);
+	else if (!term_can_show_status() && (s->step % tenth == 0 || s->step == s->n_steps))
+		note("%s", line);
+	if (term_can_show_status() && s->step < s->n_steps)
+		term_show_status(line);
+}
+
+static bool keep_going(void) { return !signals_interrupted(); }
+
+/* ---- usage ---- */
+
+static enum tern_status check_usage(const struct values *v, const struct operands *operands)
+{
+	if (operands->n_items == 0)
+		return usage_error(&command, "the directory of the base checkpoint is needed");
+	if (operands->n_items > 1)
+		return usage_error(&command, "'%.64s' is one operand too many; expected one directory",
+		                   operands->items[1]);
+	if (!v->data || !v->output)
+		return usage_error(&command, "-d FILE and -o DIRECTORY are needed");
+	if (!v->n_steps == !(v->epochs > 0))
+		return usage_error(&command, "one of --steps and --epochs is needed");
+	if (v->full_precision && (v->packed || v->schedule != SCHEDULE_RAMP))
+		return usage_error(&command, "--full-precision has neither --schedule nor --packed");
+	if (v->gains == GAINS_RMS && (v->no_extra_norm || v->full_precision || v->from_scratch))
+		return usage_error(&command, "--gains rms is for norms that are inserted into a trained network");
+	if (v->ramp_start + v->ramp > 1.0f)
+		return usage_error(&command, "--ramp-start and --ramp add up to more than all steps");
+	if (v->eval_every && !v->evaluation)
+		return usage_error(&command, "--eval-every needs --eval FILE");
+	return TERN_OK;
+}
+
+static enum tern_status run(const struct values *v, const char *base)
+{
+	const struct train_reporter reporter = {on_facts, on_step, on_warning, on_temp_file, keep_going};
+	struct train_options options = {
+	        .base = base,
+	        .data = v->data,
+	        .output = v->output,
+	        .evaluation = v->evaluation,
+	        .teacher = v->teacher,
+	        .n_steps = (uint64_t)v->n_steps,
+	        .epochs = (double)v->epochs,
+	        .batch_tokens = (size_t)v->batch_tokens,
+	        .context = (size_t)v->context,
+	        .rate = (double)v->rate,
+	        .weight_decay = (double)v->weight_decay,
+	        .clip = (double)v->clip,
+	        .teacher_weight = (double)v->teacher_weight,
+	        .start = (double)v->ramp_start,
+	        .ramp = (double)v->ramp,
+	        .n_warmup = (uint64_t)v->warmup,
+	        .seed = v->seed.is_given ? v->seed.value : 0,
+	        .schedule = v->full_precision ? SCHEDULE_FULL_PRECISION : (enum schedule_kind)v->schedule,
+	        .gains = (enum gains)v->gains,
+	        .no_extra_norm = v->no_extra_norm,
+	        .from_scratch = v->from_scratch,
+	        .packed = v->packed,
+	        .resume = v->resume,
+	        .eval_every = (uint64_t)v->eval_every,
+	        .save_every = (uint64_t)v->save_every,
+	        .n_threads = v->n_threads,
+	};
+	struct tern_error err;
+	enum train_end end;
+
+	signals_catch_interrupt();
+	enum tern_status status = train(&options, &reporter, &end, &err);
+	term_erase_status();
+	if (status)
+		return report_error(&err);
+	if (!term_is_quiet())
+		curve_print(&curve, stderr);
+	if (end == TRAIN_INTERRUPTED) {
+		report("interrupted; the same command with --resume goes on");
+		signals_die_of_interrupt();
+	}
+	if (!term_is_quiet())
+		note("%s is finished; tern-convert makes a GGUF file of it", v->output);
+	return TERN_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct values values;
+	struct operands operands;
+	enum tern_status status;
+
+	term_start();
+	term_set_program("tern-tune");
+	signals_start();
+	if (!options_parse(&command, argc, argv, &values, &operands, &status))
+		return (int)status;
+	term_configure(TERM_COLOR_AUTO, values.quiet);
+	if (!print_text(&values, &status) && !(status = check_usage(&values, &operands)))
+		status = run(&values, operands.items[0]);
+	options_free(&command, &values, &operands);
+	return (int)output_finish(status);
+}

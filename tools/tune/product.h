@@ -1,0 +1,69 @@
+/* Products of float matrices, with a kernel per instruction set behind one table.
+ *
+ * Every element of a result is one chain of fused multiply-adds over k, in order:
+ *
+ *     c = fma(a[i][0], b[0][j], c), c = fma(a[i][1], b[1][j], c), ...
+ *
+ * so blocking, instruction set and number of threads cannot change a bit. CPUs without fused multiply-add run the
+ * portable kernel, which is correct and slow. */
+#ifndef TUNE_PRODUCT_H
+#define TUNE_PRODUCT_H
+
+#include "base/threads.h"
+#include "kernels/kernels.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	PRODUCT_DEPTH = 192,   /* steps of k between loading and storing a tile of c: one panel of b fits in L1 */
+	PRODUCT_MAX_ROWS = 12, /* the most rows and columns that any kernel's tile has */
+	PRODUCT_MAX_COLUMNS = 32,
+};
+
+/* Multiplies a panel of a by a panel of b into a tile of c, [n_row, n_column]: element (i, p) of the first is at
+ * a[p * n_row + i], element (p, j) of the other at b[p * n_column + j]. */
+struct product_kernel {
+	const char *name;
+	size_t n_row, n_column;
+	void (*multiply)(float *c, size_t c_stride, const float *a, const float *b, size_t k, bool accumulate);
+	/* n_round rounds of flops_per_round floating-point operations in registers: the limit of multiply(). */
+	float (*peak)(size_t n_round);
+	size_t flops_per_round;
+};
+
+/* The kernel that goes with a table of the engine's: TERN_ISA and the CPU decide for both. */
+const struct product_kernel *product_kernel_of(const struct tern_kernels *kernels);
+
+extern const struct product_kernel product_portable, product_avx2, product_avx512vnni, product_neon;
+
+/* A matrix in memory: element (i, j) is at[i * row + j * column]. One of the strides is 1. */
+struct view {
+	const float *at;
+	size_t row, column;
+};
+
+/* Kernel, threads and packing buffers. */
+struct product {
+	const struct product_kernel *kernel;
+	struct tern_pool *pool;
+	float *shared; /* packed columns of b */
+	float *own;    /* [threads, PRODUCT_OWN]: packed rows of a, then packed columns of b of serial products */
+};
+
+/* False when memory runs out; free in either case. */
+bool product_init(struct product *product, const struct product_kernel *kernel, struct tern_pool *pool);
+void product_free(struct product *product);
+
+/* c[m, n] = a[m, k] b[k, n], or += with `accumulate`. By all threads. */
+void product_run(const struct product *product, float *c, size_t c_stride, struct view a, struct view b, size_t m,
+                 size_t n, size_t k, bool accumulate);
+/* The same by one thread, from inside a task. */
+void product_serial(const struct product *product, int worker, float *c, size_t c_stride, struct view a, struct view b,
+                    size_t m, size_t n, size_t k, bool accumulate);
+
+/* Floating-point operations per second of all threads of the pool together in peak(): the best of about a millisecond,
+ * in at least that many seconds. */
+double product_measure_peak(const struct product *product, double seconds);
+
+#endif

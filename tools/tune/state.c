@@ -1,0 +1,92 @@
+/* The file: a header, then values, first and second moments, each [n_floats] as F32. */
+#include "tune/state.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct header {
+	char magic[8];
+	uint64_t step, n_floats;
+	struct state_setting settings[STATE_N_SETTINGS];
+};
+
+static const char magic[8] = {'t', 'e', 'r', 'n', 't', 'u', 'n', '1'};
+
+enum tern_status state_write(const char *path, const struct state *state, const struct network *network,
+                             const struct adamw *adamw, void (*on_temp_file)(const char *path), struct tern_error *err)
+{
+	size_t n_bytes = network->n_floats * sizeof(float);
+	struct header header = {.step = state->step, .n_floats = network->n_floats};
+	struct tern_outfile out;
+	enum tern_status status = tern_outfile_open(&out, path, true, err);
+
+	if (status)
+		return status;
+	on_temp_file(out.temp_path);
+	memcpy(header.magic, magic, sizeof magic);
+	memcpy(header.settings, state->settings, sizeof header.settings);
+	if (!(status = tern_outfile_check_space(&out, sizeof header + 3 * (uint64_t)n_bytes, err)) &&
+	    !(status = tern_outfile_write(&out, &header, sizeof header, err)) &&
+	    !(status = tern_outfile_write(&out, network->values, n_bytes, err)) &&
+	    !(status = tern_outfile_write(&out, adamw->first, n_bytes, err)) &&
+	    !(status = tern_outfile_write(&out, adamw->second, n_bytes, err)))
+		status = tern_outfile_commit(&out, err);
+	else
+		tern_outfile_abort(&out);
+	on_temp_file(NULL);
+	return status;
+}
+
+static enum tern_status compare(const char *path, const struct state *state, const struct header *header,
+                                struct tern_error *err)
+{
+	for (size_t i = 0; i < STATE_N_SETTINGS; i++) {
+		const struct state_setting *now = &state->settings[i], *then = &header->settings[i];
+		if (memcmp(now->name, then->name, sizeof now->name) != 0)
+			return tern_fail(err, TERN_ERR_FILE, "%s: was written by another version", path);
+		if (now->value != then->value)
+			return tern_fail(err, TERN_ERR_USAGE,
+			                 "%s: the run was started with another %s: %g, now %g; resume with the same "
+			                 "command or use another -o",
+			                 path, now->name, then->value, now->value);
+	}
+	return TERN_OK;
+}
+
+enum tern_status state_read(const char *path, struct state *state, struct network *network, struct adamw *adamw,
+                            bool *found, struct tern_error *err)
+{
+	size_t n_bytes = network->n_floats * sizeof(float);
+	struct tern_file file;
+	struct header header;
+	struct stat st;
+	enum tern_status status;
+
+	*found = stat(path, &st) == 0 || errno != ENOENT;
+	if (!*found)
+		return TERN_OK;
+	if ((status = tern_file_open(&file, path, true, err)))
+		return status;
+	if (file.size < sizeof header || memcmp(file.data, magic, sizeof magic) != 0) {
+		status = tern_fail(err, TERN_ERR_FILE, "%s: is not the state of a training run", path);
+	} else {
+		memcpy(&header, file.data, sizeof header);
+		status = compare(path, state, &header, err);
+	}
+	if (!status && (header.n_floats != network->n_floats || file.size != sizeof header + 3 * n_bytes))
+		status = tern_fail(err, TERN_ERR_FILE, "%s: belongs to a model of another shape", path);
+	if (!status) {
+		const uint8_t *at = file.data + sizeof header;
+		memcpy(network->values, at, n_bytes);
+		memcpy(adamw->first, at + n_bytes, n_bytes);
+		memcpy(adamw->second, at + 2 * n_bytes, n_bytes);
+		state->step = adamw->n_steps = header.step;
+	}
+	tern_file_close(&file);
+	return status;
+}
