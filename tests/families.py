@@ -21,94 +21,55 @@ farther from the right logits than the test allows, so that falling in fails the
     19  BitnetForCausalLM whose model_type is llama; keys twice in config.json; lists of end tokens
     21  embedding models take the last token, which is an EOS that has to be put there
     22  sharded safetensors
+    23  MiniCPM's three constants, and what they are where a file lacks them
+    24  LongRoPE's two lists of divisors, chosen by the context asked for, and its factor
 
      8  GGUF files of BitNet b1.58 2B4T name no pre-tokenizer
     6, 7 and 17 are about tensor types: tests/foreign_gguf.py, test_repack.c, test_model.c.
     20 is about a file format that tern does not read.
-
-Environment: TERN, TERN_CONVERT, and RUN (an emulator's command, or empty). Needs no packages.
 """
-import array
 import json
 import os
-import subprocess
 import sys
-import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import checkpoint as hf  # noqa: E402
-import foreign_gguf as gguf  # noqa: E402
-from network import Linear, distances, gelu, quantise, relu2, rms_norm, silu  # noqa: E402, F401
+import lib
+from lib import check, tern
+from support import checkpoint as hf
+from support import gguf
+from support.network import Linear, distances, gelu, quantise, relu2, rms_norm, silu
 
-RUN = os.environ.get("RUN", "").split()
-TERN, CONVERT = os.environ["TERN"], os.environ["TERN_CONVERT"]
 # A half-precision key/value cache differs a little, which rounding to 8 bits amplifies.
 MAX_ERROR = 2e-2
 # A trap has to show well above that.
 MIN_TRAP_ERROR = 5e-2
 
-passed = failed = 0
 
-
-def check(good, what):
-    global passed, failed
-    passed += bool(good)
-    failed += not good
-    if not good:
-        print("FAILED:", what, file=sys.stderr)
-    return good
-
-
-def call(*command):
-    return subprocess.run([*RUN, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="replace", stdin=subprocess.DEVNULL)
-
-
-def convert(name, directory, out, *options):
-    done = call(CONVERT, directory, "-o", out, "--force", *options)
-    return check(done.returncode == 0, f"{name}: {done.stderr}")
-
-
-def logits(name, model, ids, directory):
-    """Rows of logits, or None."""
-    out = os.path.join(directory, "logits.f32")
-    done = call(TERN, "logits", "-m", model, "--ids", ",".join(map(str, ids)), "-o", out, "-t", "1")
-    if not check(done.returncode == 0, f"{name}: {done.stderr}"):
-        return None
-    values = array.array("f")
-    with open(out, "rb") as file:
-        values.frombytes(file.read())
-    n = len(values) // len(ids)
-    return [values[i * n:(i + 1) * n] for i in range(len(ids))]
-
-
-def compare(name, model, net, ids, directory, traps=(), limit=MAX_ERROR):
+def compare(name, model, net, ids, traps=(), limit=MAX_ERROR):
     """traps: pairs of a number and the network that a reader computes who fell into it."""
     reference = net.logits(ids)
-    rows = logits(name, model, ids, directory)
+    rows = lib.rows_of(lib.logits(model, ids, "-t", "1"), len(ids))
     if not rows:
         return
     worst = max(distances(rows, reference))
-    check(worst <= limit, f"{name}: relative error {worst:.4f}")
+    check(f"{name}: relative error {worst:.4f}", worst <= limit)
     shown = [f"{name}: {worst:.4f}"]
     for number, wrong in traps:
         error = max(distances(wrong.logits(ids), reference))
         shown.append(f"trap {number}: {error:.2f}")
-        check(error >= MIN_TRAP_ERROR, f"{name}: trap {number} would hardly be noticed: {error:.4f}")
+        check(f"{name}: trap {number} would hardly be noticed: {error:.4f}", error >= MIN_TRAP_ERROR)
     print("; ".join(shown))
 
 
 def key_of(model, key):
     """The value of a key of the file as text, or None."""
-    done = call(TERN, "info", model, "--key", key)
-    return done.stdout.strip() if done.returncode == 0 else None
+    done = tern("info", model, "--key", key)
+    return done.stdout.decode().strip() if done.returncode == 0 else None
 
 
 def check_metadata(name, model, expected):
     """expected: "arch", a key below it or below tokenizer.ggml, or a tensor; its value or type, None if absent."""
     types = dict(reversed(line.split()[0:1] + line.split()[-1:])
-                 for line in call(TERN, "info", model, "--tensors").stdout.splitlines() if line.strip())
+                 for line in tern("info", model, "--tensors").stdout.decode().splitlines() if line.strip())
     arch = key_of(model, "general.architecture")
     for what, wanted in expected.items():
         if what.endswith(".weight"):
@@ -117,7 +78,7 @@ def check_metadata(name, model, expected):
             found = arch
         else:
             found = key_of(model, what if what.startswith("tokenizer.") else f"{arch}.{what}")
-        check(found == wanted, f"{name}: {what} is {found}, expected {wanted}")
+        check(f"{name}: {what} is {found}, expected {wanted}", found == wanted)
 
 
 # ---- what readers get wrong ----
@@ -454,26 +415,84 @@ def per_token(net):
     return net.map_linears(lambda m: m.changed(activation="token"))
 
 
-def check_gguf(directory):
+def check_gguf():
     """A Gemma 3 embedding file, which does not say how long its windows are, and the official one of BitNet 2B4T."""
-    model, b = os.path.join(directory, "other.gguf"), hf.Builder(20, "F16")
+    model, b = lib.path("other.gguf"), hf.Builder(20, "F16")
     windows = [1 << 20] * 5 + [None]
     net = per_token(hf.build(b, lambda _, r, c: b.ternary(r, c), n_layer=6, head_dim=32, n_head_kv=1, qk_norm=True,
                              post_norms=True, linear_norm=True, eps=1e-6, activation=gelu, theta=1e6, local_theta=1e4,
                              windows=windows, embedding_scale=8.0))
     gguf.write_gguf(model, gguf_keys("gemma3", net, context_length=2048), gguf_tensors(net, gguf.F16))
-    compare("GGUF of Gemma 3", model, net, IDS, directory)
-    done = call(TERN, "logits", "-m", model, "--ids", ",".join(["72"] * 513), "-o", os.path.join(directory, "x"))
-    check(done.returncode != 0, "GGUF of Gemma 3: 513 tokens are taken")
+    compare("GGUF of Gemma 3", model, net, IDS)
+    done = tern("logits", "-m", model, "--ids", ",".join(["72"] * 513), "-o", lib.path("x"))
+    check("GGUF of Gemma 3: 513 tokens are taken", done.returncode != 0)
     net = per_token(hf.build(b, lambda _, r, c: b.ternary(r, c), sub_norms=True, activation=relu2, theta=500000.0))
     for arch in ("bitnet-b1.58", "bitnet-25"):
         keys = gguf_keys(arch, net)
         keys.pop("tokenizer.ggml.pre")
         keys["tokenizer.chat_template"] = "{{ 'Human: ' + message['content'] + 'BITNETAssistant: ' }}"
         gguf.write_gguf(model, keys, gguf_tensors(net, gguf.F32))
-        compare(f"GGUF of {arch}", model, net, IDS, directory, [(2, unpermuted(net)), (13, net.changed(activation=silu))])
-        done = call(TERN, "run", "-m", model, "-n", "1", "hello")
-        check(done.returncode == 0, f"GGUF of {arch}: {done.stderr}")
+        compare(f"GGUF of {arch}", model, net, IDS, [(2, unpermuted(net)), (13, net.changed(activation=silu))])
+        done = tern("run", "-m", model, "-n", "1", "hello")
+        check(f"GGUF of {arch}: {done.stderr}", done.returncode == 0)
+
+
+def minicpm_network(b, **more):
+    """head_dim 32 and 2 layers; q and k rows are in the order of interleaved RoPE, which is how GGUF has them."""
+    net = hf.build(b, lambda _, r, c: b.ternary(r, c, group=64), hidden=128, ff=192, head_dim=32, theta=100.0, **more)
+    net.interleaved = True
+    net.embedding = [[v / 4.0 for v in row] for row in net.embedding]
+    net.embedding_scale, net.residual_scale, net.logit_divisor = 12.0, 1.4 / 2 ** 0.5, 128 / 256
+    return net
+
+
+def minicpm_traps(net):
+    return [(2, net.changed(interleaved=not net.interleaved)),
+            (23, net.changed(embedding_scale=1.0)), (23, net.changed(residual_scale=1.0)),
+            (23, net.changed(logit_divisor=1.0)), (23, net.changed(logit_divisor=1.0 / net.logit_divisor))]
+
+
+def longrope(seed, original, longest):
+    b = hf.Builder(seed, "F32")
+    short, long = ([1.0 + 3.0 * b.random.random() for _ in range(16)] for _ in range(2))
+    return {"rope_type": "longrope", "short_factor": hf.rounded(short, "F32"), "long_factor": hf.rounded(long, "F32"),
+            "original_max_position_embeddings": original, "max_position_embeddings": longest}
+
+
+def with_longrope(tensors, scaling):
+    for name in ("short", "long"):
+        values = scaling[name + "_factor"]
+        tensors[f"rope_factors_{name}.weight"] = ([len(values)], gguf.F32, hf.f32_bytes(values))
+    return tensors
+
+
+def check_gguf_minicpm():
+    """Constants by their keys and by default; both lists of divisors, with and without a factor."""
+    model, b = lib.path("other.gguf"), hf.Builder(24, "F16")
+    net = minicpm_network(b)
+    gguf.write_gguf(model, gguf_keys("minicpm", net), gguf_tensors(net, gguf.F32))
+    compare("GGUF of MiniCPM without its constants", model, net, IDS, minicpm_traps(net)[:1])
+    net.embedding_scale, net.residual_scale, net.logit_divisor = 2.0, 0.75, 4.0
+    constants = {"embedding_scale": 2.0, "residual_scale": 0.75, "logit_scale": 4.0}
+    gguf.write_gguf(model, gguf_keys("minicpm", net, **constants), gguf_tensors(net, gguf.F32))
+    compare("GGUF of MiniCPM", model, net, IDS, minicpm_traps(net))
+    for longest in (8, 256):
+        scaling = longrope(longest, 8, longest)
+        net = net.changed(scaling=scaling)
+        keys = gguf_keys("minicpm", net, **constants, **{
+            "context_length": longest, "rope.scaling.type": "longrope", "rope.scaling.original_context_length": 8})
+        gguf.write_gguf(model, keys, with_longrope(gguf_tensors(net, gguf.F32), scaling))
+        swapped = dict(scaling, short_factor=scaling["long_factor"], long_factor=scaling["short_factor"])
+        traps = [(24, net.changed(scaling=swapped)), (24, net.changed(scaling=None)),
+                 (24, net.changed(scaling=dict(scaling, max_position_embeddings=8 if longest > 8 else 256)))]
+        compare(f"LongRoPE, short, up to {longest}", model, net, IDS[:8], traps)
+        if longest > 8:
+            compare("LongRoPE, long", model, net, IDS, traps)
+    tensors = with_longrope(gguf_tensors(net, gguf.F32), scaling)
+    del tensors["rope_factors_long.weight"]
+    gguf.write_gguf(model, keys, tensors)
+    done = tern("logits", "-m", model, "--ids", "72", "-o", lib.path("x"))
+    check(f"LongRoPE: {done.stderr}", done.returncode == 3 and "'rope_factors_long.weight': missing" in done.stderr)
 
 
 # ---- what is refused ----
@@ -504,14 +523,14 @@ POOLING_REFUSALS = [
 
 
 def refused(what, directory, out, message):
-    done = call(CONVERT, directory, "-o", out, "--force")
-    check(done.returncode == 3 and message in done.stderr and done.stderr.count("\n") == 1,
-          f"{what}: status {done.returncode}, {done.stderr}")
-    check(not os.path.exists(out), f"{what}: left a file")
+    done = lib.call(lib.CONVERT, directory, "-o", out, "--force")
+    check(f"{what}: status {done.returncode}, {done.stderr}",
+          done.returncode == 3 and message in done.stderr and done.stderr.count("\n") == 1)
+    check(f"{what}: left a file", not os.path.exists(out))
 
 
-def check_refusals(directory):
-    path, out = os.path.join(directory, "gemma"), os.path.join(directory, "refused.gguf")
+def check_refusals():
+    path, out = lib.path("gemma"), lib.path("refused.gguf")
     gemma3_layer_types(path)
     places = [(os.path.join(path, "config.json"), GEMMA_REFUSALS, True),
               (os.path.join(path, "1_Pooling", "config.json"), POOLING_REFUSALS, False)]
@@ -525,7 +544,7 @@ def check_refusals(directory):
         with open(place, "w", encoding="utf-8") as file:
             json.dump(good, file)
     if hasattr(os, "symlink"):
-        outside = os.path.join(directory, "outside")
+        outside = lib.path("outside")
         os.rename(os.path.join(path, "1_Pooling"), outside)
         os.symlink(outside, os.path.join(path, "1_Pooling"))
         refused("a link out of the checkpoint", path, out, "a symbolic link out of the checkpoint")
@@ -535,22 +554,22 @@ def check_refusals(directory):
 
 def main():
     wanted = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as directory:
-        for function in CASES:
-            name = function.__name__
-            if wanted and name not in wanted:
-                continue
-            path, model = os.path.join(directory, name), os.path.join(directory, "model.gguf")
-            net, traps, expected = function(path)
-            options = [] if "token_embd.weight" in expected else ["--head", "keep", "--embd", "keep"]
-            if convert(name, path, model, *options):
-                compare(name, model, net, IDS, directory, traps)
-                check_metadata(name, model, expected)
-        if not wanted:
-            check_gguf(directory)
-            check_refusals(directory)
-    print(f"families: {passed} passed, {failed} failed")
-    return failed > 0 or passed == 0
+    for function in CASES:
+        name = function.__name__
+        if wanted and name not in wanted:
+            continue
+        path, model = lib.path(name), lib.path("model.gguf")
+        net, traps, expected = function(path)
+        options = [] if "token_embd.weight" in expected else ["--head", "keep", "--embd", "keep"]
+        if lib.convert(path, model, *options):
+            compare(name, model, net, IDS, traps)
+            check_metadata(name, model, expected)
+    if not wanted:
+        check_gguf()
+        check_gguf_minicpm()
+        check_refusals()
+    return lib.summary()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

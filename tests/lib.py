@@ -108,6 +108,11 @@ def call(*command, isa=None, **more):
     return done
 
 
+def succeeds(*command):
+    """Whether a program of this machine, without RUN, succeeds."""
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+
+
 def tern(*arguments, **more):
     return call(TERN, *arguments, **more)
 

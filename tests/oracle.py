@@ -16,6 +16,7 @@ from lib import check, tern
 
 # 8-bit rounding amplifies the tiny difference that a half-precision key/value cache makes.
 MAX_RELATIVE_ERROR = 2e-2
+MAX_MEDIAN_ERROR = 2.5e-2
 MAX_PERPLEXITY_COST = 0.003
 MAX_TIE_LEAD = 0.05  # of a logit
 AS_STORED = ("--head", "keep", "--embd", "keep")
@@ -142,6 +143,47 @@ def check_shared():
     check_head_cost(stories, "Once upon a time")
 
 
+def check_gguf(name, path):
+    """A GGUF file of an independent implementation: unconverted and converted, one batch and one token at a time, every
+    kernel set. Its golden logits are of activations rounded to 8 bits, which differ where a rounding tips over."""
+    golden, converted = json.load(open(path + ".json")), lib.path("converted.gguf")
+    if not lib.convert(path + ".gguf", converted, *AS_STORED):
+        return
+    ids, first = golden["ids"], None
+    runs = [(path + ".gguf", isa, "512") for isa in isas()] + [(path + ".gguf", None, "1"), (converted, None, "512")]
+    for model, isa, batch in runs:
+        data = lib.logits(model, ids, "-b", batch, isa=isa)
+        if first is None:
+            first = data
+            errors = sorted(map(lib.relative_error, lib.rows_of(data, len(ids)), golden["logits_int8"]))
+            median = errors[len(errors) // 2] if errors else math.inf
+            print(f"{name}: relative error {median:.5f} in the median, at most {max(errors, default=math.inf):.5f}")
+            check(f"{name}: relative error", median <= MAX_MEDIAN_ERROR, median)
+        check(f"{name}: the same bits with {isa}, batch {batch}, {os.path.basename(model)}", data == first)
+
+
+MORE = ("minicpm-tq2_0", "minicpm-f32", "minicpm-longrope", "qwen3-q1_0", "qwen3-q1_0-tied")
+
+
+def make_more():
+    """The folder of files that the reference's own program makes, or None where that does not run."""
+    made = lib.path("more")
+    for python in (sys.executable, "/usr/bin/python3"):
+        if lib.succeeds(python, os.path.join("..", "shared", "oracle", "make_more.py"), made, "--seed", "7", "--only",
+                        ",".join(MORE)):
+            return made
+    return lib.skip("files of make_more.py", "it does not run here (numpy?)")
+
+
+def check_more():
+    """MiniCPM and 1-bit weights: files that the reference's own program makes, and those that are there."""
+    ready = lib.shared("MiniCPM and 1-bit weights", "more")
+    for place in filter(None, (ready and make_more(), ready)):
+        for name in MORE:
+            if os.path.exists(os.path.join(place, name + ".json")):
+                check_gguf(name, os.path.join(place, name))
+
+
 def main():
     model = lib.path("tiny.gguf")
     if lib.convert("models/tern-tiny", model, *AS_STORED):
@@ -151,7 +193,9 @@ def main():
         check_exam(lib.MODEL, "tests/data/tern-tiny-exam.jsonl")
         check_head_cost("models/tern-tiny", "Once upon a time")
     check_shared()
+    check_more()
     return lib.summary()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
