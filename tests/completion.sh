@@ -20,7 +20,7 @@ convert --man >tern-convert.1
 
 # Everything the help knows is in the manual and the scripts, with nothing listed by hand.
 options() { grep -o '^ *\(-[a-zA-Z0-9], \)\{0,1\}--[a-z0-9-]*' | sed 's/.*--/--/' | sort -u; }
-for command in $(commands); do
+for command in $(tern completion commands); do
 	check "$command: manual" grep -q "^.SS \"tern $command\"" tern.1
 	for shell in bash zsh fish; do check "$command: $shell" grep -q "$command" tern.$shell; done
 	[ "$command" = help ] || tern "$command" --help >>helps

@@ -2,15 +2,17 @@
 # What the test scripts share. A script begins with `. tests/lib.sh`, run from the top folder of the sources, and ends with
 # `summary`. In between it is in an empty folder of its own, $dir, with nothing on standard input.
 #
-#   TERN, TERN_CONVERT  the programs            MODEL  models/tern-tiny, converted
-#   RUN                 an emulator in front of them, e.g. "qemu-aarch64 -L /usr/aarch64-linux-gnu", or nothing
-#   SAN                 the sanitizers they were built with, or nothing
+#   TERN, TERN_CONVERT, TERN_TUNE  the programs
+#   MODEL                          models/tern-tiny, converted
+#   RUN                            an emulator in front of them, e.g. "qemu-aarch64 -L /usr/aarch64-linux-gnu", or nothing
+#   SAN                            the sanitizers they were built with, or nothing
 #
 # A script prints what failed and a last line with the counts. It needs nothing but a POSIX system; a part that needs more,
 # such as python3, says `skipped: ...` where that is missing.
 script=$(basename "$0") root=$PWD checkpoint=$PWD/models/tern-tiny
 absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
 TERN=$(absolute "${TERN:-./tern}") TERN_CONVERT=$(absolute "${TERN_CONVERT:-./tern-convert}")
+TERN_TUNE=$(absolute "${TERN_TUNE:-./tern-tune}")
 MODEL=$(absolute "${MODEL:-build/models/tern-tiny.gguf}") BUILD=$(absolute "${BUILD:-build}")
 RUN=${RUN-} SAN=${SAN-}
 
@@ -51,9 +53,9 @@ summary() {
 tern() { $RUN "$TERN" "$@"; }
 # shellcheck disable=SC2086
 convert() { $RUN "$TERN_CONVERT" "$@"; }
+# shellcheck disable=SC2086
+tune() { $RUN "$TERN_TUNE" "$@"; }
 
-# The commands of tern, as its help lists them
-commands() { tern --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p'; }
 
 # check NAME COMMAND...: the command succeeds
 check() {
@@ -91,7 +93,7 @@ refused() {
 	run "$wanted" "$name" "$@"
 	if [ -s out ]; then fail "$name: standard output is not empty" "$(head -c 200 out)"; else pass; fi
 	grep -v '^tern: warning: ' err >lines
-	if [ "$(wc -l <lines)" -eq 1 ] && grep -q -e '^tern: ' -e '^tern-convert: ' lines && grep -q -e "$pattern" lines; then
+	if [ "$(wc -l <lines)" -eq 1 ] && grep -q '^tern[a-z-]*: ' lines && grep -q -e "$pattern" lines; then
 		pass
 	else
 		fail "$name: expected one line with '$pattern'" "$program $*" "$(head -c 500 err)"

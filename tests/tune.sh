@@ -3,48 +3,11 @@
 # threads and however often it is interrupted or killed, the loss it reports next to `tern eval`, every form of output
 # through tern-convert, and one line for bad input.
 #
-#   TERN, TERN_CONVERT, TERN_TUNE  the programs; RUN: an emulator in front of them, or nothing
-#   KILLS                          how often the run is killed (20)
-TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} TERN_TUNE=${TERN_TUNE:-./tern-tune} KILLS=${KILLS:-20}
-root=$PWD
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
-TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") TERN_TUNE=$(absolute "$TERN_TUNE")
+#   KILLS  how often the run is killed (20)
+. tests/lib.sh
+KILLS=${KILLS:-20}
+program=tune
 
-unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-tune.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 1
-
-passed=0 failed=0
-pass() { passed=$((passed + 1)); }
-fail() {
-	failed=$((failed + 1))
-	printf 'tune.sh: %s\n' "$1"
-	shift
-	[ $# -eq 0 ] || printf '    %s\n' "$@"
-}
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	if "$@" >check.log 2>&1; then pass; else fail "$name" "$*" "$(head -c 500 check.log)"; fi
-}
-# shellcheck disable=SC2086 # RUN is a command with arguments
-tune() { $RUN "$TERN_TUNE" "$@" </dev/null; }
-# refused STATUS NAME PATTERN ARG...: that status, one line on standard error with PATTERN (wrong usage adds a hint)
-refused() {
-	wanted=$1 name=$2 pattern=$3
-	shift 3
-	tune "$@" >out 2>err
-	status=$?
-	if [ "$status" -eq "$wanted" ] && grep -q '^tern-tune: ' err && grep -q -e "$pattern" err && [ "$(wc -l <err)" -le 2 ] &&
-		[ ! -s out ]; then
-		pass
-	else
-		fail "$name: status $status, expected $wanted" "$(head -c 500 err)"
-	fi
-}
 weights() { cksum <"$1/model.safetensors"; }
 
 # ---- a base, and texts ----
@@ -100,6 +63,7 @@ fi
 
 # kill -9, anywhere: after each the run goes on.
 n=0
+: >err
 while [ $n -lt "$KILLS" ]; do
 	# shellcheck disable=SC2086
 	$RUN "$TERN_TUNE" $common -o killed --checkpoint-every 1 --resume </dev/null >/dev/null 2>err &
@@ -172,5 +136,4 @@ refused 3 "an unknown role" "role" full -d bad.jsonl -o y --steps 1
 refused 3 "packed weights as a base" "floats" "$root/models/tern-tiny" -d text.txt -o y --steps 1
 check "what is refused leaves nothing" test ! -e x -a ! -e y
 
-echo "tune.sh: $passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+summary
