@@ -54,6 +54,16 @@ struct saved {
 	float *gate, *up, *gated;
 };
 
+/* Where a side of a layer, attention or feed-forward, takes its input from the residual stream: through the layer's
+ * norm to the projections first..last. */
+struct entry {
+	enum tune_projection first, last;
+	enum place place;
+	int norm;
+	float *rms;    /* [n_token] */
+	float *normed; /* [n_token, n_embd] */
+};
+
 struct graph {
 	const struct network *network;
 	const struct tern_kernels *kernels;
@@ -114,6 +124,8 @@ double graph_backward(struct graph *graph, const struct batch *batch, const stru
 void graph_run(const struct graph *graph, tern_task task, void *context, const struct batch *batch);
 /* The tokens of a chunk: from *first on, to the one before the result. */
 size_t graph_tokens(const struct batch *batch, size_t chunk, size_t *first);
+struct entry graph_attention_entry(const struct layer *layer, const struct saved *saved);
+struct entry graph_ffn_entry(const struct layer *layer, const struct saved *saved);
 const float *graph_matrix(const struct graph *graph, const struct linear *linear, float lambda);
 /* Sequence and key/value head of a chunk of attention; fills `attention` for the first of the head's queries. */
 void graph_attention(const struct graph *graph, const struct batch *batch, const struct saved *saved, size_t chunk,
