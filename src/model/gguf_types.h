@@ -55,7 +55,8 @@ const char *tern_gguf_value_type_name(enum gguf_value_type type);
 /* Bytes of one item of a fixed-size type, 0 for strings and arrays. */
 unsigned tern_gguf_value_size(enum gguf_value_type type);
 
-/* Name of a tensor type ("T2R16"), or NULL for an unknown id. Some types have a name, for messages, but no known size. */
+/* Name of a tensor type ("T2R16"), or NULL for an unknown id. Some types have a name, for messages, but no known size.
+ */
 const char *tern_gguf_type_name(uint32_t type);
 
 /* The names of all types of known size, "F32, F16, ...", NUL-terminated, cut to fit `size`. Returns out. */
