@@ -89,8 +89,8 @@ struct graph {
 	size_t scratch_width;
 };
 
-/* For batches of up to max_tokens tokens in segments of up to max_segment. A graph that cannot go backward keeps
- * the residual streams alone. Free in either case. */
+/* For batches of up to max_tokens tokens in segments of up to max_segment. Without `backward` only the residual
+ * streams are kept. Free in either case. */
 enum tern_status graph_init(struct graph *graph, const struct network *network, const struct tern_kernels *kernels,
                             struct tern_pool *pool, size_t max_tokens, size_t max_segment, bool backward,
                             struct tern_error *err);
@@ -99,7 +99,7 @@ void graph_free(struct graph *graph);
 uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max_tokens, size_t max_segment,
                      bool backward);
 
-/* Computes the matrices that this blend multiplies with. Again after every change of values or blend. */
+/* Computes the matrices that this blend multiplies with. To be called again when values or blend change. */
 void graph_quantize(struct graph *graph, const struct blend *blend);
 
 /* The residual streams of a batch. */

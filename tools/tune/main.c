@@ -182,7 +182,7 @@ static bool print_text(const struct values *values, enum tern_status *status)
 	return values->man || values->completion;
 }
 
-/* ---- what the run tells ---- */
+/* ---- progress ---- */
 
 static struct curve curve;
 

@@ -4,6 +4,8 @@
 #include "base/machine.h"
 #include "base/memory.h"
 #include "convert/convert_checkpoint.h"
+#include "tune/export.h"
+#include "tune/gains.h"
 #include "tune/outdir.h"
 
 #include <errno.h>
