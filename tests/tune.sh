@@ -140,6 +140,7 @@ check "packed: the loss is that of tern eval" agrees packed 0.005
 check "packed weights are those that floats become" test "$(tail -n 1 one/loss.csv | cut -d, -f2-6)" = "$(tail -n 1 packed/loss.csv | cut -d, -f2-6)"
 tune full -d chats.jsonl -o chats --epochs 3 --batch-tokens 128 --schedule layers --ramp 0.5 --distill full --eval chats.jsonl -q || fail "conversations"
 tune full -d text.txt -o first --steps 1 --ramp 1 -q || fail "one step"
+check "three epochs of two batches" test "$(wc -l <chats/loss.csv)" -eq 7
 check "conversations, distilled, layer by layer" test "$(cut -d, -f3 chats/loss.csv | tail -n 1)" != 0.000000
 tune full -d chats.jsonl -o plain --steps 4 --schedule none --no-extra-norm -q || fail "--no-extra-norm"
 tune full -d text.txt -o gains --steps 1 --gains rms --ramp 1 -q || fail "--gains"
