@@ -104,9 +104,9 @@ $(foreach p,$(filter-out tern,$(PROGRAMS)),$(eval $(call TOOL_COMPLETION,$p)))
 
 # Test programs also see the inside of the library and of the tools.
 # Of what tern alone is made of, a conversation has a test of its own; everything else is tested through the program.
-$(BUILD)/tests/test_conversation: $(call objects,src/cli/chat/conversation.c src/cli/chat/transcript.c src/cli/chat/think_tags.c)
+$(BUILD)/tests/test_conversation: $(call objects,src/cli/chat/conversation.c src/cli/chat/transcript.c src/cli/think_tags.c)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TUNE_PARTS) $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
-	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TERN_LDLIBS)
+	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libtern.a $(TERN_LDLIBS)
 
 # What measurements need besides the programs.
 $(BUILD)/bench/tune_speed: $(call objects,bench/tune_speed.c) $(TUNE_PARTS) $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a

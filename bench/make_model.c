@@ -68,7 +68,7 @@ static enum tern_status copy_vocabulary(struct gguf_writer *writer, const char *
 		status = tern_gguf_parse(&gguf, path, file.data, file.size, err);
 	for (size_t i = 0; i < gguf.n_pairs && !status; i++)
 		if (is_tokenizer_key(&gguf.pairs[i]))
-			status = tern_gguf_put_pair(writer, &gguf.pairs[i], err);
+			tern_gguf_put_pair(writer, &gguf.pairs[i]);
 	tern_gguf_free(&gguf);
 	tern_file_close(&file);
 	return status;
@@ -78,18 +78,17 @@ static enum tern_status write_model(struct gguf_writer *writer, const struct ggu
                                     struct tern_error *err)
 {
 	const struct gguf_tensor *embedding = tern_gguf_find_tensor(gguf, "token_embd.weight");
-	enum tern_status status = TERN_OK;
+	enum tern_status status;
 
-	for (size_t i = 0; i < gguf->n_pairs && !status; i++)
-		status = tern_gguf_put_pair(writer, &gguf->pairs[i], err);
-	if (!status)
-		status = vocab ? copy_vocabulary(writer, vocab, err)
-		               : put_invented_vocabulary(writer, (size_t)embedding->dims[1], err);
-	for (size_t i = 0; i < gguf->n_tensors && !status; i++) {
+	for (size_t i = 0; i < gguf->n_pairs; i++)
+		tern_gguf_put_pair(writer, &gguf->pairs[i]);
+	status = vocab ? copy_vocabulary(writer, vocab, err)
+	               : put_invented_vocabulary(writer, (size_t)embedding->dims[1], err);
+	for (size_t i = 0; i < gguf->n_tensors; i++) {
 		const struct gguf_tensor *t = &gguf->tensors[i];
 		char name[GGUF_MAX_NAME_LENGTH + 1] = "";
 		memcpy(name, t->name.bytes, t->name.length);
-		status = tern_gguf_add_tensor(writer, name, t->type, t->n_dims, t->dims, err);
+		tern_gguf_add_tensor(writer, name, t->type, t->n_dims, t->dims);
 	}
 	if (!status)
 		status = tern_gguf_begin_data(writer, err);

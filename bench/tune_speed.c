@@ -1,5 +1,10 @@
 /* The speed of tern-tune's float products next to the limit of the instruction set: the three products of a projection
- * in training, for the shapes of tern-tiny and of a 25 M model.   tune_speed [THREADS] */
+ * in training, for the shapes of tern-tiny and of a 25 M model.
+ *
+ *     tune_speed [THREADS [SECONDS]]
+ *
+ * What else runs on the machine slows peak and products alike, but not at the same moment: all are measured in turn for
+ * as long as is asked, and the best of each counts. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "tune/product.h"
@@ -7,69 +12,100 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* x [n_token, n_col], W [n_row, n_col]: y = x W^T, dx = dy W, dW += dy^T x. */
-static double measure(const struct product *product, int which, size_t n_token, size_t n_row, size_t n_col)
-{
-	float *x = tern_alloc_huge(n_token * n_col, sizeof *x), *w = tern_alloc_huge(n_row * n_col, sizeof *w),
-	      *y = tern_alloc_huge(n_token * n_row, sizeof *y);
-	double best = 0;
+struct shape {
+	size_t n_token, n_row, n_col;
+};
 
-	for (size_t i = 0; i < n_token * n_col; i++)
-		x[i] = (float)(i % 7) * 0.1f;
-	for (size_t i = 0; i < n_row * n_col; i++)
-		w[i] = (float)(i % 5) * 0.01f;
-	for (size_t i = 0; i < n_token * n_row; i++)
-		y[i] = (float)(i % 3) * 0.1f;
-	for (int round = 0; round < 12; round++) {
-		uint64_t start = tern_clock_ns();
-		if (which == 0)
-			product_run(product, y, n_row, (struct view){x, n_col, 1}, (struct view){w, 1, n_col}, n_token,
-			            n_row, n_col, false);
-		else if (which == 1)
-			product_run(product, x, n_col, (struct view){y, n_row, 1}, (struct view){w, n_col, 1}, n_token,
-			            n_col, n_row, false);
-		else
-			product_run(product, w, n_col, (struct view){y, 1, n_row}, (struct view){x, n_col, 1}, n_row,
-			            n_col, n_token, true);
-		double speed =
-		        2.0 * (double)n_token * (double)n_row * (double)n_col / (double)(tern_clock_ns() - start);
-		best = speed > best ? speed : best;
+static const struct shape shapes[] = {{3200, 256, 256}, {3200, 128, 256}, {3200, 512, 256},  {3200, 256, 512},
+                                      {2048, 512, 512}, {2048, 256, 512}, {2048, 1408, 512}, {2048, 512, 1408}};
+
+enum which {
+	FORWARD,
+	BY_INPUT,
+	BY_WEIGHT,
+	N_PRODUCTS,
+	N_SHAPES = sizeof shapes / sizeof *shapes,
+	MAX_TOKENS = 3200,
+	MAX_WIDTH = 1408,
+	MAX_WEIGHTS = 1408 * 512,
+};
+
+struct buffers {
+	float *x, *w, *y;
+};
+
+/* x [n_token, n_col], W [n_row, n_col]: y = x W^T, dx = dy W, dW += dy^T x. Returns operations per second. */
+static double measure(const struct product *product, enum which which, struct shape s, const struct buffers *b)
+{
+	uint64_t start = tern_clock_ns();
+
+	if (which == FORWARD)
+		product_run(product, b->y, s.n_row, (struct view){b->x, s.n_col, 1}, (struct view){b->w, 1, s.n_col},
+		            s.n_token, s.n_row, s.n_col, false);
+	else if (which == BY_INPUT)
+		product_run(product, b->x, s.n_col, (struct view){b->y, s.n_row, 1}, (struct view){b->w, s.n_col, 1},
+		            s.n_token, s.n_col, s.n_row, false);
+	else
+		product_run(product, b->w, s.n_col, (struct view){b->y, 1, s.n_row}, (struct view){b->x, s.n_col, 1},
+		            s.n_row, s.n_col, s.n_token, true);
+	return 2.0 * (double)s.n_token * (double)s.n_row * (double)s.n_col / ((double)(tern_clock_ns() - start) * 1e-9);
+}
+
+static void keep_best(double *best, double now) { *best = now > *best ? now : *best; }
+
+/* The numbers do not matter, but that none of them is subnormal or grows without bound. */
+static void fill(float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] = (float)(i % 7) * 0.01f;
+}
+
+static void run(const struct product *product, double seconds, const struct buffers *b)
+{
+	static const char *const names[] = {"forward", "by input", "by weight"};
+	double best[N_SHAPES][N_PRODUCTS] = {{0}}, peak = 0;
+	uint64_t begin = tern_clock_ns();
+
+	while ((double)(tern_clock_ns() - begin) * 1e-9 < seconds) {
+		for (size_t i = 0; i < N_SHAPES; i++)
+			for (int which = 0; which < N_PRODUCTS; which++) {
+				keep_best(&peak, product_measure_peak(product, 0.001));
+				keep_best(&best[i][which], measure(product, (enum which)which, shapes[i], b));
+			}
+		fill(b->x, (size_t)MAX_TOKENS * MAX_WIDTH);
+		fill(b->w, MAX_WEIGHTS);
+		fill(b->y, (size_t)MAX_TOKENS * MAX_WIDTH);
 	}
-	tern_free(x);
-	tern_free(w);
-	tern_free(y);
-	return best;
+	printf("%s, %d threads: peak %.1f GFLOP/s; each product's GFLOP/s and share\n", product->kernel->name,
+	       tern_pool_size(product->pool), peak * 1e-9);
+	for (size_t i = 0; i < N_SHAPES; i++) {
+		printf("  %4zu tokens, [%4zu, %4zu]:", shapes[i].n_token, shapes[i].n_row, shapes[i].n_col);
+		for (int which = 0; which < N_PRODUCTS; which++)
+			printf("  %s %6.1f (%.2f)", names[which], best[i][which] * 1e-9, best[i][which] / peak);
+		putchar('\n');
+	}
 }
 
 int main(int argc, char **argv)
 {
-	static const size_t shapes[][3] = {{3200, 256, 256}, {3200, 128, 256}, {3200, 512, 256},  {3200, 256, 512},
-	                                   {2048, 512, 512}, {2048, 256, 512}, {2048, 1408, 512}, {2048, 512, 1408}};
-	static const char *const names[] = {"forward", "by input", "by weight"};
+	struct buffers b = {tern_alloc_huge((size_t)MAX_TOKENS * MAX_WIDTH, sizeof(float)),
+	                    tern_alloc_huge(MAX_WEIGHTS, sizeof(float)),
+	                    tern_alloc_huge((size_t)MAX_TOKENS * MAX_WIDTH, sizeof(float))};
 	struct tern_error err;
 	struct tern_pool *pool;
 
-	if (tern_pool_new(&pool, argc > 1 ? atoi(argv[1]) : 2, &err))
+	if (!b.x || !b.w || !b.y || tern_pool_new(&pool, argc > 1 ? atoi(argv[1]) : 2, &err))
 		return 1;
 	for (size_t i = 1; tern_kernels_built()[i]; i++) {
-		const struct tern_kernels *table = tern_kernels_built()[i];
 		struct product product;
-		if (!tern_kernels_usable(table))
+		if (!tern_kernels_usable(tern_kernels_built()[i]))
 			continue;
-		if (!product_init(&product, product_kernel_of(table), pool))
+		if (!product_init(&product, product_kernel_of(tern_kernels_built()[i]), pool))
 			return 1;
-		double peak = product_measure_peak(&product, 0.5) * 1e-9;
-		printf("%s, %d threads: peak %.1f GFLOP/s\n", product.kernel->name, tern_pool_size(pool), peak);
-		for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-			printf("  %4zu tokens, [%4zu, %4zu]:", shapes[s][0], shapes[s][1], shapes[s][2]);
-			for (int which = 0; which < 3; which++) {
-				double speed = measure(&product, which, shapes[s][0], shapes[s][1], shapes[s][2]);
-				printf("  %s %6.1f (%.2f)", names[which], speed, speed / peak);
-			}
-			putchar('\n');
-		}
+		run(&product, argc > 2 ? atof(argv[2]) : 10, &b);
 		product_free(&product);
 	}
 	tern_pool_free(pool);
+	tern_free(b.x), tern_free(b.w), tern_free(b.y);
 	return 0;
 }

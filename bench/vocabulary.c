@@ -134,20 +134,19 @@ enum tern_status put_invented_vocabulary(struct gguf_writer *writer, size_t n_vo
 {
 	struct invention v = {.n_vocab = n_vocab};
 	uint32_t bos = (uint32_t)n_vocab - N_CONTROL;
-	enum tern_status status;
 
 	if (!allocate(&v)) {
 		release(&v);
 		return tern_fail_memory(err, n_vocab * MAX_SPELLED);
 	}
 	invent(&v);
-	if (!(status = tern_gguf_put_string(writer, "tokenizer.ggml.model", "gpt2", 4, err)) &&
-	    !(status = tern_gguf_put_string(writer, "tokenizer.ggml.pre", "llama-bpe", 9, err)) &&
-	    !(status = tern_gguf_put_strings(writer, "tokenizer.ggml.tokens", v.tokens, v.n_pieces, err)) &&
-	    !(status = tern_gguf_put_array(writer, "tokenizer.ggml.token_type", GGUF_I32, v.types, v.n_pieces, err)) &&
-	    !(status = tern_gguf_put_strings(writer, "tokenizer.ggml.merges", v.merges, v.n_merges, err)) &&
-	    !(status = tern_gguf_put_u32(writer, "tokenizer.ggml.bos_token_id", bos, err)))
-		status = tern_gguf_put_u32(writer, "tokenizer.ggml.eos_token_id", bos + 1, err);
+	tern_gguf_put_string(writer, "tokenizer.ggml.model", "gpt2", 4);
+	tern_gguf_put_string(writer, "tokenizer.ggml.pre", "llama-bpe", 9);
+	tern_gguf_put_strings(writer, "tokenizer.ggml.tokens", v.tokens, v.n_pieces);
+	tern_gguf_put_array(writer, "tokenizer.ggml.token_type", GGUF_I32, v.types, v.n_pieces);
+	tern_gguf_put_strings(writer, "tokenizer.ggml.merges", v.merges, v.n_merges);
+	tern_gguf_put_u32(writer, "tokenizer.ggml.bos_token_id", bos);
+	tern_gguf_put_u32(writer, "tokenizer.ggml.eos_token_id", bos + 1);
 	release(&v);
-	return status;
+	return TERN_OK;
 }

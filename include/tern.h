@@ -149,11 +149,17 @@ struct tern_message {
 enum {
 	TERN_CHAT_GENERATE = 1,    /* end where the assistant's answer begins; else after the last message */
 	TERN_CHAT_NO_THINKING = 2, /* with GENERATE: ask for an answer without thoughts, where the format can (Qwen3) */
+	/* One of these, for formats with a reasoning effort (Qwen3.8); without, the effort that the file's template
+	 * takes by itself. It is part of the system text, so give the same to all calls of a conversation. */
+	TERN_CHAT_EFFORT_LOW = 4,
+	TERN_CHAT_EFFORT_MEDIUM = 8,
+	TERN_CHAT_EFFORT_XHIGH = 16,
 };
 
 /* A conversation in the model's own chat format. Contents are plain text: what they spell never becomes a special
- * token. flags: TERN_CHAT_*, or 0. TERN_ERR_USAGE if the model has no template tern knows, for an unknown role, or for
- * a system message that the format has no place for. The caller frees *ids. */
+ * token. An answer with thoughts begins with their block: <think>, thoughts, </think>. flags: TERN_CHAT_*, or 0.
+ * TERN_ERR_USAGE if the model has no template tern knows, for an unknown role, or for a system message or a reasoning
+ * effort that the format has no place for. The caller frees *ids. */
 enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct tern_message *messages,
                                     size_t n_messages, unsigned flags, int32_t **ids, size_t *n_ids,
                                     struct tern_error *err);

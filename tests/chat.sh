@@ -365,6 +365,19 @@ says 0 'a system text' '/system
 /system' --template chatml -s 'be kind'
 check 'a system text' test "$(tail -n 3 err | tr '\n' ' ')" = 'be kind be brief none '
 
+refused 2 'no effort' 'knows no reasoning effort' -m "$MODEL" --reasoning-effort low
+says 2 'effort' '/set reasoning_effort low
+/set reasoning_effort huge
+/set effort' --template qwen3.8
+told 'effort: refused' "expected one of auto|low|medium|xhigh, found 'huge'"
+told 'effort: set' '^reasoning_effort  low$'
+says 2 'no effort to set' '/set reasoning_effort low
+/set reasoning_effort' --template qwen3.6
+told 'no effort to set' '^reasoning_effort  auto$'
+says 0 'the system text of Qwen3.6 alone' '/system be kind
+/context' --template qwen3.6
+told 'the system text of Qwen3.6 alone' 'the system text and 0 messages'
+
 says 2 'probabilities' 'What is the capital of Peru?
 /probs
 /set show_probs on

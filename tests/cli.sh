@@ -171,6 +171,41 @@ greedy='--temp 0 -n 8'
 answer --temp 0 -n 1 -- --temp >out
 check '-- makes an operand of an option' test -s out
 
+# ---- thoughts ----
+
+refused 2 'no effort in this format' 'knows no reasoning effort' run -m "$MODEL" --reasoning-effort low hi
+refused 2 'no such effort' 'low|medium|xhigh' run --reasoning-effort high hi
+refused 2 'thoughts without a chat format' 'no-thinking' run --raw --no-thinking hi
+answer --template qwen3-thinking --temp 0 -n 3 hi >out
+check 'an answer that begins inside its thoughts' test "$(head -n 1 out)" = '<think>'
+answer --template qwen3-thinking --temp 0 -n 3 --no-thinking hi >out
+check 'thoughts are left out' test "$(cat out)" = ''
+answer --template qwen3-thinking --temp 0 -n 3 --no-thinking --json hi >out
+check 'thoughts are left out of JSON' grep -q '"text": "", .*"generated_tokens": [1-3]' out
+answer --template qwen3.6 --temp 0 -n 3 --no-thinking hi >out
+check 'no thoughts were asked for' test "$(head -c 7 out)" != '<think>'
+mkdir efforts && cp "$CHECKPOINT"/* efforts/ 2>/dev/null
+template="<|im_start|> </think> {%- set e = reasoning_effort|default('medium') %}{{- 'Reasoning effort is set to low. Be quick.' }}"
+template="$template{{- '<think>\\\\\\\\n' }}"
+sed "s,\"chat_template\": .*,\"chat_template\": \"$template\"," "$CHECKPOINT/tokenizer_config.json" >efforts/tokenizer_config.json
+if convert efforts -o efforts.gguf -q 2>err; then
+	prompt() { tern run -m efforts.gguf --temp 0 -n 1 --echo --show-special "$@" hi </dev/null 2>err; }
+	prompt >out
+	check "the template's own effort has no sentence" test "$(head -n 1 out)" = '<|im_start|>user'
+	prompt --reasoning-effort low >out
+	check 'the sentence of an effort' test "$(sed -n 2p out)" = 'Reasoning effort is set to low. Be quick.<|im_end|>'
+	prompt --reasoning-effort low -s Hm >out
+	check 'the system text after it' test "$(sed -n 4p out)" = 'Hm<|im_end|>'
+	prompt --reasoning-effort low --no-thinking >out
+	check 'no thoughts, no effort' test "$(head -n 1 out)" = '<|im_start|>user'
+	printf '{"prompt": "hi", "reasoning_effort": "low", "no_thinking": true, "predict": 1}\n{"prompt": "hi", "reasoning_effort": "x"}' >requests
+	run 1 'efforts of requests' run -m efforts.gguf --batch requests
+	check 'efforts of requests: done' grep -q '^{"text": "' out
+	check 'efforts of requests: refused' grep -q 'expected one of auto|low|medium|xhigh' out
+else
+	fail 'a checkpoint with efforts' "$(head -c 500 err)"
+fi
+
 # ---- models ----
 
 refused 3 'no such file' 'No such file' run -m /nonexistent/x.gguf hi

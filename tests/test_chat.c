@@ -73,13 +73,26 @@ static enum tern_status encode(const struct tern_tokenizer *tokenizer, enum tern
 
 	for (size_t i = 0; i < n; i++)
 		messages[i] = (struct tern_message){.role = role_of(roles[i]), .content = contents[i]};
-	return tern_chat_encode(tokenizer, format, messages, n, flags, out, err);
+	return tern_chat_encode(tokenizer, format, NULL, messages, n, flags, out, err);
 }
 
 enum {
 	GENERATE = TERN_CHAT_GENERATE,
-	NO_THINKING = TERN_CHAT_GENERATE | TERN_CHAT_NO_THINKING
+	NO_THINKING = TERN_CHAT_GENERATE | TERN_CHAT_NO_THINKING,
+	LOW = TERN_CHAT_EFFORT_LOW,
+	MEDIUM = TERN_CHAT_EFFORT_MEDIUM
 };
+
+#define SYSTEM(text) "<|im_start|>system\n" text "<|im_end|>\n"
+#define USER(text)   "<|im_start|>user\n" text "<|im_end|>\n"
+#define ANSWER       "<|im_start|>assistant\n"
+#define XHIGH                                                                                                   \
+	"Reasoning effort is set to xhigh. Please think carefully through the task, validate key assumptions, " \
+	"consider "                                                                                             \
+	"plausible alternatives, and prioritize correctness, consistency, and clarity in the final answer."
+#define EFFORT_LOW                                                                                                 \
+	"Reasoning effort is set to low. Keep your thinking brief and focused, moving directly to the conclusion " \
+	"without unnecessary elaboration."
 
 static const struct {
 	const char *format, *roles;
@@ -148,6 +161,41 @@ static const struct {
          "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
          "<|im_start|>assistant\n<think>\n\n</think>\n\n3<|im_end|>\n"},
         {"qwen3-thinking", "u", {"1"}, GENERATE, "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n<think>\n"},
+        {"qwen3.6", "su", {" be ", " hi\n"}, GENERATE, SYSTEM("be") USER("hi") ANSWER "<think>\n"},
+        {"qwen3.6", "su", {"", "hi"}, NO_THINKING, SYSTEM("") USER("hi") ANSWER "<think>\n\n</think>\n\n"},
+        {"qwen3.6",
+         "uau",
+         {"1", "<think>\nhm\n</think>\n\nyo", "2"},
+         GENERATE,
+         USER("1") ANSWER "yo<|im_end|>\n" USER("2") ANSWER "<think>\n"},
+        {"qwen3.6",
+         "uauaa",
+         {"1", "<think>\nnever ended", "2", " <think>\n hm \n</think>\n\nyo\n", "so"},
+         0,
+         USER("1") ANSWER "<|im_end|>\n" USER("2") ANSWER "<think>\nhm\n</think>\n\nyo<|im_end|>\n" ANSWER
+                                                          "<think>\n\n</think>\n\nso<|im_end|>\n"},
+        {"qwen3.6",
+         "uau",
+         {"1", "call", " <tool_response>\n2\n</tool_response>"},
+         GENERATE,
+         USER("1") ANSWER "<think>\n\n</think>\n\ncall<|im_end|>\n" USER("<tool_response>\n2\n</tool_response>") ANSWER
+         "<think>\n"},
+        {"qwen3.8", "u", {"hi"}, GENERATE, SYSTEM(XHIGH) USER("hi") ANSWER "<think>\n"},
+        {"qwen3.8", "su", {" be ", "hi"}, GENERATE, SYSTEM(XHIGH "\n\nbe") USER("hi") ANSWER "<think>\n"},
+        {"qwen3.8", "su", {" ", "hi"}, GENERATE | LOW, SYSTEM(EFFORT_LOW) USER("hi") ANSWER "<think>\n"},
+        {"qwen3.8", "su", {" ", "hi"}, GENERATE | MEDIUM, USER("hi") ANSWER "<think>\n"},
+        {"qwen3.8", "su", {"be", "hi"}, NO_THINKING | LOW, SYSTEM("be") USER("hi") ANSWER "<think>\n\n</think>\n\n"},
+        {"qwen3.8",
+         "uauau",
+         {"1", "<think>\nhm\n</think>\n\n yo</think> ", "2", "yo</think>so", "3"},
+         GENERATE | MEDIUM,
+         USER("1") ANSWER "<think>\nhm\n</think>\n\nyo</think><|im_end|>\n" USER("2") ANSWER
+         "<think>\n\n</think>\n\nyo</think>so<|im_end|>\n" USER("3") ANSWER "<think>\n"},
+        {"qwen3.8",
+         "ua",
+         {"1", "<think>\nnever ended "},
+         MEDIUM,
+         USER("1") ANSWER "<think>\nnever ended\n</think>\n\n<|im_end|>\n"},
         {"falcon3",
          "suau",
          {"be", "hi", "yo", "ok"},
@@ -232,7 +280,7 @@ static void check_lengths(const struct tern_tokenizer *tokenizer)
 	                                        {.role = "user", .content = "hi"}};
 	struct tern_ids ids = {0};
 
-	CHECK(!tern_chat_encode(tokenizer, TERN_CHAT_TERN, messages, 3, GENERATE, &ids, NULL), "NULs");
+	CHECK(!tern_chat_encode(tokenizer, TERN_CHAT_TERN, NULL, messages, 3, GENERATE, &ids, NULL), "NULs");
 	check_ids(__FILE__, __LINE__, tokenizer, nul, sizeof nul - 1, TERN_TOKENIZE_SPECIAL, ids.ids, ids.n_ids);
 	tern_free(ids.ids);
 }
@@ -251,6 +299,10 @@ static void check_refusals(const struct tern_tokenizer *tokenizer)
 	        {TERN_CHAT_GEMMA, "s", "after it"},
 	        {TERN_CHAT_GEMMA, "sa", "after it"},
 	        {TERN_CHAT_DEEPSEEK_R1, "us", "message 2"},
+	        {TERN_CHAT_QWEN36, "us", "message 2"},
+	        {TERN_CHAT_QWEN38, "us", "message 2"},
+	        {TERN_CHAT_QWEN36, "s", "message of the user"},
+	        {TERN_CHAT_QWEN38, "", "message of the user"},
 	};
 	static const char *const contents[] = {"x", "y"};
 
@@ -265,10 +317,43 @@ static void check_refusals(const struct tern_tokenizer *tokenizer)
 		tern_free(ids.ids);
 	}
 	CHECK(!tern_chat_takes_system(TERN_CHAT_TERN) && !tern_chat_takes_system(TERN_CHAT_NONE), "no system text");
+	CHECK(encode(tokenizer, TERN_CHAT_QWEN36, "u", contents, GENERATE | LOW, &(struct tern_ids){0}, NULL) ==
+	              TERN_ERR_USAGE,
+	      "an effort without a sentence");
 	CHECK(tern_chat_takes_system(TERN_CHAT_GEMMA) && tern_chat_takes_system(TERN_CHAT_CHATML), "system text");
 	CHECK(tern_chat_ends(TERN_CHAT_NONE)[0] == NULL, "no ends");
 	for (int format = TERN_CHAT_NONE + 1; format < TERN_CHAT_N_FORMATS; format++)
 		CHECK(tern_chat_ends((enum tern_chat_format)format)[0] != NULL, "format %d has no end", format);
+}
+
+/* The sentences are the template's, and so is the effort that it takes by itself. */
+static void check_efforts(const struct tern_tokenizer *tokenizer)
+{
+	static const char source[] = "{%- set e = reasoning_effort | default(\"low\") %}"
+	                             "{{- 'Reasoning effort is set to xhigh. Don\\'t\\nhurry.' }}"
+	                             "{{- \"Reasoning effort is set to low. 'Go.'\" }}"
+	                             "{{- 'Reasoning effort is set to medium";
+	static const struct {
+		unsigned flags;
+		const char *rendered;
+	} expected[] = {{0, SYSTEM("Reasoning effort is set to low. 'Go.'") USER("1")},
+	                {TERN_CHAT_EFFORT_XHIGH, SYSTEM("Reasoning effort is set to xhigh. Don't\nhurry.") USER("1")},
+	                {TERN_CHAT_EFFORT_MEDIUM, USER("1")},
+	                {TERN_CHAT_EFFORT_LOW | TERN_CHAT_NO_THINKING, USER("1")}};
+	struct tern_chat_efforts efforts = tern_chat_efforts_find(source, sizeof source - 1);
+	struct tern_message message = {.role = "user", .content = "1"};
+
+	for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+		struct tern_ids ids = {0};
+		CHECK(!tern_chat_encode(tokenizer, TERN_CHAT_QWEN38, &efforts, &message, 1, expected[i].flags, &ids,
+		                        NULL),
+		      "row %zu", i);
+		check_ids(__FILE__, (int)i, tokenizer, expected[i].rendered, strlen(expected[i].rendered),
+		          TERN_TOKENIZE_SPECIAL, ids.ids, ids.n_ids);
+		tern_free(ids.ids);
+	}
+	for (size_t n = 0; n < sizeof source; n++) /* cut anywhere, and under the sanitizers */
+		tern_chat_efforts_find(source, n);
 }
 
 /* If no token is spelled like the template's BOS, the vocabulary's BOS is used. */
@@ -305,6 +390,9 @@ static const struct {
         {"qwen2.5", "", 0, "<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant."},
         {"qwen3", "", 0, "<|im_start|>' + message.role + '\\n<think>\\n' + '\\n</think>\\n\\n'"},
         {"qwen3-thinking", "", 0, "{{- '<|im_start|>assistant\\n<think>\\n' }} </think>"},
+        {"qwen3.6", "", 0, "<|im_start|> </think> {%- if enable_thinking is false %} {%- else %}{{- '<think>\\n' }}"},
+        {"qwen3.8", "", 0, "<|im_start|> </think> {{ reasoning_effort|default('xhigh') }}{{- '<think>\n' }}"},
+        {"qwen3.6", "", 0, "qwen3.5"},
         {"", "", 0, "<|im_start|>user<|im_sep|>"},
         {"deepseek-r1", "", 0, "{{'" R1_ASSISTANT "' + content}}"},
         {"deepseek-r1-thinking", "", 0, "{{'" R1_ASSISTANT "<think>\\n'}}"},
@@ -366,6 +454,7 @@ int main(void)
 	check_injection(tokenizer);
 	check_lengths(tokenizer);
 	check_refusals(tokenizer);
+	check_efforts(tokenizer);
 	tern_tokenizer_free(tokenizer);
 	check_bos();
 	check_detection();

@@ -34,7 +34,8 @@ static enum tern_status use(struct tern_error *err)
 		status = tern_tokenizer_encode(tokenizer, "e\xcc\x81 <|im_end|> aaa", 19, TERN_TOKENIZE_SPECIAL, &ids,
 		                               err);
 	if (!status)
-		status = tern_chat_encode(tokenizer, TERN_CHAT_CHATML, messages, 2, TERN_CHAT_GENERATE, &ids, err);
+		status =
+		        tern_chat_encode(tokenizer, TERN_CHAT_CHATML, NULL, messages, 2, TERN_CHAT_GENERATE, &ids, err);
 	tern_free(ids.ids);
 	tern_tokenizer_free(tokenizer);
 	return status;

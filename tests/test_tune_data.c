@@ -101,7 +101,7 @@ static void check_walk(void)
 			if (n_seen % 40 == 0)
 				first_of_epoch[epoch] = walk.order[0];
 			CHECK(batch.n_token <= 50 && batch.n_target > 0, "%zu tokens", batch.n_token);
-			n_seen += batch.n_sequence;
+			n_seen += batch.n_segment;
 		} while (walk.at < c.n_pieces);
 		CHECK(walk.epoch == epoch && n_seen == 40 * (epoch + 1), "epoch %d: %zu pieces", (int)epoch, n_seen);
 		for (size_t i = 0; i < 40; i++)

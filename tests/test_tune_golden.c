@@ -76,14 +76,14 @@ static void close_fixture(struct fixture *f)
 struct buffers {
 	int32_t ids[MAX_TOKENS], targets[MAX_TOKENS];
 	uint32_t positions[MAX_TOKENS];
-	struct sequence sequences[2];
+	struct segment segments[2];
 	float lambdas[N_LAYER];
 };
 
 static struct batch read_batch(struct buffers *b, struct json_value test)
 {
 	struct batch batch = {
-	        .ids = b->ids, .targets = b->targets, .positions = b->positions, .sequences = b->sequences};
+	        .ids = b->ids, .targets = b->targets, .positions = b->positions, .segments = b->segments};
 
 	for (struct json_iterator it = json_items(json_find(test, "ids")); json_next(&it);) {
 		size_t first = batch.n_token;
@@ -95,7 +95,7 @@ static struct batch read_batch(struct buffers *b, struct json_value test)
 				b->targets[batch.n_token - 1] = b->ids[batch.n_token];
 			batch.n_token++;
 		}
-		b->sequences[batch.n_sequence++] = (struct sequence){first, batch.n_token - first};
+		b->segments[batch.n_segment++] = (struct segment){first, batch.n_token - first};
 		batch.n_target += batch.n_token - first - 1;
 	}
 	return batch;

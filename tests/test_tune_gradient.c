@@ -9,9 +9,9 @@
 #include <string.h>
 
 enum {
-	N_SEQUENCE = 2,
+	N_SEGMENT = 2,
 	LENGTH = 12,
-	N_TOKEN = N_SEQUENCE * LENGTH,
+	N_TOKEN = N_SEGMENT * LENGTH,
 	MAX_LAYERS = 4
 };
 
@@ -31,9 +31,9 @@ static void fill_batch(struct batch *batch, size_t n_vocab)
 {
 	static int32_t ids[N_TOKEN], targets[N_TOKEN];
 	static uint32_t positions[N_TOKEN];
-	static struct sequence sequences[N_SEQUENCE];
+	static struct segment segments[N_SEGMENT];
 
-	*batch = (struct batch){N_TOKEN, N_SEQUENCE, 0, ids, targets, positions, sequences};
+	*batch = (struct batch){N_TOKEN, N_SEGMENT, 0, ids, targets, positions, segments};
 	for (size_t t = 0; t < N_TOKEN; t++) {
 		bool learned = t % 5 != 4;
 		ids[t] = (int32_t)(test_random() % n_vocab);
@@ -41,8 +41,8 @@ static void fill_batch(struct batch *batch, size_t n_vocab)
 		positions[t] = (uint32_t)(t % LENGTH);
 		batch->n_target += learned;
 	}
-	for (size_t i = 0; i < N_SEQUENCE; i++)
-		sequences[i] = (struct sequence){i * LENGTH, LENGTH};
+	for (size_t i = 0; i < N_SEGMENT; i++)
+		segments[i] = (struct segment){i * LENGTH, LENGTH};
 }
 
 /* The loss with distillation, and its gradient. */

@@ -65,7 +65,7 @@ static inline bool tiny_changed_key(struct tiny_build *b, const char *key)
 {
 	const struct tiny_change *c = tiny_find(b, key);
 	if (c && c->kind == TINY_STRING)
-		tiny_note(b, tern_gguf_put_string(b->writer, key, c->text, strlen(c->text), &b->err));
+		tern_gguf_put_string(b->writer, key, c->text, strlen(c->text));
 	return c && c->kind != TINY_NUMBER;
 }
 
@@ -73,20 +73,20 @@ static inline void tiny_u32(struct tiny_build *b, const char *key, uint32_t valu
 {
 	const struct tiny_change *c = tiny_find(b, key);
 	if (!tiny_changed_key(b, key))
-		tiny_note(b, tern_gguf_put_u32(b->writer, key, c ? (uint32_t)(int64_t)c->number : value, &b->err));
+		tern_gguf_put_u32(b->writer, key, c ? (uint32_t)(int64_t)c->number : value);
 }
 
 static inline void tiny_f32(struct tiny_build *b, const char *key, float value)
 {
 	const struct tiny_change *c = tiny_find(b, key);
 	if (!tiny_changed_key(b, key))
-		tiny_note(b, tern_gguf_put_f32(b->writer, key, c ? (float)c->number : value, &b->err));
+		tern_gguf_put_f32(b->writer, key, c ? (float)c->number : value);
 }
 
 static inline void tiny_string(struct tiny_build *b, const char *key, const char *value)
 {
 	if (!tiny_changed_key(b, key))
-		tiny_note(b, tern_gguf_put_string(b->writer, key, value, strlen(value), &b->err));
+		tern_gguf_put_string(b->writer, key, value, strlen(value));
 }
 
 static inline void tiny_tensor(struct tiny_build *b, const char *name, uint32_t type, uint64_t cols, uint64_t rows)
@@ -112,7 +112,7 @@ static inline void tiny_tensor(struct tiny_build *b, const char *name, uint32_t 
 	b->tensors[b->n_tensors].type = type;
 	b->failed = b->failed || !tern_gguf_tensor_bytes(type, n_dims, dims, &b->tensors[b->n_tensors].n_bytes);
 	b->n_tensors++;
-	tiny_note(b, tern_gguf_add_tensor(b->writer, name, type, n_dims, dims, &b->err));
+	tern_gguf_add_tensor(b->writer, name, type, n_dims, dims);
 }
 
 static inline void tiny_data(struct tiny_build *b, size_t i)
@@ -189,11 +189,11 @@ static inline void tiny_vocabulary(struct tiny_build *b)
 	tiny_string(b, "tokenizer.ggml.model", "gpt2");
 	tiny_string(b, "tokenizer.ggml.pre", "llama-bpe");
 	if (!tiny_changed_key(b, "tokenizer.ggml.tokens"))
-		tiny_note(b, tern_gguf_put_strings(b->writer, "tokenizer.ggml.tokens", tokens, TINY_VOCAB, &b->err));
+		tern_gguf_put_strings(b->writer, "tokenizer.ggml.tokens", tokens, TINY_VOCAB);
 	const struct tiny_change *c = tiny_find(b, "tokenizer.ggml.token_type");
 	size_t n_types = c && c->kind == TINY_NUMBER ? (size_t)c->number : TINY_VOCAB;
-	tiny_note(b, tern_gguf_put_array(b->writer, "tokenizer.ggml.token_type", GGUF_I32, types, n_types, &b->err));
-	tiny_note(b, tern_gguf_put_strings(b->writer, "tokenizer.ggml.merges", merge_strings, 2, &b->err));
+	tern_gguf_put_array(b->writer, "tokenizer.ggml.token_type", GGUF_I32, types, n_types);
+	tern_gguf_put_strings(b->writer, "tokenizer.ggml.merges", merge_strings, 2);
 	tiny_u32(b, "tokenizer.ggml.bos_token_id", 256);
 	tiny_u32(b, "tokenizer.ggml.eos_token_id", 257);
 }
@@ -228,7 +228,7 @@ static inline bool tiny_model_write(const char *path, const struct tiny_change *
 	tiny_f32(&b, "tern.linear_norm_eps", 1e-6f);
 	for (const struct tiny_change *c = changes; c && c->name; c++)
 		if (c->text && c->kind == TINY_NUMBER) /* an extra key of that name */
-			tiny_note(&b, tern_gguf_put_u32(b.writer, c->text, (uint32_t)c->number, &b.err));
+			tern_gguf_put_u32(b.writer, c->text, (uint32_t)c->number);
 	tiny_vocabulary(&b);
 	tiny_tensor(&b, "token_embd.weight", GGUF_TENSOR_F32, TINY_EMBD, TINY_VOCAB);
 	tiny_tensor(&b, "output_norm.weight", GGUF_TENSOR_F32, TINY_EMBD, 0);

@@ -37,8 +37,8 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
 		status = tern_fail(err, TERN_ERR_USAGE, "%s: the model has no chat template that tern knows",
 		                   model->path);
 	else if (!status)
-		status = tern_chat_encode(model->text.tokenizer, model->text.chat_format, messages, n_messages, flags,
-		                          &out, err);
+		status = tern_chat_encode(model->text.tokenizer, model->text.chat_format, &model->text.chat_efforts,
+		                          messages, n_messages, flags, &out, err);
 	if (status) {
 		tern_free(out.ids);
 		out = (struct tern_ids){0};

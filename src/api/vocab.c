@@ -250,6 +250,7 @@ static enum tern_status try_template(struct tern_text *text, const struct readin
 	if (r->vocab.eos_id >= 0)
 		eos = r->pieces[r->vocab.eos_id];
 	text->chat_format = tern_chat_detect(source.bytes, source.length, eos.bytes, eos.length, r->vocab.n_pieces);
+	text->chat_efforts = tern_chat_efforts_find(source.bytes, source.length);
 	return TERN_OK;
 }
 
@@ -265,6 +266,7 @@ static enum tern_status find_chat_format(struct tern_text *text, const struct re
 	if (name) {
 		text->has_chat_template = true;
 		text->chat_format = tern_chat_by_name(name);
+		text->chat_efforts = tern_chat_efforts_of_qwen38();
 		return text->chat_format == TERN_CHAT_NONE ? unknown_chat_format(name, err) : TERN_OK;
 	}
 	if ((status = try_template(text, r, "", 0, err)) || text->has_chat_template ||

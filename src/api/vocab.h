@@ -14,6 +14,7 @@ struct tern_text {
 	struct tern_tokenizer *tokenizer;
 	bool has_chat_template; /* the file carries one, known or not */
 	enum tern_chat_format chat_format;
+	struct tern_chat_efforts chat_efforts;          /* of the file's template, or the format's own */
 	const char *chat_stops[TERN_CHAT_MAX_ENDS + 1]; /* texts that end an answer and are no tokens; then NULL */
 	int32_t bos_id;                                 /* that texts begin with, or -1 */
 	bool *is_end;                                   /* [n_pieces] tokens that end a text or a turn */

@@ -52,14 +52,43 @@ static void put(struct answer *answer, const char *text, size_t n_bytes)
 
 void answer_echo(struct answer *answer, const char *text, size_t n_bytes) { put(answer, text, n_bytes); }
 
+static void put_unless_thought(void *user, const char *bytes, size_t n_bytes, bool is_thought)
+{
+	if (!is_thought)
+		put(user, bytes, n_bytes);
+}
+
+/* Puts what is new of the answer, without its thoughts if they are to be left out. */
+static void take(struct answer *answer, const char *text, size_t n_bytes, bool at_end)
+{
+	if (!answer->has_begun) {
+		answer->has_begun = true;
+		take(answer, answer->begins, strlen(answer->begins), false);
+	}
+	if (!answer->settings->no_thinking) {
+		put(answer, text, n_bytes);
+		return;
+	}
+	text_append(&answer->whole, text, n_bytes);
+	answer->tags.put = put_unless_thought;
+	answer->tags.user = answer;
+	if (!answer->whole.failed)
+		think_tags_split(&answer->tags, answer->whole.bytes, answer->whole.n_bytes, at_end);
+}
+
+static bool is_out_of_memory(const struct answer *answer)
+{
+	return answer->text.failed || answer->whole.failed || answer->probs.failed;
+}
+
 static bool on_text(void *user, const char *text, size_t n_bytes)
 {
 	struct answer *answer = user;
 
 	progress_end(&answer->progress);
 	signals_catch_interrupt();
-	put(answer, text, n_bytes);
-	return output_flush() && !signals_interrupted() && !answer->text.failed && !answer->probs.failed;
+	take(answer, text, n_bytes, false);
+	return output_flush() && !signals_interrupted() && !is_out_of_memory(answer);
 }
 
 static void on_token(void *user, int32_t id, float probability, const float *logits)
@@ -205,7 +234,7 @@ static enum tern_status generate(struct answer *answer, const struct prompt_ids 
 	n_cached = (size_t)answer->n_cached;
 	status = tern_generate(answer->session, sampler, prompt->ids + n_cached, prompt->n_ids - n_cached, &options,
 	                       &answer->result, err);
-	if (status == TERN_OK && (answer->text.failed || answer->probs.failed))
+	if (status == TERN_OK && is_out_of_memory(answer))
 		status = tern_fail(err, TERN_ERR_FAILED, "out of memory for an answer of %d tokens",
 		                   answer->result.n_generated);
 	return status;
@@ -214,6 +243,8 @@ static enum tern_status generate(struct answer *answer, const struct prompt_ids 
 /* Everything that follows the answer. */
 static void finish(struct answer *answer, const struct tern_error *err)
 {
+	if (answer->has_begun)
+		take(answer, "", 0, true);
 	if (answer->form != ANSWER_TEXT)
 		put_object(answer, err);
 	else if (answer->last_byte != '\n')
@@ -254,4 +285,5 @@ void answer_free(struct answer *answer)
 {
 	token_probs_free(&answer->probs);
 	text_free(&answer->text);
+	text_free(&answer->whole);
 }

@@ -4,6 +4,7 @@
 
 #include "cli/generation.h"
 #include "cli/prompt.h"
+#include "cli/think_tags.h"
 #include "cli/token_probs.h"
 #include "console/progress.h"
 #include "console/text.h"
@@ -26,6 +27,7 @@ struct answer {
 	const struct generation_options *settings;
 	enum answer_form form;
 	bool verbose;
+	const char *begins; /* what of the answer is the prompt's end: "<think>\n", or "" */
 	size_t line; /* of a batch, or 0; with a line the object also has the number of cached tokens of the prompt */
 	/* Writes what the object begins with; NULL: nothing. */
 	void (*begin_object)(struct json_writer *json, const void *context);
@@ -35,7 +37,10 @@ struct answer {
 	struct tern_generate_result result;
 	struct token_probs probs; /* options are the caller's to set */
 	struct progress progress;
-	struct text text; /* ANSWER_JSON: the answer so far */
+	struct text text;  /* ANSWER_JSON: the answer so far */
+	struct text whole; /* with its thoughts, if they are left out */
+	struct think_tags tags;
+	bool has_begun;
 	int n_cached;     /* tokens of the prompt that the session held already */
 	char last_byte;   /* of the output so far */
 	bool has_written; /* all there is of it, with the error if there was one */

@@ -41,16 +41,19 @@ static void begin_object(struct json_writer *json, const void *request) { reques
 /* Writes the answer's object. An error that comes before there is anything of an answer is left to the caller. */
 static enum tern_status answer(struct batch *batch, const struct request *request, struct tern_error *err)
 {
-	struct answer answer = {.opened = batch->opened,
-	                        .session = batch->session,
-	                        .settings = &request->settings,
-	                        .form = ANSWER_JSON,
-	                        .verbose = batch->options->verbose,
-	                        .line = batch->lines.line_number,
-	                        .begin_object = begin_object,
-	                        .begin_context = request,
-	                        .probs = {.options = request->probs}};
-	enum tern_status status = answer_generate(&answer, &request->prompt, err);
+	const struct prompt_ids *prompt = &request->prompt;
+	struct answer answer = {
+	        .opened = batch->opened,
+	        .session = batch->session,
+	        .settings = &request->settings,
+	        .form = ANSWER_JSON,
+	        .verbose = batch->options->verbose,
+	        .begins = request->is_chat ? prompt_thoughts(batch->opened->model, prompt->ids, prompt->n_ids) : "",
+	        .line = batch->lines.line_number,
+	        .begin_object = begin_object,
+	        .begin_context = request,
+	        .probs = {.options = request->probs}};
+	enum tern_status status = answer_generate(&answer, prompt, err);
 
 	batch->n_failed += status && answer.has_written;
 	if (answer.has_written)

@@ -45,6 +45,15 @@ const struct option generation_options[] = {
          .argument = "FORMAT",
          .help = "the chat format, instead of what the model's file says: llama-3, chatml, qwen3, ...",
          .aliases = "chat-template"},
+        {.name = "no-thinking",
+         .offset = FIELD(no_thinking),
+         .help = "leave thoughts out, and ask for none where the chat format can"},
+        {.name = "reasoning-effort",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(effort),
+         .argument = GENERATION_EFFORTS,
+         .help = "how long to think, where the chat format can ask for it; auto: as its template does",
+         .aliases = "effort"},
         {.name = "raw", .offset = FIELD(raw), .help = "continue the text as it is, without the model's chat format"},
         {.name = "temp",
          .kind = OPTION_FLOAT,
@@ -136,6 +145,13 @@ struct tern_sampler_options generation_sampler(const struct generation_options *
 	};
 }
 
+unsigned generation_chat_flags(const struct generation_options *options)
+{
+	static const unsigned efforts[] = {0, TERN_CHAT_EFFORT_LOW, TERN_CHAT_EFFORT_MEDIUM, TERN_CHAT_EFFORT_XHIGH};
+
+	return TERN_CHAT_GENERATE | (options->no_thinking ? TERN_CHAT_NO_THINKING : 0) | efforts[options->effort];
+}
+
 static enum tern_status unknown_chat_format(const struct command *command, const char *name)
 {
 	struct suggestion suggestion;
@@ -169,6 +185,9 @@ enum tern_status generation_find_fault(const struct generation_options *options,
 		return tern_fail(err, TERN_ERR_USAGE, "template is a chat format, which raw leaves out");
 	if (options->raw && options->system)
 		return tern_fail(err, TERN_ERR_USAGE, "system is part of the chat format, which raw leaves out");
+	if (options->raw && (options->no_thinking || options->effort))
+		return tern_fail(err, TERN_ERR_USAGE, "%s is part of the chat format, which raw leaves out",
+		                 options->no_thinking ? "no-thinking" : "reasoning-effort");
 	return TERN_OK;
 }
 

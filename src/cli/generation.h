@@ -15,8 +15,12 @@ struct generation_options {
 	struct option_seed seed;
 	struct option_list stops;
 	const char *chat_format; /* NULL: the model's own */
-	bool raw, ignore_eos, show_special;
+	bool no_thinking, raw, ignore_eos, show_special;
+	int effort; /* index of a word of GENERATION_EFFORTS */
 };
+
+/* The words for the effort of reasoning. */
+#define GENERATION_EFFORTS "auto|low|medium|xhigh"
 
 extern const struct option generation_options[];
 #define GENERATION_GROUP(values, field)                                    \
@@ -26,6 +30,9 @@ extern const struct option generation_options[];
 
 /* Settings of the sampler; the seed is random unless given. */
 struct tern_sampler_options generation_sampler(const struct generation_options *options);
+
+/* For tern_chat_tokenize(): an answer, with or without thoughts, and the effort of reasoning. */
+unsigned generation_chat_flags(const struct generation_options *options);
 
 /* TERN_ERR_USAGE for values that make no sense, alone or together. */
 enum tern_status generation_find_fault(const struct generation_options *options, struct tern_error *err);

@@ -18,13 +18,31 @@ enum tern_status prompt_choose_format(const struct opened *opened, bool raw, boo
 }
 
 enum tern_status prompt_from_messages(const struct tern_model *model, const struct tern_message *messages,
-                                      size_t n_messages, struct prompt_ids *prompt, struct tern_error *err)
+                                      size_t n_messages, unsigned flags, struct prompt_ids *prompt,
+                                      struct tern_error *err)
 {
-	enum tern_status status = tern_chat_tokenize(model, messages, n_messages, TERN_CHAT_GENERATE, &prompt->block,
-	                                             &prompt->n_ids, err);
+	enum tern_status status =
+	        tern_chat_tokenize(model, messages, n_messages, flags, &prompt->block, &prompt->n_ids, err);
 
 	prompt->ids = prompt->block;
 	return status;
+}
+
+const char *prompt_thoughts(const struct tern_model *model, const int32_t *ids, size_t n_ids)
+{
+	enum {
+		TAIL_TOKENS = 8 /* enough of a prompt's end to hold <think> */
+	};
+	static const char thoughts[] = "<think>\n";
+	size_t n_tail = n_ids < TAIL_TOKENS ? n_ids : TAIL_TOKENS, n_bytes, n = sizeof thoughts - 1;
+	bool is_there;
+	char *tail;
+
+	if (tern_detokenize(model, ids + n_ids - n_tail, n_tail, true, &tail, &n_bytes, NULL) != TERN_OK)
+		return "";
+	is_there = n_bytes >= n && memcmp(tail + n_bytes - n, thoughts, n) == 0;
+	tern_free(tail);
+	return is_there ? thoughts : "";
 }
 
 enum tern_status prompt_from_text(const struct tern_model *model, const char *text, size_t n_bytes,

@@ -19,9 +19,13 @@ struct prompt_ids {
  * the model's format, since few users would want plain continuation then. */
 enum tern_status prompt_choose_format(const struct opened *opened, bool raw, bool *is_chat, struct tern_error *err);
 
-/* Tokens of a conversation in the model's chat format, up to where the answer begins. */
+/* Tokens of a conversation in the model's chat format. flags: TERN_CHAT_*. */
 enum tern_status prompt_from_messages(const struct tern_model *model, const struct tern_message *messages,
-                                      size_t n_messages, struct prompt_ids *prompt, struct tern_error *err);
+                                      size_t n_messages, unsigned flags, struct prompt_ids *prompt,
+                                      struct tern_error *err);
+
+/* The beginning of an answer that is the prompt's end in some chat formats: "<think>\n"; "" in the others. */
+const char *prompt_thoughts(const struct tern_model *model, const int32_t *ids, size_t n_ids);
 
 /* Tokens of a text to continue. Spelled-out special tokens become special tokens. */
 enum tern_status prompt_from_text(const struct tern_model *model, const char *text, size_t n_bytes,

@@ -20,6 +20,23 @@ static const char *expected(char out[EXPECTED_SIZE], const struct option *option
 	return option_expected(out, option);
 }
 
+static enum tern_status read_choice(const struct option *option, void *field, struct json_value value,
+                                    struct tern_error *err)
+{
+	char word[64], what[EXPECTED_SIZE];
+	struct json_string text = {0};
+
+	if (json_type(value) == JSON_STRING)
+		text = json_string(value);
+	if (text.length > 0 && text.length < sizeof word) {
+		memcpy(word, text.bytes, text.length);
+		word[text.length] = '\0';
+		if (option_set(option, field, word))
+			return TERN_OK;
+	}
+	return json_fail_type(value, expected(what, option), err);
+}
+
 static enum tern_status read_number(const struct option *option, void *field, struct json_value value,
                                     struct tern_error *err)
 {
@@ -82,6 +99,8 @@ static enum tern_status read_setting(struct request *request, const struct optio
 
 	if (option->kind == OPTION_LIST)
 		return read_stops(request, value, err);
+	if (option->kind == OPTION_CHOICE)
+		return read_choice(option, field, value, err);
 	if (option->kind != OPTION_FLAG)
 		return read_number(option, field, value, err);
 	if (json_type(value) != JSON_BOOL)
@@ -287,7 +306,7 @@ static enum tern_status tokenize(struct request *request, const struct opened *o
 		enum tern_status status = generation_add_stops(&request->settings, opened->model, err);
 		return status ? status
 		              : prompt_from_messages(opened->model, request->messages, request->n_messages,
-		                                     &request->prompt, err);
+		                                     generation_chat_flags(&request->settings), &request->prompt, err);
 	}
 	text = json_string(request->text);
 	return prompt_from_text(opened->model, text.bytes, text.length, &request->prompt, err);

@@ -177,7 +177,7 @@ static enum tern_status tokenize_prompt(struct run *run, struct tern_error *err)
 
 	if (run->is_chat)
 		return prompt_from_messages(run->opened.model, messages + !has_system, 1 + (size_t)has_system,
-		                            &run->prompt, err);
+		                            generation_chat_flags(&run->options.generation), &run->prompt, err);
 	return prompt_from_text(run->opened.model, run->text.bytes, run->text.n_bytes, &run->prompt, err);
 }
 
@@ -205,6 +205,7 @@ static enum tern_status put_echo(struct run *run, struct answer *answer, struct 
 static enum tern_status answer(struct run *run, struct tern_error *err)
 {
 	const struct output_options *output = &run->options.output;
+	const struct prompt_ids *prompt = &run->prompt;
 	struct answer answer = {.opened = &run->opened,
 	                        .session = run->session,
 	                        .settings = &run->options.generation,
@@ -212,13 +213,15 @@ static enum tern_status answer(struct run *run, struct tern_error *err)
 	                                : output->jsonl ? ANSWER_JSONL
 	                                                : ANSWER_TEXT,
 	                        .verbose = run->options.common.verbose,
+	                        .begins = run->is_chat ? prompt_thoughts(run->opened.model, prompt->ids, prompt->n_ids)
+	                                               : "",
 	                        .probs = {.options = run->options.probs}};
 	enum tern_status status = TERN_OK;
 
 	if (output->echo)
 		status = put_echo(run, &answer, err);
 	if (status == TERN_OK)
-		status = answer_generate(&answer, &run->prompt, err);
+		status = answer_generate(&answer, prompt, err);
 	answer_free(&answer);
 	return status;
 }

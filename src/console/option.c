@@ -113,6 +113,16 @@ static bool parse_choice(const struct option *option, const char *text, int *val
 	}
 }
 
+const char *option_choice(const struct option *option, int index, size_t *n_word)
+{
+	const char *word = option->argument;
+
+	for (; index > 0; index--)
+		word += strcspn(word, "|") + 1;
+	*n_word = strcspn(word, "|");
+	return word;
+}
+
 static bool append_item(struct option_list *list, const char *text)
 {
 	const char **items = tern_realloc((void *)list->items, list->n_items + 1, sizeof *items);
@@ -166,7 +176,10 @@ const char *option_expected(char out[EXPECTED_SIZE], const struct option *option
 {
 	char range[OPTION_RANGE_SIZE];
 
-	snprintf(out, EXPECTED_SIZE, "a %snumber (%s)", option->kind == OPTION_FLOAT ? "" : "whole ",
-	         option_range(range, option, true));
+	if (option->kind == OPTION_CHOICE)
+		snprintf(out, EXPECTED_SIZE, "one of %s", option->argument);
+	else
+		snprintf(out, EXPECTED_SIZE, "a %snumber (%s)", option->kind == OPTION_FLOAT ? "" : "whole ",
+		         option_range(range, option, true));
 	return out;
 }

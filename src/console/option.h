@@ -85,6 +85,9 @@ const struct option *option_find(const struct option *options, const char *name,
  * if the text is no value of the option's kind and range. OPTION_FLAG takes any text and becomes true. */
 bool option_set(const struct option *option, void *field, const char *text);
 
+/* The word of an OPTION_CHOICE with that index, n_word bytes. */
+const char *option_choice(const struct option *option, int index, size_t *n_word);
+
 /* Parses a whole number within min..max that is all of `text`. */
 bool parse_int(const char *text, int min, int max, int *value);
 
@@ -95,7 +98,8 @@ enum {
 /* "from 0 to 2" for an option that is a number, "" for others; "at least 1" if the limit is just what an int holds,
  * unless is_exact. Returns out. */
 const char *option_range(char out[OPTION_RANGE_SIZE], const struct option *option, bool is_exact);
-/* What the value of an option that is a number has to be: "a whole number (from 1 to 2147483647)". Returns out. */
+/* What the value of an option that is a number or a choice has to be: "a whole number (from 1 to 2147483647)", "one of
+ * auto|always|never". Returns out. */
 const char *option_expected(char out[EXPECTED_SIZE], const struct option *option);
 
 #endif

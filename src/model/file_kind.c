@@ -6,16 +6,17 @@
 
 const char *tern_guess_file_kind(const uint8_t *bytes, size_t n_bytes)
 {
-	static const char pytorch[] =
-	        "it is a ZIP archive or Python pickle, perhaps a PyTorch checkpoint; save that as safetensors, then use "
-	        "tern-convert";
+	static const char pytorch[] = "it is a ZIP archive or Python pickle, perhaps a PyTorch checkpoint; save that "
+	                              "as safetensors, then use "
+	                              "tern-convert";
 	static const char ggml[] = "it is a GGML file, the format before GGUF; get the model as GGUF";
 	static const char *const kinds[][2] = {
 	        {"version https://git-lfs",
 	         "it is a Git LFS pointer, not the file itself; fetch that with 'git lfs pull'"},
 	        {"<", "it is a web page (HTML or XML): the download went wrong"},
-	        {"{", "it is JSON, perhaps an error message from a download; tern-convert takes the directory that holds "
-	              "config.json"},
+	        {"{",
+	         "it is JSON, perhaps an error message from a download; tern-convert takes the directory that holds "
+	         "config.json"},
 	        {"\x89PNG", "it is a PNG image"},
 	        {"\xff\xd8\xff", "it is a JPEG image"},
 	        {"PK\x03\x04", pytorch},

@@ -31,8 +31,10 @@ struct gguf_writer {
 	size_t n_tensors, tensor_capacity;
 	uint64_t data_bytes; /* of the tensors so far, with padding */
 	bool in_data;
-	size_t current;   /* the tensor whose data comes now */
-	uint64_t n_given; /* bytes of it that have come */
+	size_t current;          /* the tensor whose data comes now */
+	uint64_t n_given;        /* bytes of it that have come */
+	enum tern_status status; /* of the pairs and tensors so far; the first failure counts */
+	struct tern_error err;   /* of that failure */
 };
 
 static const char padding[ALIGNMENT];
@@ -97,21 +99,20 @@ static bool append_string(struct bytes *to, const char *bytes, size_t n)
 
 /* ---- metadata ---- */
 
-static enum tern_status out_of_memory(const struct gguf_writer *writer, struct tern_error *err)
+static void run_out_of_memory(struct gguf_writer *writer)
 {
-	return tern_fail(err, TERN_ERR_FAILED, "%s: out of memory (a header of more than %zu bytes)", writer->out.path,
-	                 writer->pairs.n + writer->infos.n);
+	if (!writer->status)
+		writer->status =
+		        tern_fail(&writer->err, TERN_ERR_FAILED, "%s: out of memory (a header of more than %zu bytes)",
+		                  writer->out.path, writer->pairs.n + writer->infos.n);
 }
 
-/* Ends a pair: counts it if every part could be appended, else removes what was. */
-static enum tern_status finish_pair(struct gguf_writer *writer, size_t start, bool whole, struct tern_error *err)
+/* Counts a pair if every part of it could be appended. */
+static void finish_pair(struct gguf_writer *writer, bool whole)
 {
-	if (!whole) {
-		writer->pairs.n = start;
-		return out_of_memory(writer, err);
-	}
 	writer->n_pairs++;
-	return TERN_OK;
+	if (!whole)
+		run_out_of_memory(writer);
 }
 
 static bool begin_pair(struct gguf_writer *writer, const char *key, size_t key_length, enum gguf_value_type type)
@@ -119,39 +120,35 @@ static bool begin_pair(struct gguf_writer *writer, const char *key, size_t key_l
 	return append_string(&writer->pairs, key, key_length) && append_u32(&writer->pairs, type);
 }
 
-static enum tern_status put_scalar(struct gguf_writer *writer, const char *key, enum gguf_value_type type,
-                                   const void *value, struct tern_error *err)
+static void put_scalar(struct gguf_writer *writer, const char *key, enum gguf_value_type type, const void *value)
 {
-	size_t start = writer->pairs.n;
 	bool whole =
 	        begin_pair(writer, key, strlen(key), type) && append(&writer->pairs, value, tern_gguf_value_size(type));
 
-	return finish_pair(writer, start, whole, err);
+	finish_pair(writer, whole);
 }
 
-enum tern_status tern_gguf_put_u32(struct gguf_writer *writer, const char *key, uint32_t value, struct tern_error *err)
+void tern_gguf_put_u32(struct gguf_writer *writer, const char *key, uint32_t value)
 {
-	return put_scalar(writer, key, GGUF_U32, &value, err);
+	put_scalar(writer, key, GGUF_U32, &value);
 }
 
-enum tern_status tern_gguf_put_f32(struct gguf_writer *writer, const char *key, float value, struct tern_error *err)
+void tern_gguf_put_f32(struct gguf_writer *writer, const char *key, float value)
 {
-	return put_scalar(writer, key, GGUF_F32, &value, err);
+	put_scalar(writer, key, GGUF_F32, &value);
 }
 
-enum tern_status tern_gguf_put_bool(struct gguf_writer *writer, const char *key, bool value, struct tern_error *err)
+void tern_gguf_put_bool(struct gguf_writer *writer, const char *key, bool value)
 {
 	uint8_t byte = value;
-	return put_scalar(writer, key, GGUF_BOOL, &byte, err);
+	put_scalar(writer, key, GGUF_BOOL, &byte);
 }
 
-enum tern_status tern_gguf_put_string(struct gguf_writer *writer, const char *key, const char *bytes, size_t n_bytes,
-                                      struct tern_error *err)
+void tern_gguf_put_string(struct gguf_writer *writer, const char *key, const char *bytes, size_t n_bytes)
 {
-	size_t start = writer->pairs.n;
 	bool whole = begin_pair(writer, key, strlen(key), GGUF_STRING) && append_string(&writer->pairs, bytes, n_bytes);
 
-	return finish_pair(writer, start, whole, err);
+	finish_pair(writer, whole);
 }
 
 static bool begin_array(struct gguf_writer *writer, const char *key, size_t key_length, enum gguf_value_type item_type,
@@ -161,41 +158,38 @@ static bool begin_array(struct gguf_writer *writer, const char *key, size_t key_
 	       append_u64(&writer->pairs, n_items);
 }
 
-enum tern_status tern_gguf_put_array(struct gguf_writer *writer, const char *key, enum gguf_value_type item_type,
-                                     const void *items, size_t n_items, struct tern_error *err)
+void tern_gguf_put_array(struct gguf_writer *writer, const char *key, enum gguf_value_type item_type, const void *items,
+                         size_t n_items)
 {
-	size_t start = writer->pairs.n, n_bytes;
+	size_t n_bytes;
 	bool whole = tern_mul_size(n_items, tern_gguf_value_size(item_type), &n_bytes) &&
 	             begin_array(writer, key, strlen(key), item_type, n_items) &&
 	             append(&writer->pairs, items, n_bytes);
 
-	return finish_pair(writer, start, whole, err);
+	finish_pair(writer, whole);
 }
 
-enum tern_status tern_gguf_put_strings(struct gguf_writer *writer, const char *key, const struct gguf_string *items,
-                                       size_t n_items, struct tern_error *err)
+void tern_gguf_put_strings(struct gguf_writer *writer, const char *key, const struct gguf_string *items, size_t n_items)
 {
-	size_t start = writer->pairs.n;
 	bool whole = begin_array(writer, key, strlen(key), GGUF_STRING, n_items);
 
 	for (size_t i = 0; i < n_items && whole; i++)
 		whole = append_string(&writer->pairs, items[i].bytes, items[i].length);
-	return finish_pair(writer, start, whole, err);
+	finish_pair(writer, whole);
 }
 
-enum tern_status tern_gguf_put_pair(struct gguf_writer *writer, const struct gguf_pair *pair, struct tern_error *err)
+void tern_gguf_put_pair(struct gguf_writer *writer, const struct gguf_pair *pair)
 {
 	static const char alignment[] = "general.alignment";
 	const struct gguf_string *key = &pair->key;
-	size_t start = writer->pairs.n;
 
 	if (key->length == sizeof alignment - 1 && memcmp(key->bytes, alignment, key->length) == 0)
-		return TERN_OK;
+		return;
 	bool whole = pair->type == GGUF_ARRAY
 	                     ? begin_array(writer, key->bytes, key->length, pair->item_type, pair->n_items)
 	                     : begin_pair(writer, key->bytes, key->length, pair->type);
 	whole = whole && append(&writer->pairs, pair->value, (size_t)tern_gguf_value_bytes(pair));
-	return finish_pair(writer, start, whole, err);
+	finish_pair(writer, whole);
 }
 
 /* ---- tensors ---- */
@@ -210,46 +204,46 @@ static bool append_info(struct gguf_writer *writer, const char *name, uint32_t t
 	return whole && append_u32(infos, type) && append_u64(infos, writer->data_bytes);
 }
 
-enum tern_status tern_gguf_add_tensor(struct gguf_writer *writer, const char *name, uint32_t type, int n_dims,
-                                      const uint64_t *dims, struct tern_error *err)
+void tern_gguf_add_tensor(struct gguf_writer *writer, const char *name, uint32_t type, int n_dims, const uint64_t *dims)
 {
 	char quoted[TERN_QUOTE_SIZE];
 	uint64_t n_bytes, data_bytes, all_dims[GGUF_MAX_DIMS] = {1, 1, 1, 1};
 	void *tensors = writer->tensors;
-	size_t start = writer->infos.n, name_size = strlen(name) + 1;
+	size_t name_size = strlen(name) + 1;
 
 	for (int i = 0; i < n_dims && i < GGUF_MAX_DIMS; i++)
 		all_dims[i] = dims[i];
+	if (writer->status)
+		return;
 	if (!tern_gguf_tensor_bytes(type, n_dims, all_dims, &n_bytes) ||
 	    !tern_add_u64(writer->data_bytes, n_bytes, &data_bytes) ||
-	    !tern_round_up_u64(data_bytes, ALIGNMENT, &data_bytes))
-		return tern_fail(err, TERN_ERR_FAILED, "%s: tensor '%s': type %u cannot hold this shape",
-		                 writer->out.path, tern_quote(quoted, name, name_size - 1), (unsigned)type);
-	if (!tern_grow(&tensors, &writer->tensor_capacity, writer->n_tensors + 1, sizeof *writer->tensors))
-		return out_of_memory(writer, err);
-	writer->tensors = tensors;
+	    !tern_round_up_u64(data_bytes, ALIGNMENT, &data_bytes)) {
+		writer->status =
+		        tern_fail(&writer->err, TERN_ERR_FAILED, "%s: tensor '%s': type %u cannot hold this shape",
+		                  writer->out.path, tern_quote(quoted, name, name_size - 1), (unsigned)type);
+		return;
+	}
 	char *name_copy = tern_alloc(name_size, 1);
-	if (!name_copy || !append_info(writer, name, type, n_dims, dims)) {
+	if (!name_copy || !append_info(writer, name, type, n_dims, dims) ||
+	    !tern_grow(&tensors, &writer->tensor_capacity, writer->n_tensors + 1, sizeof *writer->tensors)) {
 		tern_free(name_copy);
-		writer->infos.n = start;
-		return out_of_memory(writer, err);
+		run_out_of_memory(writer);
+		return;
 	}
 	memcpy(name_copy, name, name_size);
+	writer->tensors = tensors;
 	writer->tensors[writer->n_tensors++] = (struct planned_tensor){name_copy, n_bytes};
 	writer->data_bytes = data_bytes;
-	return TERN_OK;
 }
 
 /* ---- the file ---- */
 
-static enum tern_status build_header(const struct gguf_writer *writer, struct bytes *header, struct tern_error *err)
+static bool build_header(const struct gguf_writer *writer, struct bytes *header)
 {
-	if (append(header, "GGUF", 4) && append_u32(header, 3) && append_u64(header, writer->n_tensors) &&
-	    append_u64(header, writer->n_pairs) && append(header, writer->pairs.bytes, writer->pairs.n) &&
-	    append(header, writer->infos.bytes, writer->infos.n) &&
-	    append(header, padding, (size_t)padding_after(header->n)))
-		return TERN_OK;
-	return out_of_memory(writer, err);
+	return append(header, "GGUF", 4) && append_u32(header, 3) && append_u64(header, writer->n_tensors) &&
+	       append_u64(header, writer->n_pairs) && append(header, writer->pairs.bytes, writer->pairs.n) &&
+	       append(header, writer->infos.bytes, writer->infos.n) &&
+	       append(header, padding, (size_t)padding_after(header->n));
 }
 
 /* What the reader refuses may not be written. */
@@ -270,9 +264,13 @@ enum tern_status tern_gguf_begin_data(struct gguf_writer *writer, struct tern_er
 	enum tern_status status;
 	uint64_t file_size;
 
-	if ((status = tern_gguf_put_u32(writer, "general.alignment", ALIGNMENT, err)) ||
-	    (status = build_header(writer, &header, err)))
+	tern_gguf_put_u32(writer, "general.alignment", ALIGNMENT);
+	if (!build_header(writer, &header))
+		run_out_of_memory(writer);
+	if ((status = writer->status)) {
+		*err = writer->err;
 		goto done;
+	}
 	if (!tern_add_u64(header.n, writer->data_bytes, &file_size)) {
 		status = tern_fail(err, TERN_ERR_FAILED, "%s: more data than a file can hold", writer->out.path);
 		goto done;

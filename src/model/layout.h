@@ -21,6 +21,16 @@ static inline size_t tern_panel_count(size_t n_row) { return (n_row + TERN_PANEL
 static inline size_t tern_t2r16_panel_bytes(size_t n_col) { return n_col / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES; }
 static inline size_t tern_q8p_panel_bytes(size_t n_col) { return n_col / TERN_NIBBLE_TILE_COLS * TERN_TILE_BYTES; }
 
+/* The scales of a T2R16 matrix are a tensor of their own: F32 [1] for the matrix, or F16 [16, n_col / group, n_panel]
+ * for groups of columns. Sets the dimensions and returns their number, 1 or 3. */
+static inline int tern_t2r16_scale_dims(size_t n_row, size_t n_col, size_t group, uint64_t dims[3])
+{
+	dims[0] = group ? TERN_PANEL_ROWS : 1;
+	dims[1] = group ? n_col / group : 1;
+	dims[2] = group ? tern_panel_count(n_row) : 1;
+	return group ? 3 : 1;
+}
+
 /* weights: [16, n_col] of -1, 0, +1. */
 void tern_t2r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col);
 /* One row, 0..15, of a panel, from codes [n_col] of weight + 1. False if a code is 3; none may be larger. */

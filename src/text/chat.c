@@ -91,37 +91,63 @@ static struct slice trim_newlines(struct slice s)
 	return s;
 }
 
+static const char thoughts_begin[] = "<think>", thoughts_end[] = "</think>";
+
+enum {
+	N_BEGIN = sizeof thoughts_begin - 1,
+	N_END = sizeof thoughts_end - 1
+};
+
+static bool begins_with(struct slice s, const char *part)
+{
+	return s.n >= strlen(part) && memcmp(s.bytes, part, strlen(part)) == 0;
+}
+
+static struct slice skip(struct slice s, size_t n) { return (struct slice){s.bytes + n, s.n - n}; }
+
+/* Where the first `part` begins; s.n if there is none. */
+static size_t find(struct slice s, const char *part)
+{
+	size_t at = 0;
+
+	while (at < s.n && !begins_with(skip(s, at), part))
+		at++;
+	return at;
+}
+
 /* Splits an answer. `answer` is what follows the last </think>, or everything if there is none. `thoughts` is what
  * precedes the first </think>, from after its last <think> on. */
 static void split_thoughts(struct slice content, struct slice *thoughts, struct slice *answer)
 {
-	static const char begin[] = "<think>", end[] = "</think>";
-	const size_t n_begin = sizeof begin - 1, n_end = sizeof end - 1;
+	size_t at = find(content, thoughts_end);
 
-	*thoughts = (struct slice){content.bytes, 0};
+	*thoughts = (struct slice){content.bytes, at < content.n ? at : 0};
 	*answer = content;
-	for (size_t i = 0; i + n_end <= content.n; i++) {
-		if (memcmp(content.bytes + i, end, n_end) != 0)
-			continue;
-		if (answer->n == content.n)
-			*thoughts = (struct slice){content.bytes, i};
-		*answer = (struct slice){content.bytes + i + n_end, content.n - i - n_end};
-	}
-	for (size_t i = thoughts->n; i >= n_begin; i--) {
-		if (memcmp(thoughts->bytes + i - n_begin, begin, n_begin) == 0) {
-			*thoughts = (struct slice){thoughts->bytes + i, thoughts->n - i};
-			break;
-		}
-	}
+	for (; at < answer->n; at = find(*answer, thoughts_end))
+		*answer = skip(*answer, at + N_END);
+	while ((at = find(*thoughts, thoughts_begin)) < thoughts->n)
+		*thoughts = skip(*thoughts, at + N_BEGIN);
+}
+
+/* Splits an answer that begins with <think>: at the first </think>, or else all of it is thoughts. */
+static void split_leading_thoughts(struct slice content, struct slice *thoughts, struct slice *answer)
+{
+	struct slice inside = skip(content, N_BEGIN);
+	size_t at = find(inside, thoughts_end);
+
+	*thoughts = (struct slice){inside.bytes, at};
+	*answer = at < inside.n ? skip(inside, at + N_END) : skip(inside, at);
 }
 
 /* ---- messages ---- */
 
 struct conversation {
 	const struct chat_table *table;
+	struct tern_chat_efforts efforts;
+	unsigned flags;
 	const struct tern_message *messages;
 	size_t n_messages;
-	size_t last_query; /* the last message of the user; n_messages - 1 if there is none */
+	size_t last_query; /* the last question of the user; n_messages - 1 if there is none */
 	struct rendering *out;
 	struct tern_error *err;
 };
@@ -165,22 +191,57 @@ static enum tern_status check_message(const struct conversation *c, size_t i)
 	return TERN_OK;
 }
 
+static enum tern_status check_flags(const struct conversation *c, bool has_query)
+{
+	const unsigned efforts = TERN_CHAT_EFFORT_LOW | TERN_CHAT_EFFORT_MEDIUM | TERN_CHAT_EFFORT_XHIGH;
+
+	if (c->flags & efforts && !c->table->has_efforts)
+		return tern_fail(c->err, TERN_ERR_USAGE, "this model's chat format knows no reasoning effort");
+	if (c->flags & TERN_CHAT_GENERATE && c->table->needs_user && !has_query)
+		return tern_fail(c->err, TERN_ERR_USAGE,
+		                 "in this model's chat format an answer needs a message of the "
+		                 "user before it");
+	return TERN_OK;
+}
+
+static struct slice content_of(const struct tern_message *message)
+{
+	return (struct slice){message->content, message->n_bytes ? message->n_bytes : strlen(message->content)};
+}
+
+/* Results of tools come as messages of the user, but ask for nothing. */
+static bool is_query(const struct tern_message *message)
+{
+	static const char begin[] = "<tool_response>", end[] = "</tool_response>";
+	struct slice content = trim(content_of(message));
+	enum chat_role role;
+
+	return find_role(message->role, &role) && role == CHAT_USER &&
+	       !(begins_with(content, begin) && content.n >= sizeof end &&
+	         begins_with(skip(content, content.n - (sizeof end - 1)), end));
+}
+
 static enum tern_status check_conversation(struct conversation *c)
 {
 	enum tern_status status;
-	enum chat_role role;
+	size_t i = c->n_messages;
 
-	c->last_query = c->n_messages - 1;
-	for (size_t i = 0; i < c->n_messages; i++)
-		if ((status = check_message(c, i)))
+	for (size_t m = 0; m < c->n_messages; m++)
+		if ((status = check_message(c, m)))
 			return status;
-	for (size_t i = c->n_messages; i-- > 0;) {
-		if (find_role(c->messages[i].role, &role) && role == CHAT_USER) {
-			c->last_query = i;
-			break;
-		}
-	}
-	return TERN_OK;
+	while (i > 0 && !is_query(&c->messages[i - 1]))
+		i--;
+	c->last_query = i > 0 ? i - 1 : c->n_messages - 1;
+	return check_flags(c, i > 0);
+}
+
+static enum tern_status put_thoughts(const struct conversation *c, struct slice thoughts)
+{
+	enum tern_status status;
+
+	if ((status = put_markup(c->out, "<think>\n")) || (status = put_content(c->out, thoughts)))
+		return status;
+	return put_markup(c->out, "\n</think>\n\n");
 }
 
 /* Qwen3 keeps thoughts only in answers after the last user message. An answer that ends the conversation gets a <think>
@@ -194,8 +255,7 @@ static enum tern_status put_qwen3_answer(const struct conversation *c, size_t i,
 	bool has_thoughts = answer.n < content.n;
 	thoughts = trim_newlines(thoughts);
 	if (i > c->last_query && (i + 1 == c->n_messages || thoughts.n > 0)) {
-		if ((status = put_markup(c->out, "<think>\n")) || (status = put_content(c->out, thoughts)) ||
-		    (status = put_markup(c->out, "\n</think>\n\n")))
+		if ((status = put_thoughts(c, thoughts)))
 			return status;
 		has_thoughts = true;
 	}
@@ -204,18 +264,33 @@ static enum tern_status put_qwen3_answer(const struct conversation *c, size_t i,
 	return put_content(c->out, answer);
 }
 
+/* Answers whose thoughts are kept have a block of them, if an empty one. The template of Qwen3.6 cuts thoughts out of
+ * the answer; that of Qwen3.8 is handed them beside it: here they are the block that the answer begins with. */
+static enum tern_status put_qwen36_answer(const struct conversation *c, size_t i, struct slice content)
+{
+	bool keeps_all = c->table->thoughts == THOUGHTS_QWEN38, has_end = find(content, thoughts_end) < content.n;
+	struct slice thoughts = {content.bytes, 0}, answer = content;
+	enum tern_status status;
+
+	if (begins_with(content, thoughts_begin) && (keeps_all || !has_end))
+		split_leading_thoughts(content, &thoughts, &answer);
+	else if (!keeps_all)
+		split_thoughts(content, &thoughts, &answer);
+	if ((keeps_all || i > c->last_query) && (status = put_thoughts(c, trim(thoughts))))
+		return status;
+	return put_content(c->out, trim(answer));
+}
+
 static enum tern_status put_content_of(const struct conversation *c, size_t i, enum chat_role role)
 {
-	const struct tern_message *message = &c->messages[i];
-	struct slice content = {message->content, message->n_bytes}, thoughts;
+	struct slice content = content_of(&c->messages[i]), thoughts;
 
-	if (content.n == 0)
-		content.n = strlen(content.bytes);
-
-	if (c->table->trims && (role != CHAT_SYSTEM || c->table->system == SYSTEM_AS_TURN))
+	if (c->table->trims && (role != CHAT_SYSTEM || c->table->system <= SYSTEM_LEADING))
 		content = trim(content);
 	if (role == CHAT_ASSISTANT && c->table->thoughts == THOUGHTS_QWEN3)
 		return put_qwen3_answer(c, i, content);
+	if (role == CHAT_ASSISTANT && c->table->thoughts >= THOUGHTS_QWEN36)
+		return put_qwen36_answer(c, i, content);
 	if (role == CHAT_ASSISTANT && c->table->thoughts == THOUGHTS_DROPPED)
 		split_thoughts(content, &thoughts, &content);
 	return put_content(c->out, content);
@@ -243,7 +318,55 @@ static enum tern_status put_message(const struct conversation *c, size_t i)
 	return put_markup(c->out, is_last_answer ? table->last_answer_after : turn->after);
 }
 
-static enum tern_status render(const struct conversation *c, unsigned flags)
+/* ---- reasoning effort ---- */
+
+/* The sentence as Jinja's source spells it, without what it escapes by a backslash. */
+static enum tern_status put_sentence(const struct conversation *c, struct tern_chat_sentence sentence)
+{
+	enum tern_status status = TERN_OK;
+
+	for (size_t at = 0, n; at < sentence.n_bytes && !status; at += n) {
+		struct slice rest = {sentence.bytes + at, sentence.n_bytes - at};
+		bool is_escape = rest.bytes[0] == '\\' && rest.n > 1;
+		n = is_escape ? 2 : 1;
+		if (is_escape && rest.bytes[1] == 'n')
+			status = put_content(c->out, (struct slice){"\n", 1});
+		else
+			status = put_content(c->out, (struct slice){rest.bytes + n - 1, 1});
+	}
+	return status;
+}
+
+static struct tern_chat_sentence choose_sentence(const struct conversation *c)
+{
+	if (!c->table->has_efforts || c->flags & TERN_CHAT_NO_THINKING)
+		return (struct tern_chat_sentence){NULL, 0};
+	return c->efforts.sentences[c->flags & TERN_CHAT_EFFORT_LOW      ? CHAT_EFFORT_LOW
+	                            : c->flags & TERN_CHAT_EFFORT_MEDIUM ? CHAT_EFFORT_MEDIUM
+	                            : c->flags & TERN_CHAT_EFFORT_XHIGH  ? CHAT_EFFORT_XHIGH
+	                                                                 : c->efforts.preset];
+}
+
+/* The system turn of a format with efforts: the effort's sentence and the system text, if there is either. */
+static enum tern_status put_effort_and_system(const struct conversation *c, bool has_system)
+{
+	const struct chat_turn *turn = &c->table->turns[CHAT_SYSTEM];
+	struct tern_chat_sentence sentence = choose_sentence(c);
+	bool has_text = has_system && trim(content_of(&c->messages[0])).n > 0;
+	enum tern_status status;
+
+	if (sentence.n_bytes == 0 && !has_text)
+		return TERN_OK;
+	if ((status = put_markup(c->out, turn->before)) || (status = put_sentence(c, sentence)) ||
+	    (sentence.n_bytes > 0 && has_text && (status = put_markup(c->out, "\n\n"))) ||
+	    (has_text && (status = put_content_of(c, 0, CHAT_SYSTEM))))
+		return status;
+	return put_markup(c->out, turn->after);
+}
+
+/* ---- the whole ---- */
+
+static enum tern_status render(const struct conversation *c)
 {
 	const struct chat_table *table = c->table;
 	enum tern_status status = TERN_OK;
@@ -254,13 +377,13 @@ static enum tern_status render(const struct conversation *c, unsigned flags)
 		    (status = put_markup(c->out, table->default_system)) ||
 		    (status = put_markup(c->out, table->turns[CHAT_SYSTEM].after)))
 			return status;
-	for (size_t i = 0; i < c->n_messages && !status; i++)
+	if (table->has_efforts)
+		status = put_effort_and_system(c, has_system);
+	for (size_t i = table->has_efforts && has_system; i < c->n_messages && !status; i++)
 		status = put_message(c, i);
-	if (!status && flags & TERN_CHAT_GENERATE)
-		status = put_markup(c->out, table->generate);
-	if (!status && flags & TERN_CHAT_GENERATE && flags & TERN_CHAT_NO_THINKING)
-		status = put_markup(c->out, table->no_thinking);
-	return status;
+	if (status || !(c->flags & TERN_CHAT_GENERATE) || (status = put_markup(c->out, table->generate)))
+		return status;
+	return put_markup(c->out, c->flags & TERN_CHAT_NO_THINKING ? table->no_thinking : table->thinking);
 }
 
 /* The token that is spelled like the template's BOS; if there is none, the vocabulary's BOS, which in some models is
@@ -273,11 +396,16 @@ static int32_t find_bos(const struct tern_tokenizer *tokenizer, const char *spel
 }
 
 enum tern_status tern_chat_encode(const struct tern_tokenizer *tokenizer, enum tern_chat_format format,
-                                  const struct tern_message *messages, size_t n_messages, unsigned flags,
-                                  struct tern_ids *out, struct tern_error *err)
+                                  const struct tern_chat_efforts *efforts, const struct tern_message *messages,
+                                  size_t n_messages, unsigned flags, struct tern_ids *out, struct tern_error *err)
 {
 	struct rendering rendering = {.err = err};
-	struct conversation c = {.messages = messages, .n_messages = n_messages, .out = &rendering, .err = err};
+	struct conversation c = {.efforts = efforts ? *efforts : tern_chat_efforts_of_qwen38(),
+	                         .flags = flags,
+	                         .messages = messages,
+	                         .n_messages = n_messages,
+	                         .out = &rendering,
+	                         .err = err};
 	enum tern_status status;
 
 	c.table = tern_chat_table(format);
@@ -286,7 +414,7 @@ enum tern_status tern_chat_encode(const struct tern_tokenizer *tokenizer, enum t
 	if ((status = check_conversation(&c)))
 		return status;
 	int32_t bos_id = c.table->bos ? find_bos(tokenizer, c.table->bos) : -1;
-	status = render(&c, flags);
+	status = render(&c);
 	if (!status && bos_id >= 0)
 		status = tern_ids_push(out, bos_id, err);
 	if (!status)

@@ -14,6 +14,8 @@ enum tern_chat_format {
 	TERN_CHAT_QWEN25,         /* chatml with another default system text */
 	TERN_CHAT_QWEN3,          /* chatml without the thoughts of earlier answers */
 	TERN_CHAT_QWEN3_THINKING, /* the same, and every answer begins with thoughts */
+	TERN_CHAT_QWEN36,         /* and 3.5: answers begin with thoughts, unless they are refused */
+	TERN_CHAT_QWEN38,         /* keeps all thoughts; knows reasoning effort */
 	TERN_CHAT_FALCON3,
 	TERN_CHAT_BITNET, /* BitNet b1.58 2B4T */
 	TERN_CHAT_DEEPSEEK_R1,
@@ -57,6 +59,7 @@ enum chat_role {
 /* Where a system message goes. */
 enum chat_system {
 	SYSTEM_AS_TURN,     /* a turn like the others */
+	SYSTEM_LEADING,     /* a turn, before all others */
 	SYSTEM_FIRST,       /* without markup, before everything else */
 	SYSTEM_BEFORE_USER, /* in the first turn of the user, before the text and an empty line */
 	SYSTEM_REFUSED,
@@ -66,7 +69,9 @@ enum chat_system {
 enum chat_thoughts {
 	THOUGHTS_KEPT,
 	THOUGHTS_DROPPED,
-	THOUGHTS_QWEN3, /* dropped, except in answers after the last user message */
+	THOUGHTS_QWEN3,  /* dropped, except in answers after the last user message */
+	THOUGHTS_QWEN36, /* the same; every such answer has a block of thoughts, if an empty one */
+	THOUGHTS_QWEN38, /* kept; every answer has a block of thoughts */
 };
 
 /* Markup around a message; NULL is nothing. */
@@ -80,11 +85,14 @@ struct chat_table {
 	struct chat_turn turns[N_CHAT_ROLES];
 	const char *last_answer_after; /* after an answer that ends the conversation; NULL: as after others */
 	const char *generate;          /* begins the assistant's answer */
-	const char *no_thinking;       /* follows `generate` for an answer without thoughts */
+	const char *thinking;          /* follows `generate` for an answer that begins with thoughts */
+	const char *no_thinking;       /* follows `generate` instead for an answer without thoughts */
 	const char *default_system;    /* system text if the conversation has none, or NULL */
 	enum chat_system system;
 	enum chat_thoughts thoughts;
-	bool trims; /* removes white space around contents */
+	bool trims;       /* removes white space around contents */
+	bool needs_user;  /* answers only a conversation with a message of the user */
+	bool has_efforts; /* of reasoning: a sentence at the head of the system text, which may be it alone */
 	const char *ends[TERN_CHAT_MAX_ENDS + 1];
 };
 

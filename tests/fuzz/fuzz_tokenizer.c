@@ -79,8 +79,9 @@ static void check_chat(const struct tern_tokenizer *tokenizer, const char *text,
 	struct tern_message messages[] = {{.role = "user", .content = copy, .n_bytes = n_bytes},
 	                                  {.role = "assistant", .content = copy}};
 	tern_chat_detect(text, n_bytes, text, n_bytes / 2, n_bytes);
-	tern_chat_encode(tokenizer, (enum tern_chat_format)(format % TERN_CHAT_N_FORMATS), messages, 2, format / 32,
-	                 &ids, NULL);
+	struct tern_chat_efforts efforts = tern_chat_efforts_find(text, n_bytes);
+	tern_chat_encode(tokenizer, (enum tern_chat_format)(format % TERN_CHAT_N_FORMATS), &efforts, messages, 2,
+	                 format / 32, &ids, NULL);
 	tern_free(ids.ids);
 	free(copy);
 }

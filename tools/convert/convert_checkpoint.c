@@ -42,17 +42,15 @@ static enum tern_status check_output(const struct conversion *c)
 	return TERN_OK;
 }
 
-static enum tern_status add_tensors(const struct conversion *c)
+static enum tern_status begin_data(const struct conversion *c)
 {
-	enum tern_status status = TERN_OK;
-
-	for (size_t i = 0; !status && i < c->mapping.n_tensors; i++) {
+	for (size_t i = 0; i < c->mapping.n_tensors; i++) {
 		uint64_t dims[GGUF_MAX_DIMS];
 		uint32_t type;
 		int n_dims = output_tensor_shape(&c->mapping.tensors[i], &type, dims);
-		status = tern_gguf_add_tensor(c->output.writer, c->mapping.tensors[i].name, type, n_dims, dims, c->err);
+		tern_gguf_add_tensor(c->output.writer, c->mapping.tensors[i].name, type, n_dims, dims);
 	}
-	return status;
+	return tern_gguf_begin_data(c->output.writer, c->err);
 }
 
 /* Bytes that will be read: floats of matrices twice, also those of dense matrices that become Q8P. */
@@ -150,9 +148,10 @@ static enum tern_status begin_output(struct conversion *c)
 	const struct mapping *mapping = c->options->vocab_only ? NULL : &c->mapping;
 	enum tern_status status = read_input(c, &vocab);
 
-	if (!status && !(status = check_output(c)) && !(status = out_file_create(&c->output)) && c->output.writer &&
-	    !(status = metadata_write(c->output.writer, &c->dir, &c->config, mapping, c->err)))
-		status = vocab_write(&vocab, c->output.writer, c->err);
+	if (!status && !(status = check_output(c)) && !(status = out_file_create(&c->output)) && c->output.writer) {
+		metadata_write(c->output.writer, &c->dir, &c->config, mapping);
+		vocab_write(&vocab, c->output.writer);
+	}
 	vocab_free(&vocab);
 	return status;
 }
@@ -165,8 +164,7 @@ static enum tern_status write_tensors(struct conversion *c, const struct tensor_
 		return status;
 	if (!c->options->vocab_only)
 		summarise_mapping(c->summary, c);
-	if (c->output.writer &&
-	    ((status = add_tensors(c)) || (status = tern_gguf_begin_data(c->output.writer, c->err))))
+	if (c->output.writer && (status = begin_data(c)))
 		return status;
 	if ((status = tensor_data_write(data)))
 		return status;

@@ -40,47 +40,41 @@ static bool is_replaced(struct gguf_string key, enum target target)
 }
 
 /* Readers derive from a file's types how activations are quantised unless these keys say so; the types have changed. */
-static enum tern_status put_activation(const struct rewriting *r)
+static void put_activation(const struct rewriting *r)
 {
 	size_t group = r->mapping.activation_group;
-	enum tern_status status =
-	        tern_gguf_put_string(r->output.writer, "tern.activation", group ? "per_group" : "per_token", 9, r->err);
 
-	if (!status && group)
-		status = tern_gguf_put_u32(r->output.writer, "tern.activation_group", (uint32_t)group, r->err);
-	return status;
+	tern_gguf_put_string(r->output.writer, "tern.activation", group ? "per_group" : "per_token", 9);
+	if (group)
+		tern_gguf_put_u32(r->output.writer, "tern.activation_group", (uint32_t)group);
 }
 
 /* llama.cpp's number for the type of most tensors. */
-static enum tern_status put_file_type(const struct rewriting *r)
+static void put_file_type(const struct rewriting *r)
 {
 	enum {
 		MOSTLY_TQ2_0 = 37,
 		MOSTLY_I2_S = 40,
 		QUANTIZATION_VERSION = 2
 	};
-	enum tern_status status;
 
-	if (r->options->target == TARGET_T2R16)
-		return TERN_OK;
-	status = tern_gguf_put_u32(r->output.writer, "general.file_type",
-	                           r->options->target == TARGET_TQ2_0 ? MOSTLY_TQ2_0 : MOSTLY_I2_S, r->err);
-	return status ? status
-	              : tern_gguf_put_u32(r->output.writer, "general.quantization_version", QUANTIZATION_VERSION,
-	                                  r->err);
+	tern_gguf_put_u32(r->output.writer, "general.file_type",
+	                  r->options->target == TARGET_TQ2_0 ? MOSTLY_TQ2_0 : MOSTLY_I2_S);
+	tern_gguf_put_u32(r->output.writer, "general.quantization_version", QUANTIZATION_VERSION);
 }
 
-static enum tern_status put_metadata(const struct rewriting *r)
+static void put_metadata(const struct rewriting *r)
 {
 	const struct gguf *metadata = &r->input.whole;
-	enum tern_status status = TERN_OK;
+	enum target target = r->options->target;
 
-	for (size_t i = 0; !status && i < metadata->n_pairs; i++)
-		if (!is_replaced(metadata->pairs[i].key, r->options->target))
-			status = tern_gguf_put_pair(r->output.writer, &metadata->pairs[i], r->err);
-	if (!status && r->options->target != TARGET_SAME && !(status = put_activation(r)))
-		status = put_file_type(r);
-	return status;
+	for (size_t i = 0; i < metadata->n_pairs; i++)
+		if (!is_replaced(metadata->pairs[i].key, target))
+			tern_gguf_put_pair(r->output.writer, &metadata->pairs[i]);
+	if (target != TARGET_SAME)
+		put_activation(r);
+	if (target == TARGET_TQ2_0 || target == TARGET_I2_S)
+		put_file_type(r);
 }
 
 /* ---- data ---- */
@@ -264,13 +258,12 @@ static enum tern_status begin_output(struct rewriting *r)
 
 	if ((status = check_output(r)) || (status = out_file_create(&r->output)) || !r->output.writer)
 		return status;
-	status = put_metadata(r);
-	for (size_t i = 0; !status && i < r->mapping.n_tensors; i++) {
+	put_metadata(r);
+	for (size_t i = 0; i < r->mapping.n_tensors; i++) {
 		const struct gguf_output *tensor = &r->mapping.tensors[i];
-		status = tern_gguf_add_tensor(r->output.writer, tensor->name, tensor->type, tensor->n_dims,
-		                              tensor->dims, r->err);
+		tern_gguf_add_tensor(r->output.writer, tensor->name, tensor->type, tensor->n_dims, tensor->dims);
 	}
-	return status ? status : tern_gguf_begin_data(r->output.writer, r->err);
+	return tern_gguf_begin_data(r->output.writer, r->err);
 }
 
 enum tern_status convert_gguf(const struct convert_options *options, struct gguf_summary *summary,

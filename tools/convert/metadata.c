@@ -5,40 +5,34 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Puts keys until one fails; `status` is that of the whole. */
 struct putter {
 	struct gguf_writer *writer;
 	const char *arch;
-	enum tern_status status;
-	struct tern_error *err;
 };
 
-static void put_text(struct putter *p, const char *key, const char *bytes, size_t n)
+static void put_text(const struct putter *p, const char *key, const char *bytes, size_t n)
 {
-	if (!p->status)
-		p->status = tern_gguf_put_string(p->writer, key, bytes, n, p->err);
+	tern_gguf_put_string(p->writer, key, bytes, n);
 }
 
 /* "ARCH.suffix" */
-static void put_size(struct putter *p, const char *suffix, uint64_t value)
+static void put_size(const struct putter *p, const char *suffix, uint64_t value)
 {
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 
 	snprintf(key, sizeof key, "%s.%s", p->arch, suffix);
-	if (!p->status) /* fits: config.c has checked the limits */
-		p->status = tern_gguf_put_u32(p->writer, key, (uint32_t)value, p->err);
+	tern_gguf_put_u32(p->writer, key, (uint32_t)value); /* fits: config.c has checked the limits */
 }
 
-static void put_number(struct putter *p, const char *suffix, double value)
+static void put_number(const struct putter *p, const char *suffix, double value)
 {
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 
 	snprintf(key, sizeof key, "%s.%s", p->arch, suffix);
-	if (!p->status)
-		p->status = tern_gguf_put_f32(p->writer, key, (float)value, p->err);
+	tern_gguf_put_f32(p->writer, key, (float)value);
 }
 
-static void put_rope(struct putter *p, const struct rope *rope)
+static void put_rope(const struct putter *p, const struct rope *rope)
 {
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 
@@ -60,7 +54,7 @@ static void put_rope(struct putter *p, const struct rope *rope)
 }
 
 /* Layers that see a window: the period is llama.cpp's key, flags are for patterns without one. */
-static void put_windows(struct putter *p, const struct config *config)
+static void put_windows(const struct putter *p, const struct config *config)
 {
 	const struct windows *windows = &config->windows;
 	char key[GGUF_MAX_KEY_LENGTH + 1];
@@ -72,12 +66,10 @@ static void put_windows(struct putter *p, const struct config *config)
 		return;
 	}
 	snprintf(key, sizeof key, "%s.attention.sliding_window_pattern", p->arch);
-	if (!p->status)
-		p->status = tern_gguf_put_array(p->writer, key, GGUF_BOOL, windows->has_window, (size_t)config->n_layer,
-		                                p->err);
+	tern_gguf_put_array(p->writer, key, GGUF_BOOL, windows->has_window, (size_t)config->n_layer);
 }
 
-static void put_shape(struct putter *p, const struct config *config)
+static void put_shape(const struct putter *p, const struct config *config)
 {
 	put_size(p, "block_count", config->n_layer);
 	put_size(p, "context_length", config->n_ctx);
@@ -91,23 +83,22 @@ static void put_shape(struct putter *p, const struct config *config)
 	put_number(p, "attention.layer_norm_rms_epsilon", config->rms_eps);
 }
 
-static void put_own(struct putter *p, const struct mapping *mapping, const struct config *config)
+static void put_own(const struct putter *p, const struct mapping *mapping, const struct config *config)
 {
 	put_text(p, "tern.activation", mapping->per_token ? "per_token" : "per_group", 9);
-	if (!mapping->per_token && !p->status)
-		p->status = tern_gguf_put_u32(p->writer, "tern.activation_group", ACTIVATION_GROUP, p->err);
+	if (!mapping->per_token)
+		tern_gguf_put_u32(p->writer, "tern.activation_group", ACTIVATION_GROUP);
 	put_text(p, "tern.linear_norm", mapping->linear_norm, strlen(mapping->linear_norm));
-	if (mapping->has_linear_norm && !p->status)
-		p->status =
-		        tern_gguf_put_f32(p->writer, "tern.linear_norm_eps", (float)mapping->linear_norm_eps, p->err);
+	if (mapping->has_linear_norm)
+		tern_gguf_put_f32(p->writer, "tern.linear_norm_eps", (float)mapping->linear_norm_eps);
 	/* BitNet's graph has sub-norms unless the file says otherwise. */
-	if ((config->family->features & LAYER_SUB_NORMS) && !config->has_sub_norms && !p->status)
-		p->status = tern_gguf_put_bool(p->writer, "tern.sub_norm", false, p->err);
+	if ((config->family->features & LAYER_SUB_NORMS) && !config->has_sub_norms)
+		tern_gguf_put_bool(p->writer, "tern.sub_norm", false);
 }
 
 /* general.name: the name in config.json, else the directory's; X/models--org--name/snapshots/REVISION of a cache gives
  * "name". */
-static void put_name(struct putter *p, const struct directory *dir, const struct config *config)
+static void put_name(const struct putter *p, const struct directory *dir, const struct config *config)
 {
 	const char *end = dir->real + strlen(dir->real), *start;
 
@@ -126,17 +117,17 @@ static void put_name(struct putter *p, const struct directory *dir, const struct
 		put_text(p, "general.name", start, (size_t)(end - start));
 }
 
-enum tern_status metadata_write(struct gguf_writer *writer, const struct directory *dir, const struct config *config,
-                                const struct mapping *mapping, struct tern_error *err)
+void metadata_write(struct gguf_writer *writer, const struct directory *dir, const struct config *config,
+                    const struct mapping *mapping)
 {
-	struct putter p = {.writer = writer, .arch = config->arch, .err = err};
+	struct putter p = {.writer = writer, .arch = config->arch};
 
 	if (config->family)
 		put_text(&p, "general.architecture", config->arch, strlen(config->arch));
 	put_text(&p, "general.type", "model", 5);
 	put_name(&p, dir, config);
 	if (!config->family)
-		return p.status;
+		return;
 	put_shape(&p, config);
 	put_rope(&p, &config->rope);
 	if (config->family->window_period)
@@ -145,5 +136,4 @@ enum tern_status metadata_write(struct gguf_writer *writer, const struct directo
 		put_size(&p, "pooling_type", (uint64_t)config->pooling);
 	if (mapping)
 		put_own(&p, mapping, config);
-	return p.status;
 }

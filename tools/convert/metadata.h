@@ -8,7 +8,7 @@
 #include "model/gguf_write.h"
 
 /* mapping: NULL if only the tokenizer is converted. */
-enum tern_status metadata_write(struct gguf_writer *writer, const struct directory *dir, const struct config *config,
-                                const struct mapping *mapping, struct tern_error *err);
+void metadata_write(struct gguf_writer *writer, const struct directory *dir, const struct config *config,
+                    const struct mapping *mapping);
 
 #endif

@@ -291,7 +291,7 @@ static void attention_back(struct backward *b)
 	add_sum(b, projections[TUNE_O].gain);
 	add_sum(b, projections[TUNE_O].bias);
 	run_with_sums(b, output_back_task);
-	tern_pool_run(g->pool, attend_back_task, b, b->batch->n_sequence * g->network->n_head_kv);
+	tern_pool_run(g->pool, attend_back_task, b, b->batch->n_segment * g->network->n_head_kv);
 	begin_sums(b);
 	add_sum(b, b->layer->q_norm);
 	add_sum(b, b->layer->k_norm);

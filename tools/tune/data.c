@@ -367,7 +367,7 @@ void walk_free(struct walk *walk)
 
 static void put_piece(struct batch *batch, const struct corpus *corpus, const struct piece *piece)
 {
-	batch->sequences[batch->n_sequence++] = (struct sequence){batch->n_token, piece->n_token};
+	batch->segments[batch->n_segment++] = (struct segment){batch->n_token, piece->n_token};
 	for (size_t i = 0; i < piece->n_token; i++, batch->n_token++) {
 		size_t at = piece->first + i;
 		bool learned = corpus->learned[at + 1];
@@ -387,7 +387,7 @@ void walk_next(struct walk *walk, struct batch *batch)
 		shuffle(walk);
 	}
 	if (batch)
-		batch->n_token = batch->n_sequence = batch->n_target = 0;
+		batch->n_token = batch->n_segment = batch->n_target = 0;
 	for (; walk->at < walk->corpus->n_pieces; walk->at++) {
 		const struct piece *piece = &walk->corpus->pieces[walk->order[walk->at]];
 		if (n_token + piece->n_token > walk->max_tokens)
@@ -403,9 +403,9 @@ enum tern_status batch_init(struct batch *batch, size_t max_tokens, struct tern_
 	*batch = (struct batch){.ids = tern_alloc(max_tokens, sizeof *batch->ids),
 	                        .targets = tern_alloc(max_tokens, sizeof *batch->targets),
 	                        .positions = tern_alloc(max_tokens, sizeof *batch->positions),
-	                        .sequences = tern_alloc(max_tokens, sizeof *batch->sequences)};
-	if (!batch->ids || !batch->targets || !batch->positions || !batch->sequences)
-		return tern_fail_memory(err, max_tokens * (12 + sizeof *batch->sequences));
+	                        .segments = tern_alloc(max_tokens, sizeof *batch->segments)};
+	if (!batch->ids || !batch->targets || !batch->positions || !batch->segments)
+		return tern_fail_memory(err, max_tokens * (12 + sizeof *batch->segments));
 	return TERN_OK;
 }
 
@@ -414,6 +414,6 @@ void batch_free(struct batch *batch)
 	tern_free(batch->ids);
 	tern_free(batch->targets);
 	tern_free(batch->positions);
-	tern_free(batch->sequences);
+	tern_free(batch->segments);
 	*batch = (struct batch){0};
 }

@@ -1,54 +1,26 @@
 #include "tune/export.h"
 
-#include "base/file.h"
 #include "base/memory.h"
+#include "tune/outdir.h"
 #include "json/write.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-	PATH_SIZE = 4200,
 	MAX_COPIED = 1 << 30
 };
 
-/* ---- files that appear whole ---- */
-
-/* Opens PATH/NAME. */
-static enum tern_status create(struct tern_outfile *out, const char *path, const char *name,
-                               void (*on_temp_file)(const char *path), struct tern_error *err)
-{
-	char full[PATH_SIZE];
-
-	if (snprintf(full, sizeof full, "%s/%s", path, name) >= (int)sizeof full)
-		return tern_fail(err, TERN_ERR_USAGE, "%s: the path is too long", path);
-	enum tern_status status = tern_outfile_open(out, full, true, err);
-	if (!status)
-		on_temp_file(out->temp_path);
-	return status;
-}
-
-static enum tern_status finish(struct tern_outfile *out, enum tern_status status,
-                               void (*on_temp_file)(const char *path), struct tern_error *err)
-{
-	if (!status)
-		status = tern_outfile_commit(out, err);
-	else
-		tern_outfile_abort(out);
-	on_temp_file(NULL);
-	return status;
-}
-
 static enum tern_status write_bytes(const char *path, const char *name, const void *bytes, size_t n,
-                                    void (*on_temp_file)(const char *path), struct tern_error *err)
+                                    const struct listener *listener, struct tern_error *err)
 {
 	struct tern_outfile out;
-	enum tern_status status = create(&out, path, name, on_temp_file, err);
+	enum tern_status status = outdir_create(&out, path, name, listener, err);
 
 	if (status)
 		return status;
 	status = tern_outfile_write(&out, bytes, n, err);
-	return finish(&out, status, on_temp_file, err);
+	return outdir_finish(&out, status, listener, err);
 }
 
 /* ---- config.json ---- */
@@ -104,8 +76,7 @@ static void put_quantization(struct json_writer *to, const struct network *net, 
 }
 
 static enum tern_status write_config(const char *path, const struct network *net, const struct config *config,
-                                     enum export_form form, void (*on_temp_file)(const char *path),
-                                     struct tern_error *err)
+                                     enum export_form form, const struct listener *listener, struct tern_error *err)
 {
 	static const char *const replaced[] = {"quantization_config", "torch_dtype", "dtype", "tie_word_embeddings"};
 	struct text text = {0};
@@ -128,17 +99,17 @@ static enum tern_status write_config(const char *path, const struct network *net
 		put_quantization(&to, net, form);
 	json_write_end_object(&to);
 	text_printf(&text, "\n");
-	enum tern_status status =
-	        text.failed ? tern_fail_memory(err, text.n_bytes)
-	                    : write_bytes(path, "config.json", text.bytes, text.n_bytes, on_temp_file, err);
+	enum tern_status status = text.failed
+	                                  ? tern_fail_memory(err, text.n_bytes)
+	                                  : write_bytes(path, "config.json", text.bytes, text.n_bytes, listener, err);
 	text_free(&text);
 	return status;
 }
 
 /* ---- the tokenizer ---- */
 
-static enum tern_status copy_files(const char *path, const struct directory *base,
-                                   void (*on_temp_file)(const char *path), struct tern_error *err)
+static enum tern_status copy_files(const char *path, const struct directory *base, const struct listener *listener,
+                                   struct tern_error *err)
 {
 	static const char *const names[] = {"tokenizer.json",          "tokenizer.model",   "tokenizer_config.json",
 	                                    "special_tokens_map.json", "vocab.json",        "merges.txt",
@@ -152,7 +123,7 @@ static enum tern_status copy_files(const char *path, const struct directory *bas
 		if ((status = directory_read_file(base, names[i], MAX_COPIED, &bytes, &n, err)))
 			return status;
 		if (bytes)
-			status = write_bytes(path, names[i], bytes, n, on_temp_file, err);
+			status = write_bytes(path, names[i], bytes, n, listener, err);
 		tern_free(bytes);
 	}
 	return status;
@@ -279,7 +250,7 @@ static enum tern_status write_tensors(struct tern_outfile *out, const struct net
 }
 
 static enum tern_status write_weights(const char *path, const struct network *net, enum export_form form,
-                                      void (*on_temp_file)(const char *path), struct tern_error *err)
+                                      const struct listener *listener, struct tern_error *err)
 {
 	struct text header = {0};
 	struct tern_outfile out;
@@ -289,25 +260,25 @@ static enum tern_status write_weights(const char *path, const struct network *ne
 	put_header(&header, net, form);
 	n_header = header.n_bytes;
 	status = header.failed ? tern_fail_memory(err, header.n_bytes)
-	                       : create(&out, path, "model.safetensors", on_temp_file, err);
+	                       : outdir_create(&out, path, "model.safetensors", listener, err);
 	if (!status) {
 		if (!(status = tern_outfile_write(&out, &n_header, sizeof n_header, err)) &&
 		    !(status = tern_outfile_write(&out, header.bytes, header.n_bytes, err)))
 			status = write_tensors(&out, net, form, err);
-		status = finish(&out, status, on_temp_file, err);
+		status = outdir_finish(&out, status, listener, err);
 	}
 	text_free(&header);
 	return status;
 }
 
 enum tern_status export_write(const char *path, const struct network *net, const struct directory *base,
-                              const struct config *config, enum export_form form,
-                              void (*on_temp_file)(const char *path), struct tern_error *err)
+                              const struct config *config, enum export_form form, const struct listener *listener,
+                              struct tern_error *err)
 {
 	enum tern_status status;
 
-	if ((status = write_config(path, net, config, form, on_temp_file, err)) ||
-	    (status = copy_files(path, base, on_temp_file, err)))
+	if ((status = write_config(path, net, config, form, listener, err)) ||
+	    (status = copy_files(path, base, listener, err)))
 		return status;
-	return write_weights(path, net, form, on_temp_file, err);
+	return write_weights(path, net, form, listener, err);
 }

@@ -3,6 +3,7 @@
 #ifndef TUNE_EXPORT_H
 #define TUNE_EXPORT_H
 
+#include "convert/job/listener.h"
 #include "tune/network.h"
 
 enum export_form {
@@ -14,10 +15,10 @@ enum export_form {
 /* Packed rows come four to a byte row. TERN_ERR_USAGE if a matrix cannot be packed. */
 enum tern_status export_check(const struct network *network, enum export_form form, struct tern_error *err);
 
-/* Writes into the directory `path`. `base` is where config.json and tokenizer come from. on_temp_file hears of the
- * temporary files that a signal has to remove. */
+/* Writes into the directory `path`. `base` is where config.json and tokenizer come from. The listener hears of
+ * temporary files. */
 enum tern_status export_write(const char *path, const struct network *network, const struct directory *base,
-                              const struct config *config, enum export_form form,
-                              void (*on_temp_file)(const char *path), struct tern_error *err);
+                              const struct config *config, enum export_form form, const struct listener *listener,
+                              struct tern_error *err);
 
 #endif

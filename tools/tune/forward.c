@@ -187,7 +187,7 @@ static void forward_layer(struct pass *pass)
 	project(pass, TUNE_K, s->k, false);
 	project(pass, TUNE_V, s->v, false);
 	graph_run(g, finish_qkv_task, pass, pass->batch);
-	tern_pool_run(g->pool, attend_task, pass, pass->batch->n_sequence * g->network->n_head_kv);
+	tern_pool_run(g->pool, attend_task, pass, pass->batch->n_segment * g->network->n_head_kv);
 	graph_run(g, attention_output_task, pass, pass->batch);
 	project(pass, TUNE_O, s->middle, true);
 	graph_run(g, ffn_input_task, pass, pass->batch);

@@ -76,9 +76,9 @@ static void lay_out(struct layout *layout, const struct network *net, struct gra
 	float *losses;
 
 	g->partial_width = 4 * widest + 64; /* no task sums up more: see the add_sum() of backward.c */
-	g->scratch_width = max_size(2 * ATTENTION_ROWS * g->max_sequence, 4 * widest) + 64;
-	g->piece = (1 << 22) / net->n_vocab;
-	g->piece = g->piece < TOKEN_CHUNK ? TOKEN_CHUNK : g->piece > t ? t : g->piece;
+	g->scratch_width = max_size(2 * ATTENTION_ROWS * g->max_segment, 4 * widest) + 64;
+	g->n_logit_rows = (1 << 22) / net->n_vocab;
+	g->n_logit_rows = g->n_logit_rows < TOKEN_CHUNK ? TOKEN_CHUNK : g->n_logit_rows > t ? t : g->n_logit_rows;
 	for (size_t i = 0; i <= net->n_layer; i++)
 		take(layout, &g->stream[i], t * d);
 	for (size_t i = 0; i < net->n_layer; i++) {
@@ -89,7 +89,7 @@ static void lay_out(struct layout *layout, const struct network *net, struct gra
 	}
 	take(layout, &g->last, t * d);
 	take(layout, &g->last_rms, t);
-	take(layout, &g->logits, g->piece * net->n_vocab);
+	take(layout, &g->logits, g->n_logit_rows * net->n_vocab);
 	take(layout, &losses, 2 * t);
 	g->losses = (double *)(void *)losses;
 	take(layout, &g->scratch, n_threads * g->scratch_width);
@@ -97,10 +97,10 @@ static void lay_out(struct layout *layout, const struct network *net, struct gra
 		lay_out_backward(layout, net, g, t);
 }
 
-uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max_tokens, size_t max_sequence,
+uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max_tokens, size_t max_segment,
                      bool backward)
 {
-	struct graph g = {.max_tokens = max_tokens, .max_sequence = max_sequence};
+	struct graph g = {.max_tokens = max_tokens, .max_segment = max_segment};
 	struct layout layout = {0};
 	uint64_t n;
 
@@ -115,7 +115,7 @@ uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max
 }
 
 enum tern_status graph_init(struct graph *g, const struct network *network, const struct tern_kernels *kernels,
-                            struct tern_pool *pool, size_t max_tokens, size_t max_sequence, bool backward,
+                            struct tern_pool *pool, size_t max_tokens, size_t max_segment, bool backward,
                             struct tern_error *err)
 {
 	size_t n_threads = (size_t)tern_pool_size(pool);
@@ -125,7 +125,7 @@ enum tern_status graph_init(struct graph *g, const struct network *network, cons
 	                    .kernels = kernels,
 	                    .pool = pool,
 	                    .max_tokens = max_tokens,
-	                    .max_sequence = max_sequence};
+	                    .max_segment = max_segment};
 	g->stream = tern_alloc(network->n_layer + 1, sizeof *g->stream);
 	g->saved = tern_alloc(network->n_layer, sizeof *g->saved);
 	if (!g->stream || !g->saved)
@@ -173,15 +173,15 @@ void graph_attention(const struct graph *g, const struct batch *batch, const str
                      int worker, struct attention *a)
 {
 	const struct network *net = g->network;
-	const struct sequence *sequence = &batch->sequences[chunk / net->n_head_kv];
+	const struct segment *segment = &batch->segments[chunk / net->n_head_kv];
 	size_t kv_head = chunk % net->n_head_kv, head = kv_head * (net->n_head / net->n_head_kv);
 	size_t q_stride = net->n_head * net->head_dim, kv_stride = net->n_head_kv * net->head_dim;
-	size_t q_at = sequence->first * q_stride + head * net->head_dim,
-	       kv_at = sequence->first * kv_stride + kv_head * net->head_dim;
+	size_t q_at = segment->first * q_stride + head * net->head_dim,
+	       kv_at = segment->first * kv_stride + kv_head * net->head_dim;
 
 	*a = (struct attention){.product = &g->product,
 	                        .worker = worker,
-	                        .n_token = sequence->n_token,
+	                        .n_token = segment->n_token,
 	                        .head_dim = net->head_dim,
 	                        .q_stride = q_stride,
 	                        .kv_stride = kv_stride,
@@ -189,7 +189,7 @@ void graph_attention(const struct graph *g, const struct batch *batch, const str
 	                        .k = saved->k + kv_at,
 	                        .v = saved->v + kv_at,
 	                        .o = saved->attended + q_at,
-	                        .log_sum = saved->log_sums + sequence->first * net->n_head + head,
+	                        .log_sum = saved->log_sums + segment->first * net->n_head + head,
 	                        .log_stride = net->n_head,
 	                        .scratch = g->scratch + (size_t)worker * g->scratch_width};
 }

@@ -13,16 +13,16 @@ enum {
 };
 
 /* Consecutive tokens that see each other. */
-struct sequence {
+struct segment {
 	size_t first, n_token;
 };
 
 struct batch {
-	size_t n_token, n_sequence, n_target;
+	size_t n_token, n_segment, n_target;
 	int32_t *ids;     /* [n_token] */
 	int32_t *targets; /* [n_token] the next token, or -1 where nothing is to be learned; n_target are not */
 	uint32_t *positions;
-	struct sequence *sequences;
+	struct segment *segments;
 };
 
 /* How far the network has gone over to ternary weights. */
@@ -59,16 +59,16 @@ struct graph {
 	const struct tern_kernels *kernels;
 	struct tern_pool *pool;
 	struct product product;
-	size_t max_tokens, max_sequence;
+	size_t max_tokens, max_segment;
 
 	float *memory;       /* what all of the following points into, but for gradients and quantized */
 	float **stream;      /* [n_layer + 1] the residual stream before each layer and after the last */
 	struct saved *saved; /* [n_layer] */
 	float *last;         /* [n_token, n_embd] after the last norm */
 	float *last_rms;
-	float *logits;  /* [piece, n_vocab] */
-	size_t piece;   /* tokens whose logits are computed together */
-	double *losses; /* [n_token] */
+	float *logits;       /* [n_logit_rows, n_vocab] */
+	size_t n_logit_rows; /* tokens whose logits are computed together */
+	double *losses;      /* [n_token] */
 
 	float *gradients; /* [n_floats]; NULL: forward only */
 	float *quantized; /* [n_floats] matrices blended with their quantised values */
@@ -79,14 +79,14 @@ struct graph {
 	size_t scratch_width;
 };
 
-/* For batches of up to max_tokens tokens in sequences of up to max_sequence. A graph that cannot go backward keeps
+/* For batches of up to max_tokens tokens in segments of up to max_segment. A graph that cannot go backward keeps
  * the residual streams alone. Free in either case. */
 enum tern_status graph_init(struct graph *graph, const struct network *network, const struct tern_kernels *kernels,
-                            struct tern_pool *pool, size_t max_tokens, size_t max_sequence, bool backward,
+                            struct tern_pool *pool, size_t max_tokens, size_t max_segment, bool backward,
                             struct tern_error *err);
 void graph_free(struct graph *graph);
 /* Bytes that graph_init() allocates. */
-uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max_tokens, size_t max_sequence,
+uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max_tokens, size_t max_segment,
                      bool backward);
 
 /* Computes the matrices that this blend multiplies with. Again after every change of values or blend. */

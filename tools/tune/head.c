@@ -1,10 +1,10 @@
-/* The head and the loss: logits of a piece of the batch at a time, since with a large vocabulary those of all tokens
+/* The head and the loss: logits of a part of the batch at a time, since with a large vocabulary those of all tokens
  * would outweigh the rest. */
 #include "tune/head.h"
 
 #include <string.h>
 
-struct piece {
+struct part {
 	struct graph *graph;
 	const struct batch *batch;
 	size_t first;
@@ -13,14 +13,14 @@ struct piece {
 
 static void loss_task(void *context, size_t chunk, int worker)
 {
-	const struct piece *piece = context;
-	struct graph *g = piece->graph;
-	size_t n = g->network->n_vocab, t = piece->first + chunk;
+	const struct part *part = context;
+	struct graph *g = part->graph;
+	size_t n = g->network->n_vocab, t = part->first + chunk;
 	float *logits = g->logits + chunk * n;
-	int32_t target = piece->batch->targets[t];
+	int32_t target = part->batch->targets[t];
 
 	(void)worker;
-	g->losses[t] = target < 0 ? 0.0 : cross_entropy(logits, n, (size_t)target, piece->weight);
+	g->losses[t] = target < 0 ? 0.0 : cross_entropy(logits, n, (size_t)target, part->weight);
 	if (target < 0)
 		memset(logits, 0, n * sizeof *logits);
 }
@@ -30,17 +30,17 @@ double head_loss(struct graph *g, const struct batch *batch, bool backward)
 	const struct network *net = g->network;
 	size_t d = net->n_embd, v = net->n_vocab;
 	const float *w = network_value(net, net->head);
-	struct piece piece = {.graph = g, .batch = batch};
+	struct part part = {.graph = g, .batch = batch};
 	double sum = 0;
 
 	if (backward)
-		piece.weight = 1.0f / (float)batch->n_target;
-	for (size_t first = 0; first < batch->n_token; first += g->piece) {
-		size_t n = batch->n_token - first < g->piece ? batch->n_token - first : g->piece;
+		part.weight = 1.0f / (float)batch->n_target;
+	for (size_t first = 0; first < batch->n_token; first += g->n_logit_rows) {
+		size_t n = batch->n_token - first < g->n_logit_rows ? batch->n_token - first : g->n_logit_rows;
 		const float *x = g->last + first * d;
 		product_run(&g->product, g->logits, v, (struct view){x, d, 1}, (struct view){w, 1, d}, n, v, d, false);
-		piece.first = first;
-		tern_pool_run(g->pool, loss_task, &piece, n);
+		part.first = first;
+		tern_pool_run(g->pool, loss_task, &part, n);
 		if (!backward)
 			continue;
 		product_run(&g->product, g->d_last + first * d, d, (struct view){g->logits, v, 1},

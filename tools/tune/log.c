@@ -1,5 +1,7 @@
 #include "tune/log.h"
 
+#include "tune/outdir.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +9,6 @@
 #include <unistd.h>
 
 enum {
-	PATH_SIZE = 4200,
 	LINE_SIZE = 256
 };
 
@@ -30,10 +31,11 @@ static long find_end(FILE *file, uint64_t step)
 
 enum tern_status log_open(struct log *log, const char *output, uint64_t step, struct tern_error *err)
 {
-	char path[PATH_SIZE];
+	char path[OUTDIR_PATH_SIZE];
+	enum tern_status status = outdir_path(path, output, "loss.csv", err);
 
-	if (snprintf(path, sizeof path, "%s/loss.csv", output) >= (int)sizeof path)
-		return tern_fail(err, TERN_ERR_USAGE, "%s: the path is too long", output);
+	if (status)
+		return status;
 	log->file = fopen(path, step ? "r+" : "w+");
 	if (!log->file && step)
 		log->file = fopen(path, "w+");

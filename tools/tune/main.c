@@ -192,11 +192,10 @@ static void on_warning(void *user, const char *message)
 	warn("%s", message);
 }
 
-static void on_temp_file(const char *path)
+static void on_temp_file(void *user, const char *path)
 {
-	signals_hold();
+	(void)user;
 	signals_clean_on_death(path);
-	signals_release();
 }
 
 static void on_facts(const struct train_facts *f)
@@ -262,7 +261,8 @@ static enum tern_status check_usage(const struct values *v, const struct operand
 
 static enum tern_status run(const struct values *v, const char *base)
 {
-	const struct train_reporter reporter = {on_facts, on_step, on_warning, on_temp_file, keep_going};
+	const struct train_reporter reporter = {
+	        {.on_warning = on_warning, .on_temp_file = on_temp_file}, on_facts, on_step, keep_going};
 	struct train_options options = {
 	        .base = base,
 	        .data = v->data,

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "convert/checkpoint/floats.h"
+#include "convert/config/family.h"
 #include "model/rope.h"
 #include "tune/random.h"
 

@@ -54,7 +54,7 @@ void gate_backward(const struct tern_kernels *kernels, enum gate_function f, flo
 /* Returns the loss; with `weight` not 0 the logits become the gradient of weight * loss by them. */
 double cross_entropy(float *logits, size_t n, size_t target, float weight);
 
-/* ---- causal attention of one query head over the n_token tokens of a sequence ---- */
+/* ---- causal attention of one query head over the n_token tokens of a segment ---- */
 
 enum {
 	ATTENTION_ROWS = 64 /* queries whose scores are computed together */

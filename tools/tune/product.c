@@ -1,5 +1,5 @@
 /* How a product runs: b is packed into panels of columns, PRODUCT_DEPTH rows each, by all threads, as much of it as
- * SHARED holds; then each task packs a block of rows of a and multiplies it by some of the panels. */
+ * SHARED holds; then each task packs a slab of rows of a and multiplies it by some of the panels. */
 #include "tune/product.h"
 
 #include "base/clock.h"
@@ -8,11 +8,11 @@
 #include <string.h>
 
 enum {
-	BLOCK_COLUMNS = 2048, /* a multiple of every kernel's columns */
-	BLOCK_ROWS = 96,      /* of a, packed by a task: 72 KiB, for L2; a multiple of every kernel's rows */
-	SHARED = 2 * BLOCK_COLUMNS * PRODUCT_DEPTH, /* floats of b, packed */
-	SERIAL_COLUMNS = 512,                       /* of b, packed by a serial product */
-	OWN_ROWS = BLOCK_ROWS * PRODUCT_DEPTH,
+	SLAB_COLUMNS = 2048, /* a multiple of every kernel's columns */
+	SLAB_ROWS = 96,      /* of a, packed by a task: 72 KiB, for L2; a multiple of every kernel's rows */
+	SHARED = 2 * SLAB_COLUMNS * PRODUCT_DEPTH, /* floats of b, packed */
+	SERIAL_COLUMNS = 512,                      /* of b, packed by a serial product */
+	OWN_ROWS = SLAB_ROWS * PRODUCT_DEPTH,
 	OWN = OWN_ROWS + SERIAL_COLUMNS * PRODUCT_DEPTH, /* floats of a thread */
 	TASKS_PER_THREAD = 3,
 };
@@ -144,32 +144,32 @@ static void pack_columns(float *to, const struct product_kernel *kernel, struct 
 		           min_size(kernel->n_column, n - j), k, kernel->n_column);
 }
 
-/* ---- tiles ---- */
+/* ---- patches ---- */
 
-/* A tile of which only n_row rows and n_column columns are in c. */
+/* A patch of which only n_row rows and n_column columns are in c. */
 static void multiply_edge(const struct product_kernel *kernel, float *c, size_t c_stride, const float *a,
                           const float *b, size_t n_row, size_t n_column, size_t k, bool accumulate)
 {
-	float tile[PRODUCT_MAX_ROWS * PRODUCT_MAX_COLUMNS] = {0};
+	float patch[PRODUCT_MAX_ROWS * PRODUCT_MAX_COLUMNS] = {0};
 
 	for (size_t i = 0; accumulate && i < n_row; i++)
-		memcpy(tile + i * kernel->n_column, c + i * c_stride, n_column * sizeof *c);
-	kernel->multiply(tile, kernel->n_column, a, b, k, accumulate);
+		memcpy(patch + i * kernel->n_column, c + i * c_stride, n_column * sizeof *c);
+	kernel->multiply(patch, kernel->n_column, a, b, k, accumulate);
 	for (size_t i = 0; i < n_row; i++)
-		memcpy(c + i * c_stride, tile + i * kernel->n_column, n_column * sizeof *c);
+		memcpy(c + i * c_stride, patch + i * kernel->n_column, n_column * sizeof *c);
 }
 
 /* Packed rows times packed columns: c is [m, n]. A panel of columns stays in L1 while all rows pass. */
-static void multiply_block(const struct product_kernel *kernel, float *c, size_t c_stride, const float *a,
+static void multiply_slabs(const struct product_kernel *kernel, float *c, size_t c_stride, const float *a,
                            const float *b, size_t m, size_t n, size_t k, bool accumulate)
 {
 	for (size_t j = 0; j < n; j += kernel->n_column)
 		for (size_t i = 0; i < m; i += kernel->n_row) {
-			float *tile = c + i * c_stride + j;
+			float *patch = c + i * c_stride + j;
 			if (m - i >= kernel->n_row && n - j >= kernel->n_column)
-				kernel->multiply(tile, c_stride, a + i * k, b + j * k, k, accumulate);
+				kernel->multiply(patch, c_stride, a + i * k, b + j * k, k, accumulate);
 			else
-				multiply_edge(kernel, tile, c_stride, a + i * k, b + j * k,
+				multiply_edge(kernel, patch, c_stride, a + i * k, b + j * k,
 				              min_size(kernel->n_row, m - i), min_size(kernel->n_column, n - j), k,
 				              accumulate);
 		}
@@ -179,18 +179,18 @@ static void multiply_block(const struct product_kernel *kernel, float *c, size_t
 
 struct job {
 	const struct product *product;
-	float *c; /* of the block's first column */
+	float *c; /* of the first column */
 	size_t c_stride;
 	struct view a, b;
-	size_t m, n, k;             /* of this block */
+	size_t m, n, k;             /* of what is packed at a time */
 	size_t first_column, first; /* of b; of k */
 	size_t n_panels;            /* of columns */
-	size_t n_rows;              /* of a block, packed by a task */
-	size_t n_parts, part;       /* parts of `part` columns each that a block of rows is divided into */
+	size_t n_rows;              /* of a, packed by a task */
+	size_t n_parts, part;       /* parts of `part` columns each that a slab of rows is multiplied by in turn */
 	bool accumulate;
 };
 
-/* The packed columns of the block from the p-th of k and the column on; each depth has all its panels together. */
+/* The packed columns from the p-th of k and the column on; each depth has all its panels together. */
 static float *packed(const struct job *job, size_t p, size_t column)
 {
 	size_t depth = min_size(PRODUCT_DEPTH, job->k - p);
@@ -219,7 +219,7 @@ static void multiply_task(void *context, size_t chunk, int worker)
 	for (size_t p = 0; p < job->k; p += PRODUCT_DEPTH) {
 		size_t depth = min_size(PRODUCT_DEPTH, job->k - p);
 		pack_rows(rows, kernel, job->a, row, m, job->first + p, depth);
-		multiply_block(kernel, job->c + row * job->c_stride + column, job->c_stride, rows,
+		multiply_slabs(kernel, job->c + row * job->c_stride + column, job->c_stride, rows,
 		               packed(job, p, column), m, n, depth, job->accumulate || p > 0);
 	}
 }
@@ -232,13 +232,13 @@ static void divide(struct job *job)
 	size_t wanted = (size_t)tern_pool_size(job->product->pool) * TASKS_PER_THREAD;
 	size_t n_rows = ceil_div(ceil_div(job->m, wanted), kernel->n_row) * kernel->n_row;
 
-	job->n_rows = min_size(n_rows, BLOCK_ROWS);
+	job->n_rows = min_size(n_rows, SLAB_ROWS);
 	size_t n_parts = min_size(ceil_div(wanted, 2 * ceil_div(job->m, job->n_rows)), job->n_panels);
 	job->part = ceil_div(job->n_panels, n_parts) * kernel->n_column;
 	job->n_parts = ceil_div(job->n, job->part);
 }
 
-static void run_block(struct job *job)
+static void run_slab(struct job *job)
 {
 	divide(job);
 	tern_pool_run(job->product->pool, pack_task, job, ceil_div(job->k, PRODUCT_DEPTH) * job->n_panels);
@@ -250,10 +250,10 @@ void product_run(const struct product *product, float *c, size_t c_stride, struc
 {
 	struct job job = {.product = product, .c_stride = c_stride, .a = a, .b = b, .m = m};
 
-	for (size_t column = 0; column < n; column += BLOCK_COLUMNS) {
+	for (size_t column = 0; column < n; column += SLAB_COLUMNS) {
 		job.c = c + column;
 		job.first_column = column;
-		job.n = min_size(BLOCK_COLUMNS, n - column);
+		job.n = min_size(SLAB_COLUMNS, n - column);
 		job.n_panels = ceil_div(job.n, product->kernel->n_column);
 		/* As much of k as the packed columns have room for. */
 		size_t step = SHARED / (job.n_panels * product->kernel->n_column * PRODUCT_DEPTH) * PRODUCT_DEPTH;
@@ -261,7 +261,7 @@ void product_run(const struct product *product, float *c, size_t c_stride, struc
 			job.first = p;
 			job.k = min_size(step, k - p);
 			job.accumulate = accumulate || p > 0;
-			run_block(&job);
+			run_slab(&job);
 		}
 	}
 }
@@ -278,10 +278,10 @@ void product_serial(const struct product *product, int worker, float *c, size_t 
 		for (size_t j = 0; j < n; j += SERIAL_COLUMNS) {
 			size_t n_now = min_size(SERIAL_COLUMNS, n - j);
 			pack_columns(columns, product->kernel, b, j, n_now, p, depth);
-			for (size_t i = 0; i < m; i += BLOCK_ROWS) {
-				size_t m_now = min_size(BLOCK_ROWS, m - i);
+			for (size_t i = 0; i < m; i += SLAB_ROWS) {
+				size_t m_now = min_size(SLAB_ROWS, m - i);
 				pack_rows(rows, product->kernel, a, i, m_now, p, depth);
-				multiply_block(product->kernel, c + i * c_stride + j, c_stride, rows, columns, m_now,
+				multiply_slabs(product->kernel, c + i * c_stride + j, c_stride, rows, columns, m_now,
 				               n_now, depth, accumulate || p > 0);
 			}
 		}

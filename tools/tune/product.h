@@ -4,8 +4,8 @@
  *
  *     c = fma(a[i][0], b[0][j], c), c = fma(a[i][1], b[1][j], c), ...
  *
- * so blocking, instruction set and number of threads cannot change a bit. CPUs without fused multiply-add run the
- * portable kernel, which is correct and slow. */
+ * so the order of the work, instruction set and number of threads cannot change a bit. CPUs without fused multiply-add
+ * run the portable kernel, which is correct and slow. */
 #ifndef TUNE_PRODUCT_H
 #define TUNE_PRODUCT_H
 
@@ -16,12 +16,12 @@
 #include <stddef.h>
 
 enum {
-	PRODUCT_DEPTH = 192,   /* steps of k between loading and storing a tile of c: one panel of b fits in L1 */
-	PRODUCT_MAX_ROWS = 12, /* the most rows and columns that any kernel's tile has */
+	PRODUCT_DEPTH = 192,   /* steps of k between loading and storing a patch of c: one panel of b fits in L1 */
+	PRODUCT_MAX_ROWS = 12, /* the most rows and columns that any kernel's patch has */
 	PRODUCT_MAX_COLUMNS = 32,
 };
 
-/* Multiplies a panel of a by a panel of b into a tile of c, [n_row, n_column]: element (i, p) of the first is at
+/* Multiplies a panel of a by a panel of b into a patch of c, [n_row, n_column]: element (i, p) of the first is at
  * a[p * n_row + i], element (p, j) of the other at b[p * n_column + j]. */
 struct product_kernel {
 	const char *name;

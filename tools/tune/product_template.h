@@ -14,7 +14,7 @@
 #define STRING_(a)  #a
 #define STRING(a)   STRING_(a)
 
-static void multiply(float *c, size_t c_stride, const float *a, const float *b, size_t k, bool accumulate)
+static void multiply_floats(float *c, size_t c_stride, const float *a, const float *b, size_t k, bool accumulate)
 {
 	vector sums[ROWS][VECTORS];
 
@@ -45,7 +45,7 @@ static void multiply(float *c, size_t c_stride, const float *a, const float *b, 
 	}
 }
 
-static float peak(size_t n_round)
+static float run_peak(size_t n_round)
 {
 	vector sums[ROWS][VECTORS], x = SPLAT(0.999f), y = SPLAT(0.001f);
 	float lanes[LANES];
@@ -78,7 +78,7 @@ const struct product_kernel JOIN(product_, NAME) = {
         .name = STRING(NAME),
         .n_row = ROWS,
         .n_column = VECTORS * LANES,
-        .multiply = multiply,
-        .peak = peak,
+        .multiply = multiply_floats,
+        .peak = run_peak,
         .flops_per_round = 2 * ROWS * VECTORS * LANES,
 };

@@ -1,8 +1,8 @@
 /* The file: a header, then values, first and second moments, each [n_floats] as F32. */
 #include "tune/state.h"
 
-#include "base/file.h"
 #include "base/memory.h"
+#include "tune/outdir.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,29 +17,24 @@ struct header {
 
 static const char magic[8] = {'t', 'e', 'r', 'n', 't', 'u', 'n', '1'};
 
-enum tern_status state_write(const char *path, const struct state *state, const struct network *network,
-                             const struct adamw *adamw, void (*on_temp_file)(const char *path), struct tern_error *err)
+enum tern_status state_write(const char *directory, const struct state *state, const struct network *network,
+                             const struct adamw *adamw, const struct listener *listener, struct tern_error *err)
 {
 	size_t n_bytes = network->n_floats * sizeof(float);
 	struct header header = {.step = state->step, .n_floats = network->n_floats};
 	struct tern_outfile out;
-	enum tern_status status = tern_outfile_open(&out, path, true, err);
+	enum tern_status status = outdir_create(&out, directory, STATE_NAME, listener, err);
 
 	if (status)
 		return status;
-	on_temp_file(out.temp_path);
 	memcpy(header.magic, magic, sizeof magic);
 	memcpy(header.settings, state->settings, sizeof header.settings);
 	if (!(status = tern_outfile_check_space(&out, sizeof header + 3 * (uint64_t)n_bytes, err)) &&
 	    !(status = tern_outfile_write(&out, &header, sizeof header, err)) &&
 	    !(status = tern_outfile_write(&out, network->values, n_bytes, err)) &&
-	    !(status = tern_outfile_write(&out, adamw->first, n_bytes, err)) &&
-	    !(status = tern_outfile_write(&out, adamw->second, n_bytes, err)))
-		status = tern_outfile_commit(&out, err);
-	else
-		tern_outfile_abort(&out);
-	on_temp_file(NULL);
-	return status;
+	    !(status = tern_outfile_write(&out, adamw->first, n_bytes, err)))
+		status = tern_outfile_write(&out, adamw->second, n_bytes, err);
+	return outdir_finish(&out, status, listener, err);
 }
 
 static enum tern_status compare(const char *path, const struct state *state, const struct header *header,
@@ -58,17 +53,19 @@ static enum tern_status compare(const char *path, const struct state *state, con
 	return TERN_OK;
 }
 
-enum tern_status state_read(const char *path, struct state *state, struct network *network, struct adamw *adamw,
-                            bool *found, struct tern_error *err)
+enum tern_status state_read(const char *directory, struct state *state, struct network *network, struct adamw *adamw,
+                            struct tern_error *err)
 {
 	size_t n_bytes = network->n_floats * sizeof(float);
 	struct tern_file file;
 	struct header header;
 	struct stat st;
-	enum tern_status status;
+	char path[OUTDIR_PATH_SIZE];
+	enum tern_status status = outdir_path(path, directory, STATE_NAME, err);
 
-	*found = stat(path, &st) == 0 || errno != ENOENT;
-	if (!*found)
+	if (status)
+		return status;
+	if (stat(path, &st) != 0 && errno == ENOENT)
 		return TERN_OK;
 	if ((status = tern_file_open(&file, path, true, err)))
 		return status;

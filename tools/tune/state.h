@@ -3,6 +3,7 @@
 #ifndef TUNE_STATE_H
 #define TUNE_STATE_H
 
+#include "convert/job/listener.h"
 #include "tune/adamw.h"
 
 enum {
@@ -20,12 +21,14 @@ struct state {
 	struct state_setting settings[STATE_N_SETTINGS]; /* unused ones have no name */
 };
 
-/* Writes to `path`. */
-enum tern_status state_write(const char *path, const struct state *state, const struct network *network,
-                             const struct adamw *adamw, void (*on_temp_file)(const char *path), struct tern_error *err);
-/* Reads what state_write() wrote; *found is false if there is no such file. state->settings are what they have to be: a
+#define STATE_NAME "tune.state"
+
+/* Writes the file STATE_NAME in the output directory. */
+enum tern_status state_write(const char *directory, const struct state *state, const struct network *network,
+                             const struct adamw *adamw, const struct listener *listener, struct tern_error *err);
+/* Reads what state_write() wrote; without such a file nothing changes. state->settings are what they have to be: a
  * run with others is refused by their name. */
-enum tern_status state_read(const char *path, struct state *state, struct network *network, struct adamw *adamw,
-                            bool *found, struct tern_error *err);
+enum tern_status state_read(const char *directory, struct state *state, struct network *network, struct adamw *adamw,
+                            struct tern_error *err);
 
 #endif

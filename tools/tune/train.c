@@ -2,21 +2,12 @@
 #include "tune/trainer.h"
 
 #include "base/clock.h"
+#include "tune/outdir.h"
 
 #include <math.h>
 #include <unistd.h>
 
 static double seconds_now(void) { return (double)tern_clock_ns() * 1e-9; }
-
-/* ---- the state on disk ---- */
-
-static enum tern_status save(struct trainer *t)
-{
-	char path[TRAINER_PATH_SIZE];
-	enum tern_status status = trainer_path(t, path, "tune.state");
-	return status ? status
-	              : state_write(path, &t->state, &t->network, &t->adamw, t->reporter->on_temp_file, t->err);
-}
 
 /* ---- steps ---- */
 
@@ -111,7 +102,8 @@ static enum tern_status run_steps(struct trainer *t, enum train_end *end)
 		t->reporter->on_step(&report);
 		bool stops = !is_last && !t->reporter->keep_going();
 		if (!status && (stops || is_last || is_due(o->save_every, t->state.step)))
-			status = save(t);
+			status = state_write(o->output, &t->state, &t->network, &t->adamw, &t->reporter->listener,
+			                     t->err);
 		if (stops) {
 			*end = TRAIN_INTERRUPTED;
 			break;
@@ -123,15 +115,15 @@ static enum tern_status run_steps(struct trainer *t, enum train_end *end)
 static enum tern_status finish(struct trainer *t)
 {
 	const struct train_options *o = t->options;
-	char path[TRAINER_PATH_SIZE];
+	char path[OUTDIR_PATH_SIZE];
 	enum export_form form = (o->schedule == SCHEDULE_FULL_PRECISION) ? EXPORT_FULL_PRECISION
 	                        : o->packed                              ? EXPORT_PACKED
 	                                                                 : EXPORT_MASTER;
 	enum tern_status status = export_write(o->output, &t->network, &t->base.dir, &t->base.config, form,
-	                                       t->reporter->on_temp_file, t->err);
+	                                       &t->reporter->listener, t->err);
 
 	/* The state goes when the checkpoint is there. */
-	if (!status && !(status = trainer_path(t, path, "tune.state")))
+	if (!status && !(status = outdir_path(path, o->output, STATE_NAME, t->err)))
 		unlink(path);
 	return status;
 }

@@ -43,10 +43,9 @@ struct train_facts {
 };
 
 struct train_reporter {
+	struct listener listener; /* without on_progress */
 	void (*on_facts)(const struct train_facts *facts);
 	void (*on_step)(const struct train_step *step);
-	void (*on_warning)(void *user, const char *message);
-	void (*on_temp_file)(const char *path);
 	bool (*keep_going)(void); /* asked after every step; false: write the state and return */
 };
 

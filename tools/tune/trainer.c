@@ -4,8 +4,8 @@
 #include "base/machine.h"
 #include "base/memory.h"
 #include "convert/convert_checkpoint.h"
+#include "tune/outdir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,13 +16,6 @@
 enum {
 	DEFAULT_CONTEXT = 512,
 };
-
-enum tern_status trainer_path(const struct trainer *t, char path[TRAINER_PATH_SIZE], const char *name)
-{
-	if (snprintf(path, TRAINER_PATH_SIZE, "%s/%s", t->options->output, name) >= TRAINER_PATH_SIZE)
-		return tern_fail(t->err, TERN_ERR_USAGE, "%s: the path is too long", t->options->output);
-	return TERN_OK;
-}
 
 /* ---- before the first step ---- */
 
@@ -45,37 +38,10 @@ static void close_source(struct source *source)
 	directory_close(&source->dir);
 }
 
-/* True for the temporary names of tern_outfile_open(): NAME.PID-N.tmp. */
-static bool is_temporary(const char *name)
-{
-	static const char suffix[] = ".tmp", digits[] = "0123456789";
-	size_t n = strlen(name);
-	const char *dash = strrchr(name, '-');
-
-	if (n < sizeof suffix || strcmp(name + n - (sizeof suffix - 1), suffix) != 0 || !dash)
-		return false;
-	return strspn(dash + 1, digits) == (size_t)(name + n - dash) - sizeof suffix && dash > name &&
-	       strchr(digits, dash[-1]);
-}
-
-/* A killed run may have left half a file under a temporary name. */
-static void remove_temporary_files(const char *path)
-{
-	DIR *dir = opendir(path);
-	char full[TRAINER_PATH_SIZE];
-
-	for (struct dirent *entry; dir && (entry = readdir(dir));)
-		if (is_temporary(entry->d_name) &&
-		    snprintf(full, sizeof full, "%s/%s", path, entry->d_name) < (int)sizeof full)
-			unlink(full);
-	if (dir)
-		closedir(dir);
-}
-
 static enum tern_status prepare_output(struct trainer *t)
 {
 	const char *path = t->options->output;
-	char weights[TRAINER_PATH_SIZE], state[TRAINER_PATH_SIZE];
+	char weights[OUTDIR_PATH_SIZE], state[OUTDIR_PATH_SIZE];
 	struct stat out, base;
 	enum tern_status status;
 
@@ -87,7 +53,8 @@ static enum tern_status prepare_output(struct trainer *t)
 	if (fstat(t->base.dir.fd, &base) == 0 && base.st_dev == out.st_dev && base.st_ino == out.st_ino)
 		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is the base; the output needs a directory of its own",
 		                 path);
-	if ((status = trainer_path(t, weights, "model.safetensors")) || (status = trainer_path(t, state, "tune.state")))
+	if ((status = outdir_path(weights, path, "model.safetensors", t->err)) ||
+	    (status = outdir_path(state, path, STATE_NAME, t->err)))
 		return status;
 	if (access(weights, F_OK) == 0 && access(state, F_OK) != 0)
 		return tern_fail(t->err, TERN_ERR_USAGE, "%s: holds a finished checkpoint; remove it or use another -o",
@@ -95,7 +62,6 @@ static enum tern_status prepare_output(struct trainer *t)
 	if (access(state, F_OK) == 0 && !t->options->resume)
 		return tern_fail(t->err, TERN_ERR_USAGE,
 		                 "%s: holds a run that was begun; go on with --resume, or use another -o", path);
-	remove_temporary_files(path);
 	return TERN_OK;
 }
 
@@ -107,19 +73,21 @@ static enum tern_status open_vocabulary(struct trainer *t)
 	                                  .force = true,
 	                                  .vocab_only = true,
 	                                  .n_threads = 1,
-	                                  .listener = {.on_warning = t->reporter->on_warning}};
+	                                  .listener = t->reporter->listener};
 	struct checkpoint_summary summary;
-	char path[TRAINER_PATH_SIZE];
-	enum tern_status status = trainer_path(t, path, "tokenizer.gguf");
+	const struct listener *listener = &t->reporter->listener;
+	char path[OUTDIR_PATH_SIZE];
+	enum tern_status status = outdir_path(path, t->options->output, "tokenizer.gguf", t->err);
 
 	if (status)
 		return status;
 	options.output = path;
-	t->reporter->on_temp_file(path);
-	if (!(status = convert_checkpoint(&options, &summary, t->err)))
+	if (!(status = convert_checkpoint(&options, &summary, t->err))) {
+		listener->on_temp_file(listener->user, path);
 		status = tern_model_open(&t->vocabulary, path, &settings, t->err);
-	unlink(path);
-	t->reporter->on_temp_file(NULL);
+		unlink(path);
+		listener->on_temp_file(listener->user, NULL);
+	}
 	return status;
 }
 
@@ -298,12 +266,8 @@ static void list_settings(struct trainer *t)
 /* Goes on where the state on disk, if there is one, ends. */
 static enum tern_status resume(struct trainer *t)
 {
-	char path[TRAINER_PATH_SIZE];
-	bool found = false;
-	enum tern_status status = trainer_path(t, path, "tune.state");
+	enum tern_status status = state_read(t->options->output, &t->state, &t->network, &t->adamw, t->err);
 
-	if (!status)
-		status = state_read(path, &t->state, &t->network, &t->adamw, &found, t->err);
 	for (uint64_t i = 0; !status && i < t->state.step; i++)
 		walk_next(&t->walk, NULL);
 	t->first_step = t->state.step;

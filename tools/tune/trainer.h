@@ -7,10 +7,6 @@
 #include "tune/log.h"
 #include "tune/state.h"
 
-enum {
-	TRAINER_PATH_SIZE = 4200
-};
-
 /* A checkpoint, opened. */
 struct source {
 	struct directory dir;
@@ -46,8 +42,5 @@ struct trainer {
  * directories, whose descriptors are -1. Close in either case. */
 enum tern_status trainer_prepare(struct trainer *trainer);
 void trainer_close(struct trainer *trainer);
-
-/* The path of a file in the output directory. */
-enum tern_status trainer_path(const struct trainer *trainer, char path[TRAINER_PATH_SIZE], const char *name);
 
 #endif

@@ -70,6 +70,20 @@ static bool takes_system(const struct chat *chat)
 	return takes;
 }
 
+enum tern_status chat_check_effort(struct chat *chat, const struct generation_options *generation)
+{
+	const struct tern_message message = {conversation_user, "a", 1};
+	struct tern_error err;
+	int32_t *ids;
+	size_t n_ids;
+
+	if (tern_chat_tokenize(chat->loader.opened.model, &message, 1, generation_chat_flags(generation), &ids, &n_ids,
+	                       &err))
+		return chat_failed(chat, &err);
+	tern_free(ids);
+	return TERN_OK;
+}
+
 /* The loader is done: looks at what it brings. Errors were reported. */
 static enum tern_status take_model(struct chat *chat)
 {
@@ -91,6 +105,8 @@ static enum tern_status take_model(struct chat *chat)
 	chat->takes_system = takes_system(chat);
 	if (!chat->takes_system && generation->system)
 		return usage_error(chat->command, "--system: this model was not taught to follow a system text");
+	if ((status = chat_check_effort(chat, generation)))
+		return status;
 	chat->talk.omits_system = !chat->takes_system;
 	if (chat->talk.system && chat->talk.omits_system)
 		warn("the system text of the conversation is left out, since this model knows none");

@@ -12,7 +12,7 @@
 
 struct chat_options {
 	const char *prompt, *resume, *save;
-	bool no_history, no_thinking;
+	bool no_history;
 };
 
 struct chat_values {
@@ -71,6 +71,9 @@ enum tern_status chat_end_with(struct chat *chat, enum tern_status status);
 /* Waits for the model, with a status line if that takes long. TERN_ERR_FAILED without a message if the user interrupts
  * the wait; other errors are reported, and end the chat. */
 enum tern_status chat_need_model(struct chat *chat);
+
+/* TERN_ERR_USAGE, reported, if the chat format has no such effort of reasoning. The model is there. */
+enum tern_status chat_check_effort(struct chat *chat, const struct generation_options *generation);
 
 /* ---- the user ---- */
 

@@ -3,7 +3,7 @@
 #ifndef TERN_CLI_CHAT_DISPLAY_H
 #define TERN_CLI_CHAT_DISPLAY_H
 
-#include "cli/chat/think_tags.h"
+#include "cli/think_tags.h"
 #include "console/term.h"
 #include "console/wrap.h"
 

@@ -37,9 +37,6 @@ static const struct option chat_options[] = {
          .argument = "FILE",
          .help = "save the conversation after every answer: JSON Lines of role and content",
          .once = true},
-        {.name = "no-thinking",
-         .offset = FIELD(no_thinking),
-         .help = "hide thoughts, and ask for none where the chat format can"},
         {.name = "no-history", .offset = FIELD(no_history), .help = "neither read nor write the history of messages"},
         {.name = NULL},
 };

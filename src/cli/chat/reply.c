@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "cli/chat/display.h"
 #include "cli/chat/files.h"
+#include "cli/prompt.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
@@ -12,11 +13,8 @@
 #include <string.h>
 
 enum {
-	ROOM_FOR_ANSWER = 512, /* tokens, if the context has four times as many */
-	TAIL_TOKENS = 8        /* enough of a prompt's end to hold <think> */
+	ROOM_FOR_ANSWER = 512 /* tokens, if the context has four times as many */
 };
-
-static const char thoughts_begin[] = "<think>\n";
 
 /* An answer under way. */
 struct answering {
@@ -109,28 +107,14 @@ static enum tern_status refuse_length(struct answering *a, struct tern_error *er
 	                 a->ids.n_ids, n_ctx);
 }
 
-/* Formats that make the model think begin its thoughts for it. */
-static void begin_thoughts(struct answering *a)
-{
-	size_t n_tail = a->ids.n_ids < TAIL_TOKENS ? a->ids.n_ids : TAIL_TOKENS, n_begin = strlen(thoughts_begin);
-	size_t n_bytes;
-	char *tail;
-
-	if (tern_detokenize(a->chat->loader.opened.model, a->ids.ids + a->ids.n_ids - n_tail, n_tail, true, &tail,
-	                    &n_bytes, NULL) != TERN_OK)
-		return;
-	if (n_bytes >= n_begin && memcmp(tail + n_bytes - n_begin, thoughts_begin, n_begin) == 0)
-		text_append(&a->text, thoughts_begin, n_begin);
-	tern_free(tail);
-}
-
 /* The conversation's tokens, and the context cut back to what they begin with. */
 static enum tern_status prepare(struct answering *a, struct tern_error *err)
 {
 	struct chat *chat = a->chat;
 	struct tern_session *session = chat->loader.session;
 	size_t n_ctx = (size_t)tern_session_n_ctx(session);
-	unsigned flags = TERN_CHAT_GENERATE | (chat->values.chat.no_thinking ? TERN_CHAT_NO_THINKING : 0);
+	const char *begins;
+	unsigned flags = generation_chat_flags(&chat->values.generation);
 	enum tern_status status = conversation_fit(&chat->talk, chat->loader.opened.model, flags, n_ctx,
 	                                           room_for_answer(chat, n_ctx), &a->ids, err);
 
@@ -140,7 +124,8 @@ static enum tern_status prepare(struct answering *a, struct tern_error *err)
 		return status;
 	tell_what_left(chat, &a->ids);
 	a->n_kept = tern_session_rewind_to(session, a->ids.ids, a->ids.n_ids);
-	begin_thoughts(a);
+	begins = prompt_thoughts(chat->loader.opened.model, a->ids.ids, a->ids.n_ids);
+	text_append(&a->text, begins, strlen(begins));
 	return TERN_OK;
 }
 
@@ -271,7 +256,7 @@ static bool answer(struct chat *chat, bool *is_stopped)
 	bool is_there = false;
 
 	if (!status) {
-		display_begin(&a.display, chat->values.chat.no_thinking, !chat->is_unwrapped);
+		display_begin(&a.display, chat->values.generation.no_thinking, !chat->is_unwrapped);
 		status = generate(&a, &err);
 		display_show(&a.display, a.text.bytes, a.text.n_bytes, true);
 		display_end(&a.display, a.is_stopped);

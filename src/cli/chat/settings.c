@@ -8,13 +8,13 @@
 #include <string.h>
 
 enum {
-	NAME_COLUMN = 16
+	NAME_COLUMN = 18
 };
 
 /* The options of generation that are settings too; like on a command line, - may be typed for _, and the options' other
  * names. */
-static const char *const generation_names[] = {"temp",           "top_k",         "top_p", "min_p",
-                                               "repeat_penalty", "repeat_last_n", "seed",  "predict"};
+static const char *const generation_names[] = {"temp",          "top_k", "top_p",   "min_p",           "repeat_penalty",
+                                               "repeat_last_n", "seed",  "predict", "reasoning_effort"};
 
 /* Settings that are on or off, with their fields of struct chat. */
 static const struct {
@@ -22,7 +22,7 @@ static const struct {
 	size_t offset;
 	bool is_inverted; /* the field is true when the setting is off */
 } switches[] = {
-        {"thinking", offsetof(struct chat, values.chat.no_thinking), true},
+        {"thinking", offsetof(struct chat, values.generation.no_thinking), true},
         {"wrap", offsetof(struct chat, is_unwrapped), true},
         {"show_probs", offsetof(struct chat, values.probs.show), false},
         {"verbose", offsetof(struct chat, values.common.verbose), false},
@@ -68,8 +68,12 @@ static void put_generation(const struct chat *chat, struct text *text, const str
 {
 	const char *field = (const char *)&chat->values.generation + option->offset;
 	char number[FORMAT_SIZE];
+	size_t n_word;
 
-	if (option->kind == OPTION_FLOAT)
+	if (option->kind == OPTION_CHOICE) {
+		const char *word = option_choice(option, *(const int *)field, &n_word);
+		text_append(text, word, n_word);
+	} else if (option->kind == OPTION_FLOAT)
 		text_printf(text, "%s", format_real(number, (double)*(const float *)field, 9));
 	else if (option->kind == OPTION_SEED)
 		text_printf(text, "%" PRIu64, chat->seed + chat->n_answers);
@@ -130,6 +134,8 @@ static void set_generation(struct chat *chat, const struct option *option, const
 		chat_failed(chat, &err);
 		return;
 	}
+	if (option->kind == OPTION_CHOICE && (chat_need_model(chat) || chat_check_effort(chat, &changed)))
+		return;
 	*generation = changed;
 	if (option->kind == OPTION_SEED) {
 		chat->seed = generation_sampler(generation).seed;

@@ -193,14 +193,7 @@ static enum tern_status add_t2r16(struct gguf_mapping *mapping, struct gguf_outp
 
 	tensor->type = GGUF_TENSOR_T2R16;
 	scale.type = ternary->group ? GGUF_TENSOR_F16 : GGUF_TENSOR_F32;
-	scale.n_dims = ternary->group ? 3 : 1;
-	if (ternary->group) {
-		scale.dims[0] = TERN_PANEL_ROWS;
-		scale.dims[1] = ternary->n_col / ternary->group;
-		scale.dims[2] = tern_panel_count(ternary->n_row);
-	} else {
-		scale.dims[0] = scale.dims[1] = 1;
-	}
+	scale.n_dims = tern_t2r16_scale_dims(ternary->n_row, ternary->n_col, ternary->group, scale.dims);
 	status = add(mapping, tensor, err);
 	return status ? status : add(mapping, &scale, err);
 }

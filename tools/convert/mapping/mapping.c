@@ -31,15 +31,9 @@ int output_tensor_shape(const struct output_tensor *tensor, uint32_t *type, uint
 		*type = kept[tensor->source->dtype];
 		return 2;
 	case OUTPUT_SCALE:
-		if (tensor->matrix->group) {
-			*type = GGUF_TENSOR_F16;
-			dims[0] = TERN_PANEL_ROWS;
-			dims[1] = tensor->n_col / tensor->matrix->group;
-			dims[2] = tern_panel_count((size_t)tensor->n_row);
-			return 3;
-		}
-		dims[0] = 1;
-		break;
+		*type = tensor->matrix->group ? GGUF_TENSOR_F16 : GGUF_TENSOR_F32;
+		return tern_t2r16_scale_dims((size_t)tensor->n_row, (size_t)tensor->n_col,
+		                             (size_t)tensor->matrix->group, dims);
 	case OUTPUT_ROW_SCALES:
 		dims[0] = tensor->n_row;
 		break;

@@ -63,7 +63,7 @@ static enum tern_status fill_tokens(struct vocab *vocab, struct json_value token
 		if (vocab->tokens[id].bytes)
 			return json_fail(it.value, err, "the token '%s' has this id, too",
 			                 tern_quote(quoted, vocab->tokens[id].bytes, vocab->tokens[id].length));
-		vocab->tokens[id] = (struct name){spelling.bytes, spelling.length};
+		vocab->tokens[id] = (struct gguf_string){spelling.bytes, spelling.length};
 	}
 	return TERN_OK;
 }
@@ -86,11 +86,11 @@ static enum tern_status add_token(struct vocab *vocab, struct json_value added, 
 		return status;
 	if (!found || content.length == 0)
 		return json_fail(added, err, "an added token without content");
-	struct name *token = &vocab->tokens[id];
+	struct gguf_string *token = &vocab->tokens[id];
 	if (token->bytes &&
 	    (token->length != content.length || memcmp(token->bytes, content.bytes, content.length) != 0))
 		return json_fail(added, err, "another token has this id, too");
-	*token = (struct name){content.bytes, content.length};
+	*token = (struct gguf_string){content.bytes, content.length};
 	vocab->types[id] = special ? TERN_TOKEN_CONTROL : TERN_TOKEN_USER_DEFINED;
 	*n_stripping += lstrip || rstrip || single_word;
 	return TERN_OK;
@@ -103,7 +103,7 @@ static enum tern_status index_tokens(struct vocab *vocab, struct tern_error *err
 	bool is_new;
 
 	for (size_t id = 0; id < vocab->n_tokens; id++) {
-		const struct name *token = &vocab->tokens[id];
+		const struct gguf_string *token = &vocab->tokens[id];
 		if (!token->bytes)
 			return tern_fail(err, TERN_ERR_FILE, "%s: no token has the id %zu, but larger ids are there",
 			                 vocab->source, id);
@@ -193,8 +193,8 @@ static enum tern_status read_merges(struct vocab *vocab, struct json_value model
 	char *to = vocab->merge_text;
 	for (struct json_iterator it = json_items(merges); json_next(&it);) {
 		read_merge(it.value, &left, &right, NULL);
-		struct name *merge = &vocab->merges[vocab->n_merges++];
-		*merge = (struct name){to, left.length + right.length + 1};
+		struct gguf_string *merge = &vocab->merges[vocab->n_merges++];
+		*merge = (struct gguf_string){to, left.length + right.length + 1};
 		memcpy(to, left.bytes, left.length);
 		to[left.length] = ' ';
 		memcpy(to + left.length + 1, right.bytes, right.length);
@@ -217,7 +217,7 @@ static enum tern_status score_tokens(struct vocab *vocab, struct tern_error *err
 	for (size_t id = 0; id < vocab->n_tokens; id++)
 		vocab->scores[id] = vocab->types[id] == TERN_TOKEN_NORMAL ? -(float)(vocab->n_merges + id) : 0.0f;
 	for (size_t i = vocab->n_merges; i-- > 0;) { /* backwards, so that the first merge counts */
-		const struct name *merge = &vocab->merges[i];
+		const struct gguf_string *merge = &vocab->merges[i];
 		const char *space = memchr(merge->bytes, ' ', merge->length);
 		size_t n_left = (size_t)(space - merge->bytes);
 		memcpy(joined, merge->bytes, n_left);

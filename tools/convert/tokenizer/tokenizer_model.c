@@ -85,7 +85,7 @@ static enum tern_status count_token(struct vocab *vocab, const struct added *add
 static enum tern_status add_token(struct vocab *vocab, const struct added *added, struct json_value place,
                                   struct tern_error *err)
 {
-	struct name *token = &vocab->tokens[added->id];
+	struct gguf_string *token = &vocab->tokens[added->id];
 	const struct json_string *content = &added->content;
 
 	if (token->bytes) {
@@ -93,7 +93,7 @@ static enum tern_status add_token(struct vocab *vocab, const struct added *added
 			return TERN_OK;
 		return json_fail(place, err, "another token has this id, too");
 	}
-	*token = (struct name){content->bytes, content->length};
+	*token = (struct gguf_string){content->bytes, content->length};
 	vocab->types[added->id] = added->is_special ? TERN_TOKEN_CONTROL : TERN_TOKEN_USER_DEFINED;
 	return TERN_OK;
 }
@@ -103,7 +103,7 @@ static void fill_pieces(struct vocab *vocab)
 	const struct spm_model *spm = &vocab->spm;
 
 	for (size_t id = 0; id < spm->n_pieces; id++) {
-		vocab->tokens[id] = (struct name){spm->pieces[id].bytes, spm->pieces[id].length};
+		vocab->tokens[id] = (struct gguf_string){spm->pieces[id].bytes, spm->pieces[id].length};
 		vocab->scores[id] = spm->pieces[id].score;
 		vocab->types[id] = spm->pieces[id].type;
 	}
@@ -122,7 +122,7 @@ static enum tern_status index_tokens(struct vocab *vocab, struct tern_error *err
 	bool is_new;
 
 	for (size_t id = 0; id < vocab->n_tokens; id++) {
-		const struct name *token = &vocab->tokens[id];
+		const struct gguf_string *token = &vocab->tokens[id];
 		if (!token->bytes)
 			return tern_fail(err, TERN_ERR_FILE,
 			                 "%s: no token has the id %zu, but added tokens have larger ones",

@@ -6,6 +6,7 @@
 #include "convert/checkpoint/name_set.h"
 #include "convert/job/listener.h"
 #include "convert/tokenizer/spm_proto.h"
+#include "model/gguf.h"
 #include "text/vocabulary.h"
 #include "json/json.h"
 
@@ -30,12 +31,12 @@ struct vocab {
 	char *source; /* the path of the file the tokens come from; begins messages */
 
 	enum tern_vocab_kind kind;
-	const char *pre;     /* BPE */
-	struct name *tokens; /* [n_tokens] */
-	float *scores;       /* [n_tokens]; SPM */
-	int32_t *types;      /* [n_tokens] enum tern_token_type */
+	const char *pre;            /* BPE */
+	struct gguf_string *tokens; /* [n_tokens] */
+	float *scores;              /* [n_tokens]; SPM */
+	int32_t *types;             /* [n_tokens] enum tern_token_type */
 	size_t n_tokens;
-	struct name *merges; /* "left right" */
+	struct gguf_string *merges; /* "left right" */
 	size_t n_merges;
 	int32_t bos_id, eos_id, unk_id, pad_id; /* -1 = none */
 	int32_t end_ids[VOCAB_MAX_END_IDS];     /* other tokens that end a text */

@@ -47,7 +47,7 @@ static enum tern_status read_tokens(struct vocab *vocab, struct tern_error *err)
 static enum tern_status drop_tokens(struct vocab *vocab, size_t n_rows, struct tern_error *err)
 {
 	char quoted[TERN_QUOTE_SIZE];
-	const struct name *token = &vocab->tokens[n_rows];
+	const struct gguf_string *token = &vocab->tokens[n_rows];
 
 	for (size_t id = n_rows; id < vocab->n_tokens; id++)
 		if (vocab->types[id] == TERN_TOKEN_NORMAL || vocab->types[id] == TERN_TOKEN_BYTE)
@@ -74,7 +74,7 @@ static enum tern_status pad_tokens(struct vocab *vocab, size_t n_rows, struct te
 	enum {
 		NAME_SIZE = 16
 	};
-	struct name *tokens = tern_realloc(vocab->tokens, n_rows, sizeof *tokens);
+	struct gguf_string *tokens = tern_realloc(vocab->tokens, n_rows, sizeof *tokens);
 	float *scores = tokens ? tern_realloc(vocab->scores, n_rows, sizeof *scores) : NULL;
 	int32_t *types = scores ? tern_realloc(vocab->types, n_rows, sizeof *types) : NULL;
 
@@ -87,7 +87,7 @@ static enum tern_status pad_tokens(struct vocab *vocab, size_t n_rows, struct te
 	for (size_t id = vocab->n_tokens; id < n_rows; id++) {
 		char *name = vocab->padding_text + (id - vocab->n_tokens) * NAME_SIZE;
 		int length = snprintf(name, NAME_SIZE, "[PAD%zu]", id);
-		tokens[id] = (struct name){name, (size_t)length};
+		tokens[id] = (struct gguf_string){name, (size_t)length};
 		scores[id] = 0.0f;
 		types[id] = TERN_TOKEN_UNUSED;
 	}

@@ -6,6 +6,6 @@
 #include "model/gguf_write.h"
 
 /* Puts the keys. */
-enum tern_status vocab_write(const struct vocab *vocab, struct gguf_writer *writer, struct tern_error *err);
+void vocab_write(const struct vocab *vocab, struct gguf_writer *writer);
 
 #endif

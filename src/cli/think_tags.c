@@ -1,4 +1,4 @@
-#include "cli/chat/think_tags.h"
+#include "cli/think_tags.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Answers that begin with thoughts, <think> ... </think>, taken apart while they come. */
-#ifndef TERN_CLI_CHAT_THINK_TAGS_H
-#define TERN_CLI_CHAT_THINK_TAGS_H
+#ifndef TERN_CLI_THINK_TAGS_H
+#define TERN_CLI_THINK_TAGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
