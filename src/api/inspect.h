@@ -59,8 +59,8 @@ struct tern_file_facts {
 		uint64_t n_bytes;
 	} types[TERN_MAX_FILE_TYPES];
 
-	/* Tensors that become T2R16 or Q8P when the model is opened, and the bytes that they then take. */
-	size_t n_to_t2r16, n_to_q8p;
+	/* Tensors that become T2R16, T1R16 or Q8P when the model is opened, and the bytes that they then take. */
+	size_t n_to_t2r16, n_to_t1r16, n_to_q8p;
 	uint64_t n_repacked_bytes;
 
 	/* What opening it and a sequence take of memory. */
