@@ -218,6 +218,12 @@ size_t tern_model_scale_group(const struct tern_model *model)
 	return model->transformer.layers[0].attention.q.scale_group;
 }
 
+const char *tern_model_ternary_type(const struct tern_model *model)
+{
+	return tern_gguf_type_name(model->transformer.layers[0].attention.q.is_binary ? GGUF_TENSOR_T1R16
+	                                                                              : GGUF_TENSOR_T2R16);
+}
+
 void tern_compute_top_logits(struct tern_session *session, size_t n_top)
 {
 	tern_top_logits(&session->engine, &session->sequence, n_top);
