@@ -51,6 +51,19 @@ void tern_t2r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col
 		tern_t2r16_unpack_row(weights + r * n_col, panel, r, n_col);
 }
 
+/* The lower bit of a code is set in zeros and in codes that are no weights. */
+bool tern_t2r16_is_binary(const uint8_t *panels, size_t n_row, size_t n_col)
+{
+	size_t n_tile = n_col / TERN_TERNARY_TILE_COLS;
+
+	for (size_t row = 0; row < n_row; row += TERN_PANEL_ROWS)
+		for (size_t i = 0; i < n_tile; i++, panels += TERN_TILE_BYTES)
+			for (size_t r = 0; r < TERN_PANEL_ROWS && row + r < n_row; r++)
+				if (tern_load_u32(panels + 4 * r) & 0x55555555)
+					return false;
+	return true;
+}
+
 /* Bit s of byte j takes column 4s + j. */
 bool tern_t1r16_pack_row(uint8_t *panel, size_t row, const uint8_t *codes, size_t n_col)
 {

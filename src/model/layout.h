@@ -55,6 +55,9 @@ static inline bool tern_t1r16_fits(size_t n_col, size_t group, size_t activation
 	return (n_col | group | activation_group) % TERN_BINARY_TILE_COLS == 0;
 }
 
+/* Whether a T2R16 matrix has no zeros, nor codes that are no weights. */
+bool tern_t2r16_is_binary(const uint8_t *panels, size_t n_row, size_t n_col);
+
 /* For callers that have both kinds of panel: of T1R16 if is_binary, else of T2R16. */
 static inline size_t tern_ternary_panel_bytes(size_t n_col, bool is_binary)
 {

@@ -7,7 +7,7 @@
 #include "model/names.h"
 
 enum output_kind {
-	OUTPUT_TERNARY,    /* a matrix as T2R16 */
+	OUTPUT_TERNARY,    /* a matrix as T2R16, or as T1R16 */
 	OUTPUT_SCALE,      /* the scale or scales of the matrix before, written with it */
 	OUTPUT_VECTOR,     /* a norm or bias as F32 */
 	OUTPUT_COPY,       /* embedding or head in the checkpoint's precision */
