@@ -24,7 +24,7 @@ MAX_HEAD_ERROR = 3e-2  # of a head rounded to int8 once more, whose random block
 
 F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 = 0, 1, 2, 3, 6, 7, 8
 Q4_K, Q5_K, Q6_K, BF16 = 12, 13, 14, 30
-TQ1_0, TQ2_0, I2_S, Q1_0, Q2_0, PQ2_0, PTQ1_0, T2R16 = 34, 35, 36, 41, 42, 142, 143, 2016
+TQ1_0, TQ2_0, I2_S, Q1_0, Q2_0, PQ2_0, PTQ1_0, T2R16, T1R16 = 34, 35, 36, 41, 42, 142, 143, 2016, 2018
 
 passed = failed = 0
 
@@ -145,6 +145,12 @@ def t2r16(rows):
     rows = rows + [b"\1" * len(rows[0])] * (-len(rows) % 16)
     return b"".join(bits(slices(row[c:c + 16], 4), (0, 2, 4, 6))
                     for panel in slices(rows, 16) for c in range(0, len(rows[0]), 16) for row in panel)
+
+
+def t1r16(rows):
+    rows = rows + [bytes(len(rows[0]))] * (-len(rows) % 16)
+    return b"".join(bytes(sum((row[c + 4 * s + j] == 2) << s for s in range(8)) for j in range(4))
+                    for panel in slices(rows, 16) for c in range(0, len(rows[0]), 32) for row in panel)
 
 
 def group_scales(scales, group):
@@ -295,6 +301,10 @@ class Small:
                    self.tensors(encode, embedding, output))
 
 
+def as_t1r16(name, rows, scales, group=0):
+    return dict(as_t2r16(name, rows, scales, group), **{name + ".weight": ((len(rows[0]), len(rows)), T1R16, t1r16(rows))})
+
+
 def as_t2r16(name, rows, scales, group=0):
     if group:
         scale = ((16, len(rows[0]) // group, len(rows) // 16), F16, group_scales(scales, group))
@@ -408,6 +418,9 @@ def check_binary(t):
         keys = {"tern__activation": "per_group", "tern__activation_group": 128}
         expected = expected_logits(t, model, lambda *m: as_t2r16(*m, group), **keys)
         t.same(expected, f"Q1_0, groups of {group}", model, as_type(Q1_0))
+        t.same(expected, f"T1R16, groups of {group}", model, lambda *m: as_t1r16(*m, group), **keys)
+        if not group:
+            t.same(expected_logits(t, model, as_t2r16), "T1R16 per token", model, as_t1r16)
         rows, scales = model.matrix(VOCAB, EMBD)
         values = ((EMBD, VOCAB), F32, ternary_floats(F32, rows, scales))
         bits_of_rows = ((EMBD, VOCAB), Q1_0, in_blocks(Q1_0, rows, scales))
