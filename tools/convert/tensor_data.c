@@ -301,7 +301,11 @@ static enum tern_status write_rope_freqs(const struct tensor_data *d, const stru
 
 	if (!divisors)
 		return tern_fail_memory(d->output->err, (size_t)tensor->n_col * sizeof *divisors);
-	rope_llama3_divisors(d->rope, divisors);
+	if (tensor->kind == OUTPUT_ROPE_FREQS)
+		rope_llama3_divisors(d->rope, divisors);
+	else
+		rope_longrope_divisors(tensor->kind == OUTPUT_ROPE_SHORT ? d->rope->short_factor : d->rope->long_factor,
+		                       divisors);
 	status = out_file_write(d->output, divisors, (size_t)tensor->n_col * sizeof *divisors);
 	tern_free(divisors);
 	return status;
@@ -327,6 +331,8 @@ enum tern_status tensor_data_write(const struct tensor_data *d)
 			status = write_vector(d, tensor);
 			break;
 		case OUTPUT_ROPE_FREQS:
+		case OUTPUT_ROPE_SHORT:
+		case OUTPUT_ROPE_LONG:
 			status = write_rope_freqs(d, tensor);
 			break;
 		case OUTPUT_SCALE:

@@ -148,11 +148,11 @@ enum tern_status matrix_conclude(struct matrix *matrix, const struct matrix_fact
 		return TERN_OK;
 	}
 	if (!is_ternary)
-		return checkpoint_fail(
-		        matrix->ckpt, matrix->weight, err,
-		        "not ternary: %g and %g stand within 16 columns; tern runs models trained to ternary "
-		        "weights only",
-		        (double)all->values.examples[0], (double)all->values.examples[1]);
+		return checkpoint_fail(matrix->ckpt, matrix->weight, err,
+		                       "not ternary: %g and %g stand within 16 columns; master weights of a ternary "
+		                       "model, which training "
+		                       "would go on from, are ternarised with --masters",
+		                       (double)all->values.examples[0], (double)all->values.examples[1]);
 	matrix->storage = STORAGE_TERNARY;
 	matrix->group = group;
 	matrix->is_binary = !all->has_zeros && tern_t1r16_fits((size_t)matrix->n_col, group, ACTIVATION_GROUP);

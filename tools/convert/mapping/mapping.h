@@ -14,6 +14,8 @@ enum output_kind {
 	OUTPUT_Q8P,        /* embedding or head in int8 */
 	OUTPUT_ROW_SCALES, /* the scales of the rows of the Q8P matrix before, written with it */
 	OUTPUT_ROPE_FREQS, /* Llama 3's divisors of the RoPE frequencies */
+	OUTPUT_ROPE_SHORT, /* LongRoPE's two lists */
+	OUTPUT_ROPE_LONG,
 };
 
 /* One tensor of the output. */
