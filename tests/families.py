@@ -21,7 +21,7 @@ farther from the right logits than the test allows, so that falling in fails the
     19  BitnetForCausalLM whose model_type is llama; keys twice in config.json; lists of end tokens
     21  embedding models take the last token, which is an EOS that has to be put there
     22  sharded safetensors
-    23  MiniCPM's three constants, and what they are where a file lacks them
+    23  MiniCPM's three constants, and what they are where a GGUF file lacks them
     24  LongRoPE's two lists of divisors, chosen by the context asked for, and its factor
 
      8  GGUF files of BitNet b1.58 2B4T name no pre-tokenizer
@@ -38,6 +38,7 @@ from support import checkpoint as hf
 from support import gguf
 from support.network import Linear, distances, gelu, quantise, relu2, rms_norm, silu
 
+AS_STORED = ("--head", "keep", "--embd", "keep")
 # A half-precision key/value cache differs a little, which rounding to 8 bits amplifies.
 MAX_ERROR = 2e-2
 # A trap has to show well above that.
@@ -309,6 +310,50 @@ def bonsai_untied(directory):
     return net, [(12, net.changed(head=None))], {"token_embd.weight": "T2R16", "output.weight": "T2R16"}
 
 
+@case
+def bonsai_binary(directory):
+    """Bonsai *-unpacked: f16 values without zeros, a scale for each 128 columns, also in embedding and head."""
+    b = hf.Builder(16, "F16")
+    b.codes = lambda n_row, n_col: [b.random.choices((-1, 1), k=n_col) for _ in range(n_row)]
+    embedding, head = b.ternary(hf.VOCAB, 256, group=128), b.ternary(hf.VOCAB, 256, group=128)
+    net = hf.build(b, lambda _, r, c: b.ternary(r, c, group=128), hidden=256, ff=384, n_layer=1, n_head=2, n_head_kv=1,
+                   head_dim=128, qk_norm=True, eps=1e-6, theta=1e6, embedding=embedding.weights(), head=head)
+    hf.write(directory, hf.tensors_of(net), hf.config_of(net, "Qwen3ForCausalLM", "qwen3"))
+    return net, [(12, net.changed(head=None)), (18, one_scale(net))], {
+        "token_embd.weight": "T1R16", "output.weight": "T1R16", "blk.0.attn_k.weight": "T1R16",
+        "blk.0.ffn_down.weight": "T1R16"}
+
+
+def minicpm_config(net, **more):
+    return hf.config_of(net, "MiniCPMForCausalLM", "minicpm", scale_emb=12, scale_depth=1.4, dim_model_base=256, **more)
+
+
+@case
+def bitcpm(directory):
+    """BitCPM4, BitCPM-CANN: floats that are ternary in groups of columns; LongRoPE whose factor is 1."""
+    b = hf.Builder(17)
+    net = minicpm_network(b, n_layer=4).changed(interleaved=False)
+    scaling = longrope(18, 4096, 4096)
+    net = net.changed(scaling=scaling)
+    hf.write(directory, hf.tensors_of(net), minicpm_config(net))
+    keys = {"arch": "minicpm", "rope.scaling.type": "longrope", "rope.scaling.original_context_length": "4096",
+            "rope.scaling.attn_factor": None, "logit_scale": "0.5"}
+    return net, [*minicpm_traps(net), (18, one_scale(net)), (24, net.changed(scaling=None)),
+                 (24, net.changed(scaling=dict(scaling, short_factor=scaling["long_factor"])))], keys
+
+
+@case
+def bitcpm_long(directory):
+    """The same for a context that is longer than the first, and read at such a length."""
+    b = hf.Builder(19)
+    scaling = longrope(20, 8, 256)
+    net = minicpm_network(b, n_layer=2).changed(interleaved=False, scaling=scaling)
+    hf.write(directory, hf.tensors_of(net), minicpm_config(net, max_position_embeddings=256))
+    return net, [(24, net.changed(scaling=dict(scaling, long_factor=scaling["short_factor"]))),
+                 (24, net.changed(scaling=dict(scaling, max_position_embeddings=8)))], {
+        "rope.scaling.original_context_length": "8"}
+
+
 def gemma(directory, seed, windows, **config):
     b = hf.Builder(seed, "F32")
     net = hf.build(b, lambda _, r, c: b.master(r, c), n_layer=len(windows), head_dim=32, n_head=4, n_head_kv=1,
@@ -438,11 +483,11 @@ def check_gguf():
 
 
 def minicpm_network(b, **more):
-    """head_dim 32 and 2 layers; q and k rows are in the order of interleaved RoPE, which is how GGUF has them."""
+    """q and k rows are in the order of interleaved RoPE, which is how GGUF has them."""
     net = hf.build(b, lambda _, r, c: b.ternary(r, c, group=64), hidden=128, ff=192, head_dim=32, theta=100.0, **more)
     net.interleaved = True
     net.embedding = [[v / 4.0 for v in row] for row in net.embedding]
-    net.embedding_scale, net.residual_scale, net.logit_divisor = 12.0, 1.4 / 2 ** 0.5, 128 / 256
+    net.embedding_scale, net.residual_scale, net.logit_divisor = 12.0, 1.4 / len(net.layers) ** 0.5, 128 / 256
     return net
 
 
@@ -495,6 +540,26 @@ def check_gguf_minicpm():
     check(f"LongRoPE: {done.stderr}", done.returncode == 3 and "'rope_factors_long.weight': missing" in done.stderr)
 
 
+def check_gguf_bits():
+    """Matrices without zeros become T1R16 whatever they were, and give the same bits; and they can leave as TQ2_0."""
+    paths, ids = {name: lib.path(name + ".gguf") for name in ("in", "out", "tq2_0", "back")}, [1, 77, 200, 3]
+    for group in (0, 128):
+        model = gguf.Small(50 + group, group, codes=(0, 2))
+        keys = {"tern__activation": "per_group", "tern__activation_group": 128}
+        first = None
+        for what, encode in (("T2R16", lambda *m: gguf.as_t2r16(*m, group)), ("Q1_0", gguf.as_type(gguf.Q1_0)),
+                             ("F16", gguf.as_type(gguf.F16)), ("T1R16", lambda *m: gguf.as_t1r16(*m, group))):
+            model.write(paths["in"], encode, **keys)
+            first = first or lib.logits(paths["in"], ids)
+            check(f"{what}: the logits of T2R16", lib.logits(paths["in"], ids) == first)
+            if lib.convert(paths["in"], paths["out"], *AS_STORED):
+                check_metadata(what, paths["out"], {f"blk.0.{name}.weight": "T1R16" for name in gguf.SHAPES})
+                check(f"{what} to T1R16: the same logits", lib.logits(paths["out"], ids) == first)
+        if not group and lib.convert(paths["out"], paths["tq2_0"], "--to", "tq2_0"):
+            lib.convert(paths["tq2_0"], paths["back"], *AS_STORED)
+            check("T1R16 to TQ2_0 and back: the same logits", lib.logits(paths["back"], ids) == first)
+
+
 # ---- what is refused ----
 
 # Members of Gemma's config.json, changed, and what the message says.
@@ -529,6 +594,41 @@ def refused(what, directory, out, message):
     check(f"{what}: left a file", not os.path.exists(out))
 
 
+MINICPM_REFUSALS = [
+    ({"scale_emb": None}, "scale_emb"),
+    ({"scale_depth": 0}, "scale_depth"),
+    ({"dim_model_base": "x"}, "dim_model_base"),
+    ({"sparse_config": {"kernel_size": 32}}, "sparse_config"),
+    ({"rope_scaling": {"rope_type": "longrope", "original_max_position_embeddings": 8}}, "short_factor"),
+    ({"rope_scaling": {"rope_type": "longrope", "short_factor": [1.0] * 16, "long_factor": [0.0] * 16,
+                       "original_max_position_embeddings": 8}}, "above 0"),
+    ({"rope_scaling": {"rope_type": "longrope", "short_factor": [1.0] * 16, "long_factor": [1.0] * 15,
+                       "original_max_position_embeddings": 8}}, "long_factor"),
+]
+
+
+def check_minicpm_refusals():
+    """Constants that are missing, bad lists; master weights, which only --masters takes."""
+    path, out = lib.path("minicpm"), lib.path("refused.gguf")
+    bitcpm(path)
+    place = os.path.join(path, "config.json")
+    with open(place, encoding="utf-8") as file:
+        good = json.load(file)
+    for change, message in MINICPM_REFUSALS:
+        with open(place, "w", encoding="utf-8") as file:
+            json.dump(dict(good, **change), file)
+        refused(str(change), path, out, message)
+    b = hf.Builder(21)
+    net = hf.build(b, lambda _, r, c: b.master(r, c), hidden=128, ff=192, n_layer=1, head_dim=32)
+    net.embedding_scale, net.residual_scale, net.logit_divisor = 12.0, 1.4, 128 / 256
+    net = net.map_linears(lambda m: m.changed(activation=128))
+    hf.write(path, hf.tensors_of(net), minicpm_config(net))
+    refused("master weights", path, out, "--masters")
+    if lib.convert(path, out, "--masters", *AS_STORED):
+        compare("--masters", out, net, IDS)
+        os.remove(out)
+
+
 def check_refusals():
     path, out = lib.path("gemma"), lib.path("refused.gguf")
     gemma3_layer_types(path)
@@ -560,13 +660,15 @@ def main():
             continue
         path, model = lib.path(name), lib.path("model.gguf")
         net, traps, expected = function(path)
-        options = [] if "token_embd.weight" in expected else ["--head", "keep", "--embd", "keep"]
+        options = [] if "token_embd.weight" in expected else AS_STORED
         if lib.convert(path, model, *options):
             compare(name, model, net, IDS, traps)
             check_metadata(name, model, expected)
     if not wanted:
         check_gguf()
         check_gguf_minicpm()
+        check_gguf_bits()
+        check_minicpm_refusals()
         check_refusals()
     return lib.summary()
 

@@ -14,7 +14,7 @@ import sys
 import lib
 from lib import check
 from support.gguf import (BF16, EMBD, F16, F32, FF, HEADS, HEADS_KV, I2_S, NAMES, PQ2_0, PTQ1_0, Q1_0, Q2_0, Q4_0,
-                          Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, Small, T2R16, TQ1_0, TQ2_0, VOCAB, as_t2r16,
+                          Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, Small, T2R16, TQ1_0, TQ2_0, VOCAB, as_t1r16, as_t2r16,
                           as_type, as_units, floats, i2s, in_blocks, keys_of, slices, stock, t2r16, ternary_floats,
                           write_gguf)
 
@@ -87,6 +87,9 @@ def check_binary():
         keys = {"tern__activation": "per_group", "tern__activation_group": 128}
         expected = expected_logits(model, lambda *m: as_t2r16(*m, group), **keys)
         same(expected, f"Q1_0, groups of {group}", model, as_type(Q1_0))
+        same(expected, f"T1R16, groups of {group}", model, lambda *m: as_t1r16(*m, group), **keys)
+        if not group:
+            same(expected_logits(model, as_t2r16), "T1R16 per token", model, as_t1r16)
         rows, scales = model.matrix(VOCAB, EMBD)
         values = ((EMBD, VOCAB), F32, ternary_floats(F32, rows, scales))
         bits_of_rows = ((EMBD, VOCAB), Q1_0, in_blocks(Q1_0, rows, scales))

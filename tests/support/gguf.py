@@ -6,7 +6,7 @@ import sys
 
 F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 = 0, 1, 2, 3, 6, 7, 8
 Q4_K, Q5_K, Q6_K, BF16 = 12, 13, 14, 30
-TQ1_0, TQ2_0, I2_S, Q1_0, Q2_0, PQ2_0, PTQ1_0, T2R16 = 34, 35, 36, 41, 42, 142, 143, 2016
+TQ1_0, TQ2_0, I2_S, Q1_0, Q2_0, PQ2_0, PTQ1_0, T2R16, T1R16 = 34, 35, 36, 41, 42, 142, 143, 2016, 2018
 NAMES = {Q1_0: "Q1_0", TQ1_0: "TQ1_0", TQ2_0: "TQ2_0", Q2_0: "Q2_0", PQ2_0: "PQ2_0", PTQ1_0: "PTQ1_0", I2_S: "I2_S", F32: "F32",
          F16: "F16", BF16: "BF16", Q8_0: "Q8_0", Q6_K: "Q6_K", Q5_K: "Q5_K", Q4_K: "Q4_K", Q4_0: "Q4_0", Q4_1: "Q4_1",
          Q5_0: "Q5_0", Q5_1: "Q5_1"}
@@ -120,6 +120,12 @@ def t2r16(rows):
     rows = rows + [b"\1" * len(rows[0])] * (-len(rows) % 16)
     return b"".join(bits(slices(row[c:c + 16], 4), (0, 2, 4, 6))
                     for panel in slices(rows, 16) for c in range(0, len(rows[0]), 16) for row in panel)
+
+
+def t1r16(rows):
+    rows = rows + [bytes(len(rows[0]))] * (-len(rows) % 16)
+    return b"".join(bytes(sum((row[c + 4 * s + j] == 2) << s for s in range(8)) for j in range(4))
+                    for panel in slices(rows, 16) for c in range(0, len(rows[0]), 32) for row in panel)
 
 
 def group_scales(scales, group):
@@ -268,6 +274,10 @@ class Small:
         keys = {key.replace("__", "."): v for key, v in keys.items()}
         write_gguf(path, keys_of(self.arch, 1, EMBD, HEADS, HEADS_KV, EMBD // HEADS, FF, VOCAB, **keys),
                    self.tensors(encode, embedding, output))
+
+
+def as_t1r16(name, rows, scales, group=0):
+    return dict(as_t2r16(name, rows, scales, group), **{name + ".weight": ((len(rows[0]), len(rows)), T1R16, t1r16(rows))})
 
 
 def as_t2r16(name, rows, scales, group=0):
