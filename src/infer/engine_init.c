@@ -15,6 +15,15 @@ static size_t largest(size_t a, size_t b, size_t c)
 	return ab > c ? ab : c;
 }
 
+/* Values that attention or a delta net gives for a token. */
+static size_t mixed_width(const struct tern_hparams *h)
+{
+	return largest(h->n_head * h->head_dim, h->delta.n_value, 0);
+}
+
+/* Columns of the widest projection. */
+static size_t widest_input(const struct tern_hparams *h) { return largest(h->n_embd, mixed_width(h), h->n_ff); }
+
 /* [n_batch, width] floats, or NULL. Pages stay untouched until a batch of that size comes. */
 static bool alloc_floats(const struct tern_engine *engine, float **floats, size_t width)
 {
@@ -49,7 +58,7 @@ static bool alloc_batch(struct tern_engine *e)
 	        {&e->q, q_width},
 	        {&e->k, kv_width},
 	        {&e->v, kv_width},
-	        {&e->attended, q_width > h->delta.n_value ? q_width : h->delta.n_value},
+	        {&e->attended, mixed_width(h)},
 	        {&e->gate, h->n_ff},
 	        {&e->up, h->n_ff},
 	        {&e->q_gate, h->gates_attention ? 2 * q_width : 0},
@@ -68,9 +77,7 @@ static bool alloc_batch(struct tern_engine *e)
 		if (blocks[i].width && !alloc_floats(e, blocks[i].floats, blocks[i].width))
 			return false;
 	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++)
-		if (!alloc_quantized(
-		            e, &e->quantized[i],
-		            largest(h->n_embd, q_width > h->delta.n_value ? q_width : h->delta.n_value, h->n_ff)))
+		if (!alloc_quantized(e, &e->quantized[i], widest_input(h)))
 			return false;
 	return (e->tokens = tern_alloc_aligned(e->n_batch, sizeof *e->tokens));
 }
@@ -80,7 +87,7 @@ static bool alloc_worker_scratch(struct tern_engine *e)
 	const struct tern_hparams *h = &e->transformer->hparams;
 	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_q8p_scratch_bytes());
 
-	bytes = largest(bytes, tern_embedding_scratch_bytes(h), 0);
+	bytes = largest(bytes, tern_embedding_scratch_bytes(h), widest_input(h) * sizeof(float));
 	e->worker_scratch_bytes = (bytes + TERN_CACHE_LINE - 1) / TERN_CACHE_LINE * TERN_CACHE_LINE;
 	e->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(e->pool), e->worker_scratch_bytes);
 	return e->worker_scratch;

@@ -78,21 +78,6 @@ enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct g
 
 /* ---- keys that change the network ---- */
 
-static enum tern_status refuse_hadamard(const struct gguf *gguf, struct tern_error *err)
-{
-	static const char prefix[] = "prism.hadamard.";
-	char quoted[TERN_QUOTE_SIZE];
-
-	for (size_t i = 0; i < gguf->n_pairs; i++) {
-		struct gguf_string name = gguf->pairs[i].key;
-		if (name.length >= sizeof prefix - 1 && !memcmp(name.bytes, prefix, sizeof prefix - 1))
-			return tern_fail(err, TERN_ERR_FILE,
-			                 "%s: key '%s': weights in a Hadamard-rotated basis are not supported",
-			                 gguf->path, tern_quote(quoted, name.bytes, name.length));
-	}
-	return TERN_OK;
-}
-
 /* Numbers that are harmless when they have their neutral value. */
 static enum tern_status check_numbers(const struct gguf *gguf, const struct tern_arch *arch, struct tern_error *err)
 {
@@ -141,7 +126,7 @@ enum tern_status tern_arch_check_keys(const struct gguf *gguf, const struct tern
 	bool causal = true;
 	enum tern_status status;
 
-	if ((status = refuse_hadamard(gguf, err)) || (status = check_numbers(gguf, arch, err)))
+	if ((status = check_numbers(gguf, arch, err)))
 		return status;
 	snprintf(key, sizeof key, "%s.rope.dimension_sections", arch->name);
 	if (tern_gguf_find(gguf, key) && !arch->is_hybrid) /* those sections make no difference to texts */

@@ -13,6 +13,8 @@ struct tern_linear {
 	size_t scale_group;           /* columns per group scale; 0 = the one scale above */
 	const uint16_t *group_scales; /* f16 [n_panel, n_col / scale_group, 16] */
 	const float *bias;            /* [n_row] or NULL */
+	size_t hadamard_block; /* columns that a Hadamard transform in front of it takes together; 0: there is none */
+	const float *signs;    /* [n_col] in front of the transform; NULL: all are 1 */
 	bool has_norm;
 	const float *norm_gain; /* [n_col] or NULL: weightless */
 	float norm_eps;
@@ -38,7 +40,7 @@ enum tern_mixer_kind {
 struct tern_attention_weights {
 	/* With hparams.gates_attention q gives each head's query, then its gate. */
 	struct tern_linear q, k, v, o;
-	bool share_input;             /* equal norms in front of q, k and v: one quantised vector serves all */
+	bool share_input; /* nothing, or the same, in front of q, k and v: one quantised vector serves all */
 	const float *q_norm, *k_norm; /* [head_dim] or NULL */
 	const float *sub_norm;        /* [n_head * head_dim] or NULL */
 	size_t window;                /* tokens that attention sees, its own included; 0: all */

@@ -14,8 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool same_norm(const struct tern_linear *a, const struct tern_linear *b)
+/* Whether two projections of one vector read the same of it. */
+static bool same_input(const struct tern_linear *a, const struct tern_linear *b)
 {
+	if (a->hadamard_block != b->hadamard_block)
+		return false;
 	if (a->has_norm != b->has_norm || !a->norm_gain != !b->norm_gain)
 		return false;
 	return !a->norm_gain || !memcmp(a->norm_gain, b->norm_gain, a->n_col * sizeof(float));
@@ -50,7 +53,7 @@ static enum tern_status bind_attention(struct tern_binder *b, size_t index, stru
 	        {"attn_sub_norm.weight", h->n_head * h->head_dim, false, &a->sub_norm},
 	};
 
-	a->share_input = same_norm(&a->q, &a->k) && same_norm(&a->q, &a->v);
+	a->share_input = same_input(&a->q, &a->k) && same_input(&a->q, &a->v);
 	a->rope_is_local = tern_layer_has_window(h, index);
 	a->window = a->rope_is_local ? h->window : 0;
 	a->cache_index = h->attention_period ? index / h->attention_period : index;
@@ -137,8 +140,9 @@ static enum tern_status bind_delta(struct tern_binder *b, size_t index, struct t
 			snprintf(name, sizeof name, "blk.%zu.ssm_a", index);
 			return tern_bind_fail(b, name, "value %zu is above 0, so the state would grow", i);
 		}
-	d->share_input = same_norm(&d->qkv, &d->gate) &&
-	                 (d->gates_are_dense || (same_norm(&d->qkv, &d->beta) && same_norm(&d->qkv, &d->alpha)));
+	d->share_input = same_input(&d->qkv, &d->gate) &&
+	                 (d->gates_are_dense || (same_input(&d->qkv, &d->beta) && same_input(&d->qkv, &d->alpha)));
+	d->groups_heads = d->out.hadamard_block && b->hadamard.groups_heads;
 	d->state_index = index - index / h->attention_period;
 	return TERN_OK;
 }
@@ -170,7 +174,7 @@ static enum tern_status bind_layer(struct tern_binder *b, size_t index, struct t
 		if ((status = tern_bind_linear(b, name, matrix.n_row, matrix.n_col, matrix.linear)))
 			return status;
 	}
-	layer->dense.share_input = same_norm(&layer->dense.gate, &layer->dense.up);
+	layer->dense.share_input = same_input(&layer->dense.gate, &layer->dense.up);
 	return layer->mixer == TERN_MIXER_DELTA ? bind_delta(b, index, &layer->delta)
 	                                        : bind_attention(b, index, &layer->attention);
 }
@@ -250,6 +254,17 @@ static uint64_t count_mapped(const struct gguf *gguf, const struct tern_file *fi
 	return n;
 }
 
+/* The signs live as long as the transformer. */
+static enum tern_status bind_hadamard(struct tern_binder *b)
+{
+	struct tern_hadamard *h = &b->hadamard;
+	enum tern_status status = tern_hadamard_load(h, b->gguf, b->err);
+
+	if (h->signs && !tern_bind_adopt(b, h->signs, h->n_sign * sizeof *h->signs))
+		return tern_fail_memory(b->err, h->n_sign * sizeof *h->signs);
+	return status;
+}
+
 static enum tern_status bind_all(struct tern_binder *b)
 {
 	struct tern_transformer *t = b->transformer;
@@ -257,6 +272,8 @@ static enum tern_status bind_all(struct tern_binder *b)
 
 	if (!(b->used = tern_alloc(b->gguf->n_tensors, sizeof *b->used)))
 		return tern_fail_memory(b->err, b->gguf->n_tensors);
+	if ((status = bind_hadamard(b)))
+		return status;
 	if (!(t->layers = tern_alloc(t->hparams.n_layer, sizeof *t->layers)))
 		return tern_fail_memory(b->err, t->hparams.n_layer * sizeof *t->layers);
 	if ((status = tern_bind_embedding(b)) ||
@@ -265,7 +282,8 @@ static enum tern_status bind_all(struct tern_binder *b)
 	for (size_t i = 0; i < t->hparams.n_layer; i++)
 		if ((status = bind_layer(b, i, &t->layers[i])))
 			return status;
-	if ((status = check_layers(b)) || (status = tern_bind_head(b)) || (status = check_linear_norms(b)))
+	if ((status = check_layers(b)) || (status = tern_bind_head(b)) || (status = check_linear_norms(b)) ||
+	    (status = tern_hadamard_check_bound(&b->hadamard, b->gguf, b->err)))
 		return status;
 	if (!tern_transformer_order_reads(t))
 		return tern_fail_memory(b->err, t->hparams.n_layer * sizeof *t->reads);
@@ -302,6 +320,7 @@ enum tern_status tern_transformer_load(struct tern_transformer *transformer, con
 	    !(status = tern_repacker_init(&binder.repacker, gguf, options, file, err)))
 		status = bind_all(&binder);
 	tern_repacker_clear(&binder.repacker);
+	tern_hadamard_clear(&binder.hadamard);
 	tern_free(binder.used);
 	if (status)
 		tern_transformer_free(transformer);

@@ -20,8 +20,11 @@ struct tern_transformer {
 	bool embedding_is_ternary; /* in panels */
 	struct tern_matrix embedding;
 	struct tern_linear ternary_embedding; /* if embedding_is_ternary */
-	struct tern_layer *layers;            /* [n_layer] */
-	const float *output_norm;             /* [n_embd] */
+	/* An embedding in a rotated basis: its rows are transformed, then multiplied by signs. See model/hadamard.h. */
+	size_t embedding_block;       /* 0: it is not */
+	const float *embedding_signs; /* [n_embd], or NULL: all are 1 */
+	struct tern_layer *layers;    /* [n_layer] */
+	const float *output_norm;     /* [n_embd] */
 	bool head_is_ternary;
 	struct tern_matrix head;         /* of the embedding's values when tied */
 	struct tern_linear ternary_head; /* if head_is_ternary */
