@@ -48,9 +48,13 @@ static void quantize_token(void *context, size_t token, int worker)
 	int8_t *q = task->out->q + token * n_col;
 	size_t n_group = group_count(n_col, group);
 	struct tern_activation *activations = task->out->activations + token * n_group;
+	if (linear->hadamard_block) {
+		float *rotated = tern_worker_scratch(task->engine, worker);
+		kernels->hadamard(rotated, x, linear->signs, n_col, linear->hadamard_block);
+		x = rotated;
+	}
 	float inv_rms = linear->has_norm ? tern_inv_rms(kernels, x, n_col, linear->norm_eps) : 1.0f;
 
-	(void)worker;
 	for (size_t c = 0; c < n_col; c += group) {
 		size_t n = n_col - c < group ? n_col - c : group;
 		*activations++ = kernels->norm_quantize(q + c, x + c, linear->norm_gain ? linear->norm_gain + c : NULL,
