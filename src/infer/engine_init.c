@@ -49,9 +49,15 @@ static bool alloc_batch(struct tern_engine *e)
 	        {&e->q, q_width},
 	        {&e->k, kv_width},
 	        {&e->v, kv_width},
-	        {&e->attended, q_width},
+	        {&e->attended, q_width > h->delta.n_value ? q_width : h->delta.n_value},
 	        {&e->gate, h->n_ff},
 	        {&e->up, h->n_ff},
+	        {&e->q_gate, h->gates_attention ? 2 * q_width : 0},
+	        {&e->delta_raw, h->delta.n_convolved},
+	        {&e->delta_qkv, h->delta.n_convolved},
+	        {&e->delta_gate, h->delta.n_value},
+	        {&e->delta_beta, h->delta.n_head},
+	        {&e->delta_decay, h->delta.n_head},
 	        {&e->rope_cos, h->n_rot / 2},
 	        {&e->rope_sin, h->n_rot / 2},
 	        {&e->rope_cos_local, has_local ? h->n_rot / 2 : 0},
@@ -62,7 +68,9 @@ static bool alloc_batch(struct tern_engine *e)
 		if (blocks[i].width && !alloc_floats(e, blocks[i].floats, blocks[i].width))
 			return false;
 	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++)
-		if (!alloc_quantized(e, &e->quantized[i], largest(h->n_embd, q_width, h->n_ff)))
+		if (!alloc_quantized(
+		            e, &e->quantized[i],
+		            largest(h->n_embd, q_width > h->delta.n_value ? q_width : h->delta.n_value, h->n_ff)))
 			return false;
 	return (e->tokens = tern_alloc_aligned(e->n_batch, sizeof *e->tokens));
 }
@@ -107,6 +115,12 @@ void tern_engine_clear(struct tern_engine *e)
 	                        e->attended,
 	                        e->gate,
 	                        e->up,
+	                        e->q_gate,
+	                        e->delta_raw,
+	                        e->delta_qkv,
+	                        e->delta_gate,
+	                        e->delta_beta,
+	                        e->delta_decay,
 	                        e->rope_cos,
 	                        e->rope_sin,
 	                        e->rope_cos_local,

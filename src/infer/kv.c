@@ -1,5 +1,7 @@
 #include "infer/kv.h"
 
+#include "infer/delta.h"
+
 #include "base/bytes.h"
 #include "base/machine.h"
 #include "base/memory.h"
@@ -64,8 +66,7 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *h, enum tern_kv_type 
 
 uint64_t tern_state_bytes(const struct tern_hparams *h)
 {
-	(void)h;
-	return 0;
+	return (uint64_t)(h->n_layer - h->n_layer_kv) * tern_delta_state_floats(&h->delta) * sizeof(float);
 }
 
 static uint8_t *cell_of(const struct tern_kv *kv, size_t layer, size_t head, size_t position)

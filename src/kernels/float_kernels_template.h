@@ -9,7 +9,7 @@
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
  * Slots: estimate, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, to_f16, silu_mul, relu2_mul,
- * gelu_mul. */
+ * gelu_mul, sigmoid_mul, conv_silu, delta_rule. */
 #if !defined(LOAD_F16) || !defined(LOAD_BF16) || !defined(STORE_F16) || !defined(STORE_I8)
 #error "float_kernels_template.h: a parameter is not defined"
 #endif
@@ -220,3 +220,68 @@ INLINE void gate_mul(float *gate, const float *up, size_t n, vfloat (*function)(
 static void silu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, silu); }
 static void relu2_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, relu2); }
 static void gelu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, gelu); }
+
+static void sigmoid_mul(float *gate, const float *x, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(gate + i, load(x + i) / (exp_lanes(-load(gate + i)) + 1.0f));
+	if (i < n)
+		store_first(gate + i, load_first(x + i, n - i) / (exp_lanes(-load_first(gate + i, n - i)) + 1.0f),
+		            n - i);
+}
+
+/* ---- delta nets ---------------------------------------------------------------------------------------------- */
+
+static void conv_silu(float *out, const float *const x[4], const float *taps, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES) {
+		vfloat y = load(x[0] + i) * load(taps + i) + load(x[1] + i) * load(taps + n + i);
+		y = y + load(x[2] + i) * load(taps + 2 * n + i);
+		store(out + i, silu(y + load(x[3] + i) * load(taps + 3 * n + i)));
+	}
+	if (i < n) {
+		size_t rest = n - i;
+		vfloat y = load_first(x[0] + i, rest) * load_first(taps + i, rest) +
+		           load_first(x[1] + i, rest) * load_first(taps + n + i, rest);
+		y = y + load_first(x[2] + i, rest) * load_first(taps + 2 * n + i, rest);
+		y = y + load_first(x[3] + i, rest) * load_first(taps + 3 * n + i, rest);
+		store_first(out + i, silu(y), rest);
+	}
+}
+
+/* One pass over the state a token: it is updated, and read by this token's query and by the next token's key. */
+static void delta_rule(const struct tern_delta_rule *rule)
+{
+	vfloat p[VECTORS] = {0};
+
+	for (size_t i = 0; i < rule->n_key; i++)
+		for (size_t v = 0; v < VECTORS; v++)
+			p[v] += load(rule->state + i * LANES + v * VECTOR_LANES) * rule->k[i];
+	for (size_t t = 0; t < rule->n_token; t++) {
+		const float *q = rule->q + t * rule->qkv_stride, *k = rule->k + t * rule->qkv_stride;
+		const float *next = t + 1 < rule->n_token ? k + rule->qkv_stride : k;
+		float decay = rule->decay[t * rule->gate_stride], beta = rule->beta[t * rule->gate_stride];
+		vfloat d[VECTORS], out[VECTORS] = {0};
+		for (size_t v = 0; v < VECTORS; v++) {
+			vfloat value = load(rule->v + t * rule->qkv_stride + v * VECTOR_LANES);
+			d[v] = (value - p[v] * decay) * beta;
+			p[v] = splat(0.0f);
+		}
+		for (size_t i = 0; i < rule->n_key; i++) {
+			float *s = rule->state + i * LANES;
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++) {
+				vfloat updated = load(s + v * VECTOR_LANES) * decay + d[v] * k[i];
+				store(s + v * VECTOR_LANES, updated);
+				out[v] += updated * q[i];
+				p[v] += updated * next[i];
+			}
+		}
+		for (size_t v = 0; v < VECTORS; v++)
+			store(rule->out + t * rule->out_stride + v * VECTOR_LANES, out[v]);
+	}
+}

@@ -18,6 +18,7 @@ static const struct tern_arch archs[] = {
         {.name = "bitnet", .needs_sub_norm = true, .quantizes_per_token = true}, /* 1bitLLM's graph: SiLU */
         {.name = "bitnet-b1.58", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
         {.name = "bitnet-25", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
+        {.name = "qwen35", .needs_qk_norm = true, .is_hybrid = true},
         {.name = "minicpm", .rope_interleaved = true, .scales_stream = true},
 };
 
@@ -25,7 +26,6 @@ static const struct tern_arch archs[] = {
 static const struct {
 	const char *name, *reason;
 } others[] = {
-        {"qwen35", "a hybrid of attention and Gated DeltaNet"},
         {"qwen35moe", "a hybrid of attention and Gated DeltaNet with experts"},
         {"qwen3next", "a hybrid of attention and Gated DeltaNet"},
         {"gemma-embedding", "attention there looks both ways"},
@@ -144,7 +144,7 @@ enum tern_status tern_arch_check_keys(const struct gguf *gguf, const struct tern
 	if ((status = refuse_hadamard(gguf, err)) || (status = check_numbers(gguf, arch, err)))
 		return status;
 	snprintf(key, sizeof key, "%s.rope.dimension_sections", arch->name);
-	if (tern_gguf_find(gguf, key))
+	if (tern_gguf_find(gguf, key) && !arch->is_hybrid) /* those sections make no difference to texts */
 		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': RoPE in sections (M-RoPE) is not supported",
 		                 gguf->path, key);
 	snprintf(key, sizeof key, "%s.attention.causal", arch->name);

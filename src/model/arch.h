@@ -21,6 +21,7 @@ struct tern_arch {
 	bool has_post_norm;                 /* of what each half of a layer adds to the residual stream */
 	bool scales_embedding;              /* by sqrt(n_embd) */
 	bool scales_stream;                 /* by three constants: embeddings, what a layer adds, logits */
+	bool is_hybrid;                     /* qwen35: delta nets between layers of attention with a gate */
 	bool quantizes_per_token;           /* trained with one int8 scale for a token's whole vector */
 	/* The last layer of each window_period sees all positions, the others a window; 0: no windows. A file that does
 	 * not give the window's length is right for up to unstated_window tokens. */

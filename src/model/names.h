@@ -13,6 +13,11 @@ enum tern_matrix_kind {
 	TERN_FFN_GATE,
 	TERN_FFN_UP,
 	TERN_FFN_DOWN,
+	TERN_DELTA_QKV,
+	TERN_DELTA_GATE,
+	TERN_DELTA_BETA,
+	TERN_DELTA_ALPHA,
+	TERN_DELTA_OUT,
 	TERN_N_LAYER_MATRICES,
 	TERN_OUTPUT = TERN_N_LAYER_MATRICES, /* the head */
 	TERN_TOKEN_EMBD,
@@ -29,6 +34,13 @@ extern const char *const tern_matrix_names[TERN_N_MATRICES];
 /* What follows a projection's name ("blk.N.attn_q") in the name of its own norm. The first is tern's and
  * microsoft/BitNet's, the others are of microsoft/BitNet's PR 522. */
 extern const char *const tern_linear_norm_suffixes[TERN_N_LINEAR_NORM_SUFFIXES];
+
+/* Whether a two-dimensional tensor of a layer keeps its floats: those of delta nets that are small or no matrix. */
+bool tern_keeps_floats(struct gguf_string name);
+
+/* Whether a tensor belongs to the layers that predict the tokens after the next one (multi-token prediction), which
+ * tern leaves out. */
+bool tern_is_mtp_tensor(const struct gguf *gguf, struct gguf_string name);
 
 /* Whether a tensor is a projection's own norm. */
 bool tern_is_linear_norm(struct gguf_string name);

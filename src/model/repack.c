@@ -6,6 +6,7 @@
 #include "model/dequantize.h"
 #include "model/i2s.h"
 #include "model/layout.h"
+#include "model/names.h"
 #include "model/ternary_blocks.h"
 #include "model/ternary_floats.h"
 
@@ -24,9 +25,10 @@ enum {
 
 bool tern_is_foreign_ternary(uint32_t type) { return type == GGUF_TENSOR_I2_S || tern_ternary_block(type) > 0; }
 
-static bool is_of_layer(const struct gguf_tensor *tensor)
+static bool is_of_layer(const struct gguf *gguf, const struct gguf_tensor *tensor)
 {
-	return tensor->n_dims == 2 && tensor->name.length > 4 && !memcmp(tensor->name.bytes, "blk.", 4);
+	return tensor->n_dims == 2 && !tern_is_mtp_tensor(gguf, tensor->name) && tensor->name.length > 4 &&
+	       !memcmp(tensor->name.bytes, "blk.", 4);
 }
 
 uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *tensor)
@@ -37,7 +39,7 @@ uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *t
 	bool is_head = tern_gguf_string_is(tensor->name, "output.weight") ||
 	               (is_embedding && !tern_gguf_find_tensor(gguf, "output.weight"));
 
-	if (is_of_layer(tensor) && (is_ternary || tern_is_float_type(type)))
+	if (is_of_layer(gguf, tensor) && (is_ternary || (tern_is_float_type(type) && !tern_keeps_floats(tensor->name))))
 		return GGUF_TENSOR_T2R16;
 	/* Rows of an embedding in a block type are unpacked one at a time, when they are looked up. */
 	if (is_ternary && (is_head || (is_embedding && type == GGUF_TENSOR_I2_S)))

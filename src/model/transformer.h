@@ -4,17 +4,8 @@
 
 #include "model/layer.h"
 
-/* Embedding or dense output head. An embedding's rows are of Q8P or any type that tern_can_dequantize(), in place; a
- * head's are of F32, F16, BF16 or Q8P. */
-struct tern_matrix {
-	uint32_t type; /* enum gguf_tensor_type */
-	size_t n_row, n_col;
-	const uint8_t *data;
-	const float *row_scales; /* [n_row], Q8P only */
-};
-
 enum {
-	TERN_MAX_READ_LINEARS = 3
+	TERN_MAX_READ_LINEARS = 4
 };
 
 /* What a token reads in one step: matrices that are multiplied together, or the keys and values of a layer. */
