@@ -9,7 +9,7 @@
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
  * Slots: estimate, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, to_f16, silu_mul, relu2_mul,
- * gelu_mul, sigmoid_mul, conv_silu, delta_rule. */
+ * gelu_mul, sigmoid_mul, conv_silu, hadamard, delta_rule. */
 #if !defined(LOAD_F16) || !defined(LOAD_BF16) || !defined(STORE_F16) || !defined(STORE_I8)
 #error "float_kernels_template.h: a parameter is not defined"
 #endif
@@ -250,6 +250,60 @@ static void conv_silu(float *out, const float *const x[4], const float *taps, si
 		y = y + load_first(x[2] + i, rest) * load_first(taps + 2 * n + i, rest);
 		y = y + load_first(x[3] + i, rest) * load_first(taps + 3 * n + i, rest);
 		store_first(out + i, silu(y), rest);
+	}
+}
+
+/* The steps within a register: lanes with `distance` in their number are subtracted. */
+INLINE vfloat butterfly(vfloat v, int distance)
+{
+	vint minus = (vint)((vuint)(lane_numbers() & distance) * (0x80000000u / (uint32_t)distance));
+	return exchange(v, distance) + (vfloat)((vint)v ^ minus);
+}
+
+/* The steps 1 to 8 of 16 values. */
+INLINE void hadamard_16(float *out, const float *x, const float *signs)
+{
+	vfloat v[VECTORS];
+
+	UNROLL
+	for (size_t i = 0; i < VECTORS; i++) {
+		v[i] = load(x + i * VECTOR_LANES);
+		v[i] = signs ? v[i] * load(signs + i * VECTOR_LANES) : v[i];
+		UNROLL
+		for (int distance = 1; distance < VECTOR_LANES; distance *= 2)
+			v[i] = butterfly(v[i], distance);
+	}
+	UNROLL
+	for (size_t step = 1; step < VECTORS; step *= 2)
+		UNROLL
+	for (size_t i = 0; i < VECTORS; i++)
+		if (!(i & step)) {
+			vfloat a = v[i], b = v[i + step];
+			v[i] = a + b;
+			v[i + step] = a - b;
+		}
+	UNROLL
+	for (size_t i = 0; i < VECTORS; i++)
+		store(out + i * VECTOR_LANES, v[i]);
+}
+
+static void hadamard(float *out, const float *x, const float *signs, size_t n, size_t block)
+{
+	float factor = 1.0f / sqrtf((float)block);
+
+	for (size_t b = 0; b < n; b += block) {
+		float *y = out + b;
+		for (size_t i = 0; i < block; i += LANES)
+			hadamard_16(y + i, x + b + i, signs ? signs + b + i : NULL);
+		for (size_t step = LANES; step < block; step *= 2)
+			for (size_t i = 0; i < block; i += 2 * step)
+				for (size_t k = i; k < i + step; k += VECTOR_LANES) {
+					vfloat a = load(y + k), c = load(y + k + step);
+					store(y + k, a + c);
+					store(y + k + step, a - c);
+				}
+		for (size_t i = 0; i < block; i += VECTOR_LANES)
+			store(y + i, load(y + i) * factor);
 	}
 }
 

@@ -180,6 +180,12 @@ struct tern_kernels {
 	 * with f(x) = x / (1 + exp(-x)): a causal convolution of each channel over the last four tokens. */
 	void (*conv_silu)(float *out, const float *const x[4], const float *taps, size_t n);
 
+	/* out = H (signs * x) for each block of n values: n is a multiple of block, a power of two of at least 16.
+	 * signs are 1 and -1, or NULL: all 1. H is the Walsh-Hadamard matrix in Sylvester's order over sqrt(block): the
+	 * steps (a, b) -> (a + b, a - b) of values 1, 2, 4 ... block / 2 apart, then times 1 / sqrt(block). out may be
+	 * x. */
+	void (*hadamard)(float *out, const float *x, const float *signs, size_t n, size_t block);
+
 	/* See struct tern_delta_rule. */
 	void (*delta_rule)(const struct tern_delta_rule *rule);
 
@@ -193,12 +199,13 @@ struct tern_kernels {
 };
 
 /* Every kernel of the table, for what goes through all of them: the tables themselves, and check_kernels. */
-#define TERN_KERNEL_SLOTS(SLOT)                                                                                      \
-	SLOT(dot_ternary)                                                                                            \
-	SLOT(dot_nibble)                                                                                             \
-	SLOT(estimate) SLOT(dot_groups) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32)          \
-	        SLOT(dot_f16) SLOT(dot_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) \
-	                SLOT(sigmoid_mul) SLOT(conv_silu) SLOT(delta_rule) SLOT(attention_block)                     \
+#define TERN_KERNEL_SLOTS(SLOT)                                                                                 \
+	SLOT(dot_ternary)                                                                                       \
+	SLOT(dot_nibble)                                                                                        \
+	SLOT(estimate)                                                                                          \
+	SLOT(dot_groups) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32) SLOT(dot_f16)      \
+	        SLOT(dot_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul)          \
+	                SLOT(sigmoid_mul) SLOT(conv_silu) SLOT(hadamard) SLOT(delta_rule) SLOT(attention_block) \
 	                        SLOT(attention_block_q8) SLOT(combine)
 #define TERN_ONE_POINTER(name) +sizeof(void (*)(void))
 _Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),

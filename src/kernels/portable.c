@@ -249,6 +249,23 @@ static void conv_silu(float *out, const float *const x[4], const float *taps, si
 	}
 }
 
+static void hadamard(float *out, const float *x, const float *signs, size_t n, size_t block)
+{
+	float factor = 1.0f / sqrtf((float)block);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = signs ? x[i] * signs[i] : x[i];
+	for (size_t step = 1; step < block; step *= 2)
+		for (size_t i = 0; i < n; i++)
+			if (!(i & step)) {
+				float a = out[i], b = out[i + step];
+				out[i] = a + b;
+				out[i + step] = a - b;
+			}
+	for (size_t i = 0; i < n; i++)
+		out[i] *= factor;
+}
+
 static void delta_rule(const struct tern_delta_rule *rule)
 {
 	for (size_t t = 0; t < rule->n_token; t++) {
