@@ -41,7 +41,7 @@ static struct tern_snapshot *make_room(struct tern_snapshots *s)
 	if ((s->n_items + 1) * s->n_state_bytes <= s->max_bytes && tern_available_memory() / 2 >= s->n_state_bytes &&
 	    tern_grow(&items, &s->capacity, s->n_items + 1, sizeof *s->items)) {
 		s->items = items;
-		s->items[s->n_items].state = tern_alloc_aligned(s->n_state_bytes, 1);
+		s->items[s->n_items].state = tern_alloc_huge(s->n_state_bytes, 1);
 		if (s->items[s->n_items].state)
 			return &s->items[s->n_items++];
 	}
