@@ -102,7 +102,6 @@ static const struct {
         {"\"rope_theta\":0", "key 'rope_theta'"},
         {"\"rope_theta\":1", "rope_theta is 1"},
         {"\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":2}", "'dynamic' is not supported"},
-        {"\"rope_scaling\":{\"type\":\"dynamic\"}", "key 'rope_scaling.type'"},
         {"\"rope_scaling\":{\"type\":\"longrope\"}", "original_max_position_embeddings': missing"},
         {"\"rope_scaling\":{\"type\":\"linear\"}", "key 'rope_scaling.factor': missing"},
         {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}", "key 'rope_scaling.factor'"},

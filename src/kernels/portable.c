@@ -3,24 +3,12 @@
  * vectors without changing a bit. */
 #include "base/bytes.h"
 #include "kernels/kernels.h"
+#include "kernels/lanes.h"
 #include "kernels/peak.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-enum {
-	LANES = 16
-};
-
-/* Adds up 16 lanes as the fixed tree. */
-static float tree_sum(float lanes[LANES])
-{
-	for (size_t step = LANES / 2; step > 0; step /= 2)
-		for (size_t i = 0; i < step; i++)
-			lanes[i] += lanes[i + step];
-	return lanes[0];
-}
 
 /* Rounds to the nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits for a fraction. */
 static float round_even(float x)
