@@ -55,6 +55,7 @@ static const struct {
         {{"general.architecture", TINY_SKIP, 0, NULL}, "general.architecture"},
         {{"general.architecture", TINY_STRING, 0, "gpt\x1b[31m"}, "gpt\\x1b[31m"},
         {{"general.architecture", TINY_STRING, 0, "qwen35moe"}, "Gated DeltaNet"},
+        {{"general.architecture", TINY_STRING, 0, "qwen3next"}, "Gated DeltaNet"},
         {{"llama.block_count", TINY_NUMBER, 0, NULL}, "llama.block_count"},
         {{"llama.block_count", TINY_NUMBER, 1025, NULL}, "llama.block_count"},
         {{"llama.block_count", TINY_NUMBER, 4294967295.0, NULL}, "llama.block_count"},
