@@ -99,4 +99,7 @@ run 0 'eval' eval -f text -c 64 --quiet
 mv out wanted
 run 0 'eval, one thread' eval -f text -c 64 --quiet -t 1
 check 'eval: the same' same wanted out
+convert hybrid.gguf -o converted.gguf --head keep --embd keep -q
+run 0 'the converted file' logits -m converted.gguf --ids "$list" -o converted.f32
+check 'converted: the same bits' same all.f32 converted.f32
 summary

@@ -2,6 +2,7 @@
 
 #include "api/session.h"
 #include "base/memory.h"
+#include "infer/delta_state.h"
 #include "infer/head.h"
 #include "kernels/peak.h"
 #include "model/arch.h"

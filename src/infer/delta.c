@@ -5,21 +5,16 @@
  *     S = decay * S;  S = S + k (beta * (v - S^T k))^T;  o = S^T q          for each value head
  *     attended = rms_norm(o) * silu(gate)
  *
- * A sequence's state in a layer: the last TERN_CONV_TAPS - 1 qkv, that of position p in row p mod 3; then S of each
- * value head, in panels of 16 columns [head_dim, 16]. A panel stays in the first-level cache over the tokens of a
- * batch, which go through it one after the other: the bits do not depend on batches or threads. */
+ * A panel of S (delta_state.h) stays in the first-level cache over the tokens of a batch, which go through it one after
+ * the other: the bits do not depend on batches or threads. */
 #include "infer/delta.h"
 
 #include "base/exactmath.h"
+#include "infer/delta_state.h"
 #include "infer/norm.h"
 
 #include <math.h>
 #include <string.h>
-
-enum {
-	PANEL = 16,                 /* columns that tern_kernels.delta_rule takes */
-	N_PAST = TERN_CONV_TAPS - 1 /* tokens whose qkv the convolution of the next one reads */
-};
 
 /* Of reference implementations: x / sqrt(sum x^2 + L2_EPS). */
 static const float L2_EPS = 1e-6f;
@@ -29,14 +24,8 @@ struct delta_task {
 	const struct tern_delta_weights *weights;
 	const struct tern_delta_shape *shape;
 	struct tern_segment segment;
-	float *past;   /* [N_PAST, n_convolved] of the segment's sequence */
-	float *states; /* [n_head, head_dim / 16, head_dim, 16] */
+	float *past, *states; /* of the segment's sequence, see delta_state.h */
 };
-
-size_t tern_delta_state_floats(const struct tern_delta_shape *shape)
-{
-	return N_PAST * shape->n_convolved + shape->n_value * shape->head_dim;
-}
 
 /* ---- gates of the state ---- */
 
@@ -68,7 +57,8 @@ static void make_gates(const struct delta_task *task, size_t token)
 /* qkv of a token in front of the convolution; `back` tokens before one of the segment. */
 static const float *raw_before(const struct delta_task *task, size_t token, size_t back)
 {
-	size_t n = task->shape->n_convolved, row = (task->segment.position + token + N_PAST - back) % N_PAST;
+	size_t n = task->shape->n_convolved,
+	       row = (task->segment.position + token + TERN_DELTA_PAST - back) % TERN_DELTA_PAST;
 
 	if (back <= token)
 		return task->engine->delta_raw + (task->segment.first + token - back) * n;
@@ -92,7 +82,7 @@ static void prepare_token(void *context, size_t token, int worker)
 
 	(void)worker;
 	for (size_t i = 0; i < TERN_CONV_TAPS; i++)
-		raw[i] = raw_before(task, token, N_PAST - i);
+		raw[i] = raw_before(task, token, TERN_DELTA_PAST - i);
 	kernels->conv_silu(q, raw, task->weights->conv, shape->n_convolved);
 	for (size_t i = 0; i < shape->n_key; i += shape->head_dim) {
 		normalise(kernels, q + i, shape->head_dim, q_factor);
@@ -105,10 +95,11 @@ static void prepare_token(void *context, size_t token, int worker)
 static void keep_past(const struct delta_task *task)
 {
 	const struct tern_segment *segment = &task->segment;
-	size_t n = task->shape->n_convolved, first = segment->n_token < N_PAST ? 0 : segment->n_token - N_PAST;
+	size_t n = task->shape->n_convolved,
+	       first = segment->n_token < TERN_DELTA_PAST ? 0 : segment->n_token - TERN_DELTA_PAST;
 
 	for (size_t token = first; token < segment->n_token; token++)
-		memcpy(task->past + (segment->position + token) % N_PAST * n, raw_before(task, token, 0),
+		memcpy(task->past + (segment->position + token) % TERN_DELTA_PAST * n, raw_before(task, token, 0),
 		       n * sizeof *task->past);
 }
 
@@ -127,7 +118,8 @@ static void run_panel(void *context, size_t index, int worker)
 	const struct delta_task *task = context;
 	const struct tern_delta_shape *shape = task->shape;
 	const struct tern_engine *e = task->engine;
-	size_t n_panel = shape->head_dim / PANEL, head = index / n_panel, column = index % n_panel * PANEL;
+	size_t n_panel = shape->head_dim / TERN_DELTA_PANEL, head = index / n_panel,
+	       column = index % n_panel * TERN_DELTA_PANEL;
 	size_t first = task->segment.first;
 	const float *qkv = e->delta_qkv + first * shape->n_convolved;
 	const float *q = qkv + head % shape->n_head_key * shape->head_dim;
@@ -136,7 +128,7 @@ static void run_panel(void *context, size_t index, int worker)
 	e->kernels->delta_rule(&(struct tern_delta_rule){
 	        .n_token = task->segment.n_token,
 	        .n_key = shape->head_dim,
-	        .state = task->states + index * shape->head_dim * PANEL,
+	        .state = task->states + index * shape->head_dim * TERN_DELTA_PANEL,
 	        .q = q,
 	        .k = q + shape->n_key,
 	        .v = qkv + 2 * shape->n_key + head * shape->head_dim + column,
@@ -176,10 +168,10 @@ static void run_segment(struct delta_task *task)
 
 	task->past = (float *)(void *)task->segment.sequence->state +
 	             task->weights->state_index * tern_delta_state_floats(shape);
-	task->states = task->past + N_PAST * shape->n_convolved;
+	task->states = task->past + TERN_DELTA_PAST * shape->n_convolved;
 	tern_engine_run(task->engine, prepare_token, task, n_token, n_token * shape->n_convolved * 32);
 	keep_past(task);
-	tern_engine_run(task->engine, run_panel, task, shape->n_value / PANEL, n_token * n_state * 4);
+	tern_engine_run(task->engine, run_panel, task, shape->n_value / TERN_DELTA_PANEL, n_token * n_state * 4);
 }
 
 void tern_delta(struct tern_engine *engine, const struct tern_delta_weights *delta)

@@ -5,9 +5,6 @@
 
 #include "infer/engine.h"
 
-/* Floats of a sequence's state in one layer. */
-size_t tern_delta_state_floats(const struct tern_delta_shape *shape);
-
 /* engine->delta_decay and delta_beta [n_token, n_head] hold the projections alpha and beta; this makes gates of them,
  * convolves delta_raw, and runs the tokens through the states of their sequences: engine->attended [n_token, n_value]
  * is what the layer's last projection reads. */

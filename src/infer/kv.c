@@ -1,7 +1,5 @@
 #include "infer/kv.h"
 
-#include "infer/delta.h"
-
 #include "base/bytes.h"
 #include "base/machine.h"
 #include "base/memory.h"
@@ -62,11 +60,6 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *h, enum tern_kv_type 
 	size_t n_scale = type == TERN_KV_Q8 ? 2 : 0;
 	return (uint64_t)h->n_layer_kv * h->n_head_kv *
 	       ((h->head_dim + tern_value_stride(h)) * element_size(type) + n_scale * sizeof(float));
-}
-
-uint64_t tern_state_bytes(const struct tern_hparams *h)
-{
-	return (uint64_t)(h->n_layer - h->n_layer_kv) * tern_delta_state_floats(&h->delta) * sizeof(float);
 }
 
 static uint8_t *cell_of(const struct tern_kv *kv, size_t layer, size_t head, size_t position)

@@ -2,6 +2,7 @@
 
 #include "base/machine.h"
 #include "base/memory.h"
+#include "infer/delta_state.h"
 
 #include <stdio.h>
 #include <string.h>
