@@ -23,6 +23,8 @@ static void gather_hparams(struct tern_file_facts *f, const struct gguf *gguf)
 	if (tern_hparams_load(&h, gguf, &f->refused))
 		return;
 	f->n_layer = h.n_layer;
+	f->n_delta_layer = h.n_layer - h.n_layer_kv;
+	f->is_rotated = tern_gguf_find(gguf, "prism.hadamard.version") != NULL;
 	f->n_embd = h.n_embd;
 	f->n_ff = h.n_ff;
 	f->n_head = h.n_head;

@@ -40,6 +40,8 @@ struct tern_file_facts {
 	struct tern_error refused;
 
 	/* The metadata as tern reads it, defaults filled in; all 0 if the file was refused or has no tensors. */
+	size_t n_delta_layer; /* of n_layer; the others have attention */
+	bool is_rotated;      /* weights in a Hadamard-rotated basis */
 	size_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_ctx_train;
 	size_t n_rot;            /* leading values of a head that rotate */
 	float rope_base;         /* 0 if the file does not say */

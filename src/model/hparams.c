@@ -345,16 +345,14 @@ static enum tern_status check_sections(const struct tern_hparams *h, const struc
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	enum tern_status status = tern_arch_key(key, gguf, "rope.dimension_sections", err);
 	const struct gguf_pair *pair = status ? NULL : tern_gguf_find(gguf, key);
-	uint64_t sum = 0;
+	uint64_t sum = 0, rest = 0;
 
 	if (!pair)
 		return status;
-	if (pair->type == GGUF_ARRAY && (pair->item_type == GGUF_I32 || pair->item_type == GGUF_U32) &&
-	    (pair->n_items == 3 || pair->n_items == 4))
+	if (pair->type == GGUF_ARRAY && (pair->item_type == GGUF_I32 || pair->item_type == GGUF_U32))
 		for (size_t i = 0; i < pair->n_items; i++)
-			sum += i < 3 ? tern_load_u32(pair->value + 4 * i)
-			             : UINT32_MAX * (uint64_t)(tern_load_u32(pair->value + 12) != 0);
-	if (sum != h->n_rot / 2)
+			*(i < 3 ? &sum : &rest) += tern_load_u32(pair->value + 4 * i);
+	if (sum != h->n_rot / 2 || rest != 0)
 		return fail_key(gguf, "rope.dimension_sections", err,
 		                "expected three numbers that add up to %zu, and a 0", h->n_rot / 2);
 	return TERN_OK;

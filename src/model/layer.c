@@ -33,6 +33,7 @@ static void delta_matrix(const struct tern_hparams *h, struct tern_delta_weights
 	        {tern_matrix_names[TERN_DELTA_ALPHA], h->delta.n_head, h->n_embd, &d->alpha, false},
 	        {tern_matrix_names[TERN_DELTA_OUT], h->n_embd, h->delta.n_value, &d->out, true},
 	};
+	/* Dense gates are none of these. */
 	*matrix = matrices[index + (d->gates_are_dense && index == 2 ? 2 : 0)];
 }
 

@@ -71,7 +71,10 @@ static void put_shape(const struct tern_file_facts *f)
 	char base[FORMAT_SIZE];
 
 	begin_row("layers");
-	output_printf("%zu\n", f->n_layer);
+	output_printf("%zu", f->n_layer);
+	if (f->n_delta_layer)
+		output_printf(", of which %zu are gated delta nets", f->n_delta_layer);
+	output_printf("%s", f->is_rotated ? "; weights in a Hadamard-rotated basis\n" : "\n");
 	begin_row("width");
 	output_printf("%zu residual stream, %zu feed-forward\n", f->n_embd, f->n_ff);
 	begin_row("heads");
@@ -235,6 +238,7 @@ static void json_types(struct json_writer *json, const struct tern_file_facts *f
 static void json_shape(struct json_writer *json, const struct tern_file_facts *f)
 {
 	json_size(json, "layers", f->n_layer, f);
+	json_size(json, "delta_layers", f->n_delta_layer, f);
 	json_size(json, "width", f->n_embd, f);
 	json_size(json, "feed_forward", f->n_ff, f);
 	json_size(json, "heads", f->n_head, f);
