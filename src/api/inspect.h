@@ -92,7 +92,7 @@ enum tern_status tern_model_make_random(struct tern_model **model, const char *s
 	"  2b    BitNet 2B-4T        3b    1bitLLM 3B          4b    Qwen3 4B\n"    \
 	"  7b    Falcon3 7B          8b    Llama 3 8B          10b   Falcon3 10B\n" \
 	"  8b-1bit  1-bit Bonsai 8B  27b  Bonsai 27B (hybrid)\n"                    \
-	"  0.8b-h, 9b-h  Qwen 3.5 of 0.8B and 9B (hybrids)\n"
+	"  0.8b-h  Qwen 3.5 0.8B (hybrid)  9b-h  Qwen 3.5 9B (hybrid)\n"
 
 /* ---- the cost of a token --------------------------------------------------------------------------------- */
 

@@ -42,22 +42,21 @@ _Static_assert(TERNARY_STRETCH % 16 == 0 && NIBBLE_STRETCH % 16 == 0, "a stretch
 /* Codes of 0 and 2 make sums no larger than ternary ones, so stretches are as long, but of whole tiles. */
 #define BINARY_STRETCH (TERNARY_STRETCH / TERN_BINARY_TILE_COLS * TERN_BINARY_TILE_COLS)
 
-/* What sets the kinds of tile apart. */
-struct tile_format {
-	size_t tile_cols, codes_per_byte;
-	size_t stretch_cols;
-	void (*unpack)(uint8_t *quads, const uint8_t *tile);
-};
-
-static const struct tile_format ternary_format = {TERN_TERNARY_TILE_COLS, 4, TERNARY_STRETCH, UNPACK_TERNARY};
-static const struct tile_format binary_format = {TERN_BINARY_TILE_COLS, 8, BINARY_STRETCH, UNPACK_BINARY};
-static const struct tile_format nibble_format = {TERN_NIBBLE_TILE_COLS, 2, NIBBLE_STRETCH, UNPACK_NIBBLE};
-
 /* ---- sums of some tokens --------------------------------------------------------------------------------------- */
 
 /* sums[t * sums_stride + p * 16 + r] += the products of a stretch and x[t * x_stride ...], for n_token tokens. */
 typedef void multiply_stretch(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                               size_t x_stride, size_t n_token);
+
+/* What sets the kinds of tile apart. */
+struct tile_format {
+	size_t tile_cols, codes_per_byte;
+	size_t stretch_cols;
+	void (*unpack)(uint8_t *quads, const uint8_t *tile);
+	void (*token)(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+	              size_t n_col); /* all of one token */
+	multiply_stretch *few;       /* of stored tiles; NULL if FEW_TOKENS is 0 */
+};
 
 /* Adds the sums of the first n_panel panels. n_token is a constant. */
 INLINE void add_sums(int32_t *sums, size_t sums_stride, vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
@@ -178,6 +177,18 @@ NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct s
 }
 #endif
 
+#if FEW_TOKENS
+#define FEW(multiply) multiply
+#else
+#define FEW(multiply) NULL
+#endif
+static const struct tile_format ternary_format = {
+        TERN_TERNARY_TILE_COLS, 4, TERNARY_STRETCH, UNPACK_TERNARY, token_ternary, FEW(multiply_ternary)};
+static const struct tile_format binary_format = {TERN_BINARY_TILE_COLS, 8, BINARY_STRETCH, UNPACK_BINARY, token_binary,
+                                                 FEW(multiply_bits)};
+static const struct tile_format nibble_format = {TERN_NIBBLE_TILE_COLS, 2, NIBBLE_STRETCH, UNPACK_NIBBLE, token_nibble,
+                                                 FEW(multiply_nibbles)};
+
 /* ---- panels and stretches -------------------------------------------------------------------------------------- */
 
 /* Unpacks n_col columns of the first n_panel of PANELS_AT_ONCE panels. Where panels are missing, the last one is
@@ -227,8 +238,7 @@ INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stri
 /* A few tokens. Fewer than PANELS_AT_ONCE panels at the end are multiplied one by one, with this panel in the place of
  * all. */
 INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format,
-                       multiply_stretch *multiply)
+                       size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format)
 {
 	size_t n_tile = n_col / format->tile_cols, sums_stride = n_panel * TERN_PANEL_ROWS;
 	struct stretch stretch;
@@ -246,52 +256,42 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
 				stretch.n_panel = end - p < PANELS_AT_ONCE ? 1 : PANELS_AT_ONCE;
 				stretch.panel_stride = end - p < PANELS_AT_ONCE ? 0 : panel_stride;
 				stretch.codes = panels + p * panel_stride + i * TERN_TILE_BYTES;
-				multiply(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch, x + i * format->tile_cols,
-				         x_stride, n_token);
+				format->few(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
+				            x + i * format->tile_cols, x_stride, n_token);
 			}
 		}
 	}
 }
 #endif
 
+/* A pointer to the format is a constant at every call. */
+INLINE void dot_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format)
+{
+	if (n_token == 1)
+		format->token(sums, panels, panel_stride, n_panel, x, n_col);
+#if FEW_TOKENS
+	else if (n_token <= FEW_TOKENS)
+		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, format);
+#endif
+	else
+		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, format);
+}
+
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                         size_t x_stride, size_t n_token, size_t n_col)
 {
-	if (n_token == 1)
-		token_ternary(sums, panels, panel_stride, n_panel, x, n_col);
-#if FEW_TOKENS
-	else if (n_token <= FEW_TOKENS)
-		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format,
-		           multiply_ternary);
-#endif
-	else
-		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format);
 }
 
 static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col)
 {
-	if (n_token == 1)
-		token_binary(sums, panels, panel_stride, n_panel, x, n_col);
-#if FEW_TOKENS
-	else if (n_token <= FEW_TOKENS)
-		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &binary_format,
-		           multiply_bits);
-#endif
-	else
-		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &binary_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &binary_format);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col)
 {
-	if (n_token == 1)
-		token_nibble(sums, panels, panel_stride, n_panel, x, n_col);
-#if FEW_TOKENS
-	else if (n_token <= FEW_TOKENS)
-		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble_format,
-		           multiply_nibbles);
-#endif
-	else
-		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble_format);
 }
