@@ -24,7 +24,7 @@ MAX_HEAD_ERROR = 3e-2  # of a head rounded to int8 once more, whose random block
 
 F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 = 0, 1, 2, 3, 6, 7, 8
 Q4_K, Q5_K, Q6_K, BF16 = 12, 13, 14, 30
-TQ1_0, TQ2_0, I2_S, Q2_0, PQ2_0, PTQ1_0, T2R16 = 34, 35, 36, 42, 142, 143, 2016
+TQ1_0, TQ2_0, I2_S, Q1_0, Q2_0, PQ2_0, PTQ1_0, T2R16 = 34, 35, 36, 41, 42, 142, 143, 2016
 
 passed = failed = 0
 
@@ -116,7 +116,12 @@ def consecutive(codes, d):
     return half(d) + bits([codes[i::4] for i in range(4)], (0, 2, 4, 6))
 
 
-BLOCKS = {TQ1_0: (256, tq1_0), TQ2_0: (256, tq2_0), Q2_0: (64, consecutive), PQ2_0: (128, consecutive),
+def q1_0(codes, d):
+    """Without zeros."""
+    return half(d) + bytes(sum((c == 2) << i for i, c in enumerate(byte)) for byte in slices(codes, 8))
+
+
+BLOCKS = {Q1_0: (128, q1_0), TQ1_0: (256, tq1_0), TQ2_0: (256, tq2_0), Q2_0: (64, consecutive), PQ2_0: (128, consecutive),
           PTQ1_0: (128, ptq1_0)}
 
 
@@ -247,11 +252,11 @@ def keys_of(arch, n_layer, embd, heads, heads_kv, head_dim, ff, vocab, **more):
 
 
 class Small:
-    """One layer of random ternary weights; one scale per matrix, or one for each `group` columns of each row."""
+    """One layer of random weights of these codes; one scale per matrix, or one for each `group` columns of each row."""
 
-    def __init__(self, seed, group=0, arch="llama"):
+    def __init__(self, seed, group=0, arch="llama", codes=(0, 1, 2)):
         self.rng = rng = random.Random(seed)
-        self.arch, self.group = arch, group
+        self.arch, self.group, self.codes = arch, group, codes
         self.weights = {name: self.matrix(*shape) for name, shape in SHAPES.items()}
         self.embedding = [rng.gauss(0, 1) for _ in range(VOCAB * EMBD)]
         self.embedding = list(struct.unpack(f"<{VOCAB * EMBD}e", floats(F16, self.embedding)))
@@ -259,7 +264,7 @@ class Small:
                                                                                "output_norm")}
 
     def matrix(self, n_row, n_col):
-        rows = [bytes(self.rng.choices((0, 1, 2), k=n_col)) for _ in range(n_row)]
+        rows = [bytes(self.rng.choices(self.codes, k=n_col)) for _ in range(n_row)]
         one = self.scale()
         if self.group:
             step = self.group // 64
@@ -355,7 +360,7 @@ def expected_logits(t, model, encode, **keys):
     return t.logits(path)
 
 
-NAMES = {TQ1_0: "TQ1_0", TQ2_0: "TQ2_0", Q2_0: "Q2_0", PQ2_0: "PQ2_0", PTQ1_0: "PTQ1_0", I2_S: "I2_S", F32: "F32",
+NAMES = {Q1_0: "Q1_0", TQ1_0: "TQ1_0", TQ2_0: "TQ2_0", Q2_0: "Q2_0", PQ2_0: "PQ2_0", PTQ1_0: "PTQ1_0", I2_S: "I2_S", F32: "F32",
          F16: "F16", BF16: "BF16", Q8_0: "Q8_0", Q6_K: "Q6_K", Q5_K: "Q5_K", Q4_K: "Q4_K", Q4_0: "Q4_0", Q4_1: "Q4_1",
          Q5_0: "Q5_0", Q5_1: "Q5_1"}
 
@@ -394,6 +399,24 @@ def check_group_scales(t):
         expected = expected_logits(t, model, lambda *m: as_t2r16(*m, group), tern__activation="per_group",
                                    tern__activation_group=128 if kind == F16 else group)
         t.same(expected, f"{NAMES[kind]} with scales of {group} columns", model, as_type(kind))
+
+
+def check_binary(t):
+    """Weights without zeros: one scale, scales of groups, and at both ends of the network."""
+    for group in (0, 128):
+        model = Small(30 + group, group, codes=(0, 2))
+        keys = {"tern__activation": "per_group", "tern__activation_group": 128}
+        expected = expected_logits(t, model, lambda *m: as_t2r16(*m, group), **keys)
+        t.same(expected, f"Q1_0, groups of {group}", model, as_type(Q1_0))
+        rows, scales = model.matrix(VOCAB, EMBD)
+        values = ((EMBD, VOCAB), F32, ternary_floats(F32, rows, scales))
+        bits_of_rows = ((EMBD, VOCAB), Q1_0, in_blocks(Q1_0, rows, scales))
+        path = t.path("values.gguf")
+        model.write(path, as_type(Q1_0), values, values)
+        expected = t.logits(path)
+        t.same(expected, "embedding in Q1_0", model, as_type(Q1_0), embedding=bits_of_rows, output=values)
+        model.write(path, as_type(Q1_0), bits_of_rows, bits_of_rows)
+        t.same(t.logits(path), "tied Q1_0", model, as_type(Q1_0), embedding=bits_of_rows)
 
 
 def check_embeddings(t):
@@ -620,6 +643,7 @@ def main():
         if not RUN:
             check_bitnet(t)
             check_group_scales(t)
+            check_binary(t)
             check_embeddings(t)
             check_heads(t)
             check_refusals(t)

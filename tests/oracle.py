@@ -17,6 +17,7 @@ TERN, CONVERT, MODEL = (os.environ[name] for name in ("TERN", "TERN_CONVERT", "M
 SHARED = os.path.join("..", "shared", "checkpoints")
 # 8-bit rounding amplifies the tiny difference that a half-precision key/value cache makes.
 MAX_RELATIVE_ERROR = 2e-2
+MAX_MEDIAN_ERROR = 2.5e-2
 MAX_PERPLEXITY_COST = 0.003
 MAX_TIE_LEAD = 0.05  # of a logit
 
@@ -158,6 +159,48 @@ def check_shared(directory):
     check_head_cost(stories, directory, "Once upon a time")
 
 
+def check_gguf(name, path, golden, directory):
+    """A GGUF file of an independent implementation: unconverted and converted, one batch and one token at a time, every
+    kernel set. golden: its logits with activations rounded to 8 bits, which differ where a rounding tips over."""
+    out, converted = os.path.join(directory, "logits.f32"), os.path.join(directory, "converted.gguf")
+    if not convert(path, converted, "--head", "keep", "--embd", "keep"):
+        return
+    first = None
+    for model, isa, batch in ([(path, isa, "512") for isa in isas()] + [(path, None, "1"), (converted, None, "512")]):
+        done = call(TERN, "logits", "-m", model, "--ids", ",".join(map(str, golden["ids"])), "-o", out, "-b", batch,
+                    isa=isa)
+        check(done.returncode == 0, f"{name} {isa}: {done.stderr.decode(errors='replace')}")
+        if done.returncode:
+            continue
+        data = open(out, "rb").read()
+        if first is None:
+            first, errors = data, sorted(relative_errors(out, golden["logits_int8"]))
+            median = errors[len(errors) // 2]
+            print(f"{name}: relative error {median:.5f} in the median, at most {errors[-1]:.5f}")
+            check(median <= MAX_MEDIAN_ERROR, f"{name} {isa}: relative error {median:.4f}")
+        check(data == first, f"{name}: other bits with {isa}, batch {batch}, {os.path.basename(model)}")
+
+
+MORE = ("minicpm-tq2_0", "minicpm-f32", "minicpm-longrope", "qwen3-q1_0", "qwen3-q1_0-tied")
+
+
+def check_more(directory):
+    """MiniCPM and 1-bit weights: from the reference's own program where its numpy is, else the files that are there."""
+    made = os.path.join(directory, "more")
+    for python in (sys.executable, "/usr/bin/python3"):
+        done = subprocess.run([python, os.path.join("..", "shared", "oracle", "make_more.py"), made, "--seed", "7",
+                               "--only", ",".join(MORE)], capture_output=True)
+        if done.returncode == 0:
+            break
+    else:
+        print("make_more.py does not run here (numpy?): only the files that are in ../shared")
+    for place in (made, os.path.join(SHARED, "more")):
+        for name in MORE:
+            path = os.path.join(place, name)
+            if os.path.exists(path + ".json"):
+                check_gguf(name, path + ".gguf", json.load(open(path + ".json")), directory)
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         model = os.path.join(directory, "tiny.gguf")
@@ -168,6 +211,7 @@ def main():
             check_head_cost("models/tern-tiny", directory, "Once upon a time")
         if os.path.isdir(SHARED):
             check_shared(directory)
+            check_more(directory)
         else:
             print(f"{SHARED} is not here: skipped the logits of random checkpoints and stories-3m")
     print(f"oracle: {passed} passed, {failed} failed")

@@ -144,7 +144,8 @@ static void check_type(uint32_t type)
 	                                         .n_vocab = N_VOCAB,
 	                                         .n_rot = 16,
 	                                         .rms_eps = 1e-5f,
-	                                         .embedding_scale = 1.0f},
+	                                         .embedding_scale = 1.0f,
+	                                         .logit_divisor = 1.0f},
 	                             .output_norm = output_norm};
 	struct tern_engine engine;
 	struct tern_error err;

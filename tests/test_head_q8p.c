@@ -40,6 +40,7 @@ static struct head new_head(size_t n_row, size_t n_col)
 		head.x[c] = (float)random_int(-126, 126);
 	head.x[random_int(0, (int)n_col - 1)] = 127;
 	head.transformer.hparams = (struct tern_hparams){.n_layer = 1,
+	                                                 .logit_divisor = 1.0f,
 	                                                 .n_embd = n_col,
 	                                                 .n_head = 1,
 	                                                 .n_head_kv = 1,

@@ -84,7 +84,7 @@ static const struct {
         {{"llama.attention.layer_norm_rms_epsilon", TINY_SKIP, 0, NULL}, "epsilon"},
         {{"llama.rope.freq_base", TINY_NUMBER, 0, NULL}, "rope.freq_base"},
         {{"llama.rope.freq_base", TINY_NUMBER, NAN, NULL}, "rope.freq_base"},
-        {{"llama.rope.scaling.type", TINY_STRING, 0, "longrope"}, "longrope"},
+        {{"llama.rope.scaling.type", TINY_STRING, 0, "dynamic"}, "longrope"},
         {{"tern.activation", TINY_STRING, 0, "per_row"}, "tern.activation"},
         {{"tern.activation", TINY_STRING, 0, "per_group"}, NULL},
         {{"tern.linear_norm", TINY_STRING, 0, "maybe"}, "tern.linear_norm"},

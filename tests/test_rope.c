@@ -40,26 +40,45 @@ static void put_setting(struct build *b, const struct setting *s)
 	}
 }
 
-/* Loads the frequencies of a file with these settings (ended by an empty one) and rope_freqs.weight, if any. */
-static enum tern_status load(struct tern_hparams *h, const struct setting *settings, const float *divisors,
-                             uint64_t n_divisors)
+/* A tensor F32 [n]; name NULL: none. */
+struct divisors {
+	const char *name;
+	const float *values;
+	uint64_t n;
+};
+
+static void put_tensors(struct build *b, const struct divisors tensors[2], size_t n_tensors)
+{
+	uint64_t offset = 0;
+
+	for (size_t i = 0; i < n_tensors; offset += tensors[i++].n * sizeof(float)) {
+		build_string(b, tensors[i].name);
+		build_text(b, "4:1");
+		build_number(b, 8, tensors[i].n);
+		build_text(b, "4:0");
+		build_number(b, 8, offset);
+	}
+	build_text(b, "@32");
+	for (size_t i = 0; i < n_tensors; i++)
+		build_bytes(b, tensors[i].values, tensors[i].n * sizeof(float));
+}
+
+/* Loads the frequencies of a file with these settings (ended by an empty one) and up to 2 tensors. */
+static enum tern_status load_with(struct tern_hparams *h, const struct setting *settings,
+                                  const struct divisors tensors[2])
 {
 	struct build b = {0};
 	struct gguf gguf;
-	size_t n = 0;
+	size_t n = 0, n_tensors = !tensors[0].name ? 0 : tensors[1].name ? 2 : 1;
 
 	while (settings[n].suffix)
 		n++;
-	build_header(&b, 3, divisors != NULL, n + 1);
+	build_header(&b, 3, n_tensors, n + 1);
 	build_text(&b, "'general.architecture' 4:8 'llama'");
 	for (size_t i = 0; i < n; i++)
 		put_setting(&b, &settings[i]);
-	if (divisors) {
-		build_text(&b, "'rope_freqs.weight' 4:1");
-		build_number(&b, 8, n_divisors);
-		build_text(&b, "4:0 8:0 @32");
-		build_bytes(&b, divisors, n_divisors * sizeof *divisors);
-	}
+	if (n_tensors)
+		put_tensors(&b, tensors, n_tensors);
 	*h = (struct tern_hparams){.n_rot = N_ROT, .n_ctx_train = N_CTX};
 	enum tern_status status = tern_gguf_parse(&gguf, "model.gguf", b.bytes, b.n, &err);
 	CHECK(status == TERN_OK, "%s", err.message);
@@ -68,6 +87,29 @@ static enum tern_status load(struct tern_hparams *h, const struct setting *setti
 	tern_gguf_free(&gguf);
 	tern_free(b.bytes);
 	return status;
+}
+
+/* The same with rope_freqs.weight, if divisors is not NULL. */
+static enum tern_status load(struct tern_hparams *h, const struct setting *settings, const float *divisors,
+                             uint64_t n_divisors)
+{
+	const struct divisors tensors[2] = {{divisors ? "rope_freqs.weight" : NULL, divisors, n_divisors}, {0}};
+	return load_with(h, settings, tensors);
+}
+
+/* The same with the divisors of LongRoPE: N_ROT / 2 short ones, then as many long ones. */
+static enum tern_status load_longrope(struct tern_hparams *h, const struct setting *settings,
+                                      const float divisors[N_ROT])
+{
+	const struct divisors tensors[2] = {{"rope_factors_short.weight", divisors, N_ROT / 2},
+	                                    {"rope_factors_long.weight", divisors + N_ROT / 2, N_ROT / 2}};
+	return load_with(h, settings, tensors);
+}
+
+static void free_frequencies(const struct tern_hparams *h)
+{
+	tern_free(h->rope_freq);
+	tern_free(h->rope_freq_long);
 }
 
 static bool is_near(double a, double b) { return fabs(a - b) <= 1e-9 * fabs(b); }
@@ -194,6 +236,45 @@ static void check_divisors(void)
 	}
 }
 
+/* Short and long divisors; the factor by Phi-3's formula, or as the file gives it. */
+static void check_longrope(void)
+{
+	const struct setting settings[] = {
+	        {"rope.scaling.type", 0, "longrope"}, {"rope.scaling.original_context_length", 4096, NULL}, {0}};
+	const struct setting own_factor[] = {{"rope.scaling.type", 0, "longrope"},
+	                                     {"rope.scaling.original_context_length", 4096, NULL},
+	                                     {"rope.scaling.attn_factor", 1.25, NULL},
+	                                     {0}};
+	const struct setting no_original[] = {{"rope.scaling.type", 0, "longrope"}, {0}};
+	float g[N_ROT];
+	struct tern_hparams h;
+
+	for (size_t i = 0; i < N_ROT; i++)
+		g[i] = 1.0f + (float)i / 16.0f;
+	if (load_longrope(&h, settings, g) == TERN_OK)
+		for (size_t i = 0; i < N_ROT / 2; i++)
+			CHECK(is_near(h.rope_freq[i], plain(10000, i) / (double)g[i]) &&
+			              is_near(h.rope_freq_long[i], plain(10000, i) / (double)g[N_ROT / 2 + i]),
+			      "f_%zu = %.10g, %.10g", i, h.rope_freq[i], h.rope_freq_long[i]);
+	else
+		CHECK(false, "%s", err.message);
+	CHECK(h.n_ctx_short == 4096 && is_near(h.rope_factor, sqrt(1.25)), "%zu, %.9g", h.n_ctx_short, h.rope_factor);
+	free_frequencies(&h);
+	CHECK(load_longrope(&h, own_factor, g) == TERN_OK && h.rope_factor == 1.25, "%.9g", h.rope_factor);
+	free_frequencies(&h);
+	CHECK(load_longrope(&h, no_original, g) == TERN_OK && h.n_ctx_short == N_CTX && h.rope_factor == 1.0,
+	      "%zu, %.9g", h.n_ctx_short, h.rope_factor);
+	free_frequencies(&h);
+	g[N_ROT - 1] = 0.0f;
+	CHECK(load_longrope(&h, settings, g) == TERN_ERR_FILE && strstr(err.message, "'rope_factors_long.weight'"),
+	      "%s", err.message);
+	free_frequencies(&h);
+	CHECK(load(&h, settings, NULL, 0) == TERN_ERR_FILE &&
+	              strstr(err.message, "'rope_factors_short.weight': missing"),
+	      "%s", err.message);
+	free_frequencies(&h);
+}
+
 static void check_refused(void)
 {
 	static const struct setting bad[] = {
@@ -226,6 +307,7 @@ int main(void)
 	check_yarn();
 	check_yarn_factor();
 	check_divisors();
+	check_longrope();
 	check_refused();
 	return test_summary();
 }

@@ -7,8 +7,8 @@
  *                 x += post_norm(linear(sub_norm(f(linear(h)) * linear(h))))
  *
  * where linear() is tern_quantize_input() and tern_project(): own norm, int8, ternary product, scale, bias. Only BitNet
- * models have sub-norms, only Gemma post-norms and the constant. Every step treats every token alone, so a batch of any
- * tokens gives the same bits. */
+ * models have sub-norms, only Gemma post-norms; MiniCPM multiplies what each half adds to x by a constant. Every step
+ * treats every token alone, so a batch of any tokens gives the same bits. */
 #include "infer/forward.h"
 
 #include "infer/attention.h"
@@ -39,20 +39,22 @@ static void project_several(struct tern_engine *engine, struct tern_projection *
 	tern_project(engine, projections, n_projection, engine->n_token);
 }
 
-/* x += linear(input), or x += rms_norm(linear(input), post_norm). */
+/* x += post_norm(linear(input)) * residual_scale, post_norm being NULL or the gain of an RMSNorm. */
 static void project_to_stream(struct tern_engine *engine, const struct tern_linear *linear, const float *post_norm,
                               const float *input)
 {
 	size_t n_embd = engine->transformer->hparams.n_embd, n_token = engine->n_token;
+	float scale = engine->transformer->hparams.residual_scale;
 
-	if (!post_norm) {
+	if (!post_norm && scale == 1.0f) {
 		project_one(engine, linear, input, engine->x, true);
 		return;
 	}
 	project_one(engine, linear, input, engine->normed, false);
-	tern_rms_norm(engine, engine->normed, engine->normed, post_norm, n_embd, n_token);
+	if (post_norm)
+		tern_rms_norm(engine, engine->normed, engine->normed, post_norm, n_embd, n_token);
 	for (size_t i = 0; i < n_token * n_embd; i++)
-		engine->x[i] += engine->normed[i];
+		engine->x[i] += engine->normed[i] * scale;
 }
 
 static void attention_part(struct tern_engine *engine, const struct tern_layer *layer)

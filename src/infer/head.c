@@ -42,6 +42,9 @@ static void output_norm(struct tern_engine *engine, const float *x, size_t n_tok
 {
 	const struct tern_transformer *t = engine->transformer;
 	tern_rms_norm(engine, engine->normed, x, t->output_norm, t->hparams.n_embd, n_token);
+	if (t->hparams.logit_divisor != 1.0f)
+		for (size_t i = 0; i < n_token * t->hparams.n_embd; i++)
+			engine->normed[i] /= t->hparams.logit_divisor;
 }
 
 void tern_head(struct tern_engine *engine, const float *x, size_t n_token, float *logits)

@@ -3,22 +3,28 @@
 #include "infer/norm.h"
 #include "model/rope.h"
 
-static void fill_angles(const struct tern_engine *engine, float *cosine, float *sine, const double *freq, double factor)
+/* freq_long: of tokens whose sequence may grow long, or NULL. */
+static void fill_angles(const struct tern_engine *engine, float *cosine, float *sine, const double *freq,
+                        const double *freq_long, double factor)
 {
-	size_t n_pair = engine->transformer->hparams.n_rot / 2;
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	size_t n_pair = h->n_rot / 2;
 
-	for (size_t t = 0; t < engine->n_token; t++)
-		tern_rope_angles(cosine + t * n_pair, sine + t * n_pair, freq, n_pair, engine->tokens[t].position,
-		                 factor);
+	for (size_t t = 0; t < engine->n_token; t++) {
+		const struct tern_token *token = &engine->tokens[t];
+		bool is_long = freq_long && token->sequence->n_ctx > h->n_ctx_short;
+		tern_rope_angles(cosine + t * n_pair, sine + t * n_pair, is_long ? freq_long : freq, n_pair,
+		                 token->position, factor);
+	}
 }
 
 void tern_rope_fill(struct tern_engine *engine)
 {
 	const struct tern_hparams *h = &engine->transformer->hparams;
 
-	fill_angles(engine, engine->rope_cos, engine->rope_sin, h->rope_freq, h->rope_factor);
+	fill_angles(engine, engine->rope_cos, engine->rope_sin, h->rope_freq, h->rope_freq_long, h->rope_factor);
 	if (h->rope_freq_local)
-		fill_angles(engine, engine->rope_cos_local, engine->rope_sin_local, h->rope_freq_local, 1.0);
+		fill_angles(engine, engine->rope_cos_local, engine->rope_sin_local, h->rope_freq_local, NULL, 1.0);
 }
 
 struct prepare_task {

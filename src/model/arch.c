@@ -18,6 +18,7 @@ static const struct tern_arch archs[] = {
         {.name = "bitnet", .needs_sub_norm = true, .quantizes_per_token = true}, /* 1bitLLM's graph: SiLU */
         {.name = "bitnet-b1.58", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
         {.name = "bitnet-25", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
+        {.name = "minicpm", .rope_interleaved = true, .scales_stream = true},
 };
 
 /* Architectures of ternary models that tern does not run. */
@@ -93,20 +94,21 @@ static enum tern_status refuse_hadamard(const struct gguf *gguf, struct tern_err
 }
 
 /* Numbers that are harmless when they have their neutral value. */
-static enum tern_status check_numbers(const struct gguf *gguf, struct tern_error *err)
+static enum tern_status check_numbers(const struct gguf *gguf, const struct tern_arch *arch, struct tern_error *err)
 {
 	static const struct {
 		const char *suffix;
 		float neutral;
 		const char *what;
+		bool is_of_stream; /* one of the constants of scales_stream */
 	} numbers[] = {
-	        {"attn_logit_softcapping", 0.0f, "capped attention scores"},
-	        {"final_logit_softcapping", 0.0f, "capped logits"},
-	        {"expert_count", 0.0f, "a mixture of experts"},
-	        {"logit_scale", 1.0f, "scaled logits"},
-	        {"residual_scale", 1.0f, "scaled residuals"},
-	        {"embedding_scale", 1.0f, "scaled embeddings"},
-	        {"attention.max_alibi_bias", 0.0f, "ALiBi"},
+	        {"attn_logit_softcapping", 0.0f, "capped attention scores", false},
+	        {"final_logit_softcapping", 0.0f, "capped logits", false},
+	        {"expert_count", 0.0f, "a mixture of experts", false},
+	        {"logit_scale", 1.0f, "scaled logits", true},
+	        {"residual_scale", 1.0f, "scaled residuals", true},
+	        {"embedding_scale", 1.0f, "scaled embeddings", true},
+	        {"attention.max_alibi_bias", 0.0f, "ALiBi", false},
 	};
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	enum tern_status status;
@@ -115,6 +117,8 @@ static enum tern_status check_numbers(const struct gguf *gguf, struct tern_error
 		float value = numbers[i].neutral;
 		uint32_t integer = 0;
 		bool found;
+		if (arch->scales_stream && numbers[i].is_of_stream)
+			continue;
 		if ((status = tern_arch_key(key, gguf, numbers[i].suffix, err)))
 			return status;
 		const struct gguf_pair *pair = tern_gguf_find(gguf, key);
@@ -137,7 +141,7 @@ enum tern_status tern_arch_check_keys(const struct gguf *gguf, const struct tern
 	bool causal = true;
 	enum tern_status status;
 
-	if ((status = refuse_hadamard(gguf, err)) || (status = check_numbers(gguf, err)))
+	if ((status = refuse_hadamard(gguf, err)) || (status = check_numbers(gguf, arch, err)))
 		return status;
 	snprintf(key, sizeof key, "%s.rope.dimension_sections", arch->name);
 	if (tern_gguf_find(gguf, key))

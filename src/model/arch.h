@@ -20,6 +20,7 @@ struct tern_arch {
 	bool needs_qk_norm, needs_sub_norm; /* in every layer */
 	bool has_post_norm;                 /* of what each half of a layer adds to the residual stream */
 	bool scales_embedding;              /* by sqrt(n_embd) */
+	bool scales_stream;                 /* by three constants: embeddings, what a layer adds, logits */
 	bool quantizes_per_token;           /* trained with one int8 scale for a token's whole vector */
 	/* The last layer of each window_period sees all positions, the others a window; 0: no windows. A file that does
 	 * not give the window's length is right for up to unstated_window tokens. */

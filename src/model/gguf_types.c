@@ -32,6 +32,7 @@ static const struct type_row types[] = {
         {GGUF_TENSOR_TQ1_0, "TQ1_0", 256, 54, 1, 0},
         {GGUF_TENSOR_TQ2_0, "TQ2_0", 256, 66, 1, 0},
         {GGUF_TENSOR_I2_S, "I2_S", 4, 1, 1, 32}, /* one f32 scale and padding after the codes */
+        {GGUF_TENSOR_Q1_0, "Q1_0", 128, 18, 1, 0},
         {GGUF_TENSOR_Q2_0, "Q2_0", 64, 18, 1, 0},
         {GGUF_TENSOR_PQ2_0, "PQ2_0", 128, 34, 1, 0},
         {GGUF_TENSOR_PTQ1_0, "PTQ1_0", 128, 28, 1, 0},
@@ -65,7 +66,6 @@ static const struct type_row types[] = {
         {38, "TL1 of bitnet.cpp, made for one CPU; get the model as I2_S", 0, 0, 0, 0},
         {39, "TL2 of bitnet.cpp, made for one CPU (get the model as I2_S), or MXFP4", 0, 0, 0, 0},
         {40, "NVFP4", 0, 0, 0, 0},
-        {41, "Q1_0, binary", 0, 0, 0, 0},
         {134, "IQ1_BN of ik_llama.cpp", 0, 0, 0, 0},
         {135, "IQ2_BN of ik_llama.cpp", 0, 0, 0, 0},
 };

@@ -306,6 +306,28 @@ static enum tern_status load_pooling(struct tern_hparams *h, const struct gguf *
 	return status;
 }
 
+/* MiniCPM's three constants; files of its first models lack them. */
+static enum tern_status load_stream_scales(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+{
+	const struct {
+		const char *suffix;
+		float *value, standard;
+	} scales[] = {
+	        {"embedding_scale", &h->embedding_scale, 12.0f},
+	        {"residual_scale", &h->residual_scale, 1.4f / sqrtf((float)h->n_layer)},
+	        {"logit_scale", &h->logit_divisor, (float)h->n_embd / 256.0f},
+	};
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	enum tern_status status = TERN_OK;
+
+	for (size_t i = 0; i < sizeof scales / sizeof *scales && !status; i++) {
+		*scales[i].value = scales[i].standard;
+		if (!(status = tern_arch_key(key, gguf, scales[i].suffix, err)))
+			status = tern_get_positive(gguf, key, scales[i].value, NULL, err);
+	}
+	return status;
+}
+
 enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
 {
 	const struct tern_arch *arch = NULL;
@@ -323,6 +345,9 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 		return status;
 	h->n_layer_kv = h->n_layer;
 	h->embedding_scale = arch->scales_embedding ? sqrtf((float)h->n_embd) : 1.0f;
+	h->residual_scale = h->logit_divisor = 1.0f;
+	if (arch->scales_stream && (status = load_stream_scales(h, gguf, err)))
+		return status;
 	snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch->name);
 	h->rms_eps = 1.0f; /* any positive number; there is no default */
 	if ((status = tern_get_positive(gguf, key, &h->rms_eps, &found, err)))

@@ -14,7 +14,10 @@ struct tern_hparams {
 	size_t n_layer_kv; /* layers with attention: each has keys and values in the cache */
 	size_t n_ctx_max;  /* tokens beyond which results would be wrong; 0: no such limit */
 	float rms_eps;
-	float embedding_scale;     /* multiplies the embeddings: sqrt(n_embd) in Gemma, else 1 */
+	/* Gemma: embeddings times sqrt(n_embd). MiniCPM: all three. Others: 1. */
+	float embedding_scale;     /* multiplies the embeddings */
+	float residual_scale;      /* multiplies what each half of a layer adds to the stream */
+	float logit_divisor;       /* divides the head's input */
 	enum tern_pooling pooling; /* of embedding models; never TERN_POOLING_MODEL */
 	enum tern_ffn_activation ffn_activation;
 
@@ -26,6 +29,8 @@ struct tern_hparams {
 	double *rope_freq; /* [n_rot / 2] */
 	double rope_factor;
 	double *rope_freq_local; /* [n_rot / 2] of layers with a window, factor 1; NULL: as the others */
+	double *rope_freq_long;  /* [n_rot / 2] of sequences with room for more than n_ctx_short tokens, or NULL */
+	size_t n_ctx_short;
 
 	/* Attention over a window: see tern_layer_has_window(). */
 	size_t window;               /* tokens that such a layer sees, its own included; 0: all of them */

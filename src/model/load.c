@@ -103,6 +103,10 @@ static enum tern_status check_all_used(struct tern_binder *b)
 	char quoted[TERN_QUOTE_SIZE];
 
 	tern_bind_take(b, "rope_freqs.weight");
+	if (b->transformer->hparams.rope_freq_long) {
+		tern_bind_take(b, "rope_factors_short.weight");
+		tern_bind_take(b, "rope_factors_long.weight");
+	}
 	for (size_t i = 0; i < b->gguf->n_tensors; i++) {
 		const struct gguf_tensor *tensor = &b->gguf->tensors[i];
 		if (!b->used[i])

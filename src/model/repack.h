@@ -1,6 +1,7 @@
 /* Matrices in the types of other engines, brought into the layouts the kernels compute on (layout.h) by all threads:
  *
- *     ternary matrices     I2_S, TQ1_0, TQ2_0, Q2_0, PQ2_0, PTQ1_0, and F32, F16, BF16 with ternary values: T2R16
+ *     ternary matrices     I2_S, TQ1_0, TQ2_0, Q1_0, Q2_0, PQ2_0, PTQ1_0, and F32, F16, BF16 with ternary values:
+ *                          T2R16
  *     dense output heads   Q4_0 ... Q8_0, Q4_K, Q5_K, Q6_K: Q8P
  *
  * A matrix costs its new size, and its old one only while it is worked on: pages of a mapped file are given back. */

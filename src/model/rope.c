@@ -1,5 +1,5 @@
-/* The formulas are those of the papers
- * (RoPE arXiv 2104.09864, YaRN arXiv 2309.00071); key names: llama.cpp. */
+/* The formulas are those of the papers (RoPE arXiv 2104.09864, YaRN arXiv 2309.00071, LongRoPE arXiv 2402.13753); key
+ * names: llama.cpp. */
 #include "model/rope.h"
 
 #include "base/bytes.h"
@@ -13,10 +13,12 @@ struct scaling {
 	enum {
 		SCALING_NONE,
 		SCALING_LINEAR,
-		SCALING_YARN
+		SCALING_YARN,
+		SCALING_LONGROPE
 	} type;
 	float factor;
 	float attn_factor; /* multiplies cosines and sines, beside YaRN's own factor */
+	bool has_attn_factor;
 	/* YaRN keeps waves that turn more than beta_fast times over the original context and interpolates those that
 	 * turn less than beta_slow times. ext_factor: how much of this there is, 0 interpolates all. */
 	float beta_fast, beta_slow, ext_factor;
@@ -36,6 +38,7 @@ static enum tern_status load_scaling_type(struct scaling *scaling, const struct 
                                           struct tern_error *err)
 {
 	struct gguf_string type = {has_factor ? "linear" : "none", has_factor ? 6 : 4};
+	static const char *const names[] = {"none", "linear", "yarn", "longrope"}; /* as in struct scaling */
 	char key[GGUF_MAX_KEY_LENGTH + 1], quoted[TERN_QUOTE_SIZE];
 	enum tern_status status = tern_arch_key(key, gguf, "rope.scaling.type", err);
 
@@ -43,17 +46,14 @@ static enum tern_status load_scaling_type(struct scaling *scaling, const struct 
 		status = tern_gguf_get_string(gguf, key, &type, NULL, err);
 	if (status)
 		return status;
-	if (type.length == 4 && !memcmp(type.bytes, "none", 4))
-		scaling->type = SCALING_NONE;
-	else if (type.length == 6 && !memcmp(type.bytes, "linear", 6))
-		scaling->type = SCALING_LINEAR;
-	else if (type.length == 4 && !memcmp(type.bytes, "yarn", 4))
-		scaling->type = SCALING_YARN;
-	else
-		return tern_fail(err, TERN_ERR_FILE,
-		                 "%s: key '%s': '%s' is not supported; tern knows none, linear and yarn", gguf->path,
-		                 key, tern_quote(quoted, type.bytes, type.length));
-	return TERN_OK;
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (tern_gguf_string_is(type, names[i])) {
+			scaling->type = i;
+			return TERN_OK;
+		}
+	return tern_fail(err, TERN_ERR_FILE,
+	                 "%s: key '%s': '%s' is not supported; tern knows none, linear, yarn and longrope", gguf->path,
+	                 key, tern_quote(quoted, type.bytes, type.length));
 }
 
 /* YaRN proper is 1, plain interpolation 0. */
@@ -97,7 +97,7 @@ static enum tern_status load_scaling(struct scaling *s, const struct gguf *gguf,
 	if ((status = get_positive(gguf, "rope.scale_linear", &s->factor, &has_legacy_factor, err)) ||
 	    (status = get_positive(gguf, "rope.scaling.factor", &s->factor, &has_factor, err)) ||
 	    (status = load_scaling_type(s, gguf, has_factor || has_legacy_factor, err)) ||
-	    (status = get_positive(gguf, "rope.scaling.attn_factor", &s->attn_factor, NULL, err)) ||
+	    (status = get_positive(gguf, "rope.scaling.attn_factor", &s->attn_factor, &s->has_attn_factor, err)) ||
 	    (status = get_positive(gguf, "rope.scaling.yarn_attn_factor", &s->attn_factor, NULL, err)) ||
 	    (status = get_positive(gguf, "rope.scaling.yarn_beta_fast", &s->beta_fast, NULL, err)) ||
 	    (status = get_positive(gguf, "rope.scaling.yarn_beta_slow", &s->beta_slow, NULL, err)) ||
@@ -131,24 +131,23 @@ static void apply_yarn(struct tern_hparams *h, const struct scaling *s, double b
 		h->rope_factor *= 0.1 * tern_log_f64(s->factor) + 1.0;
 }
 
-/* rope_freqs.weight: divisors of the frequencies, where Llama 3's scaling is written out. */
-static enum tern_status apply_divisors(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+/* Divides n frequencies by a tensor of the file, if it is there. */
+static enum tern_status apply_divisors(double *frequencies, size_t n, const struct gguf *gguf, const char *name,
+                                       struct tern_error *err)
 {
-	const struct gguf_tensor *divisors = tern_gguf_find_tensor(gguf, "rope_freqs.weight");
+	const struct gguf_tensor *divisors = tern_gguf_find_tensor(gguf, name);
 
 	if (!divisors)
 		return TERN_OK;
-	if (divisors->type != GGUF_TENSOR_F32 || divisors->n_dims != 1 || divisors->dims[0] != h->n_rot / 2)
-		return tern_fail(err, TERN_ERR_FILE, "%s: tensor 'rope_freqs.weight': expected F32 [%zu]", gguf->path,
-		                 h->n_rot / 2);
-	for (size_t i = 0; i < h->n_rot / 2; i++) {
+	if (divisors->type != GGUF_TENSOR_F32 || divisors->n_dims != 1 || divisors->dims[0] != n)
+		return tern_fail(err, TERN_ERR_FILE, "%s: tensor '%s': expected F32 [%zu]", gguf->path, name, n);
+	for (size_t i = 0; i < n; i++) {
 		float divisor = tern_load_f32(divisors->data + i * sizeof(float));
 		if (!(divisor > 0.0f) || !isfinite(divisor))
-			return tern_fail(
-			        err, TERN_ERR_FILE,
-			        "%s: tensor 'rope_freqs.weight': expected finite numbers above 0, got %g at %zu",
-			        gguf->path, (double)divisor, i);
-		h->rope_freq[i] /= divisor;
+			return tern_fail(err, TERN_ERR_FILE,
+			                 "%s: tensor '%s': expected finite numbers above 0, got %g at %zu", gguf->path,
+			                 name, (double)divisor, i);
+		frequencies[i] /= divisor;
 	}
 	return TERN_OK;
 }
@@ -192,6 +191,30 @@ static enum tern_status load_local(struct tern_hparams *h, const struct gguf *gg
 	return h->rope_freq_local ? TERN_OK : tern_fail_memory(err, h->n_rot / 2 * sizeof *h->rope_freq_local);
 }
 
+/* LongRoPE: the file lists divisors for contexts of up to original_context tokens, and others for longer ones. What the
+ * latter do to the sharpness of attention, a factor corrects, which files may give. */
+static enum tern_status apply_longrope(struct tern_hparams *h, const struct scaling *s, double base,
+                                       const struct gguf *gguf, struct tern_error *err)
+{
+	static const char *const names[] = {"rope_factors_short.weight", "rope_factors_long.weight"};
+	enum tern_status status;
+
+	if (s->factor != 1.0f)
+		return tern_fail(err, TERN_ERR_FILE, "%s: RoPE scaling 'longrope' with a factor is not supported",
+		                 gguf->path);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!tern_gguf_find_tensor(gguf, names[i]))
+			return tern_fail(err, TERN_ERR_FILE, "%s: tensor '%s': missing", gguf->path, names[i]);
+	if (!(h->rope_freq_long = plain_frequencies(h, base)))
+		return tern_fail_memory(err, h->n_rot / 2 * sizeof *h->rope_freq_long);
+	h->n_ctx_short = s->original_context;
+	if (!s->has_attn_factor && h->n_ctx_train > h->n_ctx_short && h->n_ctx_short > 1)
+		h->rope_factor = sqrt(1.0 + tern_log_f64((double)h->n_ctx_train / (double)h->n_ctx_short) /
+		                                    tern_log_f64((double)h->n_ctx_short));
+	status = apply_divisors(h->rope_freq, h->n_rot / 2, gguf, names[0], err);
+	return status ? status : apply_divisors(h->rope_freq_long, h->n_rot / 2, gguf, names[1], err);
+}
+
 enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
 {
 	float base = 10000.0f;
@@ -210,7 +233,9 @@ enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf,
 	else if (scaling.type == SCALING_LINEAR)
 		for (size_t i = 0; i < h->n_rot / 2; i++)
 			h->rope_freq[i] /= scaling.factor;
-	return apply_divisors(h, gguf, err);
+	else if (scaling.type == SCALING_LONGROPE && (status = apply_longrope(h, &scaling, base, gguf, err)))
+		return status;
+	return apply_divisors(h->rope_freq, h->n_rot / 2, gguf, "rope_freqs.weight", err);
 }
 
 void tern_rope_frequencies(double *frequencies, size_t n_rot, double base)

@@ -4,8 +4,9 @@
 
 #include "model/hparams.h"
 
-/* Computes the frequencies with the scaling that the file asks for: none, linear, YaRN, or divisors in
- * rope_freqs.weight. Allocates hparams->rope_freq and, for layers with windows, rope_freq_local. */
+/* Computes the frequencies with the scaling that the file asks for: none, linear, YaRN, LongRoPE, or divisors in
+ * rope_freqs.weight. Allocates hparams->rope_freq and, for layers with windows, rope_freq_local; for LongRoPE,
+ * rope_freq_long. */
 enum tern_status tern_rope_load(struct tern_hparams *hparams, const struct gguf *gguf, struct tern_error *err);
 
 /* frequencies[i] = base^(-2i / n_rot), i < n_rot / 2: the angle in radians by which pair i turns per position. */

@@ -59,6 +59,13 @@ static void unpack_q2_0(uint8_t *codes, const uint8_t *block) { unpack_consecuti
 
 static void unpack_pq2_0(uint8_t *codes, const uint8_t *block) { unpack_consecutive(codes, block + 2, 32); }
 
+/* A bit a weight, the first in the lowest bit: 1 is +d, 0 is -d. */
+static void unpack_q1_0(uint8_t *codes, const uint8_t *block)
+{
+	for (size_t i = 0; i < 128; i++)
+		codes[i] = block[2 + i / 8] >> i % 8 & 1 ? 2 : 0;
+}
+
 static const struct block_type {
 	uint32_t type;
 	size_t scale_at; /* byte of the block where d is */
@@ -66,7 +73,7 @@ static const struct block_type {
 } block_types[] = {
         {GGUF_TENSOR_TQ1_0, 52, unpack_tq1_0},   {GGUF_TENSOR_TQ2_0, 64, unpack_tq2_0},
         {GGUF_TENSOR_Q2_0, 0, unpack_q2_0},      {GGUF_TENSOR_PQ2_0, 0, unpack_pq2_0},
-        {GGUF_TENSOR_PTQ1_0, 26, unpack_ptq1_0},
+        {GGUF_TENSOR_PTQ1_0, 26, unpack_ptq1_0}, {GGUF_TENSOR_Q1_0, 0, unpack_q1_0},
 };
 
 static const struct block_type *find_type(uint32_t type)

@@ -1,6 +1,7 @@
 /* Ternary tensor types of other engines that store a row as blocks, each with a half-precision scale d of its own:
  * weight = (code - 1) * d. Blocks run along the row; all numbers are little-endian.
  *
+ *     Q1_0    128 weights: d, 16 bytes of bits, no zeros          (ggml)
  *     TQ1_0   256 weights: 48 + 4 bytes of base-3 digits, d       (ggml)
  *     TQ2_0   256 weights: 64 bytes of codes, d                   (ggml)
  *     Q2_0     64 weights: d, 16 bytes of codes                   (ggml)

@@ -46,5 +46,6 @@ void tern_transformer_free(struct tern_transformer *t)
 	tern_free(t->reads);
 	tern_free(t->hparams.rope_freq);
 	tern_free(t->hparams.rope_freq_local);
+	tern_free(t->hparams.rope_freq_long);
 	memset(t, 0, sizeof *t);
 }

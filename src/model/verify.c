@@ -24,13 +24,13 @@ static const struct block_type {
 	enum codes codes;
 	size_t codes_at, n_codes; /* bytes */
 } block_types[] = {
-        {GGUF_TENSOR_Q4_0, {0, -1}, CODES_NONE, 0, 0},       {GGUF_TENSOR_Q4_1, {0, 2}, CODES_NONE, 0, 0},
-        {GGUF_TENSOR_Q5_0, {0, -1}, CODES_NONE, 0, 0},       {GGUF_TENSOR_Q5_1, {0, 2}, CODES_NONE, 0, 0},
-        {GGUF_TENSOR_Q8_0, {0, -1}, CODES_NONE, 0, 0},       {GGUF_TENSOR_Q4_K, {0, 2}, CODES_NONE, 0, 0},
-        {GGUF_TENSOR_Q5_K, {0, 2}, CODES_NONE, 0, 0},        {GGUF_TENSOR_Q6_K, {208, -1}, CODES_NONE, 0, 0},
-        {GGUF_TENSOR_TQ1_0, {52, -1}, CODES_BASE_3, 0, 52},  {GGUF_TENSOR_TQ2_0, {64, -1}, CODES_TWO_BIT, 0, 64},
-        {GGUF_TENSOR_Q2_0, {0, -1}, CODES_TWO_BIT, 2, 16},   {GGUF_TENSOR_PQ2_0, {0, -1}, CODES_TWO_BIT, 2, 32},
-        {GGUF_TENSOR_PTQ1_0, {26, -1}, CODES_BASE_3, 0, 26},
+        {GGUF_TENSOR_Q4_0, {0, -1}, CODES_NONE, 0, 0},      {GGUF_TENSOR_Q4_1, {0, 2}, CODES_NONE, 0, 0},
+        {GGUF_TENSOR_Q5_0, {0, -1}, CODES_NONE, 0, 0},      {GGUF_TENSOR_Q5_1, {0, 2}, CODES_NONE, 0, 0},
+        {GGUF_TENSOR_Q8_0, {0, -1}, CODES_NONE, 0, 0},      {GGUF_TENSOR_Q4_K, {0, 2}, CODES_NONE, 0, 0},
+        {GGUF_TENSOR_Q5_K, {0, 2}, CODES_NONE, 0, 0},       {GGUF_TENSOR_Q6_K, {208, -1}, CODES_NONE, 0, 0},
+        {GGUF_TENSOR_TQ1_0, {52, -1}, CODES_BASE_3, 0, 52}, {GGUF_TENSOR_TQ2_0, {64, -1}, CODES_TWO_BIT, 0, 64},
+        {GGUF_TENSOR_Q1_0, {0, -1}, CODES_NONE, 0, 0},      {GGUF_TENSOR_Q2_0, {0, -1}, CODES_TWO_BIT, 2, 16},
+        {GGUF_TENSOR_PQ2_0, {0, -1}, CODES_TWO_BIT, 2, 32}, {GGUF_TENSOR_PTQ1_0, {26, -1}, CODES_BASE_3, 0, 26},
 };
 
 /* What is counted in one tensor. */

@@ -21,6 +21,8 @@ farther from the right logits than the test allows, so that falling in fails the
     19  BitnetForCausalLM whose model_type is llama; keys twice in config.json; lists of end tokens
     21  embedding models take the last token, which is an EOS that has to be put there
     22  sharded safetensors
+    23  MiniCPM's three constants, and what they are where a file lacks them
+    24  LongRoPE's two lists of divisors, chosen by the context asked for, and its factor
 
      8  GGUF files of BitNet b1.58 2B4T name no pre-tokenizer
     6, 7 and 17 are about tensor types: tests/foreign_gguf.py, test_repack.c, test_model.c.
@@ -476,6 +478,64 @@ def check_gguf(directory):
         check(done.returncode == 0, f"GGUF of {arch}: {done.stderr}")
 
 
+def minicpm_network(b, **more):
+    """head_dim 32 and 2 layers; q and k rows are in the order of interleaved RoPE, which is how GGUF has them."""
+    net = hf.build(b, lambda _, r, c: b.ternary(r, c, group=64), hidden=128, ff=192, head_dim=32, theta=100.0, **more)
+    net.interleaved = True
+    net.embedding = [[v / 4.0 for v in row] for row in net.embedding]
+    net.embedding_scale, net.residual_scale, net.logit_divisor = 12.0, 1.4 / 2 ** 0.5, 128 / 256
+    return net
+
+
+def minicpm_traps(net):
+    return [(2, net.changed(interleaved=not net.interleaved)),
+            (23, net.changed(embedding_scale=1.0)), (23, net.changed(residual_scale=1.0)),
+            (23, net.changed(logit_divisor=1.0)), (23, net.changed(logit_divisor=1.0 / net.logit_divisor))]
+
+
+def longrope(seed, original, longest):
+    b = hf.Builder(seed, "F32")
+    short, long = ([1.0 + 3.0 * b.random.random() for _ in range(16)] for _ in range(2))
+    return {"rope_type": "longrope", "short_factor": hf.rounded(short, "F32"), "long_factor": hf.rounded(long, "F32"),
+            "original_max_position_embeddings": original, "max_position_embeddings": longest}
+
+
+def with_longrope(tensors, scaling):
+    for name in ("short", "long"):
+        values = scaling[name + "_factor"]
+        tensors[f"rope_factors_{name}.weight"] = ([len(values)], gguf.F32, hf.f32_bytes(values))
+    return tensors
+
+
+def check_gguf_minicpm(directory):
+    """Constants by their keys and by default; both lists of divisors, with and without a factor."""
+    model, b = os.path.join(directory, "other.gguf"), hf.Builder(24, "F16")
+    net = minicpm_network(b)
+    gguf.write_gguf(model, gguf_keys("minicpm", net), gguf_tensors(net, gguf.F32))
+    compare("GGUF of MiniCPM without its constants", model, net, IDS, directory, minicpm_traps(net)[:1])
+    net.embedding_scale, net.residual_scale, net.logit_divisor = 2.0, 0.75, 4.0
+    constants = {"embedding_scale": 2.0, "residual_scale": 0.75, "logit_scale": 4.0}
+    gguf.write_gguf(model, gguf_keys("minicpm", net, **constants), gguf_tensors(net, gguf.F32))
+    compare("GGUF of MiniCPM", model, net, IDS, directory, minicpm_traps(net))
+    for longest in (8, 256):
+        scaling = longrope(longest, 8, longest)
+        net = net.changed(scaling=scaling)
+        keys = gguf_keys("minicpm", net, **constants, **{
+            "context_length": longest, "rope.scaling.type": "longrope", "rope.scaling.original_context_length": 8})
+        gguf.write_gguf(model, keys, with_longrope(gguf_tensors(net, gguf.F32), scaling))
+        swapped = dict(scaling, short_factor=scaling["long_factor"], long_factor=scaling["short_factor"])
+        traps = [(24, net.changed(scaling=swapped)), (24, net.changed(scaling=None)),
+                 (24, net.changed(scaling=dict(scaling, max_position_embeddings=8 if longest > 8 else 256)))]
+        compare(f"LongRoPE, short, up to {longest}", model, net, IDS[:8], directory, traps)
+        if longest > 8:
+            compare("LongRoPE, long", model, net, IDS, directory, traps)
+    tensors = with_longrope(gguf_tensors(net, gguf.F32), scaling)
+    del tensors["rope_factors_long.weight"]
+    gguf.write_gguf(model, keys, tensors)
+    done = call(TERN, "logits", "-m", model, "--ids", "72", "-o", os.path.join(directory, "x"))
+    check(done.returncode == 3 and "'rope_factors_long.weight': missing" in done.stderr, f"LongRoPE: {done.stderr}")
+
+
 # ---- what is refused ----
 
 # Members of Gemma's config.json, changed, and what the message says.
@@ -548,6 +608,7 @@ def main():
                 check_metadata(name, model, expected)
         if not wanted:
             check_gguf(directory)
+            check_gguf_minicpm(directory)
             check_refusals(directory)
     print(f"families: {passed} passed, {failed} failed")
     return failed > 0 or passed == 0

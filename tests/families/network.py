@@ -75,13 +75,18 @@ def gelu(x):
     return 0.5 * x * (1.0 + math.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
 
 
-def rope_angles(n_rot, theta, scaling):
-    """Radians per position of each pair, and the factor on cosine and sine."""
+def rope_angles(n_rot, theta, scaling, n_tokens=0):
+    """Radians per position of each pair, and the factor on cosine and sine. n_tokens: how long the context is."""
     f = [theta ** (-2.0 * i / n_rot) for i in range(n_rot // 2)]
     kind = (scaling or {}).get("rope_type", "default")
     if kind == "default":
         return f, 1.0
-    factor, original = scaling["factor"], scaling.get("original_max_position_embeddings")
+    factor, original = scaling.get("factor"), scaling.get("original_max_position_embeddings")
+    if kind == "longrope":
+        divisors = scaling["long_factor" if n_tokens > original else "short_factor"]
+        more = scaling["max_position_embeddings"] / original
+        return ([v / d for v, d in zip(f, divisors)],
+                math.sqrt(1.0 + math.log(more) / math.log(original)) if more > 1.0 else 1.0)
     if kind == "linear":
         return [v / factor for v in f], 1.0
     if kind == "llama3":
@@ -115,7 +120,7 @@ def rotate(head, position, f, factor, interleaved):
 class Network:
     """Attributes are set by the builder in checkpoint.py. layers: dicts of Linear under "q" ... "down", and of norms'
     gains under their own names, None or absent where a family has none; "window" is None or a number of tokens."""
-    embedding_scale = 1.0
+    embedding_scale = residual_scale = logit_divisor = 1.0
     interleaved = False
     scaling = local_theta = head = None
     activation = staticmethod(silu)
@@ -155,7 +160,7 @@ class Network:
     def run_layer(self, layer, xs):
         local = layer.get("is_local", False) and self.local_theta
         angles = (rope_angles(self.n_rot, self.local_theta, None) if local
-                  else rope_angles(self.n_rot, self.theta, self.scaling))
+                  else rope_angles(self.n_rot, self.theta, self.scaling, len(xs)))
         keys, values, out = [], [], []
 
         def norm(name, x):
@@ -166,18 +171,18 @@ class Network:
             keys.append([half(k) for k in self.heads(layer["k"], h, layer.get("k_norm"), position, angles)])
             values.append([half(v) for v in self.heads(layer["v"], h, None, position, None)])
             a = layer["o"](norm("attn_sub_norm", self.attend(layer, q, keys, values)))
-            x = [u + v for u, v in zip(x, norm("attn_post_norm", a))]
+            x = [u + v * self.residual_scale for u, v in zip(x, norm("attn_post_norm", a))]
             h = norm("ffn_norm", x)
             m = [self.activation(g) * u for g, u in zip(layer["gate"](h), layer["up"](h))]
             m = layer["down"](norm("ffn_sub_norm", m))
-            out.append([u + v for u, v in zip(x, norm("ffn_post_norm", m))])
+            out.append([u + v * self.residual_scale for u, v in zip(x, norm("ffn_post_norm", m))])
         return out
 
     def logits(self, ids):
         xs = [[v * self.embedding_scale for v in self.embedding[i]] for i in ids]
         for layer in self.layers:
             xs = self.run_layer(layer, xs)
-        xs = [rms_norm(x, self.output_norm, self.eps) for x in xs]
+        xs = [[v / self.logit_divisor for v in rms_norm(x, self.output_norm, self.eps)] for x in xs]
         if isinstance(self.head, Linear):
             return [self.head(x) for x in xs]
         return [[dot(row, x) for row in (self.head or self.embedding)] for x in xs]
