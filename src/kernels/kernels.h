@@ -141,6 +141,13 @@ struct tern_kernels {
 	float (*dot_f16)(const uint16_t *a, const float *x, size_t n);
 	float (*dot_bf16)(const uint16_t *a, const float *x, size_t n);
 
+	/* Those of each of n_row rows and each of n_token vectors, [n_row, n] and [n_token, n]:
+	 * out[t * out_stride + r] = dot(row r, vector t). n is a multiple of 16. */
+	void (*dots_f32)(float *out, size_t out_stride, const float *rows, size_t n_row, const float *x, size_t n_token,
+	                 size_t n);
+	void (*dots_bf16)(float *out, size_t out_stride, const uint16_t *rows, size_t n_row, const float *x,
+	                  size_t n_token, size_t n);
+
 	/* out[i] = x[i] as a half float, rounded to even. */
 	void (*to_f16)(uint16_t *out, const float *x, size_t n);
 
@@ -156,6 +163,9 @@ struct tern_kernels {
 	void (*relu2_mul)(float *gate, const float *up, size_t n);
 	void (*gelu_mul)(float *gate, const float *up, size_t n);
 
+	/* silu_mul of min(gate[i], limit) and max(min(up[i], limit), -limit). A NaN stays one. */
+	void (*clamped_silu_mul)(float *gate, const float *up, float limit, size_t n);
+
 	/* Attention of several queries over one block of positions, of f16 or of int8 with scales; see struct
 	 * tern_attention_block. */
 	void (*attention_block)(const struct tern_attention_block *block);
@@ -166,11 +176,13 @@ struct tern_kernels {
 };
 
 /* Every kernel of the table, for what goes through all of them: the tables themselves, and check_kernels. */
-#define TERN_KERNEL_SLOTS(SLOT)                                                                                     \
-	SLOT(dot_ternary)                                                                                           \
-	SLOT(dot_nibble) SLOT(estimate) SLOT(dot_groups) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize)      \
-	        SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) \
-	                SLOT(gelu_mul) SLOT(attention_block) SLOT(attention_block_q8) SLOT(combine)
+#define TERN_KERNEL_SLOTS(SLOT)                                                                                      \
+	SLOT(dot_ternary)                                                                                            \
+	SLOT(dot_nibble)                                                                                             \
+	SLOT(estimate) SLOT(dot_groups) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32)          \
+	        SLOT(dot_f16) SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) \
+	                SLOT(relu2_mul) SLOT(gelu_mul) SLOT(clamped_silu_mul) SLOT(attention_block)                  \
+	                        SLOT(attention_block_q8) SLOT(combine)
 #define TERN_ONE_POINTER(name) +sizeof(void (*)(void))
 _Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),
                "every kernel of the struct is in TERN_KERNEL_SLOTS");

@@ -3,6 +3,7 @@
 #include "model/load.h"
 
 #include "base/memory.h"
+#include "model/bind_experts.h"
 #include "model/bind_linear.h"
 #include "model/bind_vocab.h"
 #include "model/rope.h"
@@ -26,6 +27,7 @@ static enum tern_status bind_layer(struct tern_binder *b, size_t index, struct t
 	char name[GGUF_MAX_NAME_LENGTH];
 	enum tern_status status;
 
+	layer->ffn = h->n_expert ? TERN_FFN_EXPERTS : TERN_FFN_DENSE;
 	const struct {
 		const char *suffix;
 		size_t n; /* 0: the architecture has none */
@@ -39,7 +41,7 @@ static enum tern_status bind_layer(struct tern_binder *b, size_t index, struct t
 	        {"attn_q_norm", h->head_dim, false, &layer->attention.q_norm},
 	        {"attn_k_norm", h->head_dim, false, &layer->attention.k_norm},
 	        {"attn_sub_norm", h->n_head * h->head_dim, false, &layer->attention.sub_norm},
-	        {"ffn_sub_norm", h->n_ff, false, &layer->dense.sub_norm},
+	        {"ffn_sub_norm", h->n_ff, false, &layer->dense.sub_norm}, /* of a dense part */
 	};
 	for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
 		snprintf(name, sizeof name, "blk.%zu.%s.weight", index, vectors[i].suffix);
@@ -49,14 +51,18 @@ static enum tern_status bind_layer(struct tern_binder *b, size_t index, struct t
 	}
 	for (size_t i = 0; tern_layer_matrix(h, layer, i, &matrix); i++) {
 		snprintf(name, sizeof name, "blk.%zu.%s", index, matrix.name);
-		if ((status = tern_bind_linear(b, name, matrix.n_row, matrix.n_col, matrix.linear)))
+		if ((status = tern_bind_linear(b, name, &matrix)))
 			return status;
 	}
 	struct tern_attention_weights *a = &layer->attention;
 	a->share_input = same_norm(&a->q, &a->k) && same_norm(&a->q, &a->v);
-	a->rope_is_local = tern_layer_has_window(h, index);
-	a->window = a->rope_is_local ? h->window : 0;
+	bool has_window = tern_layer_has_window(h, index);
+	a->window = has_window ? h->window : 0;
+	a->ignores_positions = h->rope_in_windows_only && !has_window;
+	a->rope_is_local = has_window && h->rope_freq_local;
 	a->cache_index = index;
+	if (layer->ffn == TERN_FFN_EXPERTS)
+		return tern_bind_router(b, index, &layer->experts);
 	layer->dense.share_input = same_norm(&layer->dense.gate, &layer->dense.up);
 	return TERN_OK;
 }
@@ -75,7 +81,7 @@ static enum tern_status check_layers(const struct tern_binder *b)
 		if (!a->q_norm != !a->k_norm || (needs_qk_norm && !a->q_norm)) {
 			snprintf(name, sizeof name, "blk.%zu.attn_%s_norm.weight", i, a->q_norm ? "k" : "q");
 			status = tern_bind_fail(b, name, "missing");
-		} else if (needs_sub_norm && (!a->sub_norm || !layer->dense.sub_norm)) {
+		} else if (needs_sub_norm && (!a->sub_norm || layer->ffn != TERN_FFN_DENSE || !layer->dense.sub_norm)) {
 			snprintf(name, sizeof name, "blk.%zu.%s_sub_norm.weight", i, a->sub_norm ? "ffn" : "attn");
 			status = tern_bind_fail(b, name, "missing");
 		}

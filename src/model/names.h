@@ -13,6 +13,9 @@ enum tern_matrix_kind {
 	TERN_FFN_GATE,
 	TERN_FFN_UP,
 	TERN_FFN_DOWN,
+	TERN_FFN_GATE_EXPS, /* of all experts, one below the other */
+	TERN_FFN_UP_EXPS,
+	TERN_FFN_DOWN_EXPS,
 	TERN_N_LAYER_MATRICES,
 	TERN_OUTPUT = TERN_N_LAYER_MATRICES, /* the head */
 	TERN_TOKEN_EMBD,
@@ -29,6 +32,12 @@ extern const char *const tern_matrix_names[TERN_N_MATRICES];
 /* What follows a projection's name ("blk.N.attn_q") in the name of its own norm. The first is tern's and
  * microsoft/BitNet's, the others are of microsoft/BitNet's PR 522. */
 extern const char *const tern_linear_norm_suffixes[TERN_N_LINEAR_NORM_SUFFIXES];
+
+/* The matrix of a router, whose values are floats. */
+#define TERN_ROUTER_NAME "ffn_gate_inp.weight"
+
+/* Whether a tensor holds the matrices of all experts of a layer, [n_expert, n_row, n_col]. */
+bool tern_is_experts(struct gguf_string name);
 
 /* Whether a tensor is a projection's own norm. */
 bool tern_is_linear_norm(struct gguf_string name);

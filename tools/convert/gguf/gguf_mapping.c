@@ -131,7 +131,7 @@ enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct ggu
 	struct tern_ternary repacked;
 	enum tern_status status;
 
-	*ternary = (struct gguf_ternary){.n_row = (size_t)tensor->source->dims[1],
+	*ternary = (struct gguf_ternary){.n_row = (size_t)(tensor->source->dims[1] * tensor->source->dims[2]),
 	                                 .n_col = (size_t)tensor->source->dims[0]};
 	if (tensor->source->type == GGUF_TENSOR_T2R16) {
 		status = take_in_place(ternary, input, tensor, err);
@@ -234,10 +234,11 @@ static enum tern_status map_ternary(struct gguf_mapping *mapping, const struct g
 	enum tern_status status;
 	size_t n_stem;
 
-	if (tensor->n_dims != 2 || tensor->dims[0] % TERN_TERNARY_TILE_COLS ||
-	    !has_suffix(tensor->name, ".weight", &n_stem))
+	if (tensor->n_dims != (tern_is_experts(tensor->source->name) ? 3 : 2) ||
+	    tensor->dims[0] % TERN_TERNARY_TILE_COLS || !has_suffix(tensor->name, ".weight", &n_stem))
 		return gguf_output_fail(input, tensor, err,
-		                        "expected a matrix of a multiple of 16 columns, with a name in .weight");
+		                        "expected a matrix of a multiple of 16 columns, or one for each expert, with a "
+		                        "name in .weight");
 	tensor->kind = GGUF_OUTPUT_TERNARY;
 	status = gguf_ternary_get(&ternary, input, tensor, repacker, mapping->activation_group, err);
 	if (!status && options->target == TARGET_T2R16) {
