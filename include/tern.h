@@ -77,6 +77,13 @@ struct tern_model_options {
 	/* A chat format of tern_chat_format_name() to use instead of what the file says; NULL: the file's. */
 	const char *chat_format;
 	enum tern_i2s_layout i2s_layout;
+	/* Go on where weights, state and cache need more memory than the system says is available; without it they are
+	 * refused (TERN_ERR_FAILED). Holds for the sequences of the model too. */
+	bool overcommit;
+	/* Called once, from the thread that opens, if the weights of the file have to be brought into tern's layout:
+	 * with the bytes of memory that they will take. tern-convert makes a file that is mapped as it is. May be NULL.
+	 */
+	void (*on_repack)(void *user, uint64_t n_bytes);
 	/* Files of other engines are brought into tern's layout while they are opened: this is called, from the
 	 * thread that opens, after each matrix, with the bytes of them that are done. Return false to give up
 	 * (TERN_ERR_FAILED). May be NULL. */
@@ -188,9 +195,11 @@ struct tern_session_options {
 	int n_threads; /* 0 = tern_default_threads() */
 	int n_batch;   /* tokens computed together when a prompt is read; 0 = 256; no effect on results */
 	enum tern_kv_type kv;
+	int state_cache; /* MiB for snapshots, see tern_session_rewind(); 0 = 512; -1 = no snapshots */
 };
 
-/* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory. */
+/* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory beside
+ * the weights. */
 enum tern_status tern_session_new(struct tern_session **session, const struct tern_model *model,
                                   const struct tern_session_options *options, struct tern_error *err);
 void tern_session_free(struct tern_session *session);
@@ -210,9 +219,15 @@ const float *tern_session_logits(struct tern_session *session);
 int tern_session_n_past(const struct tern_session *session);
 int tern_session_n_ctx(const struct tern_session *session);
 
-/* Forgets all but the first n_keep tokens, or more where the model's state after them is not kept, and returns how many
- * tokens are left, the new tern_session_n_past(); what is fed next follows them. Logits stay as they are. An n_keep
- * that is negative, or not below tern_session_n_past(), changes nothing. */
+/* Keeps the first n_keep tokens, or fewer, and returns how many: the new tern_session_n_past(). What is fed next
+ * follows them. Logits stay as they are. An n_keep that is negative, or not below tern_session_n_past(), changes
+ * nothing.
+ *
+ * Fewer are kept by hybrid models, those of architecture qwen35: their state cannot be computed backwards. They go back
+ * to the last snapshot of it, or to the beginning, and the caller feeds the tokens from there on again. Snapshots are
+ * taken without being asked for: at the end of the last turn that is fed, at the end of an answer of tern_generate(),
+ * and at the end of a beginning that tern_session_rewind_to() has found two texts to share. The oldest are dropped when
+ * all take more than state_cache. */
 int tern_session_rewind(struct tern_session *session, int n_keep);
 
 /* Rewinds to the longest common beginning of the context and ids, or to fewer tokens as
@@ -246,8 +261,9 @@ struct tern_engine_options {
 };
 
 struct tern_sequence_options {
-	int n_ctx; /* as in tern_session_options */
+	int n_ctx; /* this and the others as in tern_session_options */
 	enum tern_kv_type kv;
+	int state_cache;
 };
 
 /* options may be NULL. The model must outlive what is made of it. TERN_ERR_FAILED if memory does not suffice. */
@@ -362,7 +378,8 @@ struct tern_generate_options {
 	/* Called now and then while a long prompt is read. Return false to stop. May be NULL. */
 	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
 	/* Called several times a layer: even with the largest models, returning false ends the work within a fraction
-	 * of a second. The context is then as it was before the current batch. May be NULL. */
+	 * of a second. The context is then as it was before the current batch or, with a hybrid model, as at the last
+	 * snapshot: see tern_session_rewind(). May be NULL. */
 	bool (*keep_going)(void *user);
 	void *user;
 };

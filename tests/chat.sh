@@ -316,6 +316,7 @@ says 0 'context full' "$questions
 /context" -c 96
 gave 'context full: answers go on' "$answers"
 told 'context full: told' 'the context of 96 tokens is full: the .*oldest exchanges\{0,1\}, [0-9]* tokens, left it'
+told 'context full: how long' 'reading the rest of the conversation again, [0-9]* tokens, took '
 told 'context full: told what is there' 'older ones have left'
 check 'context full: told once an event' test "$(grep -c 'is full' err)" -le 4
 says 0 'context full: all is saved' "$questions" -c 96 --save full.jsonl
@@ -332,6 +333,8 @@ told 'too long' 'the message is [0-9]* tokens, the context is 64 (the model allo
 told 'too long: it did not stay' ': 4 messages$'
 says 0 'an answer that does not fit' 'Tell me a story.' -c 32
 told 'an answer that does not fit' 'reached the end of the context, 32 tokens'
+says 0 'the memory' '/context'
+told 'the memory' '^memory: .* of weights, .* a token, .* for all of the context'
 
 # ---- options ----
 

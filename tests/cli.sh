@@ -438,6 +438,10 @@ run 0 'info' info "$MODEL"
 for word in architecture parameters 'bits per weight' layers heads context vocabulary norms T2R16; do
 	check "info: $word" grep -q "$word" out
 done
+run 0 'info' info "$MODEL"
+check 'info: memory' grep -q '^memory .* of weights, .* or .* (q8) for each token of context' out
+refused 1 'a context that no memory holds' 'a context of 100000000 tokens ([0-9]* MiB), .* needs [0-9]* MiB' run -c 100000000 -m "$MODEL" hi
+run 0 '--overcommit' run --overcommit -m "$MODEL" -n 1 hi
 check 'info --key' test "$(tern info "$MODEL" --key general.architecture)" = llama
 check 'info --key, an array' test "$(tern info "$MODEL" --key tokenizer.ggml.tokens | wc -l)" -ge 1536
 refused 1 'info --key, not there' "did you mean 'general.architecture'" info "$MODEL" --key general.architectur

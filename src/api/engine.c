@@ -10,7 +10,8 @@
 
 enum {
 	DEFAULT_CONTEXT = 4096,
-	DEFAULT_BATCH = 256, /* larger batches are no faster and react later to keep_going */
+	DEFAULT_STATE_CACHE = 512, /* MiB: three snapshots of a model with 27 billion parameters */
+	DEFAULT_BATCH = 256,       /* larger batches are no faster and react later to keep_going */
 	MAX_THREADS = 1024
 };
 
@@ -50,10 +51,29 @@ enum tern_status tern_sequence_options_complete(struct tern_sequence_options *op
 	if (options->kv != TERN_KV_F16 && options->kv != TERN_KV_Q8)
 		return tern_fail(err, TERN_ERR_USAGE, "kv: expected TERN_KV_F16 or TERN_KV_Q8, got %d",
 		                 (int)options->kv);
+	if (options->state_cache == 0)
+		options->state_cache = DEFAULT_STATE_CACHE;
+	if (options->state_cache < -1)
+		return tern_fail(err, TERN_ERR_USAGE, "state cache: expected at least -1, got %d",
+		                 options->state_cache);
 	return TERN_OK;
 }
 
 /* ---- making and freeing ---- */
+
+enum tern_status tern_sequence_make(struct tern_sequence *sequence, const struct tern_model *model,
+                                    const struct tern_sequence_options *options, struct tern_error *err)
+{
+	const struct tern_text *text = &model->text;
+	size_t n_mib = options->state_cache > 0 ? (size_t)options->state_cache : 0;
+	enum tern_status status =
+	        tern_sequence_init(sequence, &model->transformer, (size_t)options->n_ctx, options->kv, err);
+
+	if (!status)
+		tern_sequence_allow_snapshots(sequence, n_mib < SIZE_MAX >> 20 ? n_mib << 20 : SIZE_MAX, text->is_end,
+		                              text->is_end ? tern_tokenizer_n_pieces(text->tokenizer) : 0);
+	return status;
+}
 
 enum tern_status tern_engine_new(struct tern_engine **out, const struct tern_model *model,
                                  const struct tern_engine_options *options, struct tern_error *err)
@@ -98,7 +118,7 @@ enum tern_status tern_sequence_new(struct tern_sequence **out, const struct tern
 		return status;
 	if (!(sequence = tern_alloc(1, sizeof *sequence)))
 		return tern_fail_memory(err, sizeof *sequence);
-	if ((status = tern_sequence_init(sequence, &model->transformer, (size_t)chosen.n_ctx, chosen.kv, err))) {
+	if ((status = tern_sequence_make(sequence, model, &chosen, err))) {
 		tern_free(sequence);
 		return status;
 	}
@@ -129,11 +149,7 @@ int tern_sequence_rewind(struct tern_sequence *sequence, int n_keep)
 
 int tern_sequence_rewind_to(struct tern_sequence *sequence, const int32_t *ids, size_t n_ids)
 {
-	size_t n = 0;
-
-	while (n < sequence->n_past && n + 1 < n_ids && sequence->ids[n] == ids[n])
-		n++;
-	return (int)tern_sequence_go_back(sequence, n);
+	return (int)tern_sequence_go_back_to(sequence, ids, n_ids);
 }
 
 /* ---- computing ---- */
@@ -169,9 +185,12 @@ static size_t fill_batch(struct tern_engine *engine, const struct tern_feed *fee
 
 	for (; at->index < n_feeds && n < engine->n_batch; at->index++, at->n_done = 0) {
 		const struct tern_feed *feed = &feeds[at->index];
-		size_t position = feed->sequence->n_past;
-		for (; at->n_done < feed->n_ids && n < engine->n_batch; at->n_done++)
-			engine->tokens[n++] = (struct tern_token){feed->sequence, position++, feed->ids[at->n_done]};
+		const int32_t *ids = feed->ids + at->n_done;
+		size_t n_left = feed->n_ids - at->n_done, position = feed->sequence->n_past;
+		size_t n_step = tern_sequence_step(feed->sequence, ids, n_left, engine->n_batch - n);
+		for (size_t i = 0; i < n_step; i++)
+			engine->tokens[n++] = (struct tern_token){feed->sequence, position++, ids[i]};
+		at->n_done += n_step;
 		if (at->n_done < feed->n_ids)
 			break;
 	}

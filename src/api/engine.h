@@ -9,4 +9,8 @@ enum tern_status tern_engine_options_complete(struct tern_engine_options *option
 enum tern_status tern_sequence_options_complete(struct tern_sequence_options *options, const struct tern_model *model,
                                                 struct tern_error *err);
 
+/* options are complete. On failure nothing is left. */
+enum tern_status tern_sequence_make(struct tern_sequence *sequence, const struct tern_model *model,
+                                    const struct tern_sequence_options *options, struct tern_error *err);
+
 #endif

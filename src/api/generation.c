@@ -111,7 +111,7 @@ enum tern_status tern_generation_next(struct tern_generation *g, const int32_t *
 
 	if (!g->is_generating) {
 		*ids = g->prompt + g->result.n_prompt;
-		g->n_next = n_left < g->engine->n_batch ? n_left : g->engine->n_batch;
+		g->n_next = tern_sequence_step(g->sequence, *ids, n_left, g->engine->n_batch);
 	} else {
 		if (!g->has_ended)
 			status = generate_token(g, err);
@@ -147,6 +147,7 @@ void tern_generation_computed(struct tern_generation *g, bool was_completed)
 void tern_generation_end(struct tern_generation *g)
 {
 	if (g->is_generating) {
+		tern_sequence_mark(g->sequence);
 		tern_stream_finish(&g->stream);
 		g->result.generate_seconds = seconds_since(g->start_ns);
 	} else {

@@ -33,6 +33,9 @@ static void gather_hparams(struct tern_file_facts *f, const struct gguf *gguf)
 	f->rms_eps = h.rms_eps;
 	f->linear_norm_eps = h.linear_norm_eps;
 	f->has_weightless_norms = h.linear_norm == TERN_LINEAR_NORM_WEIGHTLESS;
+	f->n_state_bytes = tern_state_bytes(&h);
+	for (int type = 0; type < TERN_N_KV_TYPES; type++)
+		f->n_kv_bytes[type] = tern_kv_position_bytes(&h, (enum tern_kv_type)type);
 	f->rope_scaling = (struct gguf_string){"none", 4};
 	if (!tern_arch_key(key, gguf, "rope.freq_base", NULL))
 		tern_gguf_get_f32(gguf, key, &f->rope_base, NULL, NULL);
@@ -84,8 +87,11 @@ static void count_repacking(struct tern_file_facts *f, const struct gguf *gguf, 
 	uint32_t type = tern_repacked_type(gguf, tensor);
 	uint64_t n_bytes;
 
-	if (type == tensor->type || !tern_gguf_tensor_bytes(type, tensor->n_dims, tensor->dims, &n_bytes))
+	if (type == tensor->type || !tern_gguf_tensor_bytes(type, tensor->n_dims, tensor->dims, &n_bytes)) {
+		f->n_weight_bytes += tensor->n_bytes;
 		return;
+	}
+	f->n_weight_bytes += n_bytes;
 	f->n_to_t2r16 += type == GGUF_TENSOR_T2R16;
 	f->n_to_q8p += type == GGUF_TENSOR_Q8P;
 	f->n_repacked_bytes += n_bytes;
@@ -191,6 +197,19 @@ void tern_cost_of(struct tern_cost *cost, const struct tern_model *model, enum t
 	for (size_t i = 0; i < t->hparams.n_layer; i++)
 		add_layer(cost, &t->layers[i], &t->hparams);
 	add_head(cost, t);
+}
+
+void tern_memory_of(struct tern_memory *memory, const struct tern_session *session)
+{
+	const struct tern_kv *kv = &session->sequence.kv;
+	const struct tern_transformer *t = &session->model->transformer;
+	struct tern_file_facts facts;
+
+	tern_file_facts_of(&facts, &session->model->gguf);
+	*memory = (struct tern_memory){.weight_bytes = facts.n_weight_bytes,
+	                               .state_bytes = facts.n_state_bytes,
+	                               .token_bytes = tern_kv_position_bytes(&t->hparams, kv->type),
+	                               .context_bytes = kv->n_layer * kv->layer_bytes};
 }
 
 size_t tern_model_scale_group(const struct tern_model *model)

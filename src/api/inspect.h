@@ -30,7 +30,8 @@
 /* ---- files ----------------------------------------------------------------------------------------------- */
 
 enum {
-	TERN_MAX_FILE_TYPES = 32
+	TERN_MAX_FILE_TYPES = 32,
+	TERN_N_KV_TYPES = TERN_KV_Q8 + 1
 };
 
 /* What the header of a GGUF file says about its model. */
@@ -61,6 +62,11 @@ struct tern_file_facts {
 	/* Tensors that become T2R16 or Q8P when the model is opened, and the bytes that they then take. */
 	size_t n_to_t2r16, n_to_q8p;
 	uint64_t n_repacked_bytes;
+
+	/* What opening it and a sequence take of memory. */
+	uint64_t n_weight_bytes;              /* those that are repacked, and those that are read where they are */
+	uint64_t n_state_bytes;               /* of a sequence, however long */
+	uint64_t n_kv_bytes[TERN_N_KV_TYPES]; /* of each token of a sequence, by enum tern_kv_type */
 };
 
 /* Strings in *facts point into the file's bytes. */
@@ -96,6 +102,15 @@ struct tern_cost {
 	uint64_t layer_macs, head_macs; /* multiply-adds of the projections, of the head */
 };
 void tern_cost_of(struct tern_cost *cost, const struct tern_model *model, enum tern_kv_type kv);
+
+/* The memory of a session. */
+struct tern_memory {
+	uint64_t weight_bytes;  /* of the model, also those in a mapped file */
+	uint64_t state_bytes;   /* however many tokens there are */
+	uint64_t token_bytes;   /* keys and values of each token */
+	uint64_t context_bytes; /* of the whole context */
+};
+void tern_memory_of(struct tern_memory *memory, const struct tern_session *session);
 
 /* Columns per scale of the model's ternary matrices; 0: one scale per matrix. */
 size_t tern_model_scale_group(const struct tern_model *model);

@@ -13,7 +13,8 @@ static enum tern_status init(struct tern_session *session, const struct tern_mod
                              const struct tern_session_options *options, struct tern_error *err)
 {
 	struct tern_engine_options engine = {.n_threads = options->n_threads, .n_batch = options->n_batch};
-	struct tern_sequence_options sequence = {.n_ctx = options->n_ctx, .kv = options->kv};
+	struct tern_sequence_options sequence = {
+	        .n_ctx = options->n_ctx, .kv = options->kv, .state_cache = options->state_cache};
 	enum tern_status status;
 
 	session->model = model;
@@ -24,7 +25,7 @@ static enum tern_status init(struct tern_session *session, const struct tern_mod
 	status = tern_engine_init(&session->engine, &model->transformer, engine.n_threads, (size_t)engine.n_batch, err);
 	if (status)
 		return status;
-	status = tern_sequence_init(&session->sequence, &model->transformer, (size_t)sequence.n_ctx, sequence.kv, err);
+	status = tern_sequence_make(&session->sequence, model, &sequence, err);
 	if (status)
 		tern_engine_clear(&session->engine);
 	return status;
@@ -78,7 +79,7 @@ enum tern_status tern_session_feed(struct tern_session *session, const int32_t *
 	enum tern_status status = tern_sequence_begin(sequence, ids, n_ids, err);
 
 	for (size_t done = 0, n; done < n_ids && !status; done += n) {
-		n = n_ids - done < engine->n_batch ? n_ids - done : engine->n_batch;
+		n = tern_sequence_step(sequence, ids + done, n_ids - done, engine->n_batch);
 		tern_session_compute(session, ids + done, n, NULL, NULL);
 		if (!logits)
 			continue;

@@ -12,7 +12,6 @@
 
 #include <tern.h>
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -144,6 +143,17 @@ static int count_fast_cores(const char *root)
 
 uint64_t tern_available_memory(void) { return UINT64_MAX; }
 #endif
+
+enum tern_status tern_check_memory(const char *what, uint64_t n_bytes, bool overcommits, struct tern_error *err)
+{
+	uint64_t available = overcommits ? UINT64_MAX : tern_available_memory();
+
+	if (n_bytes <= available)
+		return TERN_OK;
+	return tern_fail(err, TERN_ERR_FAILED,
+	                 "%s needs %llu MiB of memory, %llu MiB are available; overcommit tries it all the same", what,
+	                 (unsigned long long)(n_bytes >> 20), (unsigned long long)(available >> 20));
+}
 
 int tern_threads_of_machine(const char *root)
 {

@@ -2,10 +2,17 @@
 #ifndef TERN_BASE_MACHINE_H
 #define TERN_BASE_MACHINE_H
 
+#include "base/error.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Bytes that the system calls available, within the limits of this process's control groups. UINT64_MAX if unknown. */
 uint64_t tern_available_memory(void);
+
+/* TERN_ERR_FAILED, "WHAT needs N MiB of memory, M MiB are available", if there is less than n_bytes: systems that
+ * overcommit would kill the process later instead of refusing now. With `overcommits` all is well. */
+enum tern_status tern_check_memory(const char *what, uint64_t n_bytes, bool overcommits, struct tern_error *err);
 
 /* Bytes of memory that this process uses, including pages of mapped files. Outside Linux, the most it ever used. 0 if
  * unknown. */

@@ -34,6 +34,9 @@ static const struct public_model models[] = {
         {"Ternary-Bonsai-1.7B", "prism-ml/Ternary-Bonsai-1.7B-gguf", "Ternary-Bonsai-1.7B-Q2_0.gguf"},
         {"Ternary-Bonsai-4B", "prism-ml/Ternary-Bonsai-4B-gguf", "Ternary-Bonsai-4B-Q2_0.gguf"},
         {"Ternary-Bonsai-8B", "prism-ml/Ternary-Bonsai-8B-gguf", "Ternary-Bonsai-8B-Q2_0.gguf"},
+        {"Ternary-Bonsai-27B", "prism-ml/Ternary-Bonsai-27B-gguf", "Ternary-Bonsai-27B-PQ2_0.gguf"},
+        {"Ternary-Bonsai-2-27B", "prism-ml/Ternary-Bonsai-2-27B-gguf", "Ternary-Bonsai-2-27B-PQ2_0.gguf"},
+        {"Ternary-Bonsai-2-27B-PTQ1_0", "prism-ml/Ternary-Bonsai-2-27B-gguf", "Ternary-Bonsai-2-27B-PTQ1_0.gguf"},
 };
 
 enum {

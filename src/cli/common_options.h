@@ -11,7 +11,7 @@
 struct common_options {
 	const char *model; /* NULL if not given */
 	int i2s_layout;    /* enum tern_i2s_layout */
-	bool no_mmap, mlock;
+	bool no_mmap, mlock, overcommit;
 	int n_threads; /* 0 if not given: see common_threads() */
 	int kv;        /* enum tern_kv_type */
 	bool quiet, verbose;

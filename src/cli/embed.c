@@ -280,7 +280,7 @@ static enum tern_status embed_all(struct embed *e, struct tern_error *err)
 
 static enum tern_status work(struct embed *e)
 {
-	struct tern_session_options settings = {.kv = (enum tern_kv_type)e->options.common.kv};
+	struct tern_session_options settings = {.kv = (enum tern_kv_type)e->options.common.kv, .state_cache = -1};
 	struct tern_error err = {0};
 	enum tern_status status;
 

@@ -260,7 +260,8 @@ static enum tern_status plan(struct eval *e, struct tern_error *err)
 static enum tern_status prepare(struct eval *e, struct tern_error *err)
 {
 	size_t n_vocab = (size_t)e->opened.info.n_vocab;
-	struct tern_session_options settings = {.n_ctx = (int)e->n_ctx, .kv = (enum tern_kv_type)e->options.common.kv};
+	struct tern_session_options settings = {
+	        .n_ctx = (int)e->n_ctx, .kv = (enum tern_kv_type)e->options.common.kv, .state_cache = -1};
 	enum tern_status status;
 
 	common_threads(&e->options.common, &settings.n_threads);

@@ -32,6 +32,13 @@ const struct option generation_options[] = {
          .initial = "-1",
          .help = "tokens of context; 0: all the model allows; default the least of 4096 and that",
          .aliases = "ctx-size"},
+        {.name = "state-cache",
+         .kind = OPTION_INT,
+         .offset = FIELD(state_cache),
+         .argument = "N",
+         .max = INT_MAX,
+         .initial = "512",
+         .help = "MiB for snapshots of a hybrid model's state, to go back to instead of reading all again"},
         {.name = "system",
          .letter = 's',
          .kind = OPTION_TEXT,
@@ -214,7 +221,8 @@ enum tern_status generation_open_session(struct tern_session **session, const st
 	                                                 : n_ctx == 0 ? -1
 	                                                              : n_ctx,
 	                                        .n_threads = n_threads,
-	                                        .kv = opened->kv};
+	                                        .kv = opened->kv,
+	                                        .state_cache = options->state_cache ? options->state_cache : -1};
 
 	return tern_session_new(session, opened->model, &settings, err);
 }

@@ -7,8 +7,9 @@
 
 /* Group "Generation". */
 struct generation_options {
-	int n_predict; /* -1 = until the text ends */
-	int n_ctx;     /* as typed: -1 = not given, 0 = the model's */
+	int n_predict;   /* -1 = until the text ends */
+	int n_ctx;       /* as typed: -1 = not given, 0 = the model's */
+	int state_cache; /* MiB */
 	const char *system;
 	float temperature, top_p, min_p, repeat_penalty;
 	int top_k, repeat_last_n;

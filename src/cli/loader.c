@@ -18,6 +18,12 @@ static bool note_progress(void *user, uint64_t n_done, uint64_t n_total)
 	return !atomic_load(&loader->is_unwanted);
 }
 
+static void note_repacking(void *user, uint64_t n_bytes)
+{
+	struct loader *loader = user;
+	atomic_store(&loader->n_repacked, n_bytes);
+}
+
 static void *load(void *context)
 {
 	struct loader *loader = context;
@@ -54,6 +60,7 @@ enum tern_status loader_start(struct loader *loader, const struct common_options
 	*loader = (struct loader){.generation = *generation};
 	if ((status = open_model_find(&loader->opened, common, &loader->settings)))
 		return status;
+	loader->settings.on_repack = note_repacking;
 	loader->settings.on_progress = note_progress;
 	loader->settings.user = loader;
 	if (pipe(loader->pipe) != 0) {

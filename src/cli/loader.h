@@ -18,6 +18,7 @@ struct loader {
 	struct tern_model_options settings;
 	struct tern_error err;
 	enum tern_status status;
+	_Atomic uint64_t n_repacked;      /* bytes of memory that repacked weights take; 0: none, or not known yet */
 	_Atomic uint64_t n_done, n_total; /* bytes of weights repacked, and to be repacked; 0: none */
 	atomic_bool is_unwanted;          /* nobody waits for it any more */
 	int pipe[2];                      /* receives a byte when the work is done */

@@ -126,7 +126,8 @@ static enum tern_status prepare(struct logits *l, size_t *n_batch, struct tern_e
 	size_t n_vocab = (size_t)l->opened.info.n_vocab, n_fitting = MAX_BUFFERED / n_vocab;
 	struct tern_session_options settings = {.n_ctx = (int)l->n_ids,
 	                                        .n_batch = l->options.own.n_batch,
-	                                        .kv = (enum tern_kv_type)l->options.common.kv};
+	                                        .kv = (enum tern_kv_type)l->options.common.kv,
+	                                        .state_cache = -1};
 	enum tern_status status;
 
 	/* As many as asked for, else as many as a reasonable buffer holds. */

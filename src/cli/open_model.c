@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/models.h"
+#include "console/format.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
@@ -17,6 +18,7 @@ enum tern_status open_model_find(struct opened *opened, const struct common_opti
 	*opened = (struct opened){.kv = (enum tern_kv_type)options->kv};
 	*settings = (struct tern_model_options){.no_mmap = options->no_mmap,
 	                                        .lock = options->mlock,
+	                                        .overcommit = options->overcommit,
 	                                        .no_text = options->no_text,
 	                                        .chat_format = options->chat_format,
 	                                        .i2s_layout = (enum tern_i2s_layout)options->i2s_layout};
@@ -49,6 +51,18 @@ enum tern_status open_model_load(struct opened *opened, struct tern_model_option
 	return TERN_OK;
 }
 
+void open_model_tell_repacking(const char *path, uint64_t n_bytes, bool is_verbose)
+{
+	const uint64_t worth_telling = (uint64_t)256 << 20; /* less takes no time */
+	char bytes[FORMAT_SIZE];
+
+	if (term_is_quiet() || (n_bytes < worth_telling && !is_verbose))
+		return;
+	note("(its weights are brought into tern's layout first, which takes %s of memory; to do that once and for "
+	     "all: tern-convert %s -o NEW.gguf)",
+	     format_bytes(bytes, n_bytes), path);
+}
+
 static void report_opened(const struct opened *opened, const struct common_options *options)
 {
 	if (opened->not_locked.status)
@@ -68,22 +82,43 @@ enum tern_status open_model_report(const struct opened *opened, const struct com
 	return TERN_ERR_FILE;
 }
 
+/* What the callbacks of opening need. */
+struct opening {
+	struct progress progress;
+	const char *path;
+	bool is_verbose;
+};
+
+static void on_repack(void *user, uint64_t n_bytes)
+{
+	const struct opening *opening = user;
+	open_model_tell_repacking(opening->path, n_bytes, opening->is_verbose);
+}
+
+static bool on_progress(void *user, uint64_t n_done, uint64_t n_total)
+{
+	struct opening *opening = user;
+	return progress_callback(&opening->progress, n_done, n_total);
+}
+
 /* Opens and reports; on failure nothing is left open. */
 static enum tern_status find_and_open(struct opened *opened, const struct common_options *options)
 {
 	struct tern_model_options settings;
 	struct tern_error err = {0};
-	struct progress progress;
+	struct opening opening = {.is_verbose = options->verbose};
 	enum tern_status status = open_model_find(opened, options, &settings);
 
 	if (status)
 		return status;
-	settings.on_progress = progress_callback;
-	settings.user = &progress;
+	opening.path = opened->path;
+	settings.on_repack = on_repack;
+	settings.on_progress = on_progress;
+	settings.user = &opening;
 	signals_clean_on_death(NULL);
-	progress_start(&progress, "repacking weights");
+	progress_start(&opening.progress, "repacking weights");
 	status = open_model_load(opened, settings, &err);
-	progress_end(&progress);
+	progress_end(&opening.progress);
 	if (!status)
 		return status;
 	report_error(&err);

@@ -29,6 +29,9 @@ enum tern_status open_model_find(struct opened *opened, const struct common_opti
                                  struct tern_model_options *settings);
 /* Opens it. Prints nothing, so that it may run in any thread. */
 enum tern_status open_model_load(struct opened *opened, struct tern_model_options settings, struct tern_error *err);
+/* Says that weights take n_bytes of memory in tern's layout, and how to make that permanent; for few bytes only with
+ * --verbose. */
+void open_model_tell_repacking(const char *path, uint64_t n_bytes, bool is_verbose);
 /* Prints what was opened, with --verbose. TERN_ERR_FILE, reported, for a file that holds only a vocabulary. */
 enum tern_status open_model_report(const struct opened *opened, const struct common_options *options);
 

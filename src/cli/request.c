@@ -182,7 +182,7 @@ static enum tern_status read_member(struct request *request, const struct json_i
 	if (*seen & bit)
 		return json_fail(it->value, err, "was given already under another name");
 	*seen |= bit;
-	if (option->kind == OPTION_TEXT || strcmp(option->name, "ctx") == 0)
+	if (option->kind == OPTION_TEXT || strcmp(option->name, "ctx") == 0 || strcmp(option->name, "state-cache") == 0)
 		return json_fail(it->value, err, "is the same for all requests: --%s on the command line",
 		                 option->name);
 	return read_setting(request, option, field + option->offset, it->value, err);

@@ -236,6 +236,8 @@ static enum tern_status open_session(struct run *run, struct tern_error *err)
 	enum tern_status status;
 
 	common_threads(&run->options.common, &n_threads);
+	if (!run->options.output.batch)
+		run->options.generation.state_cache = 0; /* one answer goes back to nothing */
 	if ((status = generation_open_session(&run->session, generation, &run->opened, n_threads, err)))
 		return status;
 	generation_tell_session(run->session, &run->options.common, &run->opened,

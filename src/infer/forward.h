@@ -9,7 +9,7 @@
  * sequences.
  *
  * Calls keep_going(user), unless NULL, several times a layer. False if it returned false: x is then undefined, and the
- * sequences are as before. */
+ * sequences are as before or, if they have a recurrent state, as at their last snapshot. */
 bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_going)(void *user), void *user);
 
 #endif

@@ -30,18 +30,19 @@ static bool measure(struct tern_kv *kv, const struct tern_hparams *h, enum tern_
 	return tern_mul_size(kv->layer_bytes, h->n_layer_kv, n_bytes);
 }
 
+bool tern_kv_bytes(const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx, size_t *n_bytes)
+{
+	struct tern_kv kv;
+	return measure(&kv, h, type, n_ctx, n_bytes);
+}
+
 enum tern_status tern_kv_init(struct tern_kv *kv, const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx,
                               struct tern_error *err)
 {
 	size_t n_bytes = SIZE_MAX;
-	uint64_t available = tern_available_memory();
 
-	/* Systems that overcommit would kill the process later instead of refusing now. */
-	if (!measure(kv, h, type, n_ctx, &n_bytes) || n_bytes > available)
-		return tern_fail(err, TERN_ERR_FAILED,
-		                 "a context of %zu tokens needs %zu MiB of memory, %llu MiB are available", n_ctx,
-		                 n_bytes >> 20, (unsigned long long)(available >> 20));
-	kv->layers = tern_alloc_filling(h->n_layer_kv, kv->layer_bytes);
+	if (measure(kv, h, type, n_ctx, &n_bytes))
+		kv->layers = tern_alloc_filling(h->n_layer_kv, kv->layer_bytes);
 	if (!kv->layers)
 		return tern_fail(err, TERN_ERR_FAILED, "out of memory for a context of %zu tokens (%zu MiB)", n_ctx,
 		                 n_bytes >> 20);
@@ -59,6 +60,12 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *h, enum tern_kv_type 
 	size_t n_scale = type == TERN_KV_Q8 ? 2 : 0;
 	return (uint64_t)h->n_layer_kv * h->n_head_kv *
 	       ((h->head_dim + tern_value_stride(h)) * element_size(type) + n_scale * sizeof(float));
+}
+
+uint64_t tern_state_bytes(const struct tern_hparams *h)
+{
+	(void)h;
+	return 0;
 }
 
 static uint8_t *cell_of(const struct tern_kv *kv, size_t layer, size_t head, size_t position)

@@ -32,13 +32,19 @@ static inline size_t tern_value_stride(const struct tern_hparams *hparams)
 	return (hparams->head_dim + 15) / 16 * 16;
 }
 
-/* TERN_ERR_FAILED, saying what is needed and what there is, if the whole context would not fit in memory. */
+/* Bytes of the cache of n_ctx positions; false if they cannot be counted. */
+bool tern_kv_bytes(const struct tern_hparams *hparams, enum tern_kv_type type, size_t n_ctx, size_t *n_bytes);
+
+/* TERN_ERR_FAILED if there is not enough memory. */
 enum tern_status tern_kv_init(struct tern_kv *kv, const struct tern_hparams *hparams, enum tern_kv_type type,
                               size_t n_ctx, struct tern_error *err);
 void tern_kv_free(struct tern_kv *kv);
 
 /* Bytes that attention reads of one position, in all layers. */
 uint64_t tern_kv_position_bytes(const struct tern_hparams *hparams, enum tern_kv_type type);
+
+/* Bytes of a sequence's state that do not grow with its tokens. */
+uint64_t tern_state_bytes(const struct tern_hparams *hparams);
 
 /* Sets k, v and the scales of an attention block to what is stored from a position on (a multiple of
  * TERN_KEY_PANEL). */

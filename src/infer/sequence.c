@@ -1,8 +1,25 @@
 #include "infer/sequence.h"
 
+#include "base/machine.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* Whether the sequence fits beside the weights. */
+static enum tern_status check_memory(const struct tern_transformer *t, size_t n_ctx, enum tern_kv_type kv,
+                                     struct tern_error *err)
+{
+	uint64_t n_mapped = t->n_mapped_bytes;
+	size_t n_kv;
+	char what[128];
+
+	if (!tern_kv_bytes(&t->hparams, kv, n_ctx, &n_kv))
+		n_kv = SIZE_MAX - n_mapped;
+	snprintf(what, sizeof what, "a context of %zu tokens (%zu MiB), with %llu MiB of weights,", n_ctx, n_kv >> 20,
+	         (unsigned long long)(n_mapped >> 20));
+	return tern_check_memory(what, n_kv + n_mapped, t->overcommits, err);
+}
 
 enum tern_status tern_sequence_init(struct tern_sequence *s, const struct tern_transformer *transformer, size_t n_ctx,
                                     enum tern_kv_type kv, struct tern_error *err)
@@ -11,12 +28,14 @@ enum tern_status tern_sequence_init(struct tern_sequence *s, const struct tern_t
 	enum tern_status status;
 
 	*s = (struct tern_sequence){.transformer = transformer, .n_ctx = n_ctx, .n_top_logits = h->n_vocab};
-	if ((status = tern_kv_init(&s->kv, h, kv, n_ctx, err)))
+	if ((status = check_memory(transformer, n_ctx, kv, err)) || (status = tern_kv_init(&s->kv, h, kv, n_ctx, err)))
 		return status;
+	s->snapshots.n_state_bytes = (size_t)tern_state_bytes(h);
+	s->state = s->snapshots.n_state_bytes ? tern_alloc(s->snapshots.n_state_bytes, 1) : NULL;
 	s->ids = tern_alloc_aligned(n_ctx, sizeof *s->ids);
 	s->last = tern_alloc(h->n_embd, sizeof *s->last);
 	s->logits = tern_alloc(h->n_vocab, sizeof *s->logits);
-	if (s->ids && s->last && s->logits)
+	if (s->ids && s->last && s->logits && !s->state == !s->snapshots.n_state_bytes)
 		return TERN_OK;
 	tern_sequence_clear(s);
 	return tern_fail(err, TERN_ERR_FAILED, "out of memory for a context of %zu tokens", n_ctx);
@@ -25,6 +44,8 @@ enum tern_status tern_sequence_init(struct tern_sequence *s, const struct tern_t
 void tern_sequence_clear(struct tern_sequence *s)
 {
 	tern_kv_free(&s->kv);
+	tern_snapshots_free(&s->snapshots);
+	tern_free(s->state);
 	tern_free(s->ids);
 	tern_free(s->last);
 	tern_free(s->logits);
@@ -53,14 +74,93 @@ void tern_sequence_commit(struct tern_sequence *s, const struct tern_token *toke
 	memcpy(s->last, last, s->transformer->hparams.n_embd * sizeof *last);
 	s->n_top_logits = 0;
 	tern_kv_settle(&s->kv, s->n_past, n_token);
+	if (s->snapshot_due == s->n_past)
+		tern_snapshots_take(&s->snapshots, s->n_past, s->state);
+	s->snapshot_due = 0;
+}
+
+/* ---- going back ---- */
+
+/* A snapshot costs a copy of the state, and its batch reads the weights once more: it has to save more than that. */
+enum {
+	MIN_SAVED = 16 /* tokens */
+};
+
+void tern_sequence_allow_snapshots(struct tern_sequence *s, size_t max_bytes, const bool *is_end, size_t n_is_end)
+{
+	s->snapshots.max_bytes = max_bytes;
+	s->is_end = is_end;
+	s->n_is_end = n_is_end;
+}
+
+static bool is_worth_it(const struct tern_sequence *s, size_t position)
+{
+	return s->snapshots.n_state_bytes > 0 && s->snapshots.n_state_bytes <= s->snapshots.max_bytes &&
+	       position >= tern_snapshots_nearest(&s->snapshots, position) + MIN_SAVED;
+}
+
+/* How many of n_ids tokens lead to the end of the last turn; 0: no turn ends. */
+static size_t find_turn(const struct tern_sequence *s, const int32_t *ids, size_t n_ids)
+{
+	while (n_ids > 0 && ((size_t)ids[n_ids - 1] >= s->n_is_end || !s->is_end[ids[n_ids - 1]]))
+		n_ids--;
+	return n_ids;
+}
+
+size_t tern_sequence_step(struct tern_sequence *s, const int32_t *ids, size_t n_ids, size_t max_ids)
+{
+	size_t n = n_ids < max_ids ? n_ids : max_ids, n_turn;
+
+	s->snapshot_due = 0;
+	if (!is_worth_it(s, s->n_past + n))
+		return n;
+	n_turn = find_turn(s, ids, n_ids);
+	if (n_turn > 0 && n_turn <= n && is_worth_it(s, s->n_past + n_turn))
+		s->snapshot_due = s->n_past + n_turn;
+	if (s->n_shared > s->n_past && s->n_shared <= s->n_past + n &&
+	    (!s->snapshot_due || s->n_shared < s->snapshot_due))
+		s->snapshot_due = s->n_shared;
+	return s->snapshot_due ? s->snapshot_due - s->n_past : n;
+}
+
+void tern_sequence_mark(struct tern_sequence *s)
+{
+	if (is_worth_it(s, s->n_past))
+		tern_snapshots_take(&s->snapshots, s->n_past, s->state);
 }
 
 size_t tern_sequence_go_back(struct tern_sequence *s, size_t n_keep)
 {
-	if (n_keep < s->n_past)
-		s->n_past = n_keep; /* later keys and values are overwritten */
+	if (n_keep >= s->n_past)
+		return s->n_past;
+	/* Later keys and values are overwritten. */
+	s->n_past = s->state ? tern_snapshots_restore(&s->snapshots, n_keep, s->state) : n_keep;
+	s->n_shared = 0;
 	return s->n_past;
 }
+
+size_t tern_sequence_go_back_to(struct tern_sequence *s, const int32_t *ids, size_t n_ids)
+{
+	size_t n = 0, n_turn;
+
+	while (n < s->n_past && n + 1 < n_ids && s->ids[n] == ids[n])
+		n++;
+	if (tern_sequence_go_back(s, n) == n)
+		return n;
+	/* Texts that come later may share this beginning, or nearly all of it if it ends by chance in a turn. */
+	n_turn = find_turn(s, ids, n);
+	n = n_turn > s->n_past ? n_turn : n - n / 16;
+	s->n_shared = is_worth_it(s, n) ? n : 0;
+	return s->n_past;
+}
+
+void tern_sequence_recover(struct tern_sequence *s)
+{
+	if (s->state)
+		s->n_past = tern_snapshots_restore(&s->snapshots, s->n_past, s->state);
+}
+
+/* ---- batches ---- */
 
 bool tern_next_segment(const struct tern_token *tokens, size_t n_token, struct tern_segment *segment)
 {

@@ -4,12 +4,22 @@
 #define TERN_INFER_SEQUENCE_H
 
 #include "infer/kv.h"
+#include "infer/snapshots.h"
 
 struct tern_sequence {
 	const struct tern_transformer *transformer; /* whose states these are */
 	size_t n_ctx, n_past;                       /* tokens that fit, tokens in the context */
 	int32_t *ids;                               /* [n_ctx] the first n_past of them are the context */
 	struct tern_kv kv;
+	uint8_t *state; /* [tern_state_bytes()] of the recurrent layers, NULL if there are none */
+
+	/* Where to go back to, if there is a state. */
+	struct tern_snapshots snapshots;
+	const bool *is_end; /* [n_is_end] tokens that end a turn */
+	size_t n_is_end;
+	size_t n_shared;     /* a snapshot is wanted after so many tokens, which other texts begin with; 0: none is */
+	size_t snapshot_due; /* the batch under way ends where a snapshot is to be taken; 0: it does not */
+
 	float *last;         /* [n_embd] output of the last layer for the last token, which the head reads */
 	float *logits;       /* [n_vocab] of the last token; zeros before the first */
 	size_t n_top_logits; /* how many of the largest are exact; n_vocab: all; 0: not computed */
@@ -20,10 +30,21 @@ enum tern_status tern_sequence_init(struct tern_sequence *sequence, const struct
                                     size_t n_ctx, enum tern_kv_type kv, struct tern_error *err);
 void tern_sequence_clear(struct tern_sequence *sequence);
 
+/* Allows snapshots of max_bytes in all. is_end [n_is_end] says which tokens end a turn; it outlives the sequence. */
+void tern_sequence_allow_snapshots(struct tern_sequence *sequence, size_t max_bytes, const bool *is_end,
+                                   size_t n_is_end);
+
 /* Checks that n_ids tokens can follow: TERN_ERR_CONTEXT if they do not fit, TERN_ERR_USAGE for an id that is out of
  * range. */
 enum tern_status tern_sequence_begin(const struct tern_sequence *sequence, const int32_t *ids, size_t n_ids,
                                      struct tern_error *err);
+
+/* How many of the tokens that follow the next batch should have, at most max_ids: fewer if a snapshot should be taken
+ * after some of them, at the end of the last turn or of a beginning that other texts share. */
+size_t tern_sequence_step(struct tern_sequence *sequence, const int32_t *ids, size_t n_ids, size_t max_ids);
+
+/* Takes a snapshot of the present, if the last one was long ago: the end of an answer. */
+void tern_sequence_mark(struct tern_sequence *sequence);
 
 /* A token of a batch. */
 struct tern_token {
@@ -36,9 +57,14 @@ struct tern_token {
 void tern_sequence_commit(struct tern_sequence *sequence, const struct tern_token *tokens, size_t n_token,
                           const float *last);
 
-/* Goes back to the state after the first n_keep tokens, or after fewer where that state is not kept. Returns the new
- * n_past. */
+/* Goes back to the state after the first n_keep tokens, or to the last snapshot before. Returns the new n_past. */
 size_t tern_sequence_go_back(struct tern_sequence *sequence, size_t n_keep);
+
+/* The same for what the context and ids have in common at their beginning, without the last of ids. */
+size_t tern_sequence_go_back_to(struct tern_sequence *sequence, const int32_t *ids, size_t n_ids);
+
+/* After a batch that was not completed: goes back to where the state is known. */
+void tern_sequence_recover(struct tern_sequence *sequence);
 
 /* Consecutive tokens of one sequence in a batch. */
 struct tern_segment {

@@ -128,6 +128,16 @@ static enum tern_status check_all_used(struct tern_binder *b)
 	return TERN_OK;
 }
 
+static uint64_t count_mapped(const struct gguf *gguf, const struct tern_file *file)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < gguf->n_tensors && file && file->is_mapped; i++)
+		if (tern_repacked_type(gguf, &gguf->tensors[i]) == gguf->tensors[i].type)
+			n += gguf->tensors[i].n_bytes;
+	return n;
+}
+
 static enum tern_status bind_all(struct tern_binder *b)
 {
 	struct tern_transformer *t = b->transformer;
@@ -172,6 +182,8 @@ enum tern_status tern_transformer_load(struct tern_transformer *transformer, con
 	enum tern_status status;
 
 	memset(transformer, 0, sizeof *transformer);
+	transformer->overcommits = options && options->overcommit;
+	transformer->n_mapped_bytes = count_mapped(gguf, file);
 	if (!(status = check_whole(gguf, err)) && !(status = tern_arch_find(gguf, &binder.arch, err)) &&
 	    !(status = tern_hparams_load(&transformer->hparams, gguf, err)) &&
 	    !(status = tern_rope_load(&transformer->hparams, gguf, err)) &&

@@ -365,12 +365,14 @@ static enum tern_status no_such_shape(const char *name, struct tern_error *err)
 
 static enum tern_status allocate(const struct plan *plan, uint8_t **image, size_t *n_bytes, struct tern_error *err)
 {
-	uint64_t available = tern_available_memory(), needed = plan->n_header + plan->n_data;
+	uint64_t needed = plan->n_header + plan->n_data;
+	char what[64];
 
-	if (needed > available || needed > SIZE_MAX)
-		return tern_fail(err, TERN_ERR_FAILED, "shape %s needs %llu MiB of memory, %llu MiB are available",
-		                 plan->shape->name, (unsigned long long)(needed >> 20),
-		                 (unsigned long long)(available >> 20));
+	snprintf(what, sizeof what, "shape %s", plan->shape->name);
+	if (tern_check_memory(what, needed, false, err))
+		return TERN_ERR_FAILED;
+	if (needed > SIZE_MAX)
+		return tern_fail_memory(err, SIZE_MAX);
 	*n_bytes = (size_t)needed;
 	*image = tern_alloc_huge((size_t)needed, 1);
 	return *image ? TERN_OK : tern_fail_memory(err, (size_t)needed);

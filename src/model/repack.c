@@ -17,7 +17,8 @@
 #include <string.h>
 
 enum {
-	CODE_ZERO = 1
+	CODE_ZERO = 1,
+	SLICE_BYTES = 16 << 20 /* of a mapped matrix that are in memory at a time */
 };
 
 /* ---- what there is to do ---- */
@@ -64,7 +65,9 @@ enum tern_status tern_repacker_init(struct tern_repacker *r, const struct gguf *
                                     const struct tern_model_options *options, const struct tern_file *file,
                                     struct tern_error *err)
 {
-	uint64_t n_bytes = 0, largest = 0, available = tern_available_memory();
+	uint64_t n_bytes = 0, n_in_place = 0;
+	char what[TERN_QUOTE_SIZE + 64], quoted[TERN_QUOTE_SIZE];
+	enum tern_status status;
 
 	*r = (struct tern_repacker){.options = options ? *options : (struct tern_model_options){0}, .err = err};
 	tern_repacker_read(r, gguf, file);
@@ -72,21 +75,21 @@ enum tern_status tern_repacker_init(struct tern_repacker *r, const struct gguf *
 		const struct gguf_tensor *tensor = &gguf->tensors[i];
 		uint32_t type = tern_repacked_type(gguf, tensor);
 		uint64_t n_new;
-		if (type == tensor->type || !tern_gguf_tensor_bytes(type, tensor->n_dims, tensor->dims, &n_new))
+		if (type == tensor->type || !tern_gguf_tensor_bytes(type, tensor->n_dims, tensor->dims, &n_new)) {
+			n_in_place += r->file ? tensor->n_bytes : 0;
 			continue;
+		}
 		r->n_total += tensor->n_bytes;
 		n_bytes += n_new;
-		largest = tensor->n_bytes > largest ? tensor->n_bytes : largest;
 	}
 	if (r->n_total == 0)
 		return TERN_OK;
-	/* Systems that overcommit would kill the process later instead of refusing now. */
-	if (n_bytes + largest > available)
-		return tern_fail(err, TERN_ERR_FAILED,
-		                 "%s: bringing the weights into tern's layout needs %llu MiB of memory, %llu MiB are "
-		                 "available",
-		                 gguf->path, (unsigned long long)((n_bytes + largest) >> 20),
-		                 (unsigned long long)(available >> 20));
+	snprintf(what, sizeof what, "%s: bringing the weights into tern's layout",
+	         tern_quote(quoted, gguf->path, strlen(gguf->path)));
+	if ((status = tern_check_memory(what, n_bytes + n_in_place, r->options.overcommit, err)))
+		return status;
+	if (r->options.on_repack)
+		r->options.on_repack(r->options.user, n_bytes);
 	return tern_pool_new(&r->pool, r->options.n_threads ? r->options.n_threads : tern_threads_of_machine(""), err);
 }
 
@@ -124,11 +127,12 @@ struct scratch {
 	int8_t *q;        /* [16, n_col] */
 };
 
-/* One tensor on its way. Tasks are panels of 16 rows; the first 16 * n_panel - n_row rows of padding are zero. */
+/* One tensor on its way. Tasks are panels of 16 rows, counted from first_panel; the first 16 * n_panel - n_row rows of
+ * padding are zero. */
 struct job {
 	struct tern_repacker *repacker;
 	const struct gguf_tensor *tensor;
-	size_t n_row, n_col, n_panel;
+	size_t n_row, n_col, n_panel, first_panel;
 	size_t group; /* columns that share a scale; 0: all */
 	uint8_t *scratch;
 	size_t scratch_bytes; /* of a thread */
@@ -199,6 +203,22 @@ static bool all_finite(const float *values, size_t n)
 	return finite;
 }
 
+/* Runs a task on all panels, slice by slice, and gives the pages of each slice back. */
+static void run_on_panels(struct job *job, tern_task task)
+{
+	const struct tern_repacker *r = job->repacker;
+	size_t panel_bytes = (size_t)job->tensor->n_bytes / job->n_panel + 1, n_slice = SLICE_BYTES / panel_bytes + 1;
+
+	for (size_t n; job->first_panel < job->n_panel; job->first_panel += n) {
+		n = job->n_panel - job->first_panel < n_slice ? job->n_panel - job->first_panel : n_slice;
+		tern_pool_run(r->pool, task, job, n);
+		if (r->file)
+			tern_file_release(r->file, job->tensor->data + job->first_panel * (panel_bytes - 1),
+			                  n * (panel_bytes - 1));
+	}
+	job->first_panel = 0;
+}
+
 /* Gives the pages of a finished tensor back and reports progress. */
 static enum tern_status finish(struct tern_repacker *r, const struct gguf_tensor *tensor)
 {
@@ -257,10 +277,11 @@ static const uint8_t *read_codes(const struct job *job, const struct scratch *s,
 	return s->codes;
 }
 
-static void repack_panel(void *context, size_t panel, int worker)
+static void repack_panel(void *context, size_t chunk, int worker)
 {
 	struct job *job = context;
 	struct scratch s = scratch_of(job, worker);
+	size_t panel = job->first_panel + chunk;
 	uint8_t *out = job->panels + panel * tern_t2r16_panel_bytes(job->n_col);
 	size_t n_group = job->group ? job->n_col / job->group : 0;
 	bool all_good = true, good = true;
@@ -360,11 +381,11 @@ static enum tern_status join_groups(struct job *job, size_t x_group, struct tern
 
 /* ---- matrices of floats ---- */
 
-static void look_at_panel(void *context, size_t panel, int worker)
+static void look_at_panel(void *context, size_t chunk, int worker)
 {
 	struct job *job = context;
 	struct scratch s = scratch_of(job, worker);
-	size_t end = (panel + 1) * TERN_PANEL_ROWS;
+	size_t panel = job->first_panel + chunk, end = (panel + 1) * TERN_PANEL_ROWS;
 
 	job->facts[panel] = tern_float_facts_none();
 	for (size_t row = panel * TERN_PANEL_ROWS; row < end && row < job->n_row; row++) {
@@ -385,7 +406,7 @@ static enum tern_status look_at_floats(struct job *job, size_t x_group, float *s
 	tern_group_sizes_list(&job->group_sizes, job->n_col, x_group);
 	if (!(job->facts = tern_alloc(job->n_panel, sizeof *job->facts)))
 		return tern_fail_memory(r->err, job->n_panel * sizeof *job->facts);
-	tern_pool_run(r->pool, look_at_panel, job, job->n_panel);
+	run_on_panels(job, look_at_panel);
 	for (size_t panel = 0; panel < job->n_panel; panel++)
 		tern_float_facts_merge(&all, &job->facts[panel]);
 	if (atomic_load(&job->is_bad))
@@ -444,7 +465,7 @@ static enum tern_status repack_ternary(struct job *job, size_t x_group, struct t
 		out->group_scales = job->group_scales = tern_alloc_aligned(n_scale, sizeof *out->group_scales);
 	if (!out->panels || (n_scale && !out->group_scales))
 		return tern_fail_memory(r->err, job->n_panel * panel_bytes + n_scale * sizeof *out->group_scales);
-	tern_pool_run(r->pool, repack_panel, job, job->n_panel);
+	run_on_panels(job, repack_panel);
 	if (atomic_load(&job->is_bad))
 		return find_fault(job);
 	out->group = job->group;
@@ -488,11 +509,11 @@ enum tern_status tern_repack_ternary(struct tern_repacker *r, const struct gguf_
 /* One int8 step of a row is 1/127 of its largest value. The types that come here have 4 to 6 bits and a scale for each
  * 16 or 32 values (Q8_0: 8 bits), so their own rounding is the coarser one, and the activations that meet the head are
  * rounded to int8 as well. */
-static void quantize_panel(void *context, size_t panel, int worker)
+static void quantize_panel(void *context, size_t chunk, int worker)
 {
 	struct job *job = context;
 	struct scratch s = scratch_of(job, worker);
-	size_t panel_bytes = tern_q8p_panel_bytes(job->n_col);
+	size_t panel = job->first_panel + chunk, panel_bytes = tern_q8p_panel_bytes(job->n_col);
 	uint8_t *high = job->planes + panel * panel_bytes, *low = high + job->n_panel * panel_bytes;
 
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++) {
@@ -519,7 +540,7 @@ static enum tern_status repack_q8p(struct job *job)
 	job->row_scales = tern_alloc(job->n_row, sizeof *job->row_scales);
 	if (!job->planes || !job->row_scales)
 		return tern_fail_memory(r->err, 2 * plane_bytes);
-	tern_pool_run(r->pool, quantize_panel, job, job->n_panel);
+	run_on_panels(job, quantize_panel);
 	if (atomic_load(&job->is_bad))
 		return fail(r, job->tensor, "holds a value that is not finite");
 	return finish(r, job->tensor);

@@ -4,7 +4,8 @@
  *                          T2R16
  *     dense output heads   Q4_0 ... Q8_0, Q4_K, Q5_K, Q6_K: Q8P
  *
- * A matrix costs its new size, and its old one only while it is worked on: pages of a mapped file are given back. */
+ * A matrix costs its new size, and some MiB of the old one while it is worked on: pages of a mapped file are given
+ * back. */
 #ifndef TERN_MODEL_REPACK_H
 #define TERN_MODEL_REPACK_H
 

@@ -37,6 +37,8 @@ struct tern_transformer {
 	struct tern_matrix head;         /* of the embedding's values when tied */
 	struct tern_linear ternary_head; /* if head_is_ternary */
 	uint64_t n_params;
+	uint64_t n_mapped_bytes; /* of the weights that are read in a mapped file: memory that is not used yet */
+	bool overcommits;        /* sequences need not fit in the memory that is available */
 
 	/* The order in which a token reads the layers, so that each step can prefetch what the next one reads. */
 	struct tern_read *reads; /* [n_read], then one without anything */

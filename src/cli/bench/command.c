@@ -328,6 +328,7 @@ static enum tern_status prepare(struct bench *b)
 
 	common_apply(&b->options.common, &none);
 	b->options.common.no_mmap = source->no_mmap;
+	b->options.common.overcommit = source->overcommit;
 	b->options.common.mlock = source->mlock;
 	for (size_t i = 0; i < b->operands.n_items; i++) {
 		size_t length = strlen(b->operands.items[i]);

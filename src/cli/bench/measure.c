@@ -42,8 +42,11 @@ static void fill_ids(struct bench_session *s, size_t n)
 enum tern_status bench_session_open(struct bench_session **out, const struct bench_subject *subject,
                                     const struct bench_test *test, int n_ctx, struct tern_error *err)
 {
-	struct tern_session_options options = {
-	        .n_ctx = n_ctx, .n_threads = test->n_threads, .n_batch = test->n_batch, .kv = test->kv};
+	struct tern_session_options options = {.n_ctx = n_ctx,
+	                                       .n_threads = test->n_threads,
+	                                       .n_batch = test->n_batch,
+	                                       .kv = test->kv,
+	                                       .state_cache = -1};
 	const struct tern_model *model = subject->opened.model;
 	struct bench_session *s = tern_alloc(1, sizeof *s);
 	enum tern_status status;

@@ -114,6 +114,9 @@ const struct option bench_source_options[] = {
          .argument = "NAME",
          .help = "random weights of that shape (below) instead of a file; NAME:128 with a scale for every 128 columns, "
                  "as weight-only models have"},
+        {.name = "overcommit",
+         .offset = FIELD(overcommit),
+         .help = "go on where the model and its context need more memory than is available"},
         {.name = "no-mmap", .offset = FIELD(no_mmap), .help = "read the file into memory instead of mapping it"},
         {.name = "mlock", .offset = FIELD(mlock), .help = "keep the weights in memory, never on swap"},
         {.name = NULL},

@@ -18,7 +18,7 @@ struct bench_own_options {
 
 struct bench_source_options {
 	struct option_list models, shapes;
-	bool no_mmap, mlock;
+	bool no_mmap, mlock, overcommit;
 };
 
 struct bench_options {

@@ -127,6 +127,19 @@ static void show_loading(const struct loader *loader, struct progress *progress)
 	}
 }
 
+void chat_tell_repacking(struct chat *chat, int timeout_ms)
+{
+	const int step_ms = 10;
+	uint64_t n_bytes;
+
+	while (!(n_bytes = atomic_load(&chat->loader.n_repacked)) && timeout_ms > 0 &&
+	       !loader_wait(&chat->loader, step_ms))
+		timeout_ms -= step_ms;
+	if (n_bytes && !chat->has_told_repacking)
+		open_model_tell_repacking(chat->loader.opened.path, n_bytes, chat->values.common.verbose);
+	chat->has_told_repacking = n_bytes > 0;
+}
+
 /* Waits for the loader and, if it takes long, shows that. False if the user does not want to wait. */
 static bool wait_for_loader(struct chat *chat)
 {
@@ -134,8 +147,11 @@ static bool wait_for_loader(struct chat *chat)
 	bool is_done = false;
 
 	progress_start(&progress, "repacking weights");
-	while (!signals_interrupted() && !(is_done = loader_wait(&chat->loader, TICK_MS)))
+	while (!signals_interrupted() && !(is_done = loader_wait(&chat->loader, TICK_MS))) {
+		chat_tell_repacking(chat, 0);
 		show_loading(&chat->loader, &progress);
+	}
+	chat_tell_repacking(chat, 0);
 	signals_forget_interrupt();
 	term_erase_status();
 	return is_done;

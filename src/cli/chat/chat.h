@@ -38,6 +38,7 @@ struct chat {
 
 	struct loader loader;
 	bool is_loaded; /* the loader has finished, and its fields are set */
+	bool has_told_repacking;
 	bool takes_system;
 
 	struct conversation talk;
@@ -71,6 +72,9 @@ enum tern_status chat_end_with(struct chat *chat, enum tern_status status);
 /* Waits for the model, with a status line if that takes long. TERN_ERR_FAILED without a message if the user interrupts
  * the wait; other errors are reported, and end the chat. */
 enum tern_status chat_need_model(struct chat *chat);
+
+/* Says that weights are repacked, once, if that is known within timeout_ms milliseconds. */
+void chat_tell_repacking(struct chat *chat, int timeout_ms);
 
 /* TERN_ERR_USAGE, reported, if the chat format has no such effort of reasoning. The model is there. */
 enum tern_status chat_check_effort(struct chat *chat, const struct generation_options *generation);

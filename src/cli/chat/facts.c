@@ -1,4 +1,5 @@
 #include "cli/chat/facts.h"
+#include "api/inspect.h"
 #include "base/machine.h"
 #include "base/memory.h"
 #include "console/format.h"
@@ -101,6 +102,19 @@ void chat_stats(struct chat *chat, const char *argument)
 	chat_say(&text);
 }
 
+static void put_memory(struct text *text, const struct chat *chat)
+{
+	char weights[FORMAT_SIZE], state[FORMAT_SIZE], token[FORMAT_SIZE], all[FORMAT_SIZE];
+	struct tern_memory memory;
+
+	tern_memory_of(&memory, chat->loader.session);
+	text_printf(text, "memory: %s of weights, ", format_bytes(weights, memory.weight_bytes));
+	if (memory.state_bytes)
+		text_printf(text, "%s of state, ", format_bytes(state, memory.state_bytes));
+	text_printf(text, "%s a token, %s for all of the context\n", format_bytes(token, memory.token_bytes),
+	            format_bytes(all, memory.context_bytes));
+}
+
 void chat_context(struct chat *chat, const char *argument)
 {
 	const struct conversation *talk = &chat->talk;
@@ -113,6 +127,7 @@ void chat_context(struct chat *chat, const char *argument)
 	n_ctx = (size_t)tern_session_n_ctx(chat->loader.session);
 	if (talk->n_messages == 0 && !talk->system) {
 		text_printf(&text, "0 of %zu tokens, nothing has been said yet\n", n_ctx);
+		put_memory(&text, chat);
 		chat_say(&text);
 		return;
 	}
@@ -124,5 +139,6 @@ void chat_context(struct chat *chat, const char *argument)
 	if (talk->n_outside > 0)
 		text_printf(&text, "; %zu older ones have left", talk->n_outside);
 	text_append(&text, "\n", 1);
+	put_memory(&text, chat);
 	chat_say(&text);
 }

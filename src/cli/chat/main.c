@@ -14,6 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
+enum {
+	HEADER_MS = 100 /* enough to read the header of a file */
+};
+
 #define FIELD(name) offsetof(struct chat_options, name)
 
 static const struct option chat_options[] = {
@@ -245,6 +249,7 @@ static enum tern_status start(struct chat *chat, const struct operands *operands
 		signals_catch_interrupt();
 		tty_set(TTY_QUIET);
 		greet(chat);
+		chat_tell_repacking(chat, HEADER_MS);
 	}
 	if (values->chat.resume)
 		chat_tell_loaded(chat, values->chat.resume);

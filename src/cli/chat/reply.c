@@ -4,6 +4,7 @@
 #include "cli/chat/display.h"
 #include "cli/chat/files.h"
 #include "cli/prompt.h"
+#include "console/format.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
@@ -209,8 +210,12 @@ static void tell_how_it_went(const struct answering *a)
 {
 	const struct chat *chat = a->chat;
 	int n_ctx = tern_session_n_ctx(chat->loader.session);
+	char duration[FORMAT_SIZE];
 	struct text line = {0};
 
+	if (a->ids.n_left_messages > 0 && a->result.n_prompt > 0 && !term_is_quiet())
+		note("(reading the rest of the conversation again, %d tokens, took %s)", a->result.n_prompt,
+		     format_duration(duration, a->result.prompt_seconds));
 	if (a->result.finish == TERN_FINISH_CONTEXT && !term_is_quiet())
 		note("(the answer reached the end of the context, %d tokens%s)", n_ctx,
 		     n_ctx < chat->loader.opened.info.n_ctx_train ? "; start with a larger one: -c" : "");

@@ -121,10 +121,13 @@ static void put_line(const struct chat *chat, struct text *text, size_t setting)
 static void set_generation(struct chat *chat, const struct option *option, const char *name, const char *value)
 {
 	struct generation_options *generation = &chat->values.generation;
-	struct generation_options changed = *generation;
+	struct generation_options changed;
 	char expected[EXPECTED_SIZE];
 	struct tern_error err;
 
+	if (option->kind == OPTION_CHOICE && chat_need_model(chat)) /* which may add stop strings to the options */
+		return;
+	changed = *generation;
 	if (!option_set(option, (char *)&changed + option->offset, value)) {
 		chat_fail(chat, TERN_ERR_USAGE, "%s: expected %s, found '%.64s'", name,
 		          option_expected(expected, option), value);
@@ -134,7 +137,7 @@ static void set_generation(struct chat *chat, const struct option *option, const
 		chat_failed(chat, &err);
 		return;
 	}
-	if (option->kind == OPTION_CHOICE && (chat_need_model(chat) || chat_check_effort(chat, &changed)))
+	if (option->kind == OPTION_CHOICE && chat_check_effort(chat, &changed))
 		return;
 	*generation = changed;
 	if (option->kind == OPTION_SEED) {

@@ -112,13 +112,20 @@ static void put_norms(const struct tern_file_facts *f)
 
 static void put_computing(const struct tern_file_facts *f)
 {
-	char bytes[FORMAT_SIZE];
+	char bytes[FORMAT_SIZE], token[FORMAT_SIZE], token_q8[FORMAT_SIZE];
 
 	begin_row("activations");
 	if (f->activation_group)
 		output_printf("int8, a scale for every %zu columns\n", f->activation_group);
 	else
 		output_printf("int8, a scale for every token\n");
+	begin_row("memory");
+	output_printf("%s of weights, %s or %s (q8) for each token of context", format_bytes(bytes, f->n_weight_bytes),
+	              format_bytes(token, f->n_kv_bytes[TERN_KV_F16]),
+	              format_bytes(token_q8, f->n_kv_bytes[TERN_KV_Q8]));
+	if (f->n_state_bytes)
+		output_printf(", %s of state", format_bytes(bytes, f->n_state_bytes));
+	end_row();
 	if (f->n_repacked_bytes == 0)
 		return;
 	begin_row("when opened");
@@ -126,7 +133,7 @@ static void put_computing(const struct tern_file_facts *f)
 		output_printf("%zu matrices become T2R16, ", f->n_to_t2r16);
 	if (f->n_to_q8p)
 		output_printf("the head becomes Q8P, ");
-	output_printf("%s in memory\n", format_bytes(bytes, f->n_repacked_bytes));
+	output_printf("%s in memory; tern-convert makes that permanent\n", format_bytes(bytes, f->n_repacked_bytes));
 }
 
 static void put_token(const struct gguf *gguf, const char *key, const char *label)
@@ -266,5 +273,9 @@ void info_json_summary(struct json_writer *json, const struct info_summary *summ
 	json_size(json, "activation_group", f->activation_group, f);
 	json_put_uint(json, "repacked_tensors", f->n_to_t2r16 + f->n_to_q8p);
 	json_put_uint(json, "repacked_bytes", f->n_repacked_bytes);
+	json_size(json, "weight_bytes", f->n_weight_bytes, f);
+	json_size(json, "state_bytes", f->n_state_bytes, f);
+	json_size(json, "token_bytes", f->n_kv_bytes[TERN_KV_F16], f);
+	json_size(json, "token_bytes_q8", f->n_kv_bytes[TERN_KV_Q8], f);
 	json_types(json, f);
 }
