@@ -163,9 +163,19 @@ static void add_layer(struct tern_cost *cost, struct tern_layer *layer, const st
 	struct tern_layer_matrix matrix;
 
 	for (size_t i = 0; tern_layer_matrix(h, layer, i, &matrix); i++) {
-		cost->layer_bytes += linear_bytes(matrix.linear);
-		cost->layer_macs += (uint64_t)matrix.n_row * matrix.n_col;
+		uint64_t n_bytes = linear_bytes(matrix.linear), n_mac = (uint64_t)matrix.n_row * matrix.n_col;
+		if (matrix.n_expert) {
+			cost->all_expert_bytes += n_bytes;
+			n_bytes = n_bytes / matrix.n_expert * h->n_expert_used;
+			n_mac = n_mac / matrix.n_expert * h->n_expert_used;
+			cost->expert_bytes += n_bytes;
+		}
+		cost->layer_bytes += n_bytes;
+		cost->layer_macs += n_mac;
 	}
+	if (layer->ffn == TERN_FFN_EXPERTS)
+		cost->layer_bytes +=
+		        h->n_expert * h->n_embd * (layer->experts.router_is_bf16 ? sizeof(uint16_t) : sizeof(float));
 	cost->layer_bytes += 2 * h->n_embd * sizeof(float);
 	cost->layer_bytes += layer->attention.q_norm ? 2 * h->head_dim * sizeof(float) : 0;
 	cost->layer_bytes += layer->attention.sub_norm ? (h->n_head * h->head_dim + h->n_ff) * sizeof(float) : 0;

@@ -84,17 +84,20 @@ enum tern_status tern_model_make_random(struct tern_model **model, const char *s
                                         const struct tern_model_options *options, struct tern_error *err);
 
 /* The shapes, for help texts. */
-#define TERN_SHAPES_TEXT                                                           \
-	"Shapes:\n"                                                                \
-	"  0.7b  1bitLLM large       1b    Falcon3 1B          1.7b  Qwen3 1.7B\n" \
-	"  2b    BitNet 2B-4T        3b    1bitLLM 3B          4b    Qwen3 4B\n"   \
-	"  7b    Falcon3 7B          8b    Llama 3 8B          10b   Falcon3 10B\n"
+#define TERN_SHAPES_TEXT                                                            \
+	"Shapes:\n"                                                                 \
+	"  0.7b  1bitLLM large       1b    Falcon3 1B          1.7b  Qwen3 1.7B\n"  \
+	"  2b    BitNet 2B-4T        3b    1bitLLM 3B          4b    Qwen3 4B\n"    \
+	"  7b    Falcon3 7B          8b    Llama 3 8B          10b   Falcon3 10B\n" \
+	"  maple Maple 20B-A1B, a mixture of experts\n"
 
 /* ---- the cost of a token --------------------------------------------------------------------------------- */
 
-/* What computing one token takes at least. A batch reads the layers once. */
+/* What computing one token takes at least. A batch reads the layers once, and of experts those that its tokens use. */
 struct tern_cost {
-	uint64_t layer_bytes;    /* weights, scales, norms and biases of all layers */
+	uint64_t layer_bytes; /* weights, scales, norms and biases of all layers; of experts, those that a token uses */
+	uint64_t expert_bytes; /* of these: experts */
+	uint64_t all_expert_bytes;
 	uint64_t head_bytes;     /* the output head and its norm */
 	uint64_t head_low_bytes; /* of these: low nibbles, which tern_compute_top_logits() reads for some rows only; 0
 	                            unless the head is Q8P */

@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "model/gguf.h"
 #include "model/layout.h"
+#include "model/names.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -28,6 +29,16 @@ static const struct shape {
         {"7b", "llama", 28, 3072, 12, 4, 256, 23040, 131072, false},
         {"8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, false},
         {"10b", "llama", 40, 3072, 12, 4, 256, 23040, 131072, false},
+        {"maple", "maple", 24, 2048, 16, 4, 128, 512, 151936, false}, /* n_ff of an expert */
+};
+
+/* What Maple's layers have besides. */
+enum {
+	MAPLE_EXPERTS = 256,
+	MAPLE_EXPERTS_USED = 8,
+	MAPLE_WINDOW = 512,
+	MAPLE_ROTATED = 64,
+	MAPLE_ACTIVATION_GROUP = 128,
 };
 
 enum {
@@ -35,7 +46,7 @@ enum {
 	MAX_GROUP = 4096,
 	CONTEXT = 131072, /* so long that it limits no measurement */
 	ALIGNMENT = 64,
-	MAX_TENSORS = 1024,       /* 18 a layer, and 5 */
+	MAX_TENSORS = 1024,       /* up to 19 a layer, and 5 */
 	HEADER_SIZE = 128 * 1024, /* bytes; a tensor takes about 80 */
 	PIECE = 1 << 20,          /* bytes of data made by a thread at a time */
 	PIECES_PER_RUN = 64,
@@ -49,6 +60,7 @@ struct filling {
 	enum {
 		FILL_RANDOM,
 		FILL_TERNARY,  /* random 2-bit codes 0, 1 and 2 */
+		FILL_BF16,     /* random floats of some size, 2^-6 to 2^-5, and either sign */
 		FILL_CONSTANT, /* `pattern` again and again */
 	} kind;
 	uint32_t pattern;
@@ -108,8 +120,20 @@ static void put_arch_pair(struct plan *plan, const char *suffix, enum gguf_value
 	put_number_pair(plan, key, type, bits);
 }
 
+static bool is_maple(const struct plan *plan) { return !strcmp(plan->shape->arch, "maple"); }
+
+static void put_maple_pairs(struct plan *plan)
+{
+	put_arch_pair(plan, "expert_count", GGUF_U32, MAPLE_EXPERTS);
+	put_arch_pair(plan, "expert_used_count", GGUF_U32, MAPLE_EXPERTS_USED);
+	put_arch_pair(plan, "expert_feed_forward_length", GGUF_U32, plan->shape->n_ff);
+	put_arch_pair(plan, "attention.sliding_window", GGUF_U32, MAPLE_WINDOW);
+	put_arch_pair(plan, "rope.dimension_count_swa", GGUF_U32, MAPLE_ROTATED);
+}
+
 static void put_pairs(struct plan *plan)
 {
+	uint32_t activation_group = plan->group ? plan->group : is_maple(plan) ? MAPLE_ACTIVATION_GROUP : 0;
 	const struct shape *s = plan->shape;
 
 	put_string_pair(plan, "general.architecture", s->arch);
@@ -124,9 +148,11 @@ static void put_pairs(struct plan *plan)
 	put_arch_pair(plan, "attention.value_length", GGUF_U32, s->head_dim);
 	put_arch_pair(plan, "attention.layer_norm_rms_epsilon", GGUF_F32, tern_bits_from_f32(1e-5f));
 	put_arch_pair(plan, "rope.freq_base", GGUF_F32, tern_bits_from_f32(500000.0f));
-	if (plan->group) {
+	if (is_maple(plan))
+		put_maple_pairs(plan);
+	if (activation_group) {
 		put_string_pair(plan, "tern.activation", "per_group");
-		put_number_pair(plan, "tern.activation_group", GGUF_U32, plan->group);
+		put_number_pair(plan, "tern.activation_group", GGUF_U32, activation_group);
 	}
 }
 
@@ -163,10 +189,11 @@ static void add_floats(struct plan *plan, const char *name, uint64_t n, float va
 	    (struct filling){.kind = FILL_CONSTANT, .pattern = tern_bits_from_f32(value)});
 }
 
-/* One half float for every group of columns: [16, groups, panels]. */
+/* One half float for every group of columns, or every row: [16, groups, panels]. */
 static void add_group_scales(struct plan *plan, const char *name, uint64_t n_col, uint64_t n_row, float value)
 {
-	uint64_t dims[GGUF_MAX_DIMS] = {TERN_PANEL_ROWS, n_col / plan->group, tern_panel_count((size_t)n_row), 1};
+	uint64_t dims[GGUF_MAX_DIMS] = {TERN_PANEL_ROWS, plan->group ? n_col / plan->group : 1,
+	                                tern_panel_count((size_t)n_row), 1};
 	uint16_t half = tern_f16_from_f32(value);
 
 	add(plan, name, GGUF_TENSOR_F16, 3, dims,
@@ -182,18 +209,39 @@ static void add_norm(struct plan *plan, uint32_t layer, const char *what, uint64
 	add_floats(plan, name, n, 1.0f);
 }
 
-/* Half of the random codes are zeros. The scale keeps the size of what passes through. */
-static void add_linear(struct plan *plan, uint32_t layer, const char *what, uint64_t n_col, uint64_t n_row)
+/* A matrix, or those of n_expert experts. Half of the random codes are zeros. The scale keeps the size of what passes
+ * through. */
+static void add_linears(struct plan *plan, uint32_t layer, const char *what, uint64_t n_col, uint64_t n_row,
+                        uint64_t n_expert)
 {
 	char name[GGUF_MAX_NAME_LENGTH];
 
 	snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)layer, what);
-	add_matrix(plan, name, GGUF_TENSOR_T2R16, n_col, n_row, (struct filling){.kind = FILL_TERNARY});
+	add(plan, name, GGUF_TENSOR_T2R16, n_expert ? 3 : 2, (uint64_t[]){n_col, n_row, n_expert ? n_expert : 1, 1},
+	    (struct filling){.kind = FILL_TERNARY});
 	snprintf(name, sizeof name, "blk.%u.%s.scale", (unsigned)layer, what);
-	if (plan->group)
-		add_group_scales(plan, name, n_col, n_row, 1.0f / sqrtf(0.5f * (float)n_col));
+	if (plan->group || is_maple(plan))
+		add_group_scales(plan, name, n_col, n_expert ? n_row * n_expert : n_row,
+		                 1.0f / sqrtf(0.5f * (float)n_col));
 	else
 		add_floats(plan, name, 1, 1.0f / sqrtf(0.5f * (float)n_col));
+}
+
+static void add_linear(struct plan *plan, uint32_t layer, const char *what, uint64_t n_col, uint64_t n_row)
+{
+	add_linears(plan, layer, what, n_col, n_row, 0);
+}
+
+static void add_experts(struct plan *plan, uint32_t layer)
+{
+	const struct shape *s = plan->shape;
+	char name[GGUF_MAX_NAME_LENGTH];
+
+	snprintf(name, sizeof name, "blk.%u." TERN_ROUTER_NAME, (unsigned)layer);
+	add_matrix(plan, name, GGUF_TENSOR_BF16, s->n_embd, MAPLE_EXPERTS, (struct filling){.kind = FILL_BF16});
+	add_linears(plan, layer, "ffn_gate_exps", s->n_embd, s->n_ff, MAPLE_EXPERTS);
+	add_linears(plan, layer, "ffn_up_exps", s->n_embd, s->n_ff, MAPLE_EXPERTS);
+	add_linears(plan, layer, "ffn_down_exps", s->n_ff, s->n_embd, MAPLE_EXPERTS);
 }
 
 /* The embedding or the output head, as Q8P. */
@@ -217,7 +265,7 @@ static void add_layer(struct plan *plan, uint32_t i)
 	add_linear(plan, i, "attn_q", s->n_embd, q_width);
 	add_linear(plan, i, "attn_k", s->n_embd, kv_width);
 	add_linear(plan, i, "attn_v", s->n_embd, kv_width);
-	if (!strcmp(s->arch, "qwen3")) {
+	if (!strcmp(s->arch, "qwen3") || is_maple(plan)) {
 		add_norm(plan, i, "attn_q_norm", s->head_dim);
 		add_norm(plan, i, "attn_k_norm", s->head_dim);
 	}
@@ -227,6 +275,10 @@ static void add_layer(struct plan *plan, uint32_t i)
 	}
 	add_linear(plan, i, "attn_output", q_width, s->n_embd);
 	add_norm(plan, i, "ffn_norm", s->n_embd);
+	if (is_maple(plan)) {
+		add_experts(plan, i);
+		return;
+	}
 	add_linear(plan, i, "ffn_gate", s->n_embd, s->n_ff);
 	add_linear(plan, i, "ffn_up", s->n_embd, s->n_ff);
 	add_linear(plan, i, "ffn_down", s->n_ff, s->n_embd);
@@ -285,6 +337,8 @@ static void fill_range(uint8_t *data, const struct filling *filling, uint64_t be
 		uint64_t bits = random_bits(at / 8);
 		if (filling->kind == FILL_TERNARY) /* code 3 becomes 1, a zero weight */
 			bits &= ~(bits & bits << 1 & 0xaaaaaaaaaaaaaaaau);
+		else if (filling->kind == FILL_BF16)
+			bits = (bits & 0x807f807f807f807fu) | 0x3c803c803c803c80u;
 		else if (filling->kind == FILL_CONSTANT)
 			bits = (uint64_t)filling->pattern << 32 | filling->pattern;
 		memcpy(data + at, &bits, sizeof bits);
