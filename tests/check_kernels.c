@@ -311,6 +311,7 @@ static int check_dot_groups(const struct tern_kernels *kernels, int round)
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 
 	make_groups(&g, n_panel, n_token, (n_col + g.n_col - 1) / g.n_col);
+	g.next = below(2) ? panels : NULL;
 	struct tern_activation *sums = calloc(n_token * g.x_stride, sizeof *sums);
 	if (!expected || !sums)
 		exit(1);

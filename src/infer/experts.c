@@ -80,21 +80,47 @@ static const struct tern_expert_use *use_of_chunk(const struct tern_expert_scrat
 	return &s->uses[low];
 }
 
+/* A chunk of gate and up: some rows of one of an expert's two matrices. */
+struct part {
+	const struct tern_expert_use *use;
+	bool is_up;
+	struct tern_linear linear; /* of the expert */
+	size_t first_row, n_row;
+};
+
+static struct part part_of_chunk(const struct experts_task *task, size_t chunk)
+{
+	const struct tern_expert_scratch *s = task->engine->experts;
+	const struct tern_expert_use *use = use_of_chunk(s, chunk);
+	size_t n_half = (use[1].first_chunk - use->first_chunk) / 2, index = chunk - use->first_chunk;
+	size_t n_row = use->chunk_panels * TERN_PANEL_ROWS;
+	struct part part = {.use = use, .is_up = index >= n_half, .first_row = index % n_half * n_row};
+
+	part.linear = tern_expert_linear(part.is_up ? &task->weights->up : &task->weights->gate,
+	                                 task->engine->transformer->hparams.n_expert, use->index);
+	part.n_row = part.linear.n_row - part.first_row;
+	part.n_row = part.n_row < n_row ? part.n_row : n_row;
+	return part;
+}
+
+static const uint8_t *panels_of(const struct tern_linear *linear, size_t first_row)
+{
+	return linear->panels + first_row / TERN_PANEL_ROWS * tern_t2r16_panel_bytes(linear->n_col);
+}
+
 static void gate_up_chunk(void *context, size_t chunk, int worker)
 {
 	const struct experts_task *task = context;
-	const struct tern_hparams *h = &task->engine->transformer->hparams;
-	struct tern_expert_scratch *s = task->engine->experts;
-	const struct tern_expert_use *use = use_of_chunk(s, chunk);
-	size_t n_half = (use[1].first_chunk - use->first_chunk) / 2, index = chunk - use->first_chunk;
-	bool is_up = index >= n_half;
-	struct tern_linear linear =
-	        tern_expert_linear(is_up ? &task->weights->up : &task->weights->gate, h->n_expert, use->index);
-	struct tern_projection projection = {.linear = &linear, .input = &s->input, .out = is_up ? s->up : s->gate};
-	size_t n_row = use->chunk_panels * TERN_PANEL_ROWS, first = (index - (is_up ? n_half : 0)) * n_row;
+	const struct tern_expert_scratch *s = task->engine->experts;
+	struct part part = part_of_chunk(task, chunk), next = part;
+	struct tern_projection projection = {
+	        .linear = &part.linear, .input = &s->input, .out = part.is_up ? s->up : s->gate};
 
-	tern_project_part(task->engine, &projection, first, linear.n_row - first < n_row ? linear.n_row - first : n_row,
-	                  use->first_slot, use->n_slot, worker);
+	if (chunk + 1 < s->uses[s->n_use].first_chunk)
+		next = part_of_chunk(task, chunk + 1);
+	projection.next = panels_of(&next.linear, next.first_row);
+	tern_project_part(task->engine, &projection, part.first_row, part.n_row, part.use->first_slot, part.use->n_slot,
+	                  worker);
 }
 
 /* gate = f(gate) * up, quantised. */
@@ -115,19 +141,23 @@ static void down_chunk(void *context, size_t chunk, int worker)
 {
 	const struct experts_task *task = context;
 	const struct tern_hparams *h = &task->engine->transformer->hparams;
-	struct tern_expert_scratch *s = task->engine->experts;
-	size_t n_row = task->down_panels * TERN_PANEL_ROWS, first = chunk * n_row;
+	const struct tern_expert_scratch *s = task->engine->experts;
+	const struct tern_linear *down = &task->weights->down;
+	size_t n_row = task->down_panels * TERN_PANEL_ROWS, first = chunk * n_row, end = first + n_row;
+	struct tern_linear linear = tern_expert_linear(down, h->n_expert, s->uses[0].index), next;
 
-	n_row = h->n_embd - first < n_row ? h->n_embd - first : n_row;
-	for (size_t i = 0; i < s->n_use; i++) {
-		struct tern_linear linear = tern_expert_linear(&task->weights->down, h->n_expert, s->uses[i].index);
+	end = end < h->n_embd ? end : h->n_embd;
+	for (size_t i = 0; i < s->n_use; i++, linear = next) {
+		bool is_last = i + 1 == s->n_use;
 		struct tern_projection projection = {.linear = &linear,
 		                                     .input = &s->hidden,
 		                                     .out = task->engine->x,
 		                                     .tokens = s->slot_tokens,
 		                                     .weights = s->slot_weights};
-		tern_project_part(task->engine, &projection, first, n_row, s->uses[i].first_slot, s->uses[i].n_slot,
-		                  worker);
+		next = tern_expert_linear(down, h->n_expert, s->uses[is_last ? 0 : i + 1].index);
+		projection.next = panels_of(&next, is_last && end < h->n_embd ? end : first);
+		tern_project_part(task->engine, &projection, first, end - first, s->uses[i].first_slot,
+		                  s->uses[i].n_slot, worker);
 	}
 }
 

@@ -200,6 +200,7 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	        .x_inverse = input->inverses + part->first_token * n_x_group,
 	        .x_stride = n_x_group,
 	        .steps_per_x = group_count(x_group, step),
+	        .next = projection->next,
 	};
 
 	engine->kernels->dot_groups(y, linear->panels + panel * panel_bytes, panel_bytes, part->n_panel,

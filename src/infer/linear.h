@@ -17,6 +17,9 @@ struct tern_projection {
 	/* Or, unless NULL, row tokens[t] of out += weights[t] * y(t, r). */
 	const uint32_t *tokens;
 	const float *weights;
+	/* tern_project_part() of one vector: the panels that the worker reads next, of as many columns, to prefetch;
+	 * NULL: those behind these in memory. */
+	const uint8_t *next;
 };
 
 /* Some rows of a matrix, times some vectors of the input. first_row is a multiple of 16, n_row at most

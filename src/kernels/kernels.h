@@ -85,6 +85,8 @@ struct tern_groups {
 	const struct tern_activation *x;
 	const float *x_inverse;
 	size_t x_stride, steps_per_x;
+	/* Panels like these that are read next, to prefetch the first of them: NULL: those behind these in memory. */
+	const uint8_t *next;
 };
 
 struct tern_peak; /* peak.h */
@@ -176,13 +178,14 @@ struct tern_kernels {
 };
 
 /* Every kernel of the table, for what goes through all of them: the tables themselves, and check_kernels. */
-#define TERN_KERNEL_SLOTS(SLOT)                                                                                      \
-	SLOT(dot_ternary)                                                                                            \
-	SLOT(dot_nibble)                                                                                             \
-	SLOT(estimate) SLOT(dot_groups) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32)          \
-	        SLOT(dot_f16) SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) \
-	                SLOT(relu2_mul) SLOT(gelu_mul) SLOT(clamped_silu_mul) SLOT(attention_block)                  \
-	                        SLOT(attention_block_q8) SLOT(combine)
+#define TERN_KERNEL_SLOTS(SLOT)                                                                                        \
+	SLOT(dot_ternary)                                                                                              \
+	SLOT(dot_nibble)                                                                                               \
+	SLOT(estimate)                                                                                                 \
+	SLOT(dot_groups) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32) SLOT(dot_f16)             \
+	        SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) \
+	                SLOT(gelu_mul) SLOT(clamped_silu_mul) SLOT(attention_block) SLOT(attention_block_q8)           \
+	                        SLOT(combine)
 #define TERN_ONE_POINTER(name) +sizeof(void (*)(void))
 _Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),
                "every kernel of the struct is in TERN_KERNEL_SLOTS");
