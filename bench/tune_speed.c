@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "tune/product.h"
+#include "tune/product_select.h"
 
 #include <stdio.h>
 #include <stdlib.h>

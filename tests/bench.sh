@@ -1,56 +1,8 @@
 #!/bin/sh
 # Tests of `tern bench`: options, lists, rows and their order, formats, exit statuses. What it measures is never judged.
-#
-#   TERN   the program            MODEL  models/tern-tiny, converted
-#   RUN    an emulator in front of it, e.g. "qemu-aarch64 -L /usr/aarch64-linux-gnu", or nothing
-#
-# Prints what failed, and a last line with the counts. Parts that need python3 are left out without.
-TERN=${TERN:-./tern} MODEL=${MODEL:-build/models/tern-tiny.gguf}
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
-TERN=$(absolute "$TERN") MODEL=$(absolute "$MODEL")
+. tests/lib.sh
+program='tern bench'
 
-unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-bench.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 1
-
-passed=0 failed=0
-pass() { passed=$((passed + 1)); }
-fail() {
-	failed=$((failed + 1))
-	printf 'bench.sh: %s\n' "$1"
-	shift
-	[ $# -eq 0 ] || printf '    %s\n' "$@"
-}
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	if "$@" >check.log 2>&1; then pass; else fail "$name" "$*" "$(head -c 500 check.log)"; fi
-}
-# run STATUS NAME ARG...: runs tern bench on the model; keeps out, err; fails unless it exits so
-run() {
-	wanted=$1 name=$2
-	shift 2
-	# shellcheck disable=SC2086 # RUN is a command with arguments
-	$RUN "$TERN" bench "$@" </dev/null >out 2>err
-	status=$?
-	if [ "$status" -eq "$wanted" ]; then pass; else fail "$name: status $status, expected $wanted" "tern bench $*" "$(head -c 500 err)"; fi
-}
-# refused STATUS NAME PATTERN ARG...: that status, nothing on standard output, one line on standard error with PATTERN
-refused() {
-	wanted=$1 name=$2 pattern=$3
-	shift 3
-	run "$wanted" "$name" "$@"
-	if [ -s out ]; then fail "$name: standard output is not empty" "$(head -c 200 out)"; else pass; fi
-	grep -v '^tern: warning: ' err >lines
-	if [ "$(wc -l <lines)" -eq 1 ] && grep -q '^tern: ' lines && grep -q -e "$pattern" lines; then
-		pass
-	else
-		fail "$name: expected one line with '$pattern'" "$(head -c 500 err)"
-	fi
-}
 # Quick: one thread, one repetition, no warm-up
 quick() {
 	wanted=$1 name=$2
@@ -62,12 +14,6 @@ rows() {
 	awk -F'|' '/±/ { for (i = 1; i <= NF; i++) if ($i ~ /^ *(pp|tg)[0-9]/) { gsub(/ /, "", $i); printf "%s%s", n++ ? " " : "", $i } }' out >found
 	if [ "$(cat found)" = "$2" ]; then pass; else fail "$1: rows" "expected: $2" "found:    $(cat found)"; fi
 }
-
-# Nothing below makes sense without.
-# shellcheck disable=SC2086
-check 'the program runs' $RUN "$TERN" --version
-check 'the model is there' test -r "$MODEL"
-[ "$failed" -eq 0 ] || exit 1
 
 # ---- help ----
 
@@ -125,7 +71,7 @@ check 'standard error as well: md' grep -q '^| .* ± ' err
 check 'standard error as well: jsonl' test "$(wc -l <out)" -eq 1
 quick 0 'progress' -p 2 -n 1 -o jsonl --progress
 check 'progress: on standard error' grep -q '^test 2 of 2: tg1, repetition 1 of 1$' err
-if command -v python3 >/dev/null 2>&1; then
+if have python3 'reading JSON'; then
 	cat >check_json.py <<'PY'
 import json, sys
 
@@ -212,5 +158,4 @@ refused 3 'no such file' 'No such file' -m ./none.gguf
 refused 3 'no such file: json' 'No such file' -m ./none.gguf -o json
 refused 1 'a context that no memory holds' 'needs [0-9]* MiB of memory, [0-9]* MiB are available' -m "$MODEL" -p 16777216 -n 0 -d 16777216
 
-echo "bench.sh: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

@@ -7,11 +7,10 @@ import sys
 import tempfile
 import termios
 
-sys.dont_write_bytecode = True
-import terminal
+import lib
+from support import terminal
 
-TERN = os.path.abspath(os.environ.get("TERN", "build/tern"))
-MODEL = os.path.abspath(os.environ.get("MODEL", "build/models/tern-tiny.gguf"))
+CHAT = [*lib.RUN, lib.TERN, "chat", "-m", lib.MODEL]
 CTRL = {letter: chr(ord(letter) & 31) for letter in "acdgjorz"}
 UP = "\x1b[A"
 QUESTION, ANSWER = "What is the capital of France?", "Paris is the capital of France."
@@ -21,7 +20,7 @@ ENDLESS = ("--ignore-eos", "--temp", "0.8", "-c", "100000")
 
 def start(*arguments, columns=90, rows=30, prompt=True, cwd=None, **env):
     environment = {"TERN_HISTORY": "", "TERN_MODEL": None, "VISUAL": None, "EDITOR": None, **env}
-    t = terminal.Terminal([*terminal.command(TERN), "chat", "-m", MODEL, *arguments], columns, rows, environment, cwd)
+    t = terminal.Terminal([*CHAT, *arguments], columns, rows, environment, cwd)
     if prompt:
         t.wait(lambda: t.lines() and t.lines()[-1] == ">", "the prompt")
     return t
@@ -358,7 +357,7 @@ def test_streams():
     """Answers alone go to standard output if that is no terminal."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        argv = ["sh", "-c", f'"$@" >"{out}"', "sh", *terminal.command(TERN), "chat", "-m", MODEL, "--temp", "0"]
+        argv = ["sh", "-c", f'"$@" >"{out}"', "sh", *CHAT, "--temp", "0"]
         with terminal.Terminal(argv, 90, 30, {"TERN_HISTORY": ""}) as t:
             t.wait(lambda: t.lines() and t.lines()[-1] == ">", "the prompt")
             t.send(QUESTION + "\r")
@@ -391,4 +390,4 @@ def test_dumb_and_colourless():
 
 
 if __name__ == "__main__":
-    terminal.main([value for name, value in list(globals().items()) if name.startswith("test_")])
+    sys.exit(lib.run_tests(globals()))

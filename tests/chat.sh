@@ -1,44 +1,16 @@
 #!/bin/sh
 # Tests of `tern chat` fed from a pipe: answers, what a turn costs, commands, files of conversations, a full context.
 # The terminal is tested by chat.py.
-#
-#   TERN   the program            MODEL  models/tern-tiny, converted
-#   RUN    an emulator in front of it, e.g. "qemu-aarch64 -L /usr/aarch64-linux-gnu", or nothing
-#
-# Prints what failed, and a last line with the counts.
-TERN=${TERN:-./tern} MODEL=${MODEL:-build/models/tern-tiny.gguf}
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
-TERN=$(absolute "$TERN") MODEL=$(absolute "$MODEL")
+. tests/lib.sh
+program='tern chat'
 
-unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-chat.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 1
-export HOME="$dir"
-
-passed=0 failed=0
-pass() { passed=$((passed + 1)); }
-fail() {
-	failed=$((failed + 1))
-	printf 'chat.sh: %s\n' "$1"
-	shift
-	[ $# -eq 0 ] || printf '    %s\n' "$@"
-}
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	if "$@" >check.log 2>&1; then pass; else fail "$name" "$*" "$(head -c 500 check.log)" "$(head -c 500 err)"; fi
-}
 # says STATUS NAME LINES ARG...: feeds the lines to a chat at temperature 0; keeps out, err; fails unless it exits so
 says() {
-	wanted=$1 name=$2 lines=$3
+	wanted=$1 name=$2 input=typed
+	printf '%s\n' "$3" >typed
 	shift 3
-	# shellcheck disable=SC2086 # RUN is a command with arguments
-	printf '%s\n' "$lines" | $RUN "$TERN" chat -m "$MODEL" --temp 0 "$@" >out 2>err
-	status=$?
-	if [ "$status" -eq "$wanted" ]; then pass; else fail "$name: status $status, expected $wanted" "tern chat $*" "$(head -c 500 err)"; fi
+	run "$wanted" "$name" -m "$MODEL" --temp 0 "$@"
+	input=/dev/null
 }
 # gave NAME TEXT: that is what stood on standard output
 gave() {
@@ -88,11 +60,9 @@ check "second turn: $new new tokens, $used in the context" test "$new" -le 16 -a
 says 0 'one question' 'What is the capital of France?'
 gave 'one question' 'Paris is the capital of France.'
 printf 'What is the capital of France?' >line
-# shellcheck disable=SC2086
-$RUN "$TERN" chat -m "$MODEL" --temp 0 <line >out 2>err
+tern chat -m "$MODEL" --temp 0 <line >out 2>err
 gave 'a last line without its end' 'Paris is the capital of France.'
-# shellcheck disable=SC2086
-$RUN "$TERN" chat -m "$MODEL" --temp 0 -p 'What is the capital of France?' <&- >out 2>err
+tern chat -m "$MODEL" --temp 0 -p 'What is the capital of France?' <&- >out 2>err
 gave 'a first message, no input' 'Paris is the capital of France.'
 says 0 'first message' 'What is the opposite of hot?' -p 'What is the capital of France?'
 gave 'first message' "$(printf 'Paris is the capital of France.\nThe opposite of hot is cold.')"
@@ -303,8 +273,7 @@ check 'resume from a broken file: nothing is answered' test ! -s out
 
 # Any bytes, saved and read again.
 printf 'What is the capital of \303\251\0\377\033[31m?\n' >bytes
-# shellcheck disable=SC2086
-$RUN "$TERN" chat -m "$MODEL" --temp 0 --save bytes.jsonl <bytes >out 2>err
+tern chat -m "$MODEL" --temp 0 --save bytes.jsonl <bytes >out 2>err
 check 'any bytes' test $? -eq 0
 check 'any bytes: JSON' grep -q -F 'capital of é\u0000' bytes.jsonl
 says 0 'any bytes, read again' '/context' -r bytes.jsonl
@@ -338,18 +307,6 @@ told 'the memory' '^memory: .* of weights, .* a token, .* for all of the context
 
 # ---- options ----
 
-# refused STATUS NAME PATTERN ARG...
-refused() {
-	wanted=$1 name=$2 pattern=$3
-	shift 3
-	# shellcheck disable=SC2086
-	$RUN "$TERN" chat "$@" </dev/null >out 2>err
-	status=$?
-	check "$name: status $status" test "$status" -eq "$wanted"
-	told "$name" "$pattern"
-	check "$name: one line" test "$(wc -l <err)" -eq 1
-	check "$name: nothing on standard output" test ! -s out
-}
 refused 2 'no chat format' 'tern run --raw' -m "$MODEL" --raw
 refused 2 'unknown chat format' "did you mean 'qwen3'" -m "$MODEL" --template qwen33
 refused 2 'unknown chat format: the list' 'llama-3, chatml' -m "$MODEL" --template jinja
@@ -392,5 +349,4 @@ says 0 'alternatives' 'What is the capital of Peru?' --temp 0 --alternatives 2
 check 'alternatives: after the answer' test "$(grep -c "^ *[0-9.]* % '.*' *or " err)" -eq 12
 check 'alternatives: the answer alone on standard output' test "$(cat out)" = 'The capital of Peru is Lima.'
 
-echo "chat.sh: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

@@ -63,6 +63,7 @@ static void bench_panels(struct bench *b, tern_dot_panels *kernel, size_t bytes_
 }
 
 static void bench_dot_ternary(struct bench *b) { bench_panels(b, b->kernels->dot_ternary, 64); }
+static void bench_dot_binary(struct bench *b) { bench_panels(b, b->kernels->dot_binary, 32); }
 static void bench_dot_nibble(struct bench *b) { bench_panels(b, b->kernels->dot_nibble, 128); }
 
 static void bench_dot_f16(struct bench *b)
@@ -179,6 +180,9 @@ static const struct bench_row bench_rows[] = {
         {CALL(dot_ternary), BENCH_BATCH_ROWS, 2560, BENCH_TOKENS, 0, 1},
         {CALL(dot_ternary), BENCH_BATCH_ROWS, 6912, BENCH_TOKENS, 0, 1},
         {CALL(dot_ternary), BENCH_BATCH_ROWS, 14336, BENCH_TOKENS, 0, 1},
+        {CALL(dot_binary), 14336, 4096, 1, 0.125, 0},
+        {CALL(dot_binary), 4096, 14336, 1, 0.125, 0},
+        {CALL(dot_binary), BENCH_BATCH_ROWS, 6912, BENCH_TOKENS, 0, 1},
         {CALL(dot_nibble), 32768, 2560, 1, 0.5, 0},
         {CALL(dot_nibble), 32768, 4096, 1, 0.5, 0},
         {CALL(dot_nibble), BENCH_BATCH_ROWS, 2560, BENCH_TOKENS, 0, 1},

@@ -218,7 +218,8 @@ static void fill_activations(int8_t *x, size_t n, int fill)
 		                   : (int8_t)test_random();
 }
 
-static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int round, size_t bytes_per_16)
+/* tile_cols: columns of a tile. */
+static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int round, size_t tile_cols)
 {
 	size_t n_col = below(3) ? 16 * (1 + below(40)) : 16 * PICK(1, 2, 5, 10, 11, 20, 21, 22, 41, 160, 432);
 	size_t n_panel = 1 + below(4), n_token = below(3) ? 1 + below(14) : PICK(1, 1, 2, 6, 7, 30, 37);
@@ -237,10 +238,11 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 	}
 	if (n_token > 14)
 		n_col = n_col < 640 ? n_col : 640;
+	n_col = (n_col + tile_cols - 1) / tile_cols * tile_cols;
 	if (n_col <= 640 && below(4) == 0) /* more panels than kernels take at once, in odd numbers too */
 		n_panel = 5 + below(15);
 
-	size_t panel_bytes = n_col / 16 * bytes_per_16;
+	size_t panel_bytes = n_col / tile_cols * TERN_TILE_BYTES;
 	size_t panel_stride = panel_bytes + (below(2) ? 0 : below(100)), x_stride = n_col + (below(2) ? 0 : below(100));
 	size_t n_sum = n_token * n_panel * TERN_PANEL_ROWS;
 	int32_t *sums = place(&rooms[0], n_sum, sizeof *sums);
@@ -263,12 +265,17 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 
 static int check_dot_ternary(const struct tern_kernels *kernels, int round)
 {
-	return check_dot(kernels->dot_ternary, tern_kernels_portable.dot_ternary, round, TERN_TILE_BYTES);
+	return check_dot(kernels->dot_ternary, tern_kernels_portable.dot_ternary, round, TERN_TERNARY_TILE_COLS);
 }
 
 static int check_dot_nibble(const struct tern_kernels *kernels, int round)
 {
-	return check_dot(kernels->dot_nibble, tern_kernels_portable.dot_nibble, round, 2 * TERN_TILE_BYTES);
+	return check_dot(kernels->dot_nibble, tern_kernels_portable.dot_nibble, round, TERN_NIBBLE_TILE_COLS);
+}
+
+static int check_dot_binary(const struct tern_kernels *kernels, int round)
+{
+	return check_dot(kernels->dot_binary, tern_kernels_portable.dot_binary, round, TERN_BINARY_TILE_COLS);
 }
 
 /* Scales for a matrix of n_step steps of columns; `whole` is one for all. */
@@ -300,14 +307,18 @@ static void sum_steps(struct tern_activation *sums, const struct tern_groups *g,
 			sums[t * g->x_stride + c / g->n_col / g->steps_per_x].sum += x[t * x_stride + c];
 }
 
-static int check_dot_groups(const struct tern_kernels *kernels, int round)
+typedef void dot_groups_kernel(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                               size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups);
+
+static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference, int round, size_t tile_cols)
 {
-	struct tern_groups g = {.n_col = 16 * (1 + below(round % 2 ? 8 : 20))};
-	size_t n_panel = 1 + below(11), n_token = round % 4 ? 1 + below(32) : 1, n_col = 16 * (1 + below(40));
-	size_t panel_stride = n_col / 16 * TERN_TILE_BYTES + (below(2) ? 0 : below(100));
+	struct tern_groups g = {.n_col = tile_cols * (1 + below(round % 2 ? 8 : 20))};
+	size_t n_panel = 1 + below(11), n_token = round % 4 ? 1 + below(32) : 1, n_col = tile_cols * (1 + below(40));
+	size_t panel_bytes = n_col / tile_cols * TERN_TILE_BYTES,
+	       panel_stride = panel_bytes + (below(2) ? 0 : below(100));
 	size_t x_stride = n_col + (below(2) ? 0 : below(100)), n_y = n_token * n_panel * TERN_PANEL_ROWS;
 	float *y = place(&rooms[0], n_y, sizeof *y), *expected = malloc(n_y * sizeof *expected);
-	uint8_t *panels = place(&rooms[1], (n_panel - 1) * panel_stride + n_col * 4, 1);
+	uint8_t *panels = place(&rooms[1], (n_panel - 1) * panel_stride + panel_bytes, 1);
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 
 	make_groups(&g, n_panel, n_token, (n_col + g.n_col - 1) / g.n_col);
@@ -321,12 +332,23 @@ static int check_dot_groups(const struct tern_kernels *kernels, int round)
 	g.x = sums;
 	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, steps of %zu, %zu a scale, %zu an x",
 	         n_panel, panel_stride, n_token, x_stride, n_col, g.n_col, g.steps_per_scale, g.steps_per_x);
-	kernels->dot_groups(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
-	tern_kernels_portable.dot_groups(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
+	kernel(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
+	reference(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
 	int ok = same_floats("y", y, expected, n_y) && rooms_intact(5);
 	free(expected);
 	free(sums);
 	return ok;
+}
+
+static int check_dot_groups(const struct tern_kernels *kernels, int round)
+{
+	return check_groups(kernels->dot_groups, tern_kernels_portable.dot_groups, round, TERN_TERNARY_TILE_COLS);
+}
+
+static int check_dot_groups_binary(const struct tern_kernels *kernels, int round)
+{
+	return check_groups(kernels->dot_groups_binary, tern_kernels_portable.dot_groups_binary, round,
+	                    TERN_BINARY_TILE_COLS);
 }
 
 /* ---- dot products and sums ----------------------------------------------------------------------------------- */
@@ -742,6 +764,7 @@ struct slot {
 static const struct slot slots[] = {
         {SLOT(dot_ternary), 200},      {SLOT(dot_nibble), 200},
         {SLOT(dot_groups), 300},       {SLOT(sum_squares), 200},
+        {SLOT(dot_binary), 200},       {SLOT(dot_groups_binary), 300},
         {SLOT(rms_scale), 200},        {SLOT(norm_quantize), 400},
         {SLOT(dot_f32), 200},          {SLOT(dot_f16), 200},
         {SLOT(dot_bf16), 200},         {SLOT(silu_mul), 400},

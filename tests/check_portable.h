@@ -374,6 +374,38 @@ static void check_ternary_layout(void)
 	}
 }
 
+static void check_binary_layout(void)
+{
+	enum {
+		COLS = 96
+	};
+	int8_t weights[16 * COLS], unpacked[16 * COLS], x[COLS];
+	uint8_t panel[16 * COLS / 8], ternary[16 * COLS / 4], codes[COLS];
+	int32_t sums[16], ternary_sums[16];
+
+	for (size_t i = 0; i < sizeof weights; i++)
+		weights[i] = test_random() % 2 ? 1 : -1;
+	for (size_t c = 0; c < COLS; c++)
+		x[c] = (int8_t)test_random();
+	CHECK(tern_t1r16_panel_bytes(COLS) == sizeof panel, "T1R16 panel: %zu bytes", tern_t1r16_panel_bytes(COLS));
+	tern_t1r16_pack_panel(panel, weights, COLS);
+	tern_t1r16_unpack_panel(unpacked, panel, COLS);
+	CHECK(!memcmp(weights, unpacked, sizeof weights), "T1R16: what was packed comes out otherwise");
+	CHECK((panel[4 * 5 + 2] >> 3 & 1) == (weights[5 * COLS + 14] > 0), "T1R16: row 5, column 14 is elsewhere");
+	tern_t2r16_pack_panel(ternary, weights, COLS);
+	portable->dot_binary(sums, panel, sizeof panel, 1, x, COLS, 1, COLS);
+	portable->dot_ternary(ternary_sums, ternary, sizeof ternary, 1, x, COLS, 1, COLS);
+	CHECK(!memcmp(sums, ternary_sums, sizeof sums), "dot_binary: not the sums of the same ternary weights");
+	CHECK(tern_t2r16_is_binary(ternary, 16, COLS), "T2R16 without zeros is taken to have some");
+	for (size_t c = 0; c < COLS; c++)
+		codes[c] = c == 40 ? 1 : 2;
+	CHECK(!tern_t1r16_pack_row(panel, 3, codes, COLS), "T1R16 takes a zero");
+	weights[15 * COLS + 95] = 0;
+	tern_t2r16_pack_panel(ternary, weights, COLS);
+	CHECK(!tern_t2r16_is_binary(ternary, 16, COLS) && tern_t2r16_is_binary(ternary, 15, COLS),
+	      "a zero in the last row, or one in padding");
+}
+
 /* n_row rows, not a multiple of 16: quantised, packed panel by panel, read back by row, and multiplied by plane. */
 static void check_int8_layout(void)
 {
@@ -436,6 +468,7 @@ static void check_portable(void)
 		check_attention_math(scales[i]);
 	check_attention_q8();
 	check_ternary_layout();
+	check_binary_layout();
 	check_int8_layout();
 }
 

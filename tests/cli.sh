@@ -1,74 +1,10 @@
 #!/bin/sh
 # End-to-end tests of the programs, as a user or a script meets them: exit statuses, streams, options, pipes.
-#
-#   TERN, TERN_CONVERT  the programs            MODEL  models/tern-tiny, converted
-#   RUN                 an emulator in front of them, e.g. "qemu-aarch64 -L /usr/aarch64-linux-gnu", or nothing
-#
-# Prints what failed, and a last line with the counts. Needs nothing but a POSIX system; parts that need python3,
-# timeout or /dev/full are left out where these are missing.
-TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} MODEL=${MODEL:-build/models/tern-tiny.gguf}
-CHECKPOINT=$PWD/models/tern-tiny
-# Some tests change the directory.
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
-TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") MODEL=$(absolute "$MODEL")
-
-unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR XDG_DATA_HOME
+. tests/lib.sh
 isa=${TERN_ISA-}
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-cli.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 1
 export HOME="$dir/home"
-
-passed=0 failed=0
-pass() { passed=$((passed + 1)); }
-fail() {
-	failed=$((failed + 1))
-	printf 'cli.sh: %s\n' "$1"
-	shift
-	[ $# -eq 0 ] || printf '    %s\n' "$@"
-}
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	if "$@" >check.log 2>&1; then pass; else fail "$name" "$*" "$(head -c 500 check.log)"; fi
-}
-
-# tern ARG...: runs it; standard input as the caller has it
-# shellcheck disable=SC2086 # RUN is a command with arguments
-tern() { $RUN "$TERN" "$@"; }
-# shellcheck disable=SC2086
-convert() { $RUN "$TERN_CONVERT" "$@"; }
-# run STATUS NAME ARG...: runs tern with standard input from $input; keeps out, err; fails unless it exits so
-input=/dev/null
-run() {
-	wanted=$1 name=$2
-	shift 2
-	tern "$@" <"$input" >out 2>err
-	status=$?
-	if [ "$status" -eq "$wanted" ]; then pass; else fail "$name: status $status, expected $wanted" "tern $*" "$(head -c 500 err)"; fi
-}
-# refused STATUS NAME PATTERN ARG...: that status, nothing on standard output, one line on standard error with PATTERN
-refused() {
-	wanted=$1 name=$2 pattern=$3
-	shift 3
-	run "$wanted" "$name" "$@"
-	if [ -s out ]; then fail "$name: standard output is not empty" "$(head -c 200 out)"; else pass; fi
-	if [ "$(wc -l <err)" -eq 1 ] && grep -q '^tern: ' err && grep -q -e "$pattern" err; then
-		pass
-	else
-		fail "$name: expected one line with '$pattern'" "$(head -c 500 err)"
-	fi
-}
-same() { cmp -s "$1" "$2"; }
 # Nothing but the text of the answer
 answer() { tern run -m "$MODEL" "$@" </dev/null 2>err; }
-
-# Nothing below makes sense without.
-check 'the program runs' tern --version
-check 'the model is there' test -r "$MODEL"
-[ "$failed" -eq 0 ] || exit 1
 
 # ---- help and version ----
 
@@ -79,12 +15,12 @@ check 'help: on standard output' grep -q 'tern run' out
 run 2 'no command'
 check 'no command: help on standard error' grep -q 'tern run' err
 check 'no command: nothing on standard output' test ! -s out
-for command in chat run info tokenize eval logits; do
+for command in $(tern completion commands | grep -v '^help$'); do
 	run 0 "$command --help" "$command" --help
 	cp out help
 	check "$command --help: examples" grep -q '^Examples:' help
 	check "$command --help: fits a screen" test -z "$(sed -n '/^[^ ]/p' help | awk 'length > 80')"
-	check "$command --help: the model" grep -q -e '-m, --model' help
+	[ "$command" = completion ] || check "$command --help: the model" grep -q -e '-m, --model' help
 	run 0 "$command -h" "$command" -h
 	check "$command -h" same out help
 	run 0 "help $command" help "$command"
@@ -184,10 +120,10 @@ answer --template qwen3-thinking --temp 0 -n 3 --no-thinking --json hi >out
 check 'thoughts are left out of JSON' grep -q '"text": "", .*"generated_tokens": [1-3]' out
 answer --template qwen3.6 --temp 0 -n 3 --no-thinking hi >out
 check 'no thoughts were asked for' test "$(head -c 7 out)" != '<think>'
-mkdir efforts && cp "$CHECKPOINT"/* efforts/ 2>/dev/null
+mkdir efforts && cp "$checkpoint"/* efforts/ 2>/dev/null
 template="<|im_start|> </think> {%- set e = reasoning_effort|default('medium') %}{{- 'Reasoning effort is set to low. Be quick.' }}"
 template="$template{{- '<think>\\\\\\\\n' }}"
-sed "s,\"chat_template\": .*,\"chat_template\": \"$template\"," "$CHECKPOINT/tokenizer_config.json" >efforts/tokenizer_config.json
+sed "s,\"chat_template\": .*,\"chat_template\": \"$template\"," "$checkpoint/tokenizer_config.json" >efforts/tokenizer_config.json
 if convert efforts -o efforts.gguf -q 2>err; then
 	prompt() { tern run -m efforts.gguf --temp 0 -n 1 --echo --show-special "$@" hi </dev/null 2>err; }
 	prompt >out
@@ -596,14 +532,14 @@ check 'file cut while it is in use: message' grep -q '^tern: shrinking.gguf: ' e
 
 # ---- a vocabulary alone ----
 
-check 'tern-convert --vocab-only' convert "$CHECKPOINT" --vocab-only -o vocabulary.gguf
+check 'tern-convert --vocab-only' convert "$checkpoint" --vocab-only -o vocabulary.gguf
 check 'tokenize with a vocabulary alone' test "$(tern tokenize vocabulary.gguf --ids 'a b' </dev/null)" = "$(tokenize --ids 'a b' </dev/null)"
 refused 3 'run with a vocabulary alone' 'weights' run vocabulary.gguf hi
 run 0 'info of a vocabulary alone' info vocabulary.gguf
 
 # ---- by another program's eyes ----
 
-if command -v python3 >/dev/null 2>&1; then
+if have python3 'what a terminal gets'; then
 	valid() { python3 -m json.tool "$1" /dev/null; }
 	lines_valid() { python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1], "rb")]' "$1"; }
 	tern run -m "$MODEL" --json -n 30 'Tell me a story.' </dev/null >out
@@ -674,5 +610,4 @@ if command -v python3 >/dev/null 2>&1; then
 	check 'terminal: NO_COLOR' test "$(tr -d '\033' <out | wc -c)" -eq "$(wc -c <out)"
 fi
 
-echo "cli.sh: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

@@ -1,41 +1,16 @@
 #!/bin/sh
 # Completion scripts and manual pages: every command and option is in them, the shells take them, and bash completes what
-# a user would type. Called as cli.sh is.
-TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} MODEL=${MODEL:-build/models/tern-tiny.gguf}
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
-TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") MODEL=$(absolute "$MODEL")
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-completion.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 1
-unset XDG_DATA_HOME TERN_MODEL
+# a user would type.
+. tests/lib.sh
 export HOME="$dir/home" TERN_MODELS="$dir/models"
-
-passed=0 failed=0
-check() {
-	name=$1
-	shift
-	if "$@" >check.log 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf 'completion.sh: %s\n    %s\n' "$name" "$(head -c 500 check.log)"
-	fi
-}
-# shellcheck disable=SC2086 # RUN is a command with arguments
-tern() { $RUN "$TERN" "$@"; }
-# shellcheck disable=SC2086
-convert() { $RUN "$TERN_CONVERT" "$@"; }
 
 for shell in bash zsh fish; do
 	check "tern completion $shell" tern completion $shell
 	mv check.log tern.$shell
 	check "tern-convert --completion $shell" convert --completion $shell
 	mv check.log tern-convert.$shell
-	if command -v $shell >/dev/null 2>&1; then
-		for program in tern tern-convert; do check "$shell reads it" $shell -n $program.$shell; done
-	else
-		echo "completion.sh: there is no $shell to check its script"
+	if have $shell "reading its scripts"; then
+		for script_of in tern tern-convert; do check "$shell reads it" $shell -n $script_of.$shell; done
 	fi
 done
 check 'tern completion: another shell is refused' test "$(tern completion csh 2>&1 | grep -c 'bash, zsh')" -eq 1
@@ -45,13 +20,12 @@ convert --man >tern-convert.1
 
 # Everything the help knows is in the manual and the scripts, with nothing listed by hand.
 options() { grep -o '^ *\(-[a-zA-Z0-9], \)\{0,1\}--[a-z0-9-]*' | sed 's/.*--/--/' | sort -u; }
-commands=$(tern --help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
-check 'commands are found' test "$(echo "$commands" | wc -l)" -ge 8
-for command in $commands; do
+for command in $(tern completion commands); do
 	check "$command: manual" grep -q "^.SS \"tern $command\"" tern.1
 	for shell in bash zsh fish; do check "$command: $shell" grep -q "$command" tern.$shell; done
-	[ "$command" = help ] || tern "$command" --help
-done | options >names
+	[ "$command" = help ] || tern "$command" --help >>helps
+done
+options <helps >names
 convert --help | options >convert-names
 check 'options are found' test "$(wc -l <names)" -ge 50
 # all_in NAMES FILE: every option is in the file, as bash or man spell it (long option or -l NAME for fish)
@@ -66,7 +40,7 @@ for file in 1 bash zsh fish; do
 	check "options: tern-convert.$file" all_in convert-names tern-convert.$file
 done
 
-if command -v bash >/dev/null 2>&1; then
+if have bash 'completing with it'; then
 	mkdir models folder
 	: >models/mine.gguf
 	: >other.gguf
@@ -110,8 +84,6 @@ if command -v bash >/dev/null 2>&1; then
 	check 'bash: tern-convert' bash complete.bash _tern_convert 'keep q8' tern-convert --head ''
 	check 'bash: tern-convert, a folder' bash complete.bash _tern_convert 'folder' tern-convert fol
 	check 'bash: tern-convert, option' bash complete.bash _tern_convert '--dry-run' tern-convert folder --dr
-else
-	echo 'completion.sh: there is no bash to complete with'
 fi
 
 for page in tern.1 tern-convert.1; do
@@ -119,10 +91,9 @@ for page in tern.1 tern-convert.1; do
 		check "$page: $section" grep -q "^.SH \"$section\"" $page
 	done
 	check "$page: no line that is an unknown request" test -z "$(grep '^\.' $page | grep -v -E '^\.(TH|SH|SS|PP|TP|B|br|nf|fi|RS|RE)( |$)')"
-	if command -v groff >/dev/null 2>&1; then
+	if have groff "reading $page"; then
 		check "$page: groff has no complaint" test -z "$(groff -man -Tutf8 -ww -z $page 2>&1)"
 	fi
 done
 
-echo "completion.sh: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

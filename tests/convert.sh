@@ -1,80 +1,15 @@
 #!/bin/sh
 # End-to-end tests of tern-convert, as a user or a script meets it: exit statuses, every option, damaged checkpoints,
 # full disks, signals, and that nothing is left behind.
-#
-#   TERN, TERN_CONVERT  the programs            MODEL  models/tern-tiny, converted
-#   RUN                 an emulator in front of them, or nothing
-#   SAN                 the sanitizers they were built with, or nothing
-#
-# Prints what failed, and a last line with the counts. Needs nothing but a POSIX system; parts that need python3 are
-# left out where it is missing, and so are the checkpoints of ../shared.
-TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} MODEL=${MODEL:-build/models/tern-tiny.gguf}
-root=$PWD checkpoint=$PWD/models/tern-tiny
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
-TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") MODEL=$(absolute "$MODEL")
+. tests/lib.sh
+program=convert
 
-unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR XDG_DATA_HOME
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-convert.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 1
-
-passed=0 failed=0
-pass() { passed=$((passed + 1)); }
-fail() {
-	failed=$((failed + 1))
-	printf 'convert.sh: %s\n' "$1"
-	shift
-	[ $# -eq 0 ] || printf '    %s\n' "$@"
-}
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	if "$@" >check.log 2>&1; then pass; else fail "$name" "$*" "$(head -c 500 check.log)"; fi
-}
-# shellcheck disable=SC2086 # RUN is a command with arguments
-tern() { $RUN "$TERN" "$@" </dev/null; }
-# shellcheck disable=SC2086
-convert() { $RUN "$TERN_CONVERT" "$@" </dev/null; }
-same() { cmp -s "$1" "$2"; }
-absent() { [ ! -e "$1" ] && [ -z "$(find . -name '*.tmp')" ]; }
-# run STATUS NAME ARG...: runs tern-convert; keeps out, err; fails unless it exits so and is silent on standard output
-run() {
-	wanted=$1 name=$2
-	shift 2
-	convert "$@" >out 2>err
-	status=$?
-	if [ "$status" -eq "$wanted" ]; then
-		pass
-	else
-		fail "$name: status $status, expected $wanted" "tern-convert $*" "$(head -c 500 err)"
-	fi
-}
-# refused STATUS NAME PATTERN ARG...: that status, one line on standard error with PATTERN, no bad.gguf, no other file
-refused() {
-	wanted=$1 name=$2 pattern=$3
-	shift 3
-	run "$wanted" "$name" "$@"
-	if [ "$(wc -l <err)" -eq 1 ] && grep -q '^tern-convert: ' err && grep -q -e "$pattern" err; then
-		pass
-	else
-		fail "$name: expected one line with '$pattern'" "$(head -c 500 err)"
-	fi
-	check "$name: nothing on standard output" test ! -s out
-	check "$name: nothing left behind" absent bad.gguf
-}
 # Fresh copy of the checkpoint in x
 fresh() {
 	rm -rf x
 	cp -R "$checkpoint" x
 	chmod -R u+w x
 }
-
-# Nothing below makes sense without.
-check 'the program runs' convert --version
-check 'the model is there' test -r "$MODEL"
-[ "$failed" -eq 0 ] || exit 1
 
 # ---- usage ----
 
@@ -259,7 +194,7 @@ check 'two at once: nothing else' absent bad.gguf
 
 # ---- with a larger checkpoint: the same with 260,000 more rows of zeroes, in three shards ----
 
-if command -v python3 >/dev/null 2>&1; then
+if have python3 'signals, shards, limited memory and damaged weights'; then
 	cat >enlarge.py <<-'END'
 		import json, os, struct, sys
 		source, target = sys.argv[1:3]
@@ -383,8 +318,6 @@ if command -v python3 >/dev/null 2>&1; then
 	damage 'code 3' 'row 0, column 5: code 3' $up.weight 5 ff
 	damage 'norm: NaN' 'not finite' model.norm.weight 4 0000c07f
 	damage 'embedding: NaN' 'row 0, column 2: .*not finite' model.embed_tokens.weight 4 c07f
-else
-	echo 'convert.sh: no python3: skipped signals, shards, limited memory and damaged weights'
 fi
 
 # ---- other checkpoints ----
@@ -397,8 +330,7 @@ if [ -d "$shared" ]; then
 		check "$name: sound" tern info --verify "$name-shared.gguf"
 	done
 else
-	echo 'convert.sh: ../shared/checkpoints is not here: skipped the random checkpoints'
+	skip 'the random checkpoints' 'there is no ../shared/checkpoints'
 fi
 
-echo "convert.sh: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

@@ -6,17 +6,17 @@ import tempfile
 import termios
 import time
 
-sys.dont_write_bytecode = True
-import terminal
+import lib
+from support import terminal
 
-DEMO = os.path.join(os.environ.get("BUILD", "build"), "tests/programs/editor_demo")
+DEMO = [*lib.RUN, os.path.join(lib.BUILD, "tests/programs/editor_demo")]
 CTRL = {letter: chr(ord(letter) & 31) for letter in "abcdefghijklmnopqrstuvwxyz"}
 UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
 HOME, END, DELETE, BACKSPACE = "\x1b[H", "\x1bOF", "\x1b[3~", "\x7f"
 
 
 def start(*arguments, columns=40, rows=12, **env):
-    t = terminal.Terminal([*terminal.command(DEMO), *arguments], columns, rows, {"TERN_HISTORY": "", **env})
+    t = terminal.Terminal([*DEMO, *arguments], columns, rows, {"TERN_HISTORY": "", **env})
     if env.get("TERM") != "dumb":
         t.wait(">")
     return t
@@ -217,7 +217,7 @@ def test_escape_alone_and_split():
 
 
 def test_typed_before_the_start():
-    with terminal.Terminal([*terminal.command(DEMO)], env={"TERN_HISTORY": ""}) as t:
+    with terminal.Terminal(DEMO, env={"TERN_HISTORY": ""}) as t:
         t.send("early\rbird")
         t.wait("[text early]")
         t.wait(lambda: t.lines()[-1] == "> bird", "what was typed early")
@@ -344,4 +344,4 @@ def test_dumb_terminal():
 
 
 if __name__ == "__main__":
-    terminal.main([value for name, value in list(globals().items()) if name.startswith("test_")])
+    sys.exit(lib.run_tests(globals()))

@@ -1,48 +1,14 @@
 #!/bin/sh
 # tern-convert with GGUF files as input: to other engines' types and back, parts of split models, and what is refused.
-# The variables are those of cli.sh. Needs python3 for its material and says so where it is missing.
-TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} MODEL=${MODEL:-build/models/tern-tiny.gguf}
-tests=$PWD/tests checkpoint=$PWD/models/tern-tiny
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
-TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") MODEL=$(absolute "$MODEL")
-
-command -v python3 >/dev/null || {
-	echo 'gguf_convert.sh: skipped, no python3'
-	exit 0
-}
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-gguf.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 1
-
-passed=0 failed=0
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	if "$@" >check.log 2>&1; then passed=$((passed + 1)); else
-		failed=$((failed + 1))
-		printf 'gguf_convert.sh: %s\n    %s\n    %s\n' "$name" "$*" "$(head -c 500 check.log)"
-	fi
-}
+# Needs python3 for its material.
+. tests/lib.sh
+need python3
+program=convert
 # shellcheck disable=SC2086 # RUN is a command with arguments
-tern() { $RUN "$TERN" "$@"; }
-# shellcheck disable=SC2086
 convert() { $RUN "$TERN_CONVERT" -q "$@"; }
-# refused STATUS NAME PATTERN ARG...: tern-convert fails with the status and one line that has the pattern; no output
-refused() {
-	status=$1 name=$2 pattern=$3
-	shift 3
-	convert "$@" >out 2>err
-	got=$?
-	check "$name: status $status, got $got" test $got -eq "$status"
-	check "$name: one line" test "$(wc -l <err)" -eq 1
-	check "$name: says why" grep -q -- "$pattern" err
-	check "$name: nothing left" test ! -e bad.gguf
-}
-greedy() { tern run -m "$1" --raw --temp 0 -n 40 'Once upon a time there was' </dev/null; }
+greedy() { tern run -m "$1" --raw --temp 0 -n 40 'Once upon a time there was'; }
 
-python3 "$tests/strip_norms.py" "$checkpoint" plain
+python3 "$root/tests/programs/strip_norms.py" "$checkpoint" plain
 check 'a model without extra norms' convert plain -o plain.gguf --embd keep --head keep
 greedy plain.gguf >plain.text
 
@@ -77,15 +43,15 @@ check 'an embedding alone becomes int8' convert floats.gguf -o int8_later.gguf
 check 'an embedding alone becomes int8: as at once' tern info --diff "$MODEL" int8_later.gguf
 
 # ---- parts ----
-python3 "$tests/split_gguf.py" "$MODEL" model 3
+python3 "$root/tests/programs/split_gguf.py" "$MODEL" model 3
 check 'merge' convert --merge model-00001-of-00003.gguf -o merged.gguf
 check 'merge: the same model' tern info --diff "$MODEL" merged.gguf
 check 'merge, by another part' convert --merge model-00002-of-00003.gguf -o merged2.gguf
 check 'merge, by another part: the same file' cmp merged.gguf merged2.gguf
-python3 "$tests/split_gguf.py" tq2_0.gguf bare 3 bare
+python3 "$root/tests/programs/split_gguf.py" tq2_0.gguf bare 3 bare
 check 'metadata in a part of its own' convert bare-00001-of-00003.gguf -o bare.gguf --embd keep --head keep
 check 'metadata in a part of its own: as unsplit' cmp bare.gguf back.gguf
-tern run -m model-00001-of-00003.gguf hi >out 2>err </dev/null
+tern run -m model-00001-of-00003.gguf hi >out 2>err
 check 'a part is not a model' test $? -eq 3
 check 'a part is not a model: what to do' grep -q -- '--merge' err
 refused 2 'onto a part' 'is the input' --merge model-00001-of-00003.gguf -o model-00002-of-00003.gguf --force
@@ -118,5 +84,4 @@ refused 3 'a scale that is no number' "blk.5.ffn_down.weight': its scale is -\\?
 head -c 500000 i2_s.gguf >cut.gguf
 refused 3 'cut' "tensor '" cut.gguf -o bad.gguf
 
-echo "gguf_convert.sh: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+summary

@@ -3,22 +3,16 @@
 # tern.h and of one inspection header, and the library knows nothing of the programs); that src/api defines what tern.h
 # declares; and that the two lists of public models, src/cli/catalogue.c and models/README.md, name the same
 # repositories and files. Needs nothing but the sources.
-cd "$(dirname "$0")/.." || exit 1
-passed=0 failed=0
+. tests/lib.sh
+cd "$root" || exit 1
+log=$dir/log
 
 # wall WHAT ALLOWED FOLDER: every #include "..." of the sources in FOLDER matches the extended regular expression ALLOWED
 wall() {
 	find "$3" -name '*.[ch]' -exec grep -n '^ *# *include *"' /dev/null {} + >"$log"
 	broken=$(grep -v -E "include *\"($2)\"" "$log")
-	if [ -z "$broken" ] && [ -s "$log" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf 'sources.sh: %s\n%s\n' "$1" "$broken"
-	fi
+	if [ -z "$broken" ] && [ -s "$log" ]; then pass; else fail "$1" "$broken"; fi
 }
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
 
 wall 'base stands on nothing' 'base/.*' src/base
 wall 'kernels stand on base' '(base|kernels)/.*' src/kernels
@@ -35,23 +29,15 @@ sed -n 's/^[a-z].*[ *]\(tern_[a-z0-9_]*\)(.*/\1/p' include/tern.h | grep -v '^te
 missing=$(while read -r name; do
 	grep -q "^[a-z].*[ *]$name(.*[^;]\$" src/api/*.c || echo "$name"
 done <"$log")
-if [ -s "$log" ] && [ -z "$missing" ]; then
-	passed=$((passed + 1))
-else
-	failed=$((failed + 1))
-	echo "sources.sh: declared in tern.h and not defined in src/api:" $missing
-fi
+if [ -s "$log" ] && [ -z "$missing" ]; then pass; else fail 'tern.h: functions that src/api does not define' "$missing"; fi
 
 # repository and file of each public model, "checkpoint" for those that have to be converted
 sed -n 's/^ *{"[^"]*", "\([^"]*\)", \(.*\)},$/\1 \2/p' src/cli/catalogue.c | sed 's/"//g; s/NULL$/checkpoint/' | sort >"$log"
 listed=$(sed -n 's/^|[^|]*| `\([^`]*\)` | \([^|]*\) |.*/\1 \2/p' models/README.md | sed 's/`//g; s/the checkpoint$/checkpoint/' | sort)
 if [ -s "$log" ] && [ "$listed" = "$(cat "$log")" ]; then
-	passed=$((passed + 1))
+	pass
 else
-	failed=$((failed + 1))
-	echo "sources.sh: catalogue.c (<) and models/README.md (>) differ:"
-	echo "$listed" | diff "$log" -
+	fail 'catalogue.c (<) and models/README.md (>) differ' "$(echo "$listed" | diff "$log" -)"
 fi
 
-echo "sources.sh: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

@@ -172,14 +172,15 @@ static const struct {
 
 	/* tensor types */
 	{"type 40", "H3,1,0 't' 4:1 8:256 4:40 8:0 @32 *2000", "tensor 't': is of type 40 (NVFP4); tern reads F32, F16"},
-	{"type 2018", "H3,1,0 't' 4:1 8:256 4:2018 8:0 @32 *2000", "tensor 't': is of type 2018 (unknown); tern reads"},
+	{"type 2019", "H3,1,0 't' 4:1 8:256 4:2019 8:0 @32 *2000", "tensor 't': is of type 2019 (unknown); tern reads"},
 	{"type -1", "H3,1,0 't' 4:1 8:256 4:-1 8:0 @32 *2000", "tensor 't': is of type 4294967295 (unknown)"},
 	{"removed type", "H3,1,0 't' 4:1 8:256 4:31 8:0 @32 *2000", "is of type 31 (Q4_0_4_4, removed)"},
-	{"the list of types is whole", "H3,1,0 't' 4:1 8:256 4:38 8:0 @32 *2000", "TQ1_0, TQ2_0, I2_S, Q1_0, Q2_0, PQ2_0, PTQ1_0, T2R16, Q8P"},
+	{"the list of types is whole", "H3,1,0 't' 4:1 8:256 4:38 8:0 @32 *2000", "TQ1_0, TQ2_0, I2_S, Q1_0, Q2_0, PQ2_0, PTQ1_0, T2R16, Q8P, T1R16"},
 	{"Q8_0 with 48 columns", "H3,1,0 't' 4:2 8:48 8:2 4:8 8:0 @32 *2000", "tensor 't': has 48 columns; Q8_0 needs a multiple of 32"},
 	{"Q6_K with 32 columns", "H3,1,0 't' 4:2 8:32 8:8 4:14 8:0 @32 *2000", "Q6_K needs a multiple of 256"},
 	{"T2R16 with 24 columns", "H3,1,0 't' 4:2 8:24 8:16 4:2016 8:0 @32 *2000", "T2R16 needs a multiple of 16"},
 	{"I2_S with 6 columns", "H3,1,0 't' 4:2 8:6 8:16 4:36 8:0 @32 *2000", "I2_S needs a multiple of 4"},
+	{"T1R16 with 48 columns", "H3,1,0 't' 4:2 8:48 8:16 4:2018 8:0 @32 *2000", "T1R16 needs a multiple of 32"},
 	{"T2R16 with padded rows", "H3,1,0 't' 4:2 8:32 8:17 4:2016 8:0 @32 *256", NULL},
 	{"T2R16 with padded rows, cut", "H3,1,0 't' 4:2 8:32 8:17 4:2016 8:0 @32 *255", "needs bytes 96 to 352, the file has 351"},
 	{"Q8P", "H3,1,0 't' 4:2 8:32 8:1 4:2017 8:0 @32 *512", NULL},
@@ -358,13 +359,13 @@ static void test_types(void)
 		const char *name;
 		uint64_t bytes; /* of [17, 512] */
 	} types[] = {
-	        {0, "F32", 17 * 512 * 4},      {1, "F16", 17 * 512 * 2},          {30, "BF16", 17 * 512 * 2},
-	        {8, "Q8_0", 17 * 16 * 34},     {2, "Q4_0", 17 * 16 * 18},         {3, "Q4_1", 17 * 16 * 20},
-	        {6, "Q5_0", 17 * 16 * 22},     {7, "Q5_1", 17 * 16 * 24},         {12, "Q4_K", 17 * 2 * 144},
-	        {13, "Q5_K", 17 * 2 * 176},    {14, "Q6_K", 17 * 2 * 210},        {34, "TQ1_0", 17 * 2 * 54},
-	        {35, "TQ2_0", 17 * 2 * 66},    {42, "Q2_0", 17 * 8 * 18},         {142, "PQ2_0", 17 * 4 * 34},
-	        {41, "Q1_0", 17 * 4 * 18},     {143, "PTQ1_0", 17 * 4 * 28},      {36, "I2_S", 17 * 128 + 32},
-	        {2016, "T2R16", 32 * 512 / 4}, {2017, "Q8P", (uint64_t)32 * 512},
+	        {0, "F32", 17 * 512 * 4},      {1, "F16", 17 * 512 * 2},      {30, "BF16", 17 * 512 * 2},
+	        {8, "Q8_0", 17 * 16 * 34},     {2, "Q4_0", 17 * 16 * 18},     {3, "Q4_1", 17 * 16 * 20},
+	        {6, "Q5_0", 17 * 16 * 22},     {7, "Q5_1", 17 * 16 * 24},     {12, "Q4_K", 17 * 2 * 144},
+	        {13, "Q5_K", 17 * 2 * 176},    {14, "Q6_K", 17 * 2 * 210},    {34, "TQ1_0", 17 * 2 * 54},
+	        {35, "TQ2_0", 17 * 2 * 66},    {42, "Q2_0", 17 * 8 * 18},     {142, "PQ2_0", 17 * 4 * 34},
+	        {41, "Q1_0", 17 * 4 * 18},     {143, "PTQ1_0", 17 * 4 * 28},  {36, "I2_S", 17 * 128 + 32},
+	        {2016, "T2R16", 32 * 512 / 4}, {2018, "T1R16", 32 * 512 / 8}, {2017, "Q8P", (uint64_t)32 * 512},
 	};
 	uint64_t dims[4] = {512, 17, 1, 1}, huge[4] = {(uint64_t)1 << 62, 4, 4, 4}, n_bytes;
 
@@ -377,7 +378,7 @@ static void test_types(void)
 		CHECK(!tern_gguf_tensor_bytes(types[i].id, 4, huge, &n_bytes), "%s: overflow unnoticed", types[i].name);
 		CHECK(types[i].bytes % 17 == 0 || types[i].id == 36 || types[i].id > 2000, "%s", types[i].name);
 	}
-	CHECK(!tern_gguf_type_name(2018) && !tern_gguf_tensor_bytes(10, 2, dims, &n_bytes), "unknown types");
+	CHECK(!tern_gguf_type_name(2019) && !tern_gguf_tensor_bytes(10, 2, dims, &n_bytes), "unknown types");
 	CHECK(!tern_gguf_tensor_bytes(0, 0, dims, &n_bytes) && !tern_gguf_tensor_bytes(0, 5, dims, &n_bytes),
 	      "dimensions");
 	dims[0] = 504;

@@ -109,6 +109,7 @@ static const struct {
         {{"blk.0.attn_q.weight", TINY_TYPE, GGUF_TENSOR_F16, NULL}, "F16"},
         {{"blk.0.attn_q.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL}, NULL},
         {{"blk.0.attn_q.weight", TINY_TYPE, GGUF_TENSOR_Q8P, NULL}, "not ternary"},
+        {{"blk.0.ffn_down.weight", TINY_TYPE, GGUF_TENSOR_T1R16, NULL}, NULL},
         {{"token_embd.weight", TINY_TYPE, GGUF_TENSOR_I2_S, NULL}, "258 rows of 16 columns"},
         {{"blk.0.ffn_down.scale", TINY_SKIP, 0, NULL}, "blk.0.ffn_down.scale"},
         {{"blk.0.ffn_down.scale", TINY_WIDER, 0, NULL}, "blk.0.ffn_down.scale"},

@@ -67,6 +67,12 @@ static struct weight ptq1_0(const uint8_t *row, size_t c)
 	return (struct weight){value, half(b + 26)};
 }
 
+static struct weight q1_0(const uint8_t *row, size_t c)
+{
+	const uint8_t *b = row + c / 128 * 18;
+	return (struct weight){b[2 + c % 128 / 8] >> c % 8 & 1 ? 1 : -1, half(b)};
+}
+
 static struct weight i2s(const uint8_t *tensor, enum tern_i2s_layout layout, size_t n_row, size_t n_col, size_t r,
                          size_t c)
 {
@@ -147,6 +153,9 @@ static void fill(struct matrix *m, bool one_scale)
 	case GGUF_TENSOR_Q2_0:
 		fill_blocks(m, 16, true, false, 0, one_scale);
 		break;
+	case GGUF_TENSOR_Q1_0: /* any byte is good */
+		fill_blocks(m, 16, true, false, 0, one_scale);
+		break;
 	case GGUF_TENSOR_PQ2_0:
 		fill_blocks(m, 32, true, false, 0, one_scale);
 		break;
@@ -162,11 +171,11 @@ static void fill(struct matrix *m, bool one_scale)
 
 static struct weight weight_of(const struct matrix *m, size_t r, size_t c)
 {
-	static struct weight (*const decoders[])(const uint8_t *, size_t) = {tq1_0, tq2_0, q2_0, pq2_0, ptq1_0};
-	static const uint32_t types[] = {GGUF_TENSOR_TQ1_0, GGUF_TENSOR_TQ2_0, GGUF_TENSOR_Q2_0, GGUF_TENSOR_PQ2_0,
-	                                 GGUF_TENSOR_PTQ1_0};
+	static struct weight (*const decoders[])(const uint8_t *, size_t) = {tq1_0, tq2_0, q2_0, pq2_0, ptq1_0, q1_0};
+	static const uint32_t types[] = {GGUF_TENSOR_TQ1_0, GGUF_TENSOR_TQ2_0,  GGUF_TENSOR_Q2_0,
+	                                 GGUF_TENSOR_PQ2_0, GGUF_TENSOR_PTQ1_0, GGUF_TENSOR_Q1_0};
 
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 6; i++)
 		if (types[i] == m->tensor.type)
 			return decoders[i](m->data + r * (size_t)(m->tensor.n_bytes / m->n_row), c);
 	return i2s(m->data, m->options.i2s_layout, m->n_row, m->n_col, r, c);
@@ -193,8 +202,9 @@ static void drop(struct matrix *m, struct tern_ternary *out)
 /* The value at (r, c) of a repacked matrix; rows past the last are padding. */
 static float value_of(const struct tern_ternary *t, size_t r, size_t c)
 {
-	uint8_t byte = t->panels[r / 16 * tern_t2r16_panel_bytes(t->n_col) + c / 16 * 64 + r % 16 * 4 + c % 4];
-	int weight = (byte >> (c % 16 / 4 * 2) & 3) - 1;
+	size_t tile_cols = t->is_binary ? 32 : 16;
+	uint8_t byte = t->panels[(r / 16 * (t->n_col / tile_cols) + c / tile_cols) * 64 + r % 16 * 4 + c % 4];
+	int weight = t->is_binary ? (byte >> c % 32 / 4 & 1) * 2 - 1 : (byte >> (c % 16 / 4 * 2) & 3) - 1;
 	size_t n_group = t->group ? t->n_col / t->group : 1, g = t->group ? c / t->group : 0;
 
 	if (!t->group)
@@ -206,7 +216,8 @@ static size_t count_wrong(const struct matrix *m, const struct tern_ternary *t)
 {
 	size_t n_wrong = 0;
 
-	for (size_t r = 0; r < tern_panel_count(m->n_row) * 16; r++)
+	/* The padding of bits is nothing in particular. */
+	for (size_t r = 0; r < (t->is_binary ? m->n_row : tern_panel_count(m->n_row) * 16); r++)
 		for (size_t c = 0; c < m->n_col; c++) {
 			struct weight w = r < m->n_row ? weight_of(m, r, c) : (struct weight){0, 0.0f};
 			n_wrong += value_of(t, r, c) != (float)w.value * w.scale;
@@ -229,6 +240,7 @@ static void check_type(uint32_t type, size_t n_row, size_t n_col, bool one_scale
 		size_t n_wrong = count_wrong(&m, &t);
 		CHECK(n_wrong == 0, "%s %zux%zu, layout %d, %d threads: %zu values wrong", tern_gguf_type_name(type),
 		      n_row, n_col, (int)options.i2s_layout, options.n_threads, n_wrong);
+		CHECK(t.is_binary == (type == GGUF_TENSOR_Q1_0), "%s: binary or not", tern_gguf_type_name(type));
 		CHECK(!one_scale || (!t.group && !t.group_scales), "%s: equal scales were not made one",
 		      tern_gguf_type_name(type));
 	}
@@ -237,11 +249,11 @@ static void check_type(uint32_t type, size_t n_row, size_t n_col, bool one_scale
 
 static void check_types(void)
 {
-	static const uint32_t types[] = {GGUF_TENSOR_TQ1_0, GGUF_TENSOR_TQ2_0, GGUF_TENSOR_Q2_0, GGUF_TENSOR_PQ2_0,
-	                                 GGUF_TENSOR_PTQ1_0};
+	static const uint32_t types[] = {GGUF_TENSOR_TQ1_0, GGUF_TENSOR_TQ2_0,  GGUF_TENSOR_Q2_0,
+	                                 GGUF_TENSOR_PQ2_0, GGUF_TENSOR_PTQ1_0, GGUF_TENSOR_Q1_0};
 	static const size_t rows[] = {1, 16, 17, 50};
 
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 6; i++)
 		for (size_t k = 0; k < 4; k++) {
 			struct tern_model_options options = {.n_threads = (int)k + 1};
 			check_type(types[i], rows[k], 256 + 512 * (k % 2), k % 2, options);
@@ -369,6 +381,7 @@ static void check_damage(void)
 	check_scale_bits(GGUF_TENSOR_TQ2_0, 64, 0x7c00, "row 0, column 0: the scale is inf");
 	check_scale_bits(GGUF_TENSOR_Q2_0, 39 * 8 * 18, 0xbc00, "row 39, column 0: the scale is -1");
 	check_scale_bits(GGUF_TENSOR_PTQ1_0, 4 * 28 + 26, 0xffff, "row 1, column 0: the scale is");
+	check_scale_bits(GGUF_TENSOR_Q1_0, (5 * 4 + 1) * 18, 0x8001, "row 5, column 128: the scale is");
 	check_i2s_scale(NAN);
 	check_i2s_scale(INFINITY);
 	check_i2s_scale(0.0f);
@@ -385,6 +398,9 @@ static void check_damage(void)
 	matrix_init(&m, GGUF_TENSOR_Q2_0, 16, 192);
 	fill(&m, false);
 	check_fault(&m, 96, "scales of 64 columns");
+	matrix_init(&m, GGUF_TENSOR_Q1_0, 16, 128);
+	fill(&m, true);
+	check_fault(&m, 16, "multiple of 32");
 }
 
 /* ---- progress ---- */
@@ -438,9 +454,28 @@ static void check_digits(void)
 	drop(&m, &t);
 }
 
+/* Where the only other scale of a Q1_0 matrix is 0, its weights are 0, which one scale for all would lose. */
+static void check_zero_scale(void)
+{
+	struct matrix m;
+	struct tern_ternary t = {0};
+	struct tern_error err;
+
+	matrix_init(&m, GGUF_TENSOR_Q1_0, 17, 256);
+	fill(&m, true);
+	memset(m.data + (16 * 2 + 1) * 18, 0, 2);
+	if (repack(&m, 0, &t, &err) == TERN_OK)
+		CHECK(t.group == 128 && count_wrong(&m, &t) == 0, "groups of %zu, %zu values wrong", t.group,
+		      count_wrong(&m, &t));
+	else
+		CHECK(false, "%s", err.message);
+	drop(&m, &t);
+}
+
 int main(void)
 {
 	check_types();
+	check_zero_scale();
 	check_digits();
 	check_all_floats();
 	check_damage();

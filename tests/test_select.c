@@ -70,7 +70,11 @@ static void expect_refusal(const char *isa, const char *message_start)
 
 static void test_refusals(void)
 {
-	static const char *const known[] = {"avx2", "avxvnni", "avx512vnni", "neon", "dotprod", "i8mm"};
+#define X86_ISA(name, features, flags) #name,
+#define ARM_ISA X86_ISA
+	static const char *const known[] = {
+#include "kernels/isa_list.h"
+	};
 
 	expect_refusal("avx3", "TERN_ISA=avx3: unknown; this build has portable");
 	expect_refusal("AVX2", "TERN_ISA=AVX2: unknown; this build has portable");

@@ -82,8 +82,7 @@ struct buffers {
 
 static struct batch read_batch(struct buffers *b, struct json_value test)
 {
-	struct batch batch = {
-	        .ids = b->ids, .targets = b->targets, .positions = b->positions, .segments = b->segments};
+	struct batch batch = {.ids = b->ids, .targets = b->targets, .positions = b->positions, .segments = b->segments};
 
 	for (struct json_iterator it = json_items(json_find(test, "ids")); json_next(&it);) {
 		size_t first = batch.n_token;

@@ -4,6 +4,7 @@
 
 #include "model/rope.h"
 #include "tune/ops.h"
+#include "tune/product_select.h"
 
 #include <math.h>
 #include <string.h>

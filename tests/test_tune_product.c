@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "tune/product.h"
+#include "tune/product_select.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,48 +3,11 @@
 # threads and however often it is interrupted or killed, the loss it reports next to `tern eval`, every form of output
 # through tern-convert, and one line for bad input.
 #
-#   TERN, TERN_CONVERT, TERN_TUNE  the programs; RUN: an emulator in front of them, or nothing
-#   KILLS                          how often the run is killed (20)
-TERN=${TERN:-./tern} TERN_CONVERT=${TERN_CONVERT:-./tern-convert} TERN_TUNE=${TERN_TUNE:-./tern-tune} KILLS=${KILLS:-20}
-root=$PWD
-absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
-TERN=$(absolute "$TERN") TERN_CONVERT=$(absolute "$TERN_CONVERT") TERN_TUNE=$(absolute "$TERN_TUNE")
+#   KILLS  how often the run is killed (20; in an emulator 4)
+. tests/lib.sh
+KILLS=${KILLS:-$([ -z "$RUN" ] && echo 20 || echo 4)}
+program=tune
 
-unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-tune.XXXXXX") || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 1
-
-passed=0 failed=0
-pass() { passed=$((passed + 1)); }
-fail() {
-	failed=$((failed + 1))
-	printf 'tune.sh: %s\n' "$1"
-	shift
-	[ $# -eq 0 ] || printf '    %s\n' "$@"
-}
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	if "$@" >check.log 2>&1; then pass; else fail "$name" "$*" "$(head -c 500 check.log)"; fi
-}
-# shellcheck disable=SC2086 # RUN is a command with arguments
-tune() { $RUN "$TERN_TUNE" "$@" </dev/null; }
-# refused STATUS NAME PATTERN ARG...: that status, one line on standard error with PATTERN (wrong usage adds a hint)
-refused() {
-	wanted=$1 name=$2 pattern=$3
-	shift 3
-	tune "$@" >out 2>err
-	status=$?
-	if [ "$status" -eq "$wanted" ] && grep -q '^tern-tune: ' err && grep -q -e "$pattern" err && [ "$(wc -l <err)" -le 2 ] &&
-		[ ! -s out ]; then
-		pass
-	else
-		fail "$name: status $status, expected $wanted" "$(head -c 500 err)"
-	fi
-}
 weights() { cksum <"$1/model.safetensors"; }
 
 # ---- a base, and texts ----
@@ -100,7 +63,9 @@ fi
 
 # kill -9, anywhere: after each the run goes on.
 n=0
+: >err
 while [ $n -lt "$KILLS" ]; do
+	: >err # a process that is killed at once does not get to open it
 	# shellcheck disable=SC2086
 	$RUN "$TERN_TUNE" $common -o killed --checkpoint-every 1 --resume </dev/null >/dev/null 2>err &
 	pid=$!
@@ -110,8 +75,10 @@ while [ $n -lt "$KILLS" ]; do
 	if [ -s err ] && ! grep -q "holds a finished checkpoint" err; then fail "killed $n times" "$(cat err)"; fi
 	n=$((n + 1))
 done
-# shellcheck disable=SC2086
-[ -e killed/model.safetensors ] && [ ! -e killed/tune.state ] || check "going on after the last kill" tune $common -o killed --checkpoint-every 1 --resume
+if [ ! -e killed/model.safetensors ] || [ -e killed/tune.state ]; then
+	# shellcheck disable=SC2086
+	check "going on after the last kill" tune $common -o killed --checkpoint-every 1 --resume
+fi
 check "the same bits, killed $KILLS times" test "$(weights one)" = "$(weights killed)"
 check "no temporary file is left" test -z "$(find killed -name '*.tmp')"
 
@@ -136,6 +103,7 @@ check "packed: the loss is that of tern eval" agrees packed 0.005
 check "packed weights are those that floats become" test "$(tail -n 1 one/loss.csv | cut -d, -f2-6)" = "$(tail -n 1 packed/loss.csv | cut -d, -f2-6)"
 tune full -d chats.jsonl -o chats --epochs 3 --batch-tokens 128 --schedule layers --ramp 0.5 --distill full --eval chats.jsonl -q || fail "conversations"
 tune full -d text.txt -o first --steps 1 --ramp 1 -q || fail "one step"
+check "three epochs of two batches" test "$(wc -l <chats/loss.csv)" -eq 7
 check "conversations, distilled, layer by layer" test "$(cut -d, -f3 chats/loss.csv | tail -n 1)" != 0.000000
 tune full -d chats.jsonl -o plain --steps 4 --schedule none --no-extra-norm -q || fail "--no-extra-norm"
 tune full -d text.txt -o gains --steps 1 --gains rms --ramp 1 -q || fail "--gains"
@@ -149,6 +117,20 @@ cp base/* bitnet
 sed 's/LlamaForCausalLM/BitNetForCausalLM/; s/"llama"/"bitnet"/; s/"silu"/"relu2", "use_sub_norms": false/' base/config.json >bitnet/config.json
 tune bitnet --from-scratch -d text.txt -o gated --steps 12 --batch-tokens 256 --context 64 --eval held-out.txt -q || fail "BitNet"
 check "BitNet: the loss is that of tern eval" agrees gated 0.0002 --head keep --embd keep
+
+# ---- manual and completions: every option of the help ----
+
+tune --help | grep -o '^ *\(-[a-zA-Z], \)\{0,1\}--[a-z-]*' | sed 's/.*--//' >options
+check "options are found" test "$(wc -l <options)" -ge 25
+tune --man >page
+for shell in bash zsh fish; do tune --completion $shell >script.$shell; done
+for file in page script.bash script.zsh script.fish; do
+	sed 's/\\f[BIR]//g; s/\\//g' $file >unquoted
+	while read -r option; do
+		grep -q -E -e "(--| -l )$option([^a-z-]|\$)" unquoted || fail "$file lacks --$option"
+	done <options
+done
+if command -v bash >/dev/null 2>&1; then check "bash reads its script" bash -n script.bash; fi
 
 # ---- what is refused ----
 
@@ -172,5 +154,4 @@ refused 3 "an unknown role" "role" full -d bad.jsonl -o y --steps 1
 refused 3 "packed weights as a base" "floats" "$root/models/tern-tiny" -d text.txt -o y --steps 1
 check "what is refused leaves nothing" test ! -e x -a ! -e y
 
-echo "tune.sh: $passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+summary

@@ -76,7 +76,7 @@ static void count_parameters(struct tern_file_facts *f, const struct gguf_tensor
 	for (int d = 0; d < tensor->n_dims; d++)
 		n *= tensor->dims[d]; /* the reader has checked the product */
 	f->n_params += n;
-	if (tensor->type == GGUF_TENSOR_T2R16 || tern_is_foreign_ternary(tensor->type)) {
+	if (tern_is_own_ternary(tensor->type) || tern_is_foreign_ternary(tensor->type)) {
 		f->n_ternary_params += n;
 		f->n_ternary_bytes += tensor->n_bytes;
 	}
@@ -93,6 +93,7 @@ static void count_repacking(struct tern_file_facts *f, const struct gguf *gguf, 
 	}
 	f->n_weight_bytes += n_bytes;
 	f->n_to_t2r16 += type == GGUF_TENSOR_T2R16;
+	f->n_to_t1r16 += type == GGUF_TENSOR_T1R16;
 	f->n_to_q8p += type == GGUF_TENSOR_Q8P;
 	f->n_repacked_bytes += n_bytes;
 }
@@ -147,7 +148,7 @@ enum tern_status tern_model_make_random(struct tern_model **out, const char *sha
 static uint64_t linear_bytes(const struct tern_linear *linear)
 {
 	size_t n_panel = tern_panel_count(linear->n_row);
-	uint64_t n = n_panel * tern_t2r16_panel_bytes(linear->n_col);
+	uint64_t n = n_panel * tern_linear_panel_bytes(linear);
 
 	if (linear->scale_group)
 		n += n_panel * TERN_PANEL_ROWS * (linear->n_col / linear->scale_group) * sizeof(uint16_t);
@@ -225,6 +226,12 @@ void tern_memory_of(struct tern_memory *memory, const struct tern_session *sessi
 size_t tern_model_scale_group(const struct tern_model *model)
 {
 	return model->transformer.layers[0].attention.q.scale_group;
+}
+
+const char *tern_model_ternary_type(const struct tern_model *model)
+{
+	return tern_gguf_type_name(model->transformer.layers[0].attention.q.is_binary ? GGUF_TENSOR_T1R16
+	                                                                              : GGUF_TENSOR_T2R16);
 }
 
 void tern_compute_top_logits(struct tern_session *session, size_t n_top)

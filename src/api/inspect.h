@@ -59,8 +59,8 @@ struct tern_file_facts {
 		uint64_t n_bytes;
 	} types[TERN_MAX_FILE_TYPES];
 
-	/* Tensors that become T2R16 or Q8P when the model is opened, and the bytes that they then take. */
-	size_t n_to_t2r16, n_to_q8p;
+	/* Tensors that become T2R16, T1R16 or Q8P when the model is opened, and the bytes that they then take. */
+	size_t n_to_t2r16, n_to_t1r16, n_to_q8p;
 	uint64_t n_repacked_bytes;
 
 	/* What opening it and a sequence take of memory. */
@@ -89,7 +89,7 @@ enum tern_status tern_model_make_random(struct tern_model **model, const char *s
 	"  0.7b  1bitLLM large       1b    Falcon3 1B          1.7b  Qwen3 1.7B\n"  \
 	"  2b    BitNet 2B-4T        3b    1bitLLM 3B          4b    Qwen3 4B\n"    \
 	"  7b    Falcon3 7B          8b    Llama 3 8B          10b   Falcon3 10B\n" \
-	"  maple Maple 20B-A1B, a mixture of experts\n"
+	"  8b-1bit  1-bit Bonsai 8B   maple Maple 20B-A1B, a mixture of experts\n"
 
 /* ---- the cost of a token --------------------------------------------------------------------------------- */
 
@@ -117,6 +117,9 @@ void tern_memory_of(struct tern_memory *memory, const struct tern_session *sessi
 
 /* Columns per scale of the model's ternary matrices; 0: one scale per matrix. */
 size_t tern_model_scale_group(const struct tern_model *model);
+
+/* The type that its ternary matrices have in memory: "T2R16", or "T1R16" without zero weights. */
+const char *tern_model_ternary_type(const struct tern_model *model);
 
 /* Computes the logits after the last token as far as a sampler with top_k = n_top needs them, as tern_generate() does.
  */

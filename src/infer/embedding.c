@@ -20,7 +20,8 @@ static void embed_ternary(const struct tern_linear *linear, size_t row, int8_t *
 	size_t panel = row / TERN_PANEL_ROWS, in_panel = row % TERN_PANEL_ROWS, n_col = linear->n_col;
 	size_t group = linear->scale_group ? linear->scale_group : n_col;
 
-	tern_t2r16_unpack_row(weights, linear->panels + panel * tern_t2r16_panel_bytes(n_col), in_panel, n_col);
+	tern_ternary_panel_row(weights, linear->panels + panel * tern_linear_panel_bytes(linear), in_panel, n_col,
+	                       linear->is_binary);
 	for (size_t g = 0; g < n_col / group; g++) {
 		size_t at = (panel * (n_col / group) + g) * TERN_PANEL_ROWS + in_panel;
 		float scale = linear->scale_group ? tern_f32_from_f16(linear->group_scales[at]) : linear->scale;

@@ -105,7 +105,7 @@ static struct part part_of_chunk(const struct experts_task *task, size_t chunk)
 
 static const uint8_t *panels_of(const struct tern_linear *linear, size_t first_row)
 {
-	return linear->panels + first_row / TERN_PANEL_ROWS * tern_t2r16_panel_bytes(linear->n_col);
+	return linear->panels + first_row / TERN_PANEL_ROWS * tern_linear_panel_bytes(linear);
 }
 
 static void gate_up_chunk(void *context, size_t chunk, int worker)
@@ -168,7 +168,7 @@ static void prefetch_down(struct experts_task *task, size_t n_chunk)
 	const struct tern_linear *down = &task->weights->down;
 	struct tern_linear linear =
 	        tern_expert_linear(down, engine->transformer->hparams.n_expert, engine->experts->uses[0].index);
-	size_t n_bytes = task->down_panels * tern_t2r16_panel_bytes(down->n_col);
+	size_t n_bytes = task->down_panels * tern_linear_panel_bytes(down);
 
 	if (engine->n_token > TERN_FEW_TOKENS || tern_pool_size(engine->pool) == 1)
 		return;

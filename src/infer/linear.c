@@ -160,12 +160,13 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
                           const struct part *part, int32_t *sums)
 {
 	const struct tern_linear *linear = projection->linear;
-	size_t n_col = linear->n_col, panel_bytes = tern_t2r16_panel_bytes(n_col);
+	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear);
+	tern_dot_panels *dot = linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
 	const uint8_t *panels = linear->panels + part->first_row / TERN_PANEL_ROWS * panel_bytes;
 	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
 
-	engine->kernels->dot_ternary(sums, panels, panel_bytes, part->n_panel,
-	                             projection->input->q + part->first_token * n_col, n_col, part->n_token, n_col);
+	dot(sums, panels, panel_bytes, part->n_panel, projection->input->q + part->first_token * n_col, n_col,
+	    part->n_token, n_col);
 	for (size_t t = 0; t < part->n_token; t++, sums += part->n_panel * TERN_PANEL_ROWS) {
 		struct tern_activation activation = projection->input->activations[part->first_token + t];
 		float factor = linear->scale / activation.scale;
@@ -187,7 +188,7 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	       n_x_group = group_count(n_col, x_group);
 	size_t w_group = linear->scale_group ? linear->scale_group : n_col,
 	       step = w_group < x_group ? w_group : x_group;
-	size_t panel = part->first_row / TERN_PANEL_ROWS, panel_bytes = tern_t2r16_panel_bytes(n_col);
+	size_t panel = part->first_row / TERN_PANEL_ROWS, panel_bytes = tern_linear_panel_bytes(linear);
 	size_t width = part->n_panel * TERN_PANEL_ROWS, scales_stride = n_col / w_group * TERN_PANEL_ROWS;
 	const struct tern_quantized *input = projection->input;
 	const struct tern_groups groups = {
@@ -203,8 +204,9 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	        .next = projection->next,
 	};
 
-	engine->kernels->dot_groups(y, linear->panels + panel * panel_bytes, panel_bytes, part->n_panel,
-	                            input->q + part->first_token * n_col, n_col, part->n_token, n_col, &groups);
+	(linear->is_binary ? engine->kernels->dot_groups_binary : engine->kernels->dot_groups)(
+	        y, linear->panels + panel * panel_bytes, panel_bytes, part->n_panel,
+	        input->q + part->first_token * n_col, n_col, part->n_token, n_col, &groups);
 	for (size_t t = 0; t < part->n_token; t++) {
 		if (t + STORE_AHEAD < part->n_token)
 			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);

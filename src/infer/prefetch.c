@@ -77,7 +77,7 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 	for (int w = 0; w < n_thread; w++) {
 		size_t chunk = tern_pool_first_chunk(engine->pool, w, tern_row_chunk_count(&chunks)), row;
 		const struct tern_linear *linear = read->linears[tern_row_chunk(&chunks, chunk, &row)];
-		size_t panel_bytes = tern_t2r16_panel_bytes(linear->n_col), first = row / TERN_PANEL_ROWS * panel_bytes;
+		size_t panel_bytes = tern_linear_panel_bytes(linear), first = row / TERN_PANEL_ROWS * panel_bytes;
 		size_t n_bytes = tern_panel_count(linear->n_row) * panel_bytes - first;
 		tern_prefetch_range(engine, w, linear->panels + first, n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES);
 	}

@@ -1,16 +1,17 @@
-/* Template: dot_groups(). Integer sums of a step of columns are scaled and added up as floats.
+/* Template: dot_groups() and dot_groups_binary(). Integer sums of a step of columns are scaled and added up as floats.
  *
  * Parameters, besides those of dot_panels_template.h, whose functions it calls too:
  *
  *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
  *     TOKEN_SUMS      1: one token is computed with a function of the instruction set; 0: as several are
  *
- * and, if TOKEN_SUMS is 1, the function
+ * and, if TOKEN_SUMS is 1, the functions
  *
- *     token_sums(sums, panels, panel_stride, n_panel, x, n_col, prefetch)
- *                     dot_ternary for one token and at most STREAM_PANELS panels. Prefetches `prefetch` bytes ahead.
+ *     token_sums(sums, panels, panel_stride, n_panel, x, n_col, prefetch), token_sums_binary(the same)
+ *                     dot_ternary and dot_binary for one token and at most STREAM_PANELS panels. Prefetch `prefetch`
+ *                     bytes ahead.
  *
- * Slot: dot_groups. */
+ * Slots: dot_groups, dot_groups_binary. */
 #if !defined(LOAD_F16) || !defined(TOKEN_SUMS)
 #error "dot_groups_template.h: a parameter is not defined"
 #endif
@@ -22,6 +23,24 @@ enum {
 	STEP_PANELS = 8,      /* panels of a call of dot_ternary() for few tokens */
 	STEP_TOKENS = 128,    /* tokens whose scales are gathered at a time */
 };
+
+/* What sets the kinds of panel apart. A pointer to it is a constant at every call. */
+struct group_kernels {
+	const struct tile_format *format;
+	tern_dot_panels *dot;
+#if TOKEN_SUMS
+	void (*token_sums)(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+	                   size_t n_col, size_t prefetch);
+#endif
+};
+
+#if TOKEN_SUMS
+static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary, token_sums};
+static const struct group_kernels binary_groups = {&binary_format, dot_binary, token_sums_binary};
+#else
+static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary};
+static const struct group_kernels binary_groups = {&binary_format, dot_binary};
+#endif
 
 /* The results that the sums of a step are added to, and the scales they get. */
 struct step_scales {
@@ -134,8 +153,9 @@ INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, 
 
 #if TOKEN_SUMS
 /* All steps of one token and up to STREAM_PANELS panels; the panels at `next` follow. */
-static void steps_of_token(float *y, const struct tern_groups *groups, size_t first_panel, const uint8_t *panels,
-                           size_t panel_stride, size_t n_panel, const int8_t *x, size_t n_col, const uint8_t *next)
+INLINE void steps_of_token(float *y, const struct tern_groups *groups, size_t first_panel, const uint8_t *panels,
+                           size_t panel_stride, size_t n_panel, const int8_t *x, size_t n_col, const uint8_t *next,
+                           const struct group_kernels *kernels)
 {
 	/* From the last bytes of a panel to the first of the one that takes its place. */
 	const size_t to_next = PREFETCH_BYTES + (size_t)((uintptr_t)next - (uintptr_t)panels) - panel_stride;
@@ -151,12 +171,12 @@ static void steps_of_token(float *y, const struct tern_groups *groups, size_t fi
 		size_t n_bytes;
 
 		n = n_col - c < groups->n_col ? n_col - c : groups->n_col;
-		n_bytes = n / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES;
+		n_bytes = n / kernels->format->tile_cols * TERN_TILE_BYTES;
 		step.n_col = n;
 		gather_tokens(&inverse, &sum_first, &step, 0, 1, x + c, 0);
 		gather_weights(weights, &step, n_panel);
-		token_sums(sums, panels, panel_stride, n_panel, x + c, n,
-		           left > PREFETCH_BYTES + n_bytes ? PREFETCH_BYTES : to_next);
+		kernels->token_sums(sums, panels, panel_stride, n_panel, x + c, n,
+		                    left > PREFETCH_BYTES + n_bytes ? PREFETCH_BYTES : to_next);
 		scale_sums(&s, sums, 1, n_panel);
 		panels += n_bytes;
 		left -= n_bytes;
@@ -165,8 +185,9 @@ static void steps_of_token(float *y, const struct tern_groups *groups, size_t fi
 #endif
 
 /* One step of a few tokens and up to STEP_PANELS panels. */
-static void step_of_few(float *y, size_t y_stride, const struct step *step, const uint8_t *panels, size_t panel_stride,
-                        size_t n_panel, const int8_t *x, size_t x_stride, size_t n_token)
+INLINE void step_of_few(float *y, size_t y_stride, const struct step *step, const uint8_t *panels, size_t panel_stride,
+                        size_t n_panel, const int8_t *x, size_t x_stride, size_t n_token,
+                        const struct group_kernels *kernels)
 {
 	_Alignas(64) int32_t sums[STEP_FEW_TOKENS * STEP_PANELS * LANES];
 	int32_t firsts[STEP_FEW_TOKENS];
@@ -176,13 +197,14 @@ static void step_of_few(float *y, size_t y_stride, const struct step *step, cons
 
 	gather_tokens(inverses, firsts, step, 0, n_token, x, x_stride);
 	gather_weights(weights, step, n_panel);
-	dot_ternary(sums, panels, panel_stride, n_panel, x, x_stride, n_token, step->n_col);
+	kernels->dot(sums, panels, panel_stride, n_panel, x, x_stride, n_token, step->n_col);
 	scale_sums(&s, sums, n_token, n_panel);
 }
 
 /* One step of many tokens and up to PANELS_AT_ONCE panels; its columns fit into a stretch. */
-static void step_of_many(float *y, size_t y_stride, const struct step *step, const uint8_t *panels, size_t panel_stride,
-                         size_t n_panel, const int8_t *x, size_t x_stride, size_t n_token)
+INLINE void step_of_many(float *y, size_t y_stride, const struct step *step, const uint8_t *panels, size_t panel_stride,
+                         size_t n_panel, const int8_t *x, size_t x_stride, size_t n_token,
+                         const struct tile_format *format)
 {
 	_Alignas(QUAD_BYTES) uint8_t quads[UNPACKED_BYTES];
 	int32_t firsts[STEP_TOKENS];
@@ -190,12 +212,12 @@ static void step_of_many(float *y, size_t y_stride, const struct step *step, con
 	vfloat weights[PANELS_AT_ONCE][VECTORS];
 	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
 	struct stretch unpacked = {.codes = quads,
-	                           .panel_stride = TERNARY_STRETCH * LANES,
+	                           .panel_stride = format->stretch_cols * LANES,
 	                           .n_panel = n_panel,
 	                           .n_quad = step->n_col / QUAD_COLS};
 
 	gather_weights(weights, step, n_panel);
-	unpack(quads, unpacked.panel_stride, panels, panel_stride, n_panel, step->n_col, &ternary_format);
+	unpack(quads, unpacked.panel_stride, panels, panel_stride, n_panel, step->n_col, format);
 	for (size_t first = 0, n; first < n_token; first += n) {
 		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
 		gather_tokens(inverses, firsts, step, first, n, x + first * x_stride, x_stride);
@@ -205,8 +227,9 @@ static void step_of_many(float *y, size_t y_stride, const struct step *step, con
 }
 
 /* All steps of some tokens. */
-static void steps_of_tokens(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                            size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups)
+INLINE void steps_of_tokens(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                            size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups,
+                            const struct group_kernels *kernels)
 {
 	const bool is_few = n_token <= STEP_FEW_TOKENS;
 	size_t panel_step = is_few ? STEP_PANELS : PANELS_AT_ONCE, y_stride = n_panel * LANES;
@@ -216,19 +239,24 @@ static void steps_of_tokens(float *y, const uint8_t *panels, size_t panel_stride
 		for (size_t c = 0; c < n_col; c += groups->n_col) {
 			struct step step = {groups, c / groups->n_col,
 			                    n_col - c < groups->n_col ? n_col - c : groups->n_col, p};
-			(is_few ? step_of_few : step_of_many)(y + p * LANES, y_stride, &step,
-			                                      panels + p * panel_stride +
-			                                              c / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES,
-			                                      panel_stride, n, x + c, x_stride, n_token);
+			const uint8_t *tiles =
+			        panels + p * panel_stride + c / kernels->format->tile_cols * TERN_TILE_BYTES;
+			if (is_few)
+				step_of_few(y + p * LANES, y_stride, &step, tiles, panel_stride, n, x + c, x_stride,
+				            n_token, kernels);
+			else
+				step_of_many(y + p * LANES, y_stride, &step, tiles, panel_stride, n, x + c, x_stride,
+				             n_token, kernels->format);
 		}
 	}
 }
 
-static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups)
+INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups,
+                      const struct group_kernels *kernels)
 {
 	/* A step that is longer than a stretch is computed for a few tokens at a time. */
-	bool in_stretch = groups->n_col <= TERNARY_STRETCH || n_col <= TERNARY_STRETCH;
+	bool in_stretch = groups->n_col <= kernels->format->stretch_cols || n_col <= kernels->format->stretch_cols;
 	size_t token_step = in_stretch ? n_token : STEP_FEW_TOKENS, y_stride = n_panel * LANES;
 
 	memset(y, 0, n_token * y_stride * sizeof *y);
@@ -238,7 +266,8 @@ static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, siz
 			n = n_panel - p < STREAM_PANELS ? n_panel - p : STREAM_PANELS;
 			steps_of_token(y + p * LANES, groups, p, panels + p * panel_stride, panel_stride, n, x, n_col,
 			               p + n == n_panel && groups->next ? groups->next
-			                                                : panels + (p + n) * panel_stride);
+			                                                : panels + (p + n) * panel_stride,
+			               kernels);
 		}
 		return;
 	}
@@ -249,6 +278,18 @@ static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, siz
 		now.x = groups->x + t * groups->x_stride;
 		now.x_inverse = groups->x_inverse + t * groups->x_stride;
 		steps_of_tokens(y + t * y_stride, panels, panel_stride, n_panel, x + t * x_stride, x_stride, n, n_col,
-		                &now);
+		                &now, kernels);
 	}
+}
+
+static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups)
+{
+	dot_steps(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, &ternary_groups);
+}
+
+static void dot_groups_binary(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                              size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups)
+{
+	dot_steps(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, &binary_groups);
 }

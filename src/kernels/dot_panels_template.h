@@ -8,25 +8,26 @@
  *     PANELS_AT_ONCE   6 x 4). At most 6 tokens.
  *     TERNARY_STRETCH  columns of a panel that are unpacked at a time: a multiple of 16, PANELS_AT_ONCE panels of which
  *     NIBBLE_STRETCH   fit UNPACKED_BYTES; fewer where sums are 16 bits wide
- *     UNPACK_TERNARY   functions void (uint8_t *quads, const uint8_t *tile): unpack a tile into its 4 or 2 quads, in
- *     UNPACK_NIBBLE    the order that multiply_unpacked() reads
+ *     UNPACK_TERNARY   functions void (uint8_t *quads, const uint8_t *tile): unpack a tile into its 4, 2 or 8 quads,
+ *     UNPACK_NIBBLE    in the order that multiply_unpacked() reads; bits become 0 and 2, as the same weights in ternary
+ *     UNPACK_BINARY    panels
  *     FEW_TOKENS       up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 12)
  *
  * and functions:
  *
- *     token_ternary(), token_nibble()
- *                      the slots dot_ternary and dot_nibble for one token, without x_stride and n_token
+ *     token_ternary(), token_nibble(), token_binary()
+ *                      the slots dot_ternary, dot_nibble and dot_binary for one token, without x_stride and n_token
  *     multiply_unpacked(sum, panels, x, x_stride, n_token, first)
  *                      INLINE. sum[t][p][v] = first[t], or 0 if first is NULL, + the products of a stretch of
  *                      PANELS_AT_ONCE panels and token t at x + t * x_stride; n_token is a constant, at most
  *                      TOKENS_AT_ONCE. Lane l of vector v is row v * VECTOR_LANES + l.
  *     multiply_stored(sum, panels, x, x_stride, n_token, codes_per_byte)
- *                      INLINE, if FEW_TOKENS > 0. The same with stored tiles, codes_per_byte is 4 (ternary) or 2
- *                      (nibbles), a constant. Prefetches panels->prefetch bytes ahead.
+ *                      INLINE, if FEW_TOKENS > 0. The same with stored tiles, codes_per_byte is 4 (ternary), 2
+ *                      (nibbles) or 8 (binary), a constant. Prefetches panels->prefetch bytes ahead.
  *
- * Slots: dot_ternary, dot_nibble. */
+ * Slots: dot_ternary, dot_nibble, dot_binary. */
 #if !defined(TOKENS_AT_ONCE) || !defined(PANELS_AT_ONCE) || !defined(TERNARY_STRETCH) || !defined(NIBBLE_STRETCH) || \
-        !defined(UNPACK_TERNARY) || !defined(UNPACK_NIBBLE) || !defined(FEW_TOKENS)
+        !defined(UNPACK_TERNARY) || !defined(UNPACK_NIBBLE) || !defined(UNPACK_BINARY) || !defined(FEW_TOKENS)
 #error "dot_panels_template.h: a parameter is not defined"
 #endif
 
@@ -38,7 +39,10 @@ _Static_assert(PANELS_AT_ONCE *TERNARY_STRETCH *TERN_PANEL_ROWS <= UNPACKED_BYTE
 _Static_assert(PANELS_AT_ONCE *NIBBLE_STRETCH *TERN_PANEL_ROWS <= UNPACKED_BYTES, "a stretch fits");
 _Static_assert(TERNARY_STRETCH % 16 == 0 && NIBBLE_STRETCH % 16 == 0, "a stretch has whole tiles");
 
-/* What sets the two kinds of tile apart. */
+/* Codes of 0 and 2 make sums no larger than ternary ones, so stretches are as long, but of whole tiles. */
+#define BINARY_STRETCH (TERNARY_STRETCH / TERN_BINARY_TILE_COLS * TERN_BINARY_TILE_COLS)
+
+/* What sets the kinds of tile apart. */
 struct tile_format {
 	size_t tile_cols, codes_per_byte;
 	size_t stretch_cols;
@@ -46,6 +50,7 @@ struct tile_format {
 };
 
 static const struct tile_format ternary_format = {TERN_TERNARY_TILE_COLS, 4, TERNARY_STRETCH, UNPACK_TERNARY};
+static const struct tile_format binary_format = {TERN_BINARY_TILE_COLS, 8, BINARY_STRETCH, UNPACK_BINARY};
 static const struct tile_format nibble_format = {TERN_NIBBLE_TILE_COLS, 2, NIBBLE_STRETCH, UNPACK_NIBBLE};
 
 /* ---- sums of some tokens --------------------------------------------------------------------------------------- */
@@ -89,6 +94,15 @@ INLINE void ternary_at_once(int32_t *sums, size_t sums_stride, const struct stre
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
 
 	multiply_stored(sum, panels, x, x_stride, n_token, 4);
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+
+INLINE void bits_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                         size_t x_stride, size_t n_token)
+{
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+
+	multiply_stored(sum, panels, x, x_stride, n_token, 8);
 	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
 }
 
@@ -149,6 +163,12 @@ NOINLINE void multiply_ternary(int32_t *sums, size_t sums_stride, const struct s
                                size_t x_stride, size_t n_token)
 {
 	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, ternary_at_once);
+}
+
+NOINLINE void multiply_bits(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                            size_t x_stride, size_t n_token)
+{
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, bits_at_once);
 }
 
 NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
@@ -246,6 +266,20 @@ static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_strid
 #endif
 	else
 		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format);
+}
+
+static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t x_stride, size_t n_token, size_t n_col)
+{
+	if (n_token == 1)
+		token_binary(sums, panels, panel_stride, n_panel, x, n_col);
+#if FEW_TOKENS
+	else if (n_token <= FEW_TOKENS)
+		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &binary_format,
+		           multiply_bits);
+#endif
+	else
+		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &binary_format);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,

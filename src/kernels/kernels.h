@@ -22,6 +22,7 @@ enum {
 	TERN_PANEL_ROWS = 16,        /* rows of a panel, which are stored column by column: a SIMD lane is a row */
 	TERN_TERNARY_TILE_COLS = 16, /* columns in one 64-byte tile of 2-bit codes */
 	TERN_NIBBLE_TILE_COLS = 8,   /* columns in one 64-byte tile of 4-bit codes */
+	TERN_BINARY_TILE_COLS = 32,  /* columns in one 64-byte tile of 1-bit codes */
 	TERN_TILE_BYTES = 64,
 	TERN_KEY_PANEL = 16,        /* positions of a panel of the key cache */
 	TERN_ATTENTION_BLOCK = 256, /* positions per attention_block() call at most; a multiple of TERN_KEY_PANEL */
@@ -37,7 +38,8 @@ struct tern_activation {
  *
  *     sums[t * n_panel * 16 + p * 16 + r] = sum over c < n_col of code(p, r, c) * x[t * x_stride + c]
  *
- * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16, at most 2^16.
+ * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16, of binary panels one of 32, at
+ * most 2^16.
  * |x| <= 127 in practice, -128 is allowed. sums is [n_token, n_panel * 16]. */
 typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t n_col);
@@ -104,6 +106,11 @@ struct tern_kernels {
 	 * A code is weight + 1, so 0, 1, 2; a 3 in a damaged file counts as 3. */
 	tern_dot_panels *dot_ternary;
 
+	/* Binary panels (T1R16): ternary ones without zero weights. A tile holds 16 rows x 32 columns; byte 4r + j
+	 * holds in bit s column 4s + j of row r (s = 0..7). A bit stands for the ternary code 2 if it is set, else 0,
+	 * so that the sums are those of the same weights in ternary panels. */
+	tern_dot_panels *dot_binary;
+
 	/* Nibble planes (Q8P). A tile holds 16 rows x 8 columns; byte 4r + j holds column j in its low and column
 	 * 4 + j in its high nibble. Codes are 0..15. */
 	tern_dot_panels *dot_nibble;
@@ -125,6 +132,10 @@ struct tern_kernels {
 	 */
 	void (*dot_groups)(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
 	                   size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups);
+
+	/* The same with binary panels; the columns of a step and n_col are multiples of 32. */
+	void (*dot_groups_binary)(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+	                          size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups);
 
 	/* Sum of x[i]^2 in 16 lanes (i mod 16), added up as a tree: lane i + lane i+8, then +4, +2, +1. */
 	float (*sum_squares)(const float *x, size_t n);
@@ -180,12 +191,14 @@ struct tern_kernels {
 /* Every kernel of the table, for what goes through all of them: the tables themselves, and check_kernels. */
 #define TERN_KERNEL_SLOTS(SLOT)                                                                                        \
 	SLOT(dot_ternary)                                                                                              \
+	SLOT(dot_binary)                                                                                               \
+	SLOT(dot_groups_binary)                                                                                        \
 	SLOT(dot_nibble)                                                                                               \
 	SLOT(estimate)                                                                                                 \
-	SLOT(dot_groups) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32) SLOT(dot_f16)             \
-	        SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) \
-	                SLOT(gelu_mul) SLOT(clamped_silu_mul) SLOT(attention_block) SLOT(attention_block_q8)           \
-	                        SLOT(combine)
+	SLOT(dot_groups)                                                                                               \
+	SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16)               \
+	        SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) \
+	                SLOT(clamped_silu_mul) SLOT(attention_block) SLOT(attention_block_q8) SLOT(combine)
 #define TERN_ONE_POINTER(name) +sizeof(void (*)(void))
 _Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),
                "every kernel of the struct is in TERN_KERNEL_SLOTS");

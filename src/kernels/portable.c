@@ -3,24 +3,12 @@
  * vectors without changing a bit. */
 #include "base/bytes.h"
 #include "kernels/kernels.h"
+#include "kernels/lanes.h"
 #include "kernels/peak.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-enum {
-	LANES = 16
-};
-
-/* Adds up 16 lanes as the fixed tree. */
-static float tree_sum(float lanes[LANES])
-{
-	for (size_t step = LANES / 2; step > 0; step /= 2)
-		for (size_t i = 0; i < step; i++)
-			lanes[i] += lanes[i + step];
-	return lanes[0];
-}
 
 /* Rounds to the nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits for a fraction. */
 static float round_even(float x)
@@ -74,6 +62,31 @@ static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_strid
 	}
 }
 
+static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t x_stride, size_t n_token, size_t n_col)
+{
+	for (size_t t = 0; t < n_token; t++) {
+		for (size_t p = 0; p < n_panel; p++) {
+			const uint8_t *tile = panels + p * panel_stride;
+			int32_t sum[TERN_PANEL_ROWS] = {0};
+			for (size_t c = 0; c < n_col; c += TERN_BINARY_TILE_COLS, tile += TERN_TILE_BYTES) {
+				const int8_t *xc = x + t * x_stride + c;
+				for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+					for (size_t j = 0; j < 4; j++) {
+						uint8_t bits = tile[4 * r + j];
+						int32_t half = (bits & 1) * xc[j] + (bits >> 1 & 1) * xc[4 + j] +
+						               (bits >> 2 & 1) * xc[8 + j] +
+						               (bits >> 3 & 1) * xc[12 + j];
+						half += (bits >> 4 & 1) * xc[16 + j] + (bits >> 5 & 1) * xc[20 + j] +
+						        (bits >> 6 & 1) * xc[24 + j] + (bits >> 7) * xc[28 + j];
+						sum[r] += 2 * half;
+					}
+			}
+			memcpy(sums + (t * n_panel + p) * TERN_PANEL_ROWS, sum, sizeof sum);
+		}
+	}
+}
+
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col)
 {
@@ -116,26 +129,41 @@ static void estimate(float *estimates, float *uppers, const int32_t *high, const
 	}
 }
 
-static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *g)
+/* dot: the kernel for such panels, of which a tile has tile_cols columns. */
+static void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *g, tern_dot_panels *dot,
+                      size_t tile_cols)
 {
 	memset(y, 0, n_token * n_panel * TERN_PANEL_ROWS * sizeof *y);
 	for (size_t t = 0; t < n_token; t++, x += x_stride)
 		for (size_t p = 0; p < n_panel; p++, y += TERN_PANEL_ROWS)
 			for (size_t c = 0; c < n_col; c += g->n_col) {
 				size_t n = n_col - c < g->n_col ? n_col - c : g->n_col, step = c / g->n_col;
-				const uint8_t *tile =
-				        panels + p * panel_stride + c / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES;
+				const uint8_t *tile = panels + p * panel_stride + c / tile_cols * TERN_TILE_BYTES;
 				const uint16_t *scales =
 				        g->scales ? g->scales + p * g->scales_stride + step / g->steps_per_scale * 16
 				                  : NULL;
 				int32_t sums[TERN_PANEL_ROWS], x_sum = 0;
 				for (size_t i = c; i < c + n; i++)
 					x_sum += x[i];
-				dot_ternary(sums, tile, panel_stride, 1, x + c, x_stride, 1, n);
+				dot(sums, tile, panel_stride, 1, x + c, x_stride, 1, n);
 				add_step(y, sums, x_sum, scales, g->whole,
 				         g->x_inverse[t * g->x_stride + step / g->steps_per_x]);
 			}
+}
+
+static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups)
+{
+	dot_steps(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, dot_ternary,
+	          TERN_TERNARY_TILE_COLS);
+}
+
+static void dot_groups_binary(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                              size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups)
+{
+	dot_steps(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, dot_binary,
+	          TERN_BINARY_TILE_COLS);
 }
 
 static float sum_squares(const float *x, size_t n)

@@ -13,12 +13,14 @@ static enum tern_status bind_group_scales(struct tern_binder *b, const char *nam
 {
 	uint64_t n_group = tensor->dims[1];
 	size_t x_group = b->transformer->hparams.activation_group, n = (size_t)tensor->n_bytes / sizeof(uint16_t);
+	size_t tile_cols = linear->is_binary ? TERN_BINARY_TILE_COLS : TERN_TERNARY_TILE_COLS;
 	uint16_t largest = 0;
 
 	if (tensor->dims[0] != TERN_PANEL_ROWS || tensor->dims[2] != tern_panel_count(linear->n_row) ||
-	    linear->n_col % n_group || linear->n_col / n_group % TERN_TERNARY_TILE_COLS)
+	    linear->n_col % n_group || linear->n_col / n_group % tile_cols)
 		return tern_bind_fail(b, name,
-		                      "expected F16 [16, groups of a multiple of 16 columns, panels of 16 rows]");
+		                      "expected F16 [16, groups of a multiple of %zu columns, panels of 16 rows]",
+		                      tile_cols);
 	linear->scale_group = linear->n_col / (size_t)n_group;
 	if (x_group && x_group % linear->scale_group && linear->scale_group % x_group)
 		return tern_bind_fail(b, name, "groups have to divide tern.activation_group, or be a multiple of it");
@@ -80,7 +82,8 @@ static enum tern_status bind_foreign_weights(struct tern_binder *b, const char *
 
 	if (status)
 		return status;
-	size_t n_panel = tern_panel_count(linear->n_row), n_bytes = n_panel * tern_t2r16_panel_bytes(linear->n_col);
+	size_t n_panel = tern_panel_count(linear->n_row),
+	       n_bytes = n_panel * tern_ternary_panel_bytes(linear->n_col, weights.is_binary);
 	size_t n_scale = weights.group ? n_panel * TERN_PANEL_ROWS * (linear->n_col / weights.group) : 0;
 	bool adopted = tern_bind_adopt(b, weights.panels, n_bytes);
 	if (n_scale)
@@ -88,6 +91,7 @@ static enum tern_status bind_foreign_weights(struct tern_binder *b, const char *
 	if (!adopted)
 		return tern_fail_memory(b->err, n_bytes);
 	linear->panels = weights.panels;
+	linear->is_binary = weights.is_binary;
 	linear->scale = weights.scale;
 	linear->scale_group = weights.group;
 	linear->group_scales = weights.group_scales;
@@ -122,11 +126,14 @@ static enum tern_status bind_weights(struct tern_binder *b, const char *stem, si
 		                      (unsigned long long)tensor->dims[1]);
 	if (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type))
 		return bind_foreign_weights(b, stem, tensor, linear);
-	if (tensor->type != GGUF_TENSOR_T2R16)
+	if (!tern_is_own_ternary(tensor->type))
 		return tern_bind_fail(b, name,
 		                      "type %s, which is not ternary; tern runs models trained to ternary weights only",
 		                      tern_gguf_type_name(tensor->type));
 	linear->panels = tensor->data;
+	linear->is_binary = tensor->type == GGUF_TENSOR_T1R16;
+	if (linear->is_binary && !tern_t1r16_fits(linear->n_col, 0, b->transformer->hparams.activation_group))
+		return tern_bind_fail(b, name, "type T1R16 wants a tern.activation_group that is a multiple of 32");
 	snprintf(name, sizeof name, "%s.scale", stem);
 	return bind_scale(b, name, linear);
 }

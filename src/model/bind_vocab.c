@@ -43,7 +43,7 @@ static enum tern_status bind_matrix(struct tern_binder *b, const char *stem, str
 	return matrix->data ? TERN_OK : tern_fail_memory(b->err, (size_t)tensor->n_bytes);
 }
 
-static bool is_type_in_panels(uint32_t type) { return type == GGUF_TENSOR_T2R16 || type == GGUF_TENSOR_I2_S; }
+static bool is_type_in_panels(uint32_t type) { return tern_is_own_ternary(type) || type == GGUF_TENSOR_I2_S; }
 
 enum tern_status tern_bind_embedding(struct tern_binder *b)
 {
@@ -83,7 +83,7 @@ enum tern_status tern_bind_head(struct tern_binder *b)
 
 	if (is_tied)
 		tensor = tern_gguf_find_tensor(b->gguf, "token_embd.weight");
-	t->head_is_ternary = tensor->type == GGUF_TENSOR_T2R16 || tern_is_foreign_ternary(tensor->type);
+	t->head_is_ternary = tern_is_own_ternary(tensor->type) || tern_is_foreign_ternary(tensor->type);
 	if (is_tied && t->embedding_is_ternary) {
 		t->ternary_head = t->ternary_embedding;
 		return TERN_OK;

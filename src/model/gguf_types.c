@@ -38,6 +38,7 @@ static const struct type_row types[] = {
         {GGUF_TENSOR_PTQ1_0, "PTQ1_0", 128, 28, 1, 0},
         {GGUF_TENSOR_T2R16, "T2R16", 16, 4, 16, 0},
         {GGUF_TENSOR_Q8P, "Q8P", 16, 16, 16, 0},
+        {GGUF_TENSOR_T1R16, "T1R16", 32, 4, 16, 0},
         /* known by name only, so that a message can say what the file holds */
         {4, "Q4_2, long removed", 0, 0, 0, 0},
         {5, "Q4_3, long removed", 0, 0, 0, 0},

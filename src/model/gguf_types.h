@@ -48,6 +48,7 @@ enum gguf_tensor_type {
 	GGUF_TENSOR_PTQ1_0 = 143,
 	GGUF_TENSOR_T2R16 = 2016, /* ternary, 16-row panels */
 	GGUF_TENSOR_Q8P = 2017,   /* int8 rows in two nibble planes */
+	GGUF_TENSOR_T1R16 = 2018, /* ternary without zeros, 16-row panels of bits */
 };
 
 /* "u8" ... "f64", "string", "array". */

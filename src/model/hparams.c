@@ -226,7 +226,7 @@ static uint32_t default_activation_group(const struct gguf *gguf, const struct t
 			return 0;
 	}
 	if (arch->quantizes_per_token || !weight || weight->type == GGUF_TENSOR_I2_S ||
-	    weight->type == GGUF_TENSOR_T2R16)
+	    weight->type == GGUF_TENSOR_T2R16 || weight->type == GGUF_TENSOR_T1R16)
 		return 0;
 	if (block < 64 || (block > 128 && arch->has_experts))
 		return 128; /* 1 and 32: no ternary type, its blocks say nothing */

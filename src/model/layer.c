@@ -51,7 +51,7 @@ struct tern_linear tern_expert_linear(const struct tern_linear *all, size_t n_ex
 	size_t first = index * (all->n_row / n_expert); /* whole panels: both widths are multiples of 16 */
 
 	one.n_row = all->n_row / n_expert;
-	one.panels += first / TERN_PANEL_ROWS * tern_t2r16_panel_bytes(all->n_col);
+	one.panels += first / TERN_PANEL_ROWS * tern_linear_panel_bytes(all);
 	if (all->scale_group)
 		one.group_scales += first * (all->n_col / all->scale_group);
 	return one;

@@ -4,11 +4,13 @@
 #define TERN_MODEL_LAYER_H
 
 #include "model/hparams.h"
+#include "model/layout.h"
 
 /* A ternary projection: y = W q(x') * scale + bias, x' = the input after the projection's own norm, if any. */
 struct tern_linear {
 	size_t n_row, n_col;
-	const uint8_t *panels;        /* T2R16 */
+	const uint8_t *panels; /* T2R16, or T1R16 if is_binary */
+	bool is_binary;
 	float scale;                  /* of the whole matrix */
 	size_t scale_group;           /* columns per group scale; 0 = the one scale above */
 	const uint16_t *group_scales; /* f16 [n_panel, n_col / scale_group, 16] */
@@ -18,6 +20,11 @@ struct tern_linear {
 	float norm_eps;
 	size_t next_read; /* of transformer->reads: what a token reads after it; 0: not in a layer */
 };
+
+static inline size_t tern_linear_panel_bytes(const struct tern_linear *linear)
+{
+	return tern_ternary_panel_bytes(linear->n_col, linear->is_binary);
+}
 
 /* What mixes the tokens of a sequence. */
 enum tern_mixer_kind {

@@ -51,6 +51,63 @@ void tern_t2r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col
 		tern_t2r16_unpack_row(weights + r * n_col, panel, r, n_col);
 }
 
+/* The lower bit of a code is set in zeros and in codes that are no weights. */
+bool tern_t2r16_is_binary(const uint8_t *panels, size_t n_row, size_t n_col)
+{
+	size_t n_tile = n_col / TERN_TERNARY_TILE_COLS;
+
+	for (size_t row = 0; row < n_row; row += TERN_PANEL_ROWS)
+		for (size_t i = 0; i < n_tile; i++, panels += TERN_TILE_BYTES)
+			for (size_t r = 0; r < TERN_PANEL_ROWS && row + r < n_row; r++)
+				if (tern_load_u32(panels + 4 * r) & 0x55555555)
+					return false;
+	return true;
+}
+
+/* Bit s of byte j takes column 4s + j. */
+bool tern_t1r16_pack_row(uint8_t *panel, size_t row, const uint8_t *codes, size_t n_col)
+{
+	uint32_t others = 0;
+
+	panel += 4 * row;
+	for (size_t c = 0; c < n_col; c += TERN_BINARY_TILE_COLS, panel += TERN_TILE_BYTES) {
+		uint32_t bytes = 0;
+		for (unsigned s = 0; s < 8; s++) {
+			uint32_t four = tern_load_u32(codes + c + 4 * s);
+			others |= four & ~0x02020202u;
+			bytes |= (four >> 1 & 0x01010101) << s;
+		}
+		memcpy(panel, &bytes, sizeof bytes);
+	}
+	return !others;
+}
+
+void tern_t1r16_unpack_row(int8_t *weights, const uint8_t *panel, size_t row, size_t n_col)
+{
+	for (size_t c = 0; c < n_col; c++) {
+		uint8_t byte = panel[c / TERN_BINARY_TILE_COLS * TERN_TILE_BYTES + 4 * row + c % 4];
+		weights[c] = byte >> c % TERN_BINARY_TILE_COLS / 4 & 1 ? 1 : -1;
+	}
+}
+
+void tern_t1r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col)
+{
+	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+		for (size_t c = 0; c < n_col; c += TERN_BINARY_TILE_COLS) {
+			uint8_t codes[TERN_BINARY_TILE_COLS];
+			for (size_t i = 0; i < TERN_BINARY_TILE_COLS; i++)
+				codes[i] = weights[r * n_col + c + i] > 0 ? 2 : 0;
+			tern_t1r16_pack_row(panel + c / TERN_BINARY_TILE_COLS * TERN_TILE_BYTES, r, codes,
+			                    TERN_BINARY_TILE_COLS);
+		}
+}
+
+void tern_t1r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col)
+{
+	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+		tern_t1r16_unpack_row(weights + r * n_col, panel, r, n_col);
+}
+
 void tern_q8p_quantize_row(int8_t *q, float *scale, const float *row, size_t n_col)
 {
 	float max = 0.0f;

@@ -17,19 +17,21 @@
 static const struct shape {
 	const char *name, *arch;
 	uint32_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;
-	bool is_tied; /* the embedding is the head */
+	bool is_tied;   /* the embedding is the head */
+	bool is_binary; /* T1R16, also the vocabulary */
 } shapes[] = {
         /* TERN_SHAPES_TEXT says which models these are. */
-        {"0.7b", "bitnet", 24, 1536, 16, 16, 96, 4096, 32002, true},
-        {"1b", "llama", 18, 2048, 8, 4, 256, 8192, 131072, false},
-        {"1.7b", "qwen3", 28, 2048, 16, 8, 128, 6144, 151936, true},
-        {"2b", "bitnet-b1.58", 30, 2560, 20, 5, 128, 6912, 128256, true},
-        {"3b", "bitnet", 26, 3200, 32, 32, 100, 8640, 32002, true},
-        {"4b", "qwen3", 36, 2560, 32, 8, 128, 9728, 151936, true},
-        {"7b", "llama", 28, 3072, 12, 4, 256, 23040, 131072, false},
-        {"8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, false},
-        {"10b", "llama", 40, 3072, 12, 4, 256, 23040, 131072, false},
-        {"maple", "maple", 24, 2048, 16, 4, 128, 512, 151936, false}, /* n_ff of an expert */
+        {"0.7b", "bitnet", 24, 1536, 16, 16, 96, 4096, 32002, true, false},
+        {"1b", "llama", 18, 2048, 8, 4, 256, 8192, 131072, false, false},
+        {"1.7b", "qwen3", 28, 2048, 16, 8, 128, 6144, 151936, true, false},
+        {"2b", "bitnet-b1.58", 30, 2560, 20, 5, 128, 6912, 128256, true, false},
+        {"3b", "bitnet", 26, 3200, 32, 32, 100, 8640, 32002, true, false},
+        {"4b", "qwen3", 36, 2560, 32, 8, 128, 9728, 151936, true, false},
+        {"7b", "llama", 28, 3072, 12, 4, 256, 23040, 131072, false, false},
+        {"8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, false, false},
+        {"8b-1bit", "qwen3", 36, 4096, 32, 8, 128, 12288, 151936, false, true},
+        {"10b", "llama", 40, 3072, 12, 4, 256, 23040, 131072, false, false},
+        {"maple", "maple", 24, 2048, 16, 4, 128, 512, 151936, false, false}, /* n_ff of an expert */
 };
 
 /* What Maple's layers have besides. */
@@ -209,27 +211,31 @@ static void add_norm(struct plan *plan, uint32_t layer, const char *what, uint64
 	add_floats(plan, name, n, 1.0f);
 }
 
-/* A matrix, or those of n_expert experts. Half of the random codes are zeros. The scale keeps the size of what passes
- * through. */
-static void add_linears(struct plan *plan, uint32_t layer, const char *what, uint64_t n_col, uint64_t n_row,
-                        uint64_t n_expert)
+/* A matrix, or those of n_expert experts. Half of the random ternary codes are zeros. The scale keeps the size of what
+ * passes through. */
+static void add_ternary(struct plan *plan, const char *stem, uint64_t n_col, uint64_t n_row, uint64_t n_expert)
 {
-	char name[GGUF_MAX_NAME_LENGTH];
+	char name[GGUF_MAX_NAME_LENGTH + 8];
+	bool is_binary = plan->shape->is_binary;
+	float scale = 1.0f / sqrtf((is_binary ? 1.0f : 0.5f) * (float)n_col);
 
-	snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)layer, what);
-	add(plan, name, GGUF_TENSOR_T2R16, n_expert ? 3 : 2, (uint64_t[]){n_col, n_row, n_expert ? n_expert : 1, 1},
-	    (struct filling){.kind = FILL_TERNARY});
-	snprintf(name, sizeof name, "blk.%u.%s.scale", (unsigned)layer, what);
+	snprintf(name, sizeof name, "%s.weight", stem);
+	add(plan, name, is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16, n_expert ? 3 : 2,
+	    (uint64_t[]){n_col, n_row, n_expert ? n_expert : 1, 1},
+	    (struct filling){.kind = is_binary ? FILL_RANDOM : FILL_TERNARY});
+	snprintf(name, sizeof name, "%s.scale", stem);
 	if (plan->group || is_maple(plan))
-		add_group_scales(plan, name, n_col, n_expert ? n_row * n_expert : n_row,
-		                 1.0f / sqrtf(0.5f * (float)n_col));
+		add_group_scales(plan, name, n_col, n_expert ? n_row * n_expert : n_row, scale);
 	else
-		add_floats(plan, name, 1, 1.0f / sqrtf(0.5f * (float)n_col));
+		add_floats(plan, name, 1, scale);
 }
 
 static void add_linear(struct plan *plan, uint32_t layer, const char *what, uint64_t n_col, uint64_t n_row)
 {
-	add_linears(plan, layer, what, n_col, n_row, 0);
+	char stem[GGUF_MAX_NAME_LENGTH];
+
+	snprintf(stem, sizeof stem, "blk.%u.%s", (unsigned)layer, what);
+	add_ternary(plan, stem, n_col, n_row, 0);
 }
 
 static void add_experts(struct plan *plan, uint32_t layer)
@@ -239,16 +245,23 @@ static void add_experts(struct plan *plan, uint32_t layer)
 
 	snprintf(name, sizeof name, "blk.%u." TERN_ROUTER_NAME, (unsigned)layer);
 	add_matrix(plan, name, GGUF_TENSOR_BF16, s->n_embd, MAPLE_EXPERTS, (struct filling){.kind = FILL_BF16});
-	add_linears(plan, layer, "ffn_gate_exps", s->n_embd, s->n_ff, MAPLE_EXPERTS);
-	add_linears(plan, layer, "ffn_up_exps", s->n_embd, s->n_ff, MAPLE_EXPERTS);
-	add_linears(plan, layer, "ffn_down_exps", s->n_ff, s->n_embd, MAPLE_EXPERTS);
+	snprintf(name, sizeof name, "blk.%u.ffn_gate_exps", (unsigned)layer);
+	add_ternary(plan, name, s->n_embd, s->n_ff, MAPLE_EXPERTS);
+	snprintf(name, sizeof name, "blk.%u.ffn_up_exps", (unsigned)layer);
+	add_ternary(plan, name, s->n_embd, s->n_ff, MAPLE_EXPERTS);
+	snprintf(name, sizeof name, "blk.%u.ffn_down_exps", (unsigned)layer);
+	add_ternary(plan, name, s->n_ff, s->n_embd, MAPLE_EXPERTS);
 }
 
-/* The embedding or the output head, as Q8P. */
+/* The embedding or the output head, as Q8P or in bits. */
 static void add_vocabulary(struct plan *plan, const char *stem)
 {
 	char name[GGUF_MAX_NAME_LENGTH];
 
+	if (plan->shape->is_binary) {
+		add_ternary(plan, stem, plan->shape->n_embd, plan->shape->n_vocab, 0);
+		return;
+	}
 	snprintf(name, sizeof name, "%s.weight", stem);
 	add_matrix(plan, name, GGUF_TENSOR_Q8P, plan->shape->n_embd, plan->shape->n_vocab,
 	           (struct filling){.kind = FILL_RANDOM});

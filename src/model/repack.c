@@ -23,6 +23,8 @@ enum {
 
 /* ---- what there is to do ---- */
 
+bool tern_is_own_ternary(uint32_t type) { return type == GGUF_TENSOR_T2R16 || type == GGUF_TENSOR_T1R16; }
+
 bool tern_is_foreign_ternary(uint32_t type) { return type == GGUF_TENSOR_I2_S || tern_ternary_block(type) > 0; }
 
 static bool is_of_layer(const struct gguf_tensor *tensor)
@@ -34,17 +36,17 @@ static bool is_of_layer(const struct gguf_tensor *tensor)
 
 uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *tensor)
 {
-	uint32_t type = tensor->type;
+	uint32_t type = tensor->type, ternary = type == GGUF_TENSOR_Q1_0 ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16;
 	bool is_ternary = tern_is_foreign_ternary(type),
 	     is_embedding = tern_gguf_string_is(tensor->name, "token_embd.weight");
 	bool is_head = tern_gguf_string_is(tensor->name, "output.weight") ||
 	               (is_embedding && !tern_gguf_find_tensor(gguf, "output.weight"));
 
 	if (is_of_layer(tensor) && (is_ternary || tern_is_float_type(type)))
-		return GGUF_TENSOR_T2R16;
+		return ternary;
 	/* Rows of an embedding in a block type are unpacked one at a time, when they are looked up. */
 	if (is_ternary && (is_head || (is_embedding && type == GGUF_TENSOR_I2_S)))
-		return GGUF_TENSOR_T2R16;
+		return ternary;
 	return is_head && tern_can_dequantize(type) && !tern_is_float_type(type) ? GGUF_TENSOR_Q8P : type;
 }
 
@@ -138,8 +140,10 @@ struct job {
 	size_t scratch_bytes; /* of a thread */
 	atomic_bool is_bad;   /* a row does not fit; find_fault() finds it */
 
-	/* T2R16 */
+	/* T2R16, or T1R16 */
 	uint8_t *panels;
+	bool is_binary;
+	uint8_t code_zero; /* where the scale is 0 and in padding: of a zero weight; T1R16 has none, so of -1 */
 	uint16_t *group_scales;
 	struct tern_group_sizes group_sizes; /* floats only */
 	struct tern_float_facts *facts;      /* of each panel */
@@ -178,7 +182,8 @@ static enum tern_status job_init(struct job *job, struct tern_repacker *r, const
 	        .repacker = r,
 	        .tensor = tensor,
 	        .n_row = (size_t)(tensor->dims[1] * tensor->dims[2]), /* the reader has checked the product */
-	        .n_col = (size_t)tensor->dims[0]};
+	        .n_col = (size_t)tensor->dims[0],
+	        .code_zero = CODE_ZERO};
 	job->n_panel = tern_panel_count(job->n_row);
 	job->scratch_bytes = scratch_layout(NULL, NULL, job->n_col);
 	job->scratch = tern_alloc_aligned((size_t)tern_pool_size(r->pool), job->scratch_bytes);
@@ -253,7 +258,7 @@ static bool check_scales(const struct job *job, const struct scratch *s)
 	for (size_t g = 0; g < job->n_col / job->group; g++) {
 		good = good && s->scales[g] < 0x7c00;
 		if (s->scales[g] == 0)
-			memset(s->codes + g * job->group, CODE_ZERO, job->group);
+			memset(s->codes + g * job->group, job->code_zero, job->group);
 	}
 	return good;
 }
@@ -282,7 +287,7 @@ static void repack_panel(void *context, size_t chunk, int worker)
 	struct job *job = context;
 	struct scratch s = scratch_of(job, worker);
 	size_t panel = job->first_panel + chunk;
-	uint8_t *out = job->panels + panel * tern_t2r16_panel_bytes(job->n_col);
+	uint8_t *out = job->panels + panel * tern_ternary_panel_bytes(job->n_col, job->is_binary);
 	size_t n_group = job->group ? job->n_col / job->group : 0;
 	bool all_good = true, good = true;
 
@@ -292,10 +297,10 @@ static void repack_panel(void *context, size_t chunk, int worker)
 		if (row < job->n_row) {
 			codes = read_codes(job, &s, row, &good);
 		} else {
-			memset(s.codes, CODE_ZERO, job->n_col);
+			memset(s.codes, job->code_zero, job->n_col);
 			memset(s.scales, 0, n_group * sizeof *s.scales);
 		}
-		good = tern_t2r16_pack_row(out, r, codes, job->n_col) && good;
+		good = (job->is_binary ? tern_t1r16_pack_row : tern_t2r16_pack_row)(out, r, codes, job->n_col) && good;
 		for (size_t g = 0; g < n_group; g++)
 			job->group_scales[(panel * n_group + g) * TERN_PANEL_ROWS + r] = s.scales[g];
 		all_good = all_good && good;
@@ -326,29 +331,34 @@ static enum tern_status find_fault(const struct job *job)
 	return fail(job->repacker, job->tensor, "changed while it was read");
 }
 
-/* Whether all scales but zeros are equal: then *scale is it (1 if all are zero). */
-static bool scales_are_one(const uint16_t *scales, size_t n, uint16_t *scale)
+/* Whether all scales but zeros are equal: then *scale is it (1 if all are zero). The zeros of a T1R16 matrix are its
+ * only zero weights, and have to stay; those of padding do not count. */
+static bool scales_are_one(const struct job *job, uint16_t *scale)
 {
+	size_t n_group = job->n_col / job->group;
+
 	*scale = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (scales[i] == 0 || scales[i] == *scale)
+	for (size_t i = 0; i < job->n_panel * n_group * TERN_PANEL_ROWS; i++) {
+		uint16_t one = job->group_scales[i];
+		size_t row = i / (n_group * TERN_PANEL_ROWS) * TERN_PANEL_ROWS + i % TERN_PANEL_ROWS;
+		if (row >= job->n_row || one == *scale || (one == 0 && !job->is_binary))
 			continue;
-		if (*scale)
+		if (*scale || one == 0)
 			return false;
-		*scale = scales[i];
+		*scale = one;
 	}
 	if (!*scale)
 		*scale = 0x3c00;
 	return true;
 }
 
-/* The one scale of a row's groups where all but zeros are equal. */
-static bool row_scale(const uint16_t *scales, size_t n_group, uint16_t *scale)
+/* The one scale of a row's groups where all are equal; but for zeros, unless the matrix is_binary. */
+static bool row_scale(const uint16_t *scales, size_t n_group, bool is_binary, uint16_t *scale)
 {
-	*scale = 0;
-	for (size_t g = 0; g < n_group; g++) {
+	*scale = scales[0];
+	for (size_t g = 1; g < n_group; g++) {
 		uint16_t next = scales[g * TERN_PANEL_ROWS];
-		if (next && *scale && next != *scale)
+		if (next != *scale && (is_binary || (next && *scale)))
 			return false;
 		*scale = next ? next : *scale;
 	}
@@ -368,7 +378,7 @@ static enum tern_status join_groups(struct job *job, size_t x_group, struct tern
 	for (size_t row = 0; row < n; row++) {
 		const uint16_t *scales =
 		        out->group_scales + row / TERN_PANEL_ROWS * n_group * TERN_PANEL_ROWS + row % TERN_PANEL_ROWS;
-		if (!row_scale(scales, n_group, &joined[row])) {
+		if (!row_scale(scales, n_group, job->is_binary, &joined[row])) {
 			tern_free(joined);
 			return TERN_OK;
 		}
@@ -447,18 +457,24 @@ static enum tern_status find_scales(struct job *job, size_t x_group, float *scal
 	if (tern_is_float_type(job->tensor->type))
 		return look_at_floats(job, x_group, scale);
 	job->group = tern_ternary_block(job->tensor->type);
+	job->is_binary = job->tensor->type == GGUF_TENSOR_Q1_0;
+	job->code_zero = job->is_binary ? 0 : CODE_ZERO;
+	if (job->is_binary && !tern_t1r16_fits(job->n_col, 0, x_group))
+		return fail(job->repacker, job->tensor, "wants a tern.activation_group that is a multiple of 32");
 	return TERN_OK;
 }
 
 static enum tern_status repack_ternary(struct job *job, size_t x_group, struct tern_ternary *out)
 {
 	struct tern_repacker *r = job->repacker;
-	size_t panel_bytes = tern_t2r16_panel_bytes(job->n_col), n_scale;
 	enum tern_status status = find_scales(job, x_group, &out->scale);
+	size_t panel_bytes, n_scale;
 	uint16_t scale;
 
 	if (status)
 		return status;
+	panel_bytes = tern_ternary_panel_bytes(job->n_col, job->is_binary);
+	out->is_binary = job->is_binary;
 	n_scale = job->group ? job->n_panel * TERN_PANEL_ROWS * (job->n_col / job->group) : 0;
 	out->panels = job->panels = tern_alloc_huge(job->n_panel, panel_bytes);
 	if (n_scale)
@@ -469,7 +485,7 @@ static enum tern_status repack_ternary(struct job *job, size_t x_group, struct t
 	if (atomic_load(&job->is_bad))
 		return find_fault(job);
 	out->group = job->group;
-	if (job->group && scales_are_one(job->group_scales, n_scale, &scale)) {
+	if (job->group && scales_are_one(job, &scale)) {
 		tern_free(out->group_scales);
 		out->group_scales = NULL;
 		out->group = 0;

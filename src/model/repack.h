@@ -1,7 +1,7 @@
 /* Matrices in the types of other engines, brought into the layouts the kernels compute on (layout.h) by all threads:
  *
  *     ternary matrices     I2_S, TQ1_0, TQ2_0, Q1_0, Q2_0, PQ2_0, PTQ1_0, and F32, F16, BF16 with ternary values:
- *                          T2R16
+ *                          T2R16, but T1R16 from Q1_0
  *     dense output heads   Q4_0 ... Q8_0, Q4_K, Q5_K, Q6_K: Q8P
  *
  * A matrix costs its new size, and some MiB of the old one while it is worked on: pages of a mapped file are given
@@ -36,16 +36,20 @@ enum tern_status tern_repacker_start(struct tern_repacker *repacker, const struc
 void tern_repacker_read(struct tern_repacker *repacker, const struct gguf *gguf, const struct tern_file *file);
 void tern_repacker_clear(struct tern_repacker *repacker);
 
-/* True for the types other than T2R16 that hold nothing but ternary weights. */
+/* True for T2R16 and T1R16. */
+bool tern_is_own_ternary(uint32_t type);
+
+/* True for the types other than these that hold nothing but ternary weights. */
 bool tern_is_foreign_ternary(uint32_t type);
 
-/* The type that loading a model gives this tensor: T2R16, Q8P, or its own if it stays as it is. */
+/* The type that loading a model gives this tensor: T2R16, T1R16, Q8P, or its own if it stays as it is. */
 uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *tensor);
 
-/* A ternary matrix as T2R16. */
+/* A ternary matrix as T2R16, or as T1R16. */
 struct tern_ternary {
 	size_t n_row, n_col;
 	uint8_t *panels;
+	bool is_binary;
 	float scale;            /* of the whole matrix, if group is 0 */
 	size_t group;           /* columns that share a scale */
 	uint16_t *group_scales; /* f16 [n_panel, n_col / group, 16], or NULL */

@@ -11,7 +11,7 @@ tern=${TERN:-$PWD/tern} convert=${TERN_CONVERT:-$PWD/tern-convert} root=$PWD n=6
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 
-python3 tests/strip_norms.py models/tern-tiny "$dir/plain" && "$convert" -q "$dir/plain" -o "$dir/plain.gguf" &&
+python3 tests/programs/strip_norms.py models/tern-tiny "$dir/plain" && "$convert" -q "$dir/plain" -o "$dir/plain.gguf" &&
 	"$convert" -q "$dir/plain.gguf" --to tq2_0 -o "$dir/tq2_0.gguf" || exit 1
 passed=0 failed=0
 while IFS= read -r prompt; do

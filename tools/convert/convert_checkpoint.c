@@ -73,7 +73,7 @@ static uint64_t count_bytes(const struct mapping *mapping)
 
 static void summarise_config(struct checkpoint_summary *s, const struct config *config)
 {
-	static const char *const ropes[] = {"plain", "linear", "llama3", "yarn"};
+	static const char *const ropes[] = {"plain", "linear", "llama3", "yarn", "longrope"};
 
 	s->family = config->family->title;
 	s->arch = config->arch;

@@ -113,15 +113,15 @@ static enum tern_status write_encoded(struct rewriting *r, const struct gguf_out
                                       const struct gguf_ternary *ternary)
 {
 	enum target target = r->options->target;
-	size_t n_col = ternary->n_col, panel_bytes = tern_t2r16_panel_bytes(n_col), n_bytes;
+	size_t n_col = ternary->n_col, panel_bytes = tern_ternary_panel_bytes(n_col, ternary->is_binary), n_bytes;
 	int8_t *weights = tern_alloc(n_col, 1);
 	uint8_t *out = tern_alloc(n_col, 1), tail[I2_S_TAIL_BYTES];
 	uint16_t *scales = tern_alloc(n_col / TQ2_0_BLOCK + 1, sizeof *scales);
 	enum tern_status status = weights && out && scales ? TERN_OK : tern_fail_memory(r->err, 3 * n_col);
 
 	for (size_t row = 0; !status && row < ternary->n_row; row++) {
-		tern_t2r16_unpack_row(weights, ternary->panels + row / TERN_PANEL_ROWS * panel_bytes,
-		                      row % TERN_PANEL_ROWS, n_col);
+		tern_ternary_panel_row(weights, ternary->panels + row / TERN_PANEL_ROWS * panel_bytes,
+		                       row % TERN_PANEL_ROWS, n_col, ternary->is_binary);
 		if (!are_ternary(weights, n_col)) {
 			status = gguf_output_fail(&r->input, tensor, r->err, "row %zu has a code that is no weight",
 			                          row);
@@ -149,8 +149,9 @@ static enum tern_status write_ternary(struct rewriting *r, const struct gguf_out
 
 	if (!status && r->options->target != TARGET_T2R16)
 		status = write_encoded(r, tensor, &ternary);
-	else if (!status && !(status = out_file_write(&r->output, ternary.panels,
-	                                              n_panel * tern_t2r16_panel_bytes(ternary.n_col))))
+	else if (!status &&
+	         !(status = out_file_write(&r->output, ternary.panels,
+	                                   n_panel * tern_ternary_panel_bytes(ternary.n_col, ternary.is_binary))))
 		status = ternary.group ? out_file_write(&r->output, ternary.group_scales,
 		                                        n_panel * (ternary.n_col / ternary.group) * TERN_PANEL_ROWS *
 		                                                sizeof(uint16_t))

@@ -24,7 +24,7 @@ enum precision {
 
 struct values {
 	const char *output;
-	bool force, dry_run, vocab_only, merge, quiet;
+	bool force, dry_run, vocab_only, masters, merge, quiet;
 	int head, embd; /* enum precision */
 	int target;     /* enum target */
 	int i2s_layout; /* enum tern_i2s_layout */
@@ -52,6 +52,11 @@ static const struct option output_options[] = {
          .kind = OPTION_FLAG,
          .offset = FIELD(vocab_only),
          .help = "write the tokenizer alone; weights and config.json may be missing"},
+        {.name = "masters",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(masters),
+         .help = "ternarise floats by their mean though config.json does not name them master weights, for "
+                 "-unquantized checkpoints; how their authors ternarise them may differ"},
         {0},
 };
 
@@ -134,7 +139,7 @@ static const struct command command = {
                     "  tern-convert ggml-model-i2_s.gguf -o model.gguf\n"
                     "  tern-convert model.gguf --to tq2_0 -o for-llama.cpp.gguf\n"
                     "  tern-convert --merge model-00001-of-00003.gguf -o model.gguf\n",
-        .notes = "Reads Llama, Qwen 2, Qwen 3 and BitNet decoders with ternary weights: packed, as\n"
+        .notes = "Reads Llama, Qwen 2, Qwen 3, MiniCPM and BitNet decoders with ternary weights: packed, as\n"
                  "master weights, or as floats that are ternary.\n"
                  "\n"
                  "Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 an input file is\n"
@@ -336,6 +341,8 @@ static enum tern_status check_usage(const struct values *values, const struct op
 		return usage_error(&command, "--to, --merge and --i2s-layout are for GGUF files; make one first");
 	if (values->merge && values->target != TARGET_T2R16)
 		return usage_error(&command, "--merge changes nothing, --to does: one after the other");
+	if (values->masters && is_gguf(operands->items[0]))
+		return usage_error(&command, "--masters is for checkpoints");
 	if (values->vocab_only && is_gguf(operands->items[0]))
 		return usage_error(&command, "--vocab-only is for checkpoint directories");
 	return TERN_OK;
@@ -359,6 +366,7 @@ static enum tern_status run(const struct values *values, const char *input)
 	                                  .n_threads = values->n_threads,
 	                                  .listener = {&progress, on_warning, on_progress, on_temp_file},
 	                                  .vocab_only = values->vocab_only,
+	                                  .masters = values->masters,
 	                                  .target = values->merge ? TARGET_SAME : (enum target)values->target,
 	                                  .i2s_layout = (enum tern_i2s_layout)values->i2s_layout};
 	enum tern_status status;

@@ -2,6 +2,7 @@
 
 #include "base/exactmath.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,12 +33,26 @@ static void put_number(const struct putter *p, const char *suffix, double value)
 	tern_gguf_put_f32(p->writer, key, (float)value);
 }
 
+/* Its lists are tensors. llama.cpp takes the factor on cosine and sine from the file; 1 is its default. */
+static void put_longrope(const struct putter *p, const struct rope *rope)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+
+	snprintf(key, sizeof key, "%s.rope.scaling.type", p->arch);
+	put_text(p, key, "longrope", 8);
+	put_size(p, "rope.scaling.original_context_length", rope->original_context);
+	if (rope->attention_factor != 1.0)
+		put_number(p, "rope.scaling.attn_factor", rope->attention_factor);
+}
+
 static void put_rope(const struct putter *p, const struct rope *rope)
 {
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 
 	put_size(p, "rope.dimension_count", rope->n_rot);
 	put_number(p, "rope.freq_base", rope->theta);
+	if (rope->type == ROPE_LONGROPE)
+		put_longrope(p, rope);
 	if (rope->type != ROPE_LINEAR && rope->type != ROPE_YARN)
 		return;
 	snprintf(key, sizeof key, "%s.rope.scaling.type", p->arch);
@@ -51,6 +66,14 @@ static void put_rope(const struct putter *p, const struct rope *rope)
 	put_number(p, "rope.scaling.attn_factor", rope->attention_factor / own);
 	put_number(p, "rope.scaling.yarn_beta_fast", rope->beta_fast);
 	put_number(p, "rope.scaling.yarn_beta_slow", rope->beta_slow);
+}
+
+/* MiniCPM's constants, as llama.cpp's keys have them. */
+static void put_stream_scales(const struct putter *p, const struct config *config)
+{
+	put_number(p, "embedding_scale", config->scale_emb);
+	put_number(p, "residual_scale", config->scale_depth / sqrt((double)config->n_layer));
+	put_number(p, "logit_scale", (double)config->n_embd / config->dim_model_base);
 }
 
 /* Layers that see a window: the period is llama.cpp's key, flags are for patterns without one. */
@@ -129,6 +152,8 @@ void metadata_write(struct gguf_writer *writer, const struct directory *dir, con
 	if (!config->family)
 		return;
 	put_shape(&p, config);
+	if (config->family->scales_stream)
+		put_stream_scales(&p, config);
 	put_rope(&p, &config->rope);
 	if (config->family->window_period)
 		put_windows(&p, config);

@@ -146,13 +146,15 @@ static void ternary_task(void *context, size_t chunk, int worker)
 	const struct matrix *matrix = work->matrix;
 	struct matrix_scratch *scratch = &work->scratch[worker];
 	struct panel *panel = &work->panels[chunk];
+	uint8_t *out = work->out + chunk * work->panel_bytes;
 	size_t n_scales = matrix->group ? (size_t)(matrix->n_col / matrix->group) * TERN_PANEL_ROWS : 0;
 	uint16_t *scales = n_scales ? work->group_scales + (work->first + chunk) * n_scales : NULL;
 
 	panel->status =
 	        matrix_read_panel(matrix, work->first + chunk, scratch, scales, &panel->n_zeros, &work->errors[chunk]);
 	if (!panel->status)
-		tern_t2r16_pack_panel(work->out + chunk * work->panel_bytes, scratch->codes, (size_t)matrix->n_col);
+		(matrix->is_binary ? tern_t1r16_pack_panel : tern_t2r16_pack_panel)(out, scratch->codes,
+		                                                                    (size_t)matrix->n_col);
 }
 
 static void count_matrix(const struct tensor_data *d, const struct output_tensor *tensor, uint64_t n_zeros)
@@ -181,7 +183,8 @@ static enum tern_status write_ternary(const struct tensor_data *d, const struct 
 	const struct matrix *matrix = tensor->matrix;
 	struct work work;
 	size_t n_group = matrix->group ? (size_t)(matrix->n_col / matrix->group) : 0;
-	enum tern_status status = work_begin(&work, d, matrix, tern_t2r16_panel_bytes((size_t)tensor->n_col));
+	enum tern_status status =
+	        work_begin(&work, d, matrix, tern_ternary_panel_bytes((size_t)tensor->n_col, matrix->is_binary));
 	size_t n_scales = panel_count(&work) * n_group * TERN_PANEL_ROWS;
 
 	if (!status && n_group && !(work.group_scales = tern_alloc(n_scales, sizeof *work.group_scales)))
@@ -298,7 +301,11 @@ static enum tern_status write_rope_freqs(const struct tensor_data *d, const stru
 
 	if (!divisors)
 		return tern_fail_memory(d->output->err, (size_t)tensor->n_col * sizeof *divisors);
-	rope_llama3_divisors(d->rope, divisors);
+	if (tensor->kind == OUTPUT_ROPE_FREQS)
+		rope_llama3_divisors(d->rope, divisors);
+	else
+		rope_longrope_divisors(tensor->kind == OUTPUT_ROPE_SHORT ? d->rope->short_factor : d->rope->long_factor,
+		                       divisors);
 	status = out_file_write(d->output, divisors, (size_t)tensor->n_col * sizeof *divisors);
 	tern_free(divisors);
 	return status;
@@ -324,6 +331,8 @@ enum tern_status tensor_data_write(const struct tensor_data *d)
 			status = write_vector(d, tensor);
 			break;
 		case OUTPUT_ROPE_FREQS:
+		case OUTPUT_ROPE_SHORT:
+		case OUTPUT_ROPE_LONG:
 			status = write_rope_freqs(d, tensor);
 			break;
 		case OUTPUT_SCALE:

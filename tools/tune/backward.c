@@ -17,6 +17,8 @@ struct backward {
 	const struct saved *saved;
 	const float *in; /* the residual stream before the layer */
 	float lambda;
+	struct entry entry; /* of the side whose gradient is computed, and where its input came from */
+	const float *entry_stream;
 	/* Parameters whose gradients a task adds up over the tokens, and how many floats they have. */
 	int parameters[MAX_SUMS];
 	size_t n_sums;
@@ -101,6 +103,40 @@ static void bias_back(float *d_bias, const float *d_y, size_t n)
 		d_bias[i] += d_y[i];
 }
 
+/* From the inputs of the projections of a side to the residual stream. */
+static void entry_back_task(void *context, size_t chunk, int worker)
+{
+	const struct backward *b = context;
+	struct graph *g = b->graph;
+	const struct entry *entry = &b->entry;
+	size_t d = g->network->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
+	float *sums[MAX_SUMS], *d_normed = g->scratch + (size_t)worker * g->scratch_width;
+
+	chunk_sums(b, chunk, sums);
+	for (size_t t = first; t < end; t++) {
+		memset(d_normed, 0, d * sizeof *d_normed);
+		for (int p = (int)entry->first, i = 0; p <= (int)entry->last; p++, i++)
+			prepare_back(b, (enum tune_projection)p, entry->place, d_normed, sums[i],
+			             g->d_inputs[i] + t * d, entry->normed + t * d, t);
+		rms_backward(g->d_stream + t * d, sums[b->n_sums - 1], d_normed, b->entry_stream + t * d,
+		             network_value(g->network, entry->norm), entry->rms[t], d);
+	}
+}
+
+/* d_y: of the projections of the side, in order. */
+static void enter_back(struct backward *b, struct entry entry, const float *stream, float *const *d_y)
+{
+	b->entry = entry;
+	b->entry_stream = stream;
+	begin_sums(b);
+	for (int p = (int)entry.first, i = 0; p <= (int)entry.last; p++, i++) {
+		project_back(b, (enum tune_projection)p, d_y[i], b->graph->d_inputs[i]);
+		add_sum(b, b->layer->projections[p].gain);
+	}
+	add_sum(b, entry.norm);
+	run_with_sums(b, entry_back_task);
+}
+
 /* ---- feed-forward ---- */
 
 /* From d_inputs[0] of `down` to d_gate and d_up. */
@@ -125,26 +161,6 @@ static void gate_back_task(void *context, size_t chunk, int worker)
 	}
 }
 
-/* From the inputs of gate and up to the residual stream. */
-static void ffn_input_back_task(void *context, size_t chunk, int worker)
-{
-	const struct backward *b = context;
-	struct graph *g = b->graph;
-	const struct network *net = g->network;
-	size_t d = net->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
-	float *sums[MAX_SUMS], *d_normed = g->scratch + (size_t)worker * g->scratch_width;
-
-	chunk_sums(b, chunk, sums);
-	for (size_t t = first; t < end; t++) {
-		const float *normed = b->saved->post_normed + t * d;
-		memset(d_normed, 0, d * sizeof *d_normed);
-		prepare_back(b, TUNE_GATE, PLACE_FFN, d_normed, sums[0], g->d_inputs[0] + t * d, normed, t);
-		prepare_back(b, TUNE_UP, PLACE_FFN, d_normed, sums[1], g->d_inputs[1] + t * d, normed, t);
-		rms_backward(g->d_stream + t * d, sums[2], d_normed, b->saved->middle + t * d,
-		             network_value(net, b->layer->post_norm), b->saved->post_rms[t], d);
-	}
-}
-
 static void ffn_back(struct backward *b)
 {
 	struct graph *g = b->graph;
@@ -157,13 +173,7 @@ static void ffn_back(struct backward *b)
 	add_sum(b, projections[TUNE_GATE].bias);
 	add_sum(b, projections[TUNE_UP].bias);
 	run_with_sums(b, gate_back_task);
-	project_back(b, TUNE_GATE, g->d_gate, g->d_inputs[0]);
-	project_back(b, TUNE_UP, g->d_up, g->d_inputs[1]);
-	begin_sums(b);
-	add_sum(b, projections[TUNE_GATE].gain);
-	add_sum(b, projections[TUNE_UP].gain);
-	add_sum(b, b->layer->post_norm);
-	run_with_sums(b, ffn_input_back_task);
+	enter_back(b, graph_ffn_entry(b->layer, b->saved), b->saved->middle, (float *const[]){g->d_gate, g->d_up});
 }
 
 /* ---- attention ---- */
@@ -261,26 +271,6 @@ static void qkv_bias_back_task(void *context, size_t chunk, int worker)
 	}
 }
 
-/* From the inputs of q, k and v to the residual stream. */
-static void attention_input_back_task(void *context, size_t chunk, int worker)
-{
-	const struct backward *b = context;
-	struct graph *g = b->graph;
-	const struct network *net = g->network;
-	size_t d = net->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
-	float *sums[MAX_SUMS], *d_normed = g->scratch + (size_t)worker * g->scratch_width;
-
-	chunk_sums(b, chunk, sums);
-	for (size_t t = first; t < end; t++) {
-		memset(d_normed, 0, d * sizeof *d_normed);
-		for (int p = TUNE_Q; p <= TUNE_V; p++)
-			prepare_back(b, (enum tune_projection)p, PLACE_ATTENTION, d_normed, sums[p],
-			             g->d_inputs[p] + t * d, b->saved->normed + t * d, t);
-		rms_backward(g->d_stream + t * d, sums[3], d_normed, b->in + t * d,
-		             network_value(net, b->layer->input_norm), b->saved->input_rms[t], d);
-	}
-}
-
 static void attention_back(struct backward *b)
 {
 	struct graph *g = b->graph;
@@ -300,14 +290,7 @@ static void attention_back(struct backward *b)
 	for (int p = TUNE_Q; p <= TUNE_V; p++)
 		add_sum(b, projections[p].bias);
 	run_with_sums(b, qkv_bias_back_task);
-	project_back(b, TUNE_Q, g->d_q, g->d_inputs[0]);
-	project_back(b, TUNE_K, g->d_k, g->d_inputs[1]);
-	project_back(b, TUNE_V, g->d_v, g->d_inputs[2]);
-	begin_sums(b);
-	for (int p = TUNE_Q; p <= TUNE_V; p++)
-		add_sum(b, projections[p].gain);
-	add_sum(b, b->layer->input_norm);
-	run_with_sums(b, attention_input_back_task);
+	enter_back(b, graph_attention_entry(b->layer, b->saved), b->in, (float *const[]){g->d_q, g->d_k, g->d_v});
 }
 
 /* ---- the ends ---- */

@@ -48,7 +48,7 @@ struct walk {
 enum tern_status walk_init(struct walk *walk, const struct corpus *corpus, uint64_t seed, bool shuffles,
                            size_t max_tokens, struct tern_error *err);
 void walk_free(struct walk *walk);
-/* Goes on by a batch: as many pieces, from one epoch, as fit into max_tokens. With `batch` NULL only goes on. */
+/* Fills `batch` with the next pieces of the epoch, as many as fit into max_tokens. NULL: skips them. */
 void walk_next(struct walk *walk, struct batch *batch);
 
 /* Buffers for batches of up to max_tokens. Free in either case. */

@@ -14,6 +14,8 @@ struct pass {
 	const float *in; /* the residual stream before the layer */
 	float *out;      /* after it */
 	float lambda;
+	struct entry entry; /* of the side that is computed, and where its input comes from */
+	const float *entry_stream;
 };
 
 /* The input of a projection for one token: x, through the projection's own norm if there is one, quantised. */
@@ -56,23 +58,31 @@ static void add_bias(const struct pass *pass, enum tune_projection which, float 
 		y[i] += bias[i];
 }
 
-/* ---- attention ---- */
-
-static void attention_input_task(void *context, size_t chunk, int worker)
+/* From the residual stream to the inputs of the projections of a side. */
+static void entry_task(void *context, size_t chunk, int worker)
 {
 	const struct pass *pass = context;
 	const struct network *net = pass->graph->network;
-	const float *gain = network_value(net, pass->layer->input_norm);
-	size_t first, end = graph_tokens(pass->batch, chunk, &first);
+	const struct entry *entry = &pass->entry;
+	size_t d = net->n_embd, first, end = graph_tokens(pass->batch, chunk, &first);
 
 	for (size_t t = first; t < end; t++) {
-		float *normed = pass->saved->normed + t * net->n_embd;
-		pass->saved->input_rms[t] = rms_forward(pass->graph->kernels, normed, pass->in + t * net->n_embd, gain,
-		                                        net->eps, net->n_embd);
-		for (int p = TUNE_Q; p <= TUNE_V; p++)
-			prepare(pass, (enum tune_projection)p, PLACE_ATTENTION, normed, t, worker);
+		float *normed = entry->normed + t * d;
+		entry->rms[t] = rms_forward(pass->graph->kernels, normed, pass->entry_stream + t * d,
+		                            network_value(net, entry->norm), net->eps, d);
+		for (int p = (int)entry->first; p <= (int)entry->last; p++)
+			prepare(pass, (enum tune_projection)p, entry->place, normed, t, worker);
 	}
 }
+
+static void enter(struct pass *pass, struct entry entry, const float *stream)
+{
+	pass->entry = entry;
+	pass->entry_stream = stream;
+	graph_run(pass->graph, entry_task, pass, pass->batch);
+}
+
+/* ---- attention ---- */
 
 /* Norm of each head, and RoPE, of the queries or keys of a token. */
 static void finish_heads(const struct pass *pass, float *x, float *raw, float *rms, const float *gain, size_t n_head,
@@ -142,22 +152,6 @@ static void attention_output_task(void *context, size_t chunk, int worker)
 
 /* ---- feed-forward ---- */
 
-static void ffn_input_task(void *context, size_t chunk, int worker)
-{
-	const struct pass *pass = context;
-	const struct network *net = pass->graph->network;
-	const float *gain = network_value(net, pass->layer->post_norm);
-	size_t d = net->n_embd, first, end = graph_tokens(pass->batch, chunk, &first);
-
-	for (size_t t = first; t < end; t++) {
-		float *normed = pass->saved->post_normed + t * d;
-		pass->saved->post_rms[t] =
-		        rms_forward(pass->graph->kernels, normed, pass->saved->middle + t * d, gain, net->eps, d);
-		prepare(pass, TUNE_GATE, PLACE_FFN, normed, t, worker);
-		prepare(pass, TUNE_UP, PLACE_FFN, normed, t, worker);
-	}
-}
-
 static void gate_task(void *context, size_t chunk, int worker)
 {
 	const struct pass *pass = context;
@@ -182,7 +176,7 @@ static void forward_layer(struct pass *pass)
 	const struct graph *g = pass->graph;
 	const struct saved *s = pass->saved;
 
-	graph_run(g, attention_input_task, pass, pass->batch);
+	enter(pass, graph_attention_entry(pass->layer, s), pass->in);
 	project(pass, TUNE_Q, s->q, false);
 	project(pass, TUNE_K, s->k, false);
 	project(pass, TUNE_V, s->v, false);
@@ -190,7 +184,7 @@ static void forward_layer(struct pass *pass)
 	tern_pool_run(g->pool, attend_task, pass, pass->batch->n_segment * g->network->n_head_kv);
 	graph_run(g, attention_output_task, pass, pass->batch);
 	project(pass, TUNE_O, s->middle, true);
-	graph_run(g, ffn_input_task, pass, pass->batch);
+	enter(pass, graph_ffn_entry(pass->layer, s), s->middle);
 	project(pass, TUNE_GATE, s->gate, false);
 	project(pass, TUNE_UP, s->up, false);
 	graph_run(g, gate_task, pass, pass->batch);

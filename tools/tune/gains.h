@@ -4,12 +4,6 @@
 
 #include "tune/graph.h"
 
-enum gains {
-	GAINS_ONE, /* as the paper has it: every input is scaled to unit RMS, which changes what a trained network does
-	            */
-	GAINS_RMS, /* the RMS of the inputs that the norm meets, so that they keep their size */
-};
-
 /* Sets the gains of network's inserted norms to the RMS of their inputs: those of `plain`, the same network without
  * them, after graph_forward() of `batch` in full precision. plain has its activations saved layer by layer. */
 void gains_set_rms(struct network *network, const struct graph *plain, const struct batch *batch);

@@ -54,6 +54,16 @@ struct saved {
 	float *gate, *up, *gated;
 };
 
+/* Where a side of a layer, attention or feed-forward, takes its input from the residual stream: through the layer's
+ * norm to the projections first..last. */
+struct entry {
+	enum tune_projection first, last;
+	enum place place;
+	int norm;
+	float *rms;    /* [n_token] */
+	float *normed; /* [n_token, n_embd] */
+};
+
 struct graph {
 	const struct network *network;
 	const struct tern_kernels *kernels;
@@ -79,8 +89,8 @@ struct graph {
 	size_t scratch_width;
 };
 
-/* For batches of up to max_tokens tokens in segments of up to max_segment. A graph that cannot go backward keeps
- * the residual streams alone. Free in either case. */
+/* For batches of up to max_tokens tokens in segments of up to max_segment. Without `backward` only the residual
+ * streams are kept. Free in either case. */
 enum tern_status graph_init(struct graph *graph, const struct network *network, const struct tern_kernels *kernels,
                             struct tern_pool *pool, size_t max_tokens, size_t max_segment, bool backward,
                             struct tern_error *err);
@@ -89,7 +99,7 @@ void graph_free(struct graph *graph);
 uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max_tokens, size_t max_segment,
                      bool backward);
 
-/* Computes the matrices that this blend multiplies with. Again after every change of values or blend. */
+/* Computes the matrices that this blend multiplies with. To be called again when values or blend change. */
 void graph_quantize(struct graph *graph, const struct blend *blend);
 
 /* The residual streams of a batch. */
@@ -114,6 +124,8 @@ double graph_backward(struct graph *graph, const struct batch *batch, const stru
 void graph_run(const struct graph *graph, tern_task task, void *context, const struct batch *batch);
 /* The tokens of a chunk: from *first on, to the one before the result. */
 size_t graph_tokens(const struct batch *batch, size_t chunk, size_t *first);
+struct entry graph_attention_entry(const struct layer *layer, const struct saved *saved);
+struct entry graph_ffn_entry(const struct layer *layer, const struct saved *saved);
 const float *graph_matrix(const struct graph *graph, const struct linear *linear, float lambda);
 /* Sequence and key/value head of a chunk of attention; fills `attention` for the first of the head's queries. */
 void graph_attention(const struct graph *graph, const struct batch *batch, const struct saved *saved, size_t chunk,

@@ -2,7 +2,8 @@
 #ifndef TUNE_LOG_H
 #define TUNE_LOG_H
 
-#include "tune/train.h"
+#include "base/error.h"
+#include "tune/job.h"
 
 #include <stdio.h>
 

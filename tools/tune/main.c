@@ -182,7 +182,7 @@ static bool print_text(const struct values *values, enum tern_status *status)
 	return values->man || values->completion;
 }
 
-/* ---- what the run tells ---- */
+/* ---- progress ---- */
 
 static struct curve curve;
 
@@ -200,13 +200,14 @@ static void on_temp_file(void *user, const char *path)
 
 static void on_facts(const struct train_facts *f)
 {
-	char parameters[FORMAT_SIZE], tokens[FORMAT_SIZE], memory[FORMAT_SIZE], available[FORMAT_SIZE];
+	char parameters[FORMAT_SIZE], tokens[FORMAT_SIZE], learned[FORMAT_SIZE], memory[FORMAT_SIZE],
+	        available[FORMAT_SIZE];
 
 	if (term_is_quiet())
 		return;
-	note("%s parameters; %zu documents, %s tokens; %llu steps of up to %zu tokens, context %zu",
+	note("%s parameters; %zu documents, %s tokens, %s of them learned; %llu steps of up to %zu tokens, context %zu",
 	     format_count(parameters, f->n_parameters), f->n_documents, format_count(tokens, f->n_tokens),
-	     (unsigned long long)f->n_steps, f->batch_tokens, f->context);
+	     format_count(learned, f->n_targets), (unsigned long long)f->n_steps, f->batch_tokens, f->context);
 	note("%s of memory, %s are available; %d threads, %s", format_bytes(memory, f->n_bytes),
 	     format_bytes(available, f->n_available), f->n_threads, f->kernel);
 	if (f->is_resumed)

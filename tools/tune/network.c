@@ -147,8 +147,10 @@ static enum tern_status check(const struct config *config, struct tern_error *er
 {
 	if ((config->family->features & LAYER_POST_NORM) || config->has_sub_norms)
 		return refuse(config, "its layers have norms that are not supported", err);
-	if (config->rope.type == ROPE_YARN)
-		return refuse(config, "RoPE with YaRN is not supported", err);
+	if (config->family->scales_stream)
+		return refuse(config, "constants on embeddings, layers and logits are not supported", err);
+	if (config->rope.type == ROPE_YARN || config->rope.type == ROPE_LONGROPE)
+		return refuse(config, "RoPE with YaRN or LongRoPE is not supported", err);
 	if (config->rope.n_rot != config->head_dim)
 		return refuse(config, "RoPE over a part of each head is not supported", err);
 	return TERN_OK;

@@ -1,21 +1,10 @@
 #include "tune/ops.h"
 
 #include "base/bytes.h"
+#include "kernels/lanes.h"
 
 #include <math.h>
 #include <string.h>
-
-enum {
-	LANES = 16
-};
-
-static float tree_sum(float lanes[LANES])
-{
-	for (size_t step = LANES / 2; step > 0; step /= 2)
-		for (size_t i = 0; i < step; i++)
-			lanes[i] += lanes[i + step];
-	return lanes[0];
-}
 
 /* Like tern_exp(), for loops that compilers turn into vectors; good to 2 units in the last place for x <= 0. */
 static inline float vector_exp(float x)

@@ -10,32 +10,11 @@
 #define TUNE_PRODUCT_H
 
 #include "base/threads.h"
-#include "kernels/kernels.h"
-
-#include <stdbool.h>
-#include <stddef.h>
+#include "tune/product_kernel.h"
 
 enum {
-	PRODUCT_DEPTH = 192,   /* steps of k between loading and storing a patch of c: one panel of b fits in L1 */
-	PRODUCT_MAX_ROWS = 12, /* the most rows and columns that any kernel's patch has */
-	PRODUCT_MAX_COLUMNS = 32,
+	PRODUCT_DEPTH = 192, /* steps of k between loading and storing a patch of c: one panel of b fits in L1 */
 };
-
-/* Multiplies a panel of a by a panel of b into a patch of c, [n_row, n_column]: element (i, p) of the first is at
- * a[p * n_row + i], element (p, j) of the other at b[p * n_column + j]. */
-struct product_kernel {
-	const char *name;
-	size_t n_row, n_column;
-	void (*multiply)(float *c, size_t c_stride, const float *a, const float *b, size_t k, bool accumulate);
-	/* n_round rounds of flops_per_round floating-point operations in registers: the limit of multiply(). */
-	float (*peak)(size_t n_round);
-	size_t flops_per_round;
-};
-
-/* The kernel that goes with a table of the engine's: TERN_ISA and the CPU decide for both. */
-const struct product_kernel *product_kernel_of(const struct tern_kernels *kernels);
-
-extern const struct product_kernel product_portable, product_avx2, product_avx512vnni, product_neon;
 
 /* A matrix in memory: element (i, j) is at[i * row + j * column]. One of the strides is 1. */
 struct view {

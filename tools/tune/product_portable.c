@@ -1,5 +1,5 @@
 /* The definition of a product, see product.h. */
-#include "tune/product.h"
+#include "tune/product_kernel.h"
 
 #include <math.h>
 

@@ -7,7 +7,7 @@
  *
  * ROWS * VECTORS sums, VECTORS columns and a splat value fill the registers. */
 #include "kernels/compiler.h"
-#include "tune/product.h"
+#include "tune/product_kernel.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)

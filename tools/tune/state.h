@@ -26,8 +26,8 @@ struct state {
 /* Writes the file STATE_NAME in the output directory. */
 enum tern_status state_write(const char *directory, const struct state *state, const struct network *network,
                              const struct adamw *adamw, const struct listener *listener, struct tern_error *err);
-/* Reads what state_write() wrote; without such a file nothing changes. state->settings are what they have to be: a
- * run with others is refused by their name. */
+/* Reads what state_write() wrote; without such a file nothing changes. state->settings hold the settings of this run: a
+ * state that was written with others is refused, naming the first that differs. */
 enum tern_status state_read(const char *directory, struct state *state, struct network *network, struct adamw *adamw,
                             struct tern_error *err);
 

@@ -1,8 +1,10 @@
 /* The steps of a training run. */
-#include "tune/trainer.h"
+#include "tune/train.h"
 
 #include "base/clock.h"
+#include "tune/export.h"
 #include "tune/outdir.h"
+#include "tune/trainer.h"
 
 #include <math.h>
 #include <unistd.h>

@@ -4,6 +4,8 @@
 #include "base/machine.h"
 #include "base/memory.h"
 #include "convert/convert_checkpoint.h"
+#include "tune/export.h"
+#include "tune/gains.h"
 #include "tune/outdir.h"
 
 #include <errno.h>
@@ -145,13 +147,27 @@ static enum tern_status read_texts(struct trainer *t)
 	return status;
 }
 
-static void plan_steps(struct trainer *t)
+/* Batches of the first epoch; another order may make one more or less of them. */
+static enum tern_status count_batches(const struct trainer *t, uint64_t *n)
+{
+	const struct train_options *o = t->options;
+	struct walk walk;
+	enum tern_status status = walk_init(&walk, &t->corpus, o->seed, true, o->batch_tokens, t->err);
+
+	for (*n = 0; !status && walk.at < t->corpus.n_pieces; ++*n)
+		walk_next(&walk, NULL);
+	walk_free(&walk);
+	return status;
+}
+
+static enum tern_status plan_steps(struct trainer *t)
 {
 	const struct train_options *o = t->options;
 	uint64_t n = o->n_steps;
+	enum tern_status status = TERN_OK;
 
-	if (!n)
-		n = (uint64_t)ceil(o->epochs * (double)t->corpus.n_tokens / (double)o->batch_tokens);
+	if (!n && !(status = count_batches(t, &n)))
+		n = (uint64_t)ceil(o->epochs * (double)n);
 	t->schedule = (struct schedule){.kind = o->schedule,
 	                                .n_steps = n ? n : 1,
 	                                .n_warmup = o->n_warmup < n ? o->n_warmup : n / 2,
@@ -159,6 +175,7 @@ static void plan_steps(struct trainer *t)
 	                                .ramp = o->ramp,
 	                                .rate = o->rate,
 	                                .n_layer = t->network.n_layer};
+	return status;
 }
 
 /* Bytes that will be allocated, from the values of the parameters on. */
@@ -291,9 +308,8 @@ enum tern_status trainer_prepare(struct trainer *t)
 	t->context = choose_context(t);
 	if ((status = open_networks(t)) || (status = export_check(&t->network, form, t->err)) ||
 	    (status = check_memory(t, &facts)) || (status = prepare_output(t)) || (status = open_vocabulary(t)) ||
-	    (status = read_texts(t)))
+	    (status = read_texts(t)) || (status = plan_steps(t)))
 		return status;
-	plan_steps(t);
 	list_settings(t);
 	if ((status = allocate(t)) || (o->resume && (status = resume(t))) ||
 	    (status = log_open(&t->log, o->output, t->state.step, t->err)))

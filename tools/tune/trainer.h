@@ -4,6 +4,7 @@
 #define TUNE_TRAINER_H
 
 #include "tune/data.h"
+#include "tune/job.h"
 #include "tune/log.h"
 #include "tune/state.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "bitnet-b1.58 2.4B T2R16"; "qwen3 1.7B T2R16 g128" where 128 columns share a scale */
+/* "bitnet-b1.58 2.4B T2R16"; "qwen3 1.7B T1R16 g128" where 128 columns share a scale */
 static void describe(struct bench_subject *subject)
 {
 	const struct tern_model_info *info = &subject->opened.info;
@@ -22,7 +22,8 @@ static void describe(struct bench_subject *subject)
 		snprintf(count, sizeof count, "%.*fM", millions < 9.95, millions);
 	if (group)
 		snprintf(scales, sizeof scales, " g%zu", group);
-	snprintf(subject->type, sizeof subject->type, "%s %s T2R16%s", *info->arch ? info->arch : "?", count, scales);
+	snprintf(subject->type, sizeof subject->type, "%s %s %s%s", *info->arch ? info->arch : "?", count,
+	         tern_model_ternary_type(subject->opened.model), scales);
 }
 
 enum tern_status bench_subject_open(struct bench_subject *subject, const struct common_options *options)

@@ -93,6 +93,8 @@ void display_end(struct display *d, bool is_stopped)
 	if (d->wraps) {
 		wrap_end(&d->wrap, &d->output);
 		output_write(d->output.bytes, d->output.n_bytes);
+		if (is_stopped && d->wrap.column + 2 > d->wrap.n_columns) /* "^C" would be broken at the edge */
+			output_write("\n", 1);
 	}
 	if (is_stopped && on_terminal)
 		output_printf("%s^C%s\n", term_style(STDOUT_FILENO, TERM_DIM), term_style(STDOUT_FILENO, TERM_PLAIN));

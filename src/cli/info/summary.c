@@ -131,6 +131,8 @@ static void put_computing(const struct tern_file_facts *f)
 	begin_row("when opened");
 	if (f->n_to_t2r16)
 		output_printf("%zu matrices become T2R16, ", f->n_to_t2r16);
+	if (f->n_to_t1r16)
+		output_printf("%zu matrices become T1R16, ", f->n_to_t1r16);
 	if (f->n_to_q8p)
 		output_printf("the head becomes Q8P, ");
 	output_printf("%s in memory; tern-convert makes that permanent\n", format_bytes(bytes, f->n_repacked_bytes));

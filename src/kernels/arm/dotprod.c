@@ -10,6 +10,7 @@
 #define NIBBLE_STRETCH   512
 #define UNPACK_TERNARY   unpack_ternary
 #define UNPACK_NIBBLE    unpack_nibble
+#define UNPACK_BINARY    unpack_binary
 #define FEW_TOKENS       0
 #define TOKEN_SUMS       0
 #define PEAK_INSTRUCTION "sdot"

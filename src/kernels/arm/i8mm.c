@@ -15,6 +15,7 @@
 #define NIBBLE_STRETCH   512
 #define UNPACK_TERNARY   unpack_ternary_pairs
 #define UNPACK_NIBBLE    unpack_nibble_pairs
+#define UNPACK_BINARY    unpack_binary_pairs
 #define FEW_TOKENS       0
 #define TOKEN_SUMS       0
 #define PEAK_INSTRUCTION "usmmla"
@@ -47,6 +48,16 @@ static inline void unpack_ternary_pairs(uint8_t *pairs, const uint8_t *tile)
 		split_ternary(codes, vld1q_u8(tile + VECTOR_BYTES * i));
 		store_pairs(pairs, i, codes[0], codes[1]);
 		store_pairs(pairs + ROW_PAIRS * PAIR_BYTES, i, codes[2], codes[3]);
+	}
+}
+
+static inline void unpack_binary_pairs(uint8_t *pairs, const uint8_t *tile)
+{
+	for (size_t i = 0; i < VECTORS; i++) {
+		uint8x16_t codes[8];
+		split_binary(codes, vld1q_u8(tile + VECTOR_BYTES * i));
+		for (size_t s = 0; s < 4; s++)
+			store_pairs(pairs + s * ROW_PAIRS * PAIR_BYTES, i, codes[2 * s], codes[2 * s + 1]);
 	}
 }
 

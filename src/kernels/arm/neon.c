@@ -6,6 +6,9 @@
  *
  *     ternary codes, m = 3:   384   85 fit 32768
  *     nibbles, m = 15:       1920   17 fit
+ *
+ * Bits of one token need no products: a set bit becomes a mask for the activations, and sadalp adds pairs of what is
+ * left to 16-bit sums, -256 .. 254 each, of which 128 fit.
  */
 #if defined(__aarch64__)
 
@@ -16,6 +19,7 @@
 #define NIBBLE_STRETCH   64  /* 8 tiles of 2 products with m = 15: 16 of 17 */
 #define UNPACK_TERNARY   unpack_ternary
 #define UNPACK_NIBBLE    unpack_nibble
+#define UNPACK_BINARY    unpack_binary
 #define FEW_TOKENS       0
 #define TOKEN_SUMS       0
 #define PEAK_INSTRUCTION "smlal"
@@ -29,6 +33,7 @@
 enum {
 	TERNARY_TILES = TERNARY_STRETCH / TERN_TERNARY_TILE_COLS, /* of one token, too, between widenings */
 	NIBBLE_TILES = NIBBLE_STRETCH / TERN_NIBBLE_TILE_COLS,
+	BINARY_TILES = 16, /* of 8 sums each: 128 of 128 */
 };
 
 /* The 16-bit sums of a register of codes: rows 0 and 1, rows 2 and 3, four columns each. */
@@ -104,6 +109,31 @@ static inline void nibble_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, con
 		sum[i] = vaddq_s32(sum[i], widen(words[i]));
 }
 
+/* Adds n <= BINARY_TILES tiles; bits stand for 0 and 2. */
+static inline void binary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n)
+{
+	int16x8_t words[VECTORS] = {vdupq_n_s16(0), vdupq_n_s16(0), vdupq_n_s16(0), vdupq_n_s16(0)};
+
+	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += TERN_BINARY_TILE_COLS) {
+		uint8x16_t bits[VECTORS];
+		__builtin_prefetch(tile + PREFETCH_BYTES);
+		UNROLL
+		for (size_t i = 0; i < VECTORS; i++)
+			bits[i] = vld1q_u8(tile + VECTOR_BYTES * i);
+		UNROLL
+		for (size_t s = 0; s < 8; s++) {
+			int8x16_t activations = broadcast4(x + s * QUAD_COLS);
+			UNROLL
+			for (size_t i = 0; i < VECTORS; i++) {
+				uint8x16_t mask = vtstq_u8(bits[i], vdupq_n_u8((uint8_t)(1u << s)));
+				words[i] = vpadalq_s8(words[i], vandq_s8(vreinterpretq_s8_u8(mask), activations));
+			}
+		}
+	}
+	for (size_t i = 0; i < VECTORS; i++)
+		sum[i] = vaddq_s32(sum[i], vshlq_n_s32(vpaddlq_s16(words[i]), 1));
+}
+
 /* One panel, with tiles() for at most n_step tiles of tile_cols columns at a time. */
 INLINE void dot_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t tile_cols,
                       size_t n_step, void (*tiles)(int32x4_t *, const uint8_t *, const int8_t *, size_t))
@@ -126,6 +156,14 @@ static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_str
 	for (size_t p = 0; p < n_panel; p++)
 		dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, TERN_TERNARY_TILE_COLS,
 		          TERNARY_TILES, ternary_tiles);
+}
+
+static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                         size_t n_col)
+{
+	for (size_t p = 0; p < n_panel; p++)
+		dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, TERN_BINARY_TILE_COLS,
+		          BINARY_TILES, binary_tiles);
 }
 
 static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,

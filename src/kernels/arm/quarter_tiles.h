@@ -50,12 +50,36 @@ static inline void split_nibble(uint8x16_t out[2], uint8x16_t codes)
 	out[1] = vshrq_n_u8(codes, 4);
 }
 
+/* The bits of the 8 quads in a register of bits, as 0 and 2. */
+INLINE void split_binary(uint8x16_t out[8], uint8x16_t bits)
+{
+	const uint8x16_t mask = vdupq_n_u8(2);
+	out[0] = vandq_u8(vshlq_n_u8(bits, 1), mask);
+	out[1] = vandq_u8(bits, mask);
+	out[2] = vandq_u8(vshrq_n_u8(bits, 1), mask);
+	out[3] = vandq_u8(vshrq_n_u8(bits, 2), mask);
+	out[4] = vandq_u8(vshrq_n_u8(bits, 3), mask);
+	out[5] = vandq_u8(vshrq_n_u8(bits, 4), mask);
+	out[6] = vandq_u8(vshrq_n_u8(bits, 5), mask);
+	out[7] = vandq_u8(vshrq_n_u8(bits, 6), mask);
+}
+
 static inline void unpack_ternary(uint8_t *quads, const uint8_t *tile)
 {
 	for (size_t i = 0; i < VECTORS; i++) {
 		uint8x16_t codes[4];
 		split_ternary(codes, vld1q_u8(tile + VECTOR_BYTES * i));
 		for (size_t s = 0; s < 4; s++)
+			vst1q_u8(quads + s * QUAD_BYTES + VECTOR_BYTES * i, codes[s]);
+	}
+}
+
+static inline void unpack_binary(uint8_t *quads, const uint8_t *tile)
+{
+	for (size_t i = 0; i < VECTORS; i++) {
+		uint8x16_t codes[8];
+		split_binary(codes, vld1q_u8(tile + VECTOR_BYTES * i));
+		for (size_t s = 0; s < 8; s++)
 			vst1q_u8(quads + s * QUAD_BYTES + VECTOR_BYTES * i, codes[s]);
 	}
 }

@@ -42,6 +42,29 @@ static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, s
 	}
 }
 
+/* A set bit becomes -1 where it is, so one register of sums takes all places; bits stand for 0 and 2. */
+static void binary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col)
+{
+	int32x4_t negative[VECTORS];
+
+	for (size_t i = 0; i < VECTORS; i++)
+		negative[i] = vdupq_n_s32(0);
+	for (size_t c = 0; c < n_col; c += TERN_BINARY_TILE_COLS, tile += TERN_TILE_BYTES) {
+		int8x16_t first = vld1q_s8(x + c), last = vld1q_s8(x + c + 4 * QUAD_COLS);
+		__builtin_prefetch(tile + PREFETCH_BYTES);
+		UNROLL
+		for (size_t i = 0; i < VECTORS; i++) {
+			uint8x16_t bits = vld1q_u8(tile + VECTOR_BYTES * i);
+			UNROLL
+			for (size_t s = 0; s < 8; s++)
+				negative[i] = add_products(negative[i], vtstq_u8(bits, vdupq_n_u8((uint8_t)(1u << s))),
+				                           s < 4 ? first : last, s % 4);
+		}
+	}
+	for (size_t i = 0; i < VECTORS; i++)
+		vst1q_s32(sums + 4 * i, vmulq_n_s32(negative[i], -2));
+}
+
 /* n_col is a multiple of 16: tiles come in pairs. */
 static void nibble_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col)
 {
@@ -73,6 +96,13 @@ static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_str
 {
 	for (size_t p = 0; p < n_panel; p++)
 		ternary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col);
+}
+
+static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                         size_t n_col)
+{
+	for (size_t p = 0; p < n_panel; p++)
+		binary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col);
 }
 
 static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,

@@ -7,6 +7,7 @@
  *     ternary codes, m = 3:              768   42 fit 32768
  *     the same in bits 2 and 3, m = 12:  3072  10 fit
  *     nibbles, m = 15:                   3840   8 fit
+ *     bits at 2^3, m = 8:                2048   16 fit
  */
 #if defined(__x86_64__)
 
@@ -45,7 +46,9 @@ static inline __m256i widen(__m256i sum, __m256i words)
 enum {
 	TERNARY_STEP = 5, /* tiles between widenings: 2 products a tile with m = 12, 10 of 10 */
 	NIBBLE_STEP = 4,  /* 2 products a tile with m = 15, 8 of 8 */
+	BINARY_STEP = 8,  /* 2 products a tile with m = 8, 16 of 16 */
 	TERNARY_SHIFT = 2,
+	BINARY_SHIFT = 2,
 };
 
 /* Adds n <= TERNARY_STEP tiles. The codes in bits 2, 3 and 6, 7 are multiplied where they are, as 4 x code, and the
@@ -71,6 +74,34 @@ INLINE void ternary_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_
 		sum[h] = _mm256_add_epi32(sum[h], _mm256_madd_epi16(ones[h], _mm256_set1_epi16(4)));
 		sum[h] = widen(sum[h], fours[h]);
 	}
+}
+
+/* The same of binary tiles. A bit is multiplied where it is in its half of a byte, as 2^s x bit, and the sums of each s
+ * are made 2^(3 - s) times as large when they are widened; bits stand for 0 and 2, so BINARY_SHIFT takes a 4 away. */
+INLINE void binary_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+{
+	__m256i words[4][VECTORS];
+
+	for (size_t s = 0; s < 4; s++)
+		words[s][0] = words[s][1] = _mm256_setzero_si256();
+	for (size_t i = 0; i < n; i++, tile += TERN_TILE_BYTES, x += TERN_BINARY_TILE_COLS) {
+		_mm_prefetch((const char *)tile + prefetch, _MM_HINT_T0);
+		for (size_t h = 0; h < VECTORS; h++) {
+			__m256i bits = load_half(tile + VECTOR_BYTES * h), shifted = _mm256_srli_epi16(bits, 4);
+			UNROLL
+			for (size_t s = 0; s < 4; s++) {
+				const __m256i mask = _mm256_set1_epi8((char)(1 << s));
+				words[s][h] = add_products(words[s][h], _mm256_and_si256(bits, mask),
+				                           broadcast4(x + s * QUAD_COLS));
+				words[s][h] = add_products(words[s][h], _mm256_and_si256(shifted, mask),
+				                           broadcast4(x + (4 + s) * QUAD_COLS));
+			}
+		}
+	}
+	for (size_t h = 0; h < VECTORS; h++)
+		for (size_t s = 0; s < 4; s++)
+			sum[h] = _mm256_add_epi32(sum[h],
+			                          _mm256_madd_epi16(words[s][h], _mm256_set1_epi16((short)(8 >> s))));
 }
 
 INLINE void nibble_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
@@ -106,6 +137,14 @@ static void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 		nibble_tiles(sum, tile, x, n, prefetch);
 }
 
+static void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+{
+	if (n == BINARY_STEP)
+		binary_tiles(sum, tile, x, BINARY_STEP, prefetch);
+	else
+		binary_tiles(sum, tile, x, n, prefetch);
+}
+
 static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                           size_t n_col)
 {
@@ -119,10 +158,25 @@ static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stri
 	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, NIBBLE_STEP, add_nibble, 0);
 }
 
+static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                         size_t n_col)
+{
+	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, BINARY_STEP, add_binary,
+	          BINARY_SHIFT);
+}
+
 static void token_sums(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t n_col, size_t prefetch)
 {
-	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERNARY_STEP, add_ternary, TERNARY_SHIFT, prefetch);
+	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, TERNARY_STEP, add_ternary,
+	          TERNARY_SHIFT, prefetch);
+}
+
+static void token_sums_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                              const int8_t *x, size_t n_col, size_t prefetch)
+{
+	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, BINARY_STEP, add_binary,
+	          BINARY_SHIFT, prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

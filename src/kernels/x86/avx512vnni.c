@@ -2,11 +2,13 @@
  *
  * A register holds a tile, 16 rows x 4 bytes. dpbusd multiplies its unsigned codes by the 4 activations of their
  * columns, the same for all rows, and adds the products to 32-bit sums. For one token, codes are multiplied where they
- * are in their byte, times 4^s or 16^s. Each place s has its own sums, which are shifted back at the end. A row of 2^16
- * columns, of which each place has a part, keeps them below 2^31:
+ * are in their byte, times 4^s or 16^s; of bits, the upper four of a byte after a shift, times 2^s. Each place s has
+ * its own sums, which are shifted back at the end. A row of 2^16 columns, of which each place has a part, keeps them
+ * below 2^31:
  *
  *     ternary codes: 64 * 3 * 128 * 2^14 = 0.75 * 2^29
- *     nibbles:       16 * 15 * 128 * 2^15 = 0.94 * 2^30 */
+ *     nibbles:       16 * 15 * 128 * 2^15 = 0.94 * 2^30
+ *     bits:          8 * 128 * 2^14 = 2^24 */
 #if defined(__x86_64__)
 
 #define NAME             avx512vnni
@@ -18,6 +20,7 @@
 #define TOKEN_SUMS       1
 #define UNPACK_TERNARY   unpack_ternary
 #define UNPACK_NIBBLE    unpack_nibble
+#define UNPACK_BINARY    unpack_binary
 #define PEAK_INSTRUCTION "vpdpbusd zmm"
 #define PEAK_SUMS        16
 #define PEAK_STEPS       16
@@ -65,7 +68,7 @@ enum {
 INLINE void add_tiles(__m512i sum[STREAM_PANELS][MAX_PLACES], const uint8_t *tile, size_t panel_stride, const int8_t *x,
                       size_t n_tile, size_t prefetch, size_t n_panel, size_t codes_per_byte)
 {
-	const size_t bits = 8 / codes_per_byte;
+	const unsigned bits = 8 / (unsigned)codes_per_byte;
 
 	for (; n_tile > 0; n_tile--, tile += TERN_TILE_BYTES, x += codes_per_byte * QUAD_COLS) {
 		__m512i codes[STREAM_PANELS];
@@ -77,23 +80,29 @@ INLINE void add_tiles(__m512i sum[STREAM_PANELS][MAX_PLACES], const uint8_t *til
 		UNROLL
 		for (size_t s = 0; s < codes_per_byte; s++) {
 			__m512i activations = broadcast4(x + s * QUAD_COLS);
-			__m512i place = _mm512_set1_epi8((char)(((1u << bits) - 1) << s * bits));
+			size_t place = s % MAX_PLACES;
+			__m512i mask = _mm512_set1_epi8((char)(((1u << bits) - 1) << place * bits));
 			UNROLL
-			for (size_t p = 0; p < n_panel; p++)
-				sum[p][s] = add_products(sum[p][s], _mm512_and_si512(codes[p], place), activations);
+			for (size_t p = 0; p < n_panel; p++) {
+				codes[p] = s == MAX_PLACES ? _mm512_srli_epi16(codes[p], 4) : codes[p];
+				sum[p][place] =
+				        add_products(sum[p][place], _mm512_and_si512(codes[p], mask), activations);
+			}
 		}
 	}
 }
 
-/* Stores the sums of all places, each shifted back, as one. */
+/* Stores the sums of all places, each shifted back, as one. Bits stand for 0 and 2. */
 INLINE void store_places(int32_t *sums, __m512i sum[STREAM_PANELS][MAX_PLACES], size_t n_panel, size_t codes_per_byte)
 {
-	const size_t bits = 8 / codes_per_byte;
+	const size_t bits = 8 / codes_per_byte, n_place = codes_per_byte < MAX_PLACES ? codes_per_byte : MAX_PLACES;
 
 	for (size_t p = 0; p < n_panel; p++) {
-		for (size_t s = 1; s < codes_per_byte; s++)
+		for (size_t s = 1; s < n_place; s++)
 			sum[p][0] = _mm512_add_epi32(sum[p][0],
 			                             _mm512_sra_epi32(sum[p][s], _mm_cvtsi32_si128((int)(s * bits))));
+		if (bits == 1)
+			sum[p][0] = _mm512_add_epi32(sum[p][0], sum[p][0]);
 		_mm512_storeu_si512(sums + p * TERN_PANEL_ROWS, sum[p][0]);
 	}
 }
@@ -105,7 +114,7 @@ INLINE void dot_side_by_side(int32_t *sums, const uint8_t *tile, size_t panel_st
 	size_t n_tile = n_col / (codes_per_byte * QUAD_COLS), n_last = PREFETCH_BYTES / TERN_TILE_BYTES;
 
 	for (size_t p = 0; p < n_panel; p++)
-		for (size_t s = 0; s < codes_per_byte; s++)
+		for (size_t s = 0; s < MAX_PLACES; s++)
 			sum[p][s] = _mm512_setzero_si512();
 	n_last = n_tile < n_last ? n_tile : n_last;
 	add_tiles(sum, tile, panel_stride, x, n_tile - n_last, PREFETCH_BYTES, n_panel, codes_per_byte);
@@ -116,17 +125,17 @@ INLINE void dot_side_by_side(int32_t *sums, const uint8_t *tile, size_t panel_st
 	store_places(sums, sum, n_panel, codes_per_byte);
 }
 
-/* The sums of a few ternary tiles. n_panel is a constant. */
+/* The sums of a few tiles. n_panel and codes_per_byte are constants. */
 INLINE void few_tiles(int32_t *sums, const uint8_t *tile, size_t panel_stride, const int8_t *x, size_t n_col,
-                      size_t prefetch, size_t n_panel)
+                      size_t prefetch, size_t n_panel, size_t codes_per_byte)
 {
 	__m512i sum[STREAM_PANELS][MAX_PLACES];
 
 	for (size_t p = 0; p < n_panel; p++)
 		for (size_t s = 0; s < MAX_PLACES; s++)
 			sum[p][s] = _mm512_setzero_si512();
-	add_tiles(sum, tile, panel_stride, x, n_col / TERN_TERNARY_TILE_COLS, prefetch, n_panel, MAX_PLACES);
-	store_places(sums, sum, n_panel, MAX_PLACES);
+	add_tiles(sum, tile, panel_stride, x, n_col / (codes_per_byte * QUAD_COLS), prefetch, n_panel, codes_per_byte);
+	store_places(sums, sum, n_panel, codes_per_byte);
 }
 
 INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -154,15 +163,33 @@ static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stri
 	dot_token(sums, panels, panel_stride, n_panel, x, n_col, 2);
 }
 
-static void token_sums(int32_t *sums, const uint8_t *tile, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t prefetch)
+static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                         size_t n_col)
+{
+	dot_token(sums, panels, panel_stride, n_panel, x, n_col, 8);
+}
+
+INLINE void stream_few(int32_t *sums, const uint8_t *tile, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t prefetch, size_t codes_per_byte)
 {
 	if (n_panel == STREAM_PANELS)
-		few_tiles(sums, tile, panel_stride, x, n_col, prefetch, STREAM_PANELS);
+		few_tiles(sums, tile, panel_stride, x, n_col, prefetch, STREAM_PANELS, codes_per_byte);
 	else
 		for (size_t p = 0; p < n_panel; p++)
 			few_tiles(sums + p * TERN_PANEL_ROWS, tile + p * panel_stride, panel_stride, x, n_col, prefetch,
-			          1);
+			          1, codes_per_byte);
+}
+
+static void token_sums(int32_t *sums, const uint8_t *tile, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t prefetch)
+{
+	stream_few(sums, tile, panel_stride, n_panel, x, n_col, prefetch, 4);
+}
+
+static void token_sums_binary(int32_t *sums, const uint8_t *tile, size_t panel_stride, size_t n_panel, const int8_t *x,
+                              size_t n_col, size_t prefetch)
+{
+	stream_few(sums, tile, panel_stride, n_panel, x, n_col, prefetch, 8);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */
@@ -186,6 +213,29 @@ static inline void unpack_nibble(uint8_t *quads, const uint8_t *tile)
 
 	_mm512_store_si512(quads, _mm512_and_si512(codes, _mm512_set1_epi8(0x0f)));
 	_mm512_store_si512(quads + QUAD_BYTES, _mm512_and_si512(_mm512_srli_epi16(codes, 4), _mm512_set1_epi8(0x0f)));
+}
+
+/* A tile shifted so that bits of place s are the second lowest of each byte, where they are 0 or 2. */
+INLINE __m512i second_bit(__m512i tile, size_t s)
+{
+	return s == 0   ? _mm512_slli_epi16(tile, 1)
+	       : s == 1 ? tile
+	       : s == 2 ? _mm512_srli_epi16(tile, 1)
+	       : s == 3 ? _mm512_srli_epi16(tile, 2)
+	       : s == 4 ? _mm512_srli_epi16(tile, 3)
+	       : s == 5 ? _mm512_srli_epi16(tile, 4)
+	       : s == 6 ? _mm512_srli_epi16(tile, 5)
+	                : _mm512_srli_epi16(tile, 6);
+}
+
+static inline void unpack_binary(uint8_t *quads, const uint8_t *tile)
+{
+	__m512i bits = load_tile(tile);
+
+	UNROLL
+	for (size_t s = 0; s < 8; s++)
+		_mm512_store_si512(quads + s * QUAD_BYTES,
+		                   _mm512_and_si512(second_bit(bits, s), _mm512_set1_epi8(0x02)));
 }
 
 INLINE void start_sums(__m512i start[TOKENS_AT_ONCE][PANELS_AT_ONCE], size_t n_token, const int32_t *first)
@@ -237,7 +287,8 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 /* A tile shifted so that the codes of place s are in the lowest bits of each byte. */
 INLINE __m512i place_of(__m512i tile, size_t s, size_t codes_per_byte)
 {
-	return s == 0                ? tile
+	return codes_per_byte == 8   ? second_bit(tile, s)
+	       : s == 0              ? tile
 	       : codes_per_byte == 2 ? _mm512_srli_epi16(tile, 4)
 	       : s == 1              ? _mm512_srli_epi16(tile, 2)
 	       : s == 2              ? _mm512_srli_epi16(tile, 4)
@@ -248,7 +299,7 @@ INLINE __m512i place_of(__m512i tile, size_t s, size_t codes_per_byte)
 INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panels,
                             const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
-	const __m512i mask = _mm512_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
+	const __m512i mask = _mm512_set1_epi8(codes_per_byte == 8 ? 0x02 : codes_per_byte == 4 ? 0x03 : 0x0f);
 	const uint8_t *tile = panels->codes;
 	__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE];
 

@@ -2,8 +2,9 @@
  *
  * A register holds half a tile, 8 rows x 4 bytes. dpbusd multiplies its unsigned codes by the 4 activations of their
  * columns, the same for all rows, and adds the products to 32-bit sums. For one token, codes are multiplied where they
- * are in their byte, times 4^s or 16^s. Each place s has its own sums, which are shifted back before they are added up.
- * In a row of at most 2^16 columns they are far below 2^31. */
+ * are in their byte, times 4^s or 16^s; of bits, the upper four of a byte after a shift, times 2^s. Each place s has
+ * its own sums, which are shifted back before they are added up. In a row of at most 2^16 columns they are far below
+ * 2^31. */
 #if defined(__x86_64__)
 
 #define NAME             avxvnni
@@ -36,29 +37,35 @@ enum {
 	STEP_TILES = 8, /* tiles of a panel before the same of the next panel */
 };
 
-/* codes_per_byte is a constant. */
+/* codes_per_byte is a constant. Bits stand for 0 and 2, so their sums are shifted back by one less. */
 INLINE void add_places(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch,
                        size_t codes_per_byte)
 {
 	const unsigned bits = 8 / (unsigned)codes_per_byte;
+	const size_t n_place = codes_per_byte < MAX_PLACES ? codes_per_byte : MAX_PLACES;
 	__m256i places[MAX_PLACES][VECTORS];
 
-	for (size_t s = 0; s < codes_per_byte; s++)
+	for (size_t s = 0; s < n_place; s++)
 		places[s][0] = places[s][1] = _mm256_setzero_si256();
 	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += codes_per_byte * QUAD_COLS) {
 		__m256i first = load_half(tile), second = load_half(tile + VECTOR_BYTES);
 		_mm_prefetch((const char *)tile + prefetch, _MM_HINT_T0);
 		UNROLL
 		for (size_t s = 0; s < codes_per_byte; s++) {
-			const __m256i mask = _mm256_set1_epi8((char)(((1u << bits) - 1) << s * bits));
+			const size_t place = s % MAX_PLACES;
+			const __m256i mask = _mm256_set1_epi8((char)(((1u << bits) - 1) << place * bits));
 			__m256i activations = broadcast4(x + s * QUAD_COLS);
-			places[s][0] = add_products(places[s][0], _mm256_and_si256(first, mask), activations);
-			places[s][1] = add_products(places[s][1], _mm256_and_si256(second, mask), activations);
+			first = s == MAX_PLACES ? _mm256_srli_epi16(first, 4) : first;
+			second = s == MAX_PLACES ? _mm256_srli_epi16(second, 4) : second;
+			places[place][0] = add_products(places[place][0], _mm256_and_si256(first, mask), activations);
+			places[place][1] = add_products(places[place][1], _mm256_and_si256(second, mask), activations);
 		}
 	}
-	for (size_t s = 0; s < codes_per_byte; s++)
-		for (size_t h = 0; h < VECTORS; h++)
-			sum[h] = _mm256_add_epi32(sum[h], _mm256_srai_epi32(places[s][h], (int)(s * bits)));
+	for (size_t s = 0; s < n_place; s++)
+		for (size_t h = 0; h < VECTORS; h++) {
+			__m256i back = bits == 1 ? _mm256_add_epi32(places[s][h], places[s][h]) : places[s][h];
+			sum[h] = _mm256_add_epi32(sum[h], _mm256_srai_epi32(back, (int)(s * bits)));
+		}
 }
 
 static void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
@@ -69,6 +76,11 @@ static void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t 
 static void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	add_places(sum, tile, x, n, prefetch, 2);
+}
+
+static void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+{
+	add_places(sum, tile, x, n, prefetch, 8);
 }
 
 static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -83,10 +95,24 @@ static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stri
 	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, STEP_TILES, add_nibble, 0);
 }
 
+static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                         size_t n_col)
+{
+	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, STEP_TILES, add_binary, 0);
+}
+
 static void token_sums(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t n_col, size_t prefetch)
 {
-	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, STEP_TILES, add_ternary, 0, prefetch);
+	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, STEP_TILES, add_ternary, 0,
+	          prefetch);
+}
+
+static void token_sums_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                              const int8_t *x, size_t n_col, size_t prefetch)
+{
+	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, STEP_TILES, add_binary, 0,
+	          prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */
@@ -130,7 +156,7 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
                             const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
 	const int bits = 8 / (int)codes_per_byte;
-	const __m256i mask = _mm256_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
+	const __m256i mask = _mm256_set1_epi8(codes_per_byte == 8 ? 0x02 : codes_per_byte == 4 ? 0x03 : 0x0f);
 	const uint8_t *tile = panel->codes;
 	__m256i halves[TOKENS_AT_ONCE][VECTORS];
 
@@ -139,8 +165,9 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 		_mm_prefetch((const char *)tile + panel->prefetch, _MM_HINT_T0);
 		UNROLL
 		for (size_t s = 0; s < codes_per_byte; s++, x += QUAD_COLS) {
-			__m256i upper = _mm256_srli_epi16(load_half(tile), (int)s * bits);
-			__m256i lower = _mm256_srli_epi16(load_half(tile + VECTOR_BYTES), (int)s * bits);
+			__m256i upper = load_half(tile), lower = load_half(tile + VECTOR_BYTES);
+			upper = codes_per_byte == 8 ? second_bit(upper, s) : _mm256_srli_epi16(upper, (int)s * bits);
+			lower = codes_per_byte == 8 ? second_bit(lower, s) : _mm256_srli_epi16(lower, (int)s * bits);
 			upper = _mm256_and_si256(upper, mask);
 			lower = _mm256_and_si256(lower, mask);
 			UNROLL

@@ -19,6 +19,7 @@
 #define STORE_I8(q, i)  store_i8(q, (__m256i)(i))
 #define UNPACK_TERNARY  unpack_ternary
 #define UNPACK_NIBBLE   unpack_nibble
+#define UNPACK_BINARY   unpack_binary
 
 #include "kernels/vectors_template.h"
 
@@ -50,6 +51,23 @@ static inline void unpack_nibble(uint8_t *quads, const uint8_t *tile)
 		for (size_t s = 0; s < 2; s++, codes = _mm256_srli_epi16(codes, 4))
 			_mm256_store_si256((__m256i *)(quads + s * QUAD_BYTES + VECTOR_BYTES * v),
 			                   _mm256_and_si256(codes, _mm256_set1_epi8(0x0f)));
+	}
+}
+
+/* Half a tile shifted so that bits of place s are the second lowest of each byte, where they are 0 or 2. */
+INLINE __m256i second_bit(__m256i half, size_t s)
+{
+	return s == 0 ? _mm256_slli_epi16(half, 1) : _mm256_srli_epi16(half, (int)s - 1);
+}
+
+static inline void unpack_binary(uint8_t *quads, const uint8_t *tile)
+{
+	for (size_t v = 0; v < VECTORS; v++) {
+		__m256i bits = load_half(tile + VECTOR_BYTES * v);
+		UNROLL
+		for (size_t s = 0; s < 8; s++)
+			_mm256_store_si256((__m256i *)(quads + s * QUAD_BYTES + VECTOR_BYTES * v),
+			                   _mm256_and_si256(second_bit(bits, s), _mm256_set1_epi8(0x02)));
 	}
 }
 
@@ -93,16 +111,16 @@ INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride,
 	}
 }
 
-/* The same of a few ternary tiles, one panel after the other. */
+/* The same of a few tiles, one panel after the other. */
 INLINE void few_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                      size_t n_col, size_t n_step, add_tiles *add, int shift, size_t prefetch)
+                      size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
 {
-	size_t n_tile = n_col / TERN_TERNARY_TILE_COLS;
+	size_t n_tile = n_col / tile_cols;
 
 	for (size_t p = 0; p < n_panel; p++) {
 		__m256i sum[VECTORS] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
 		for (size_t i = 0; i < n_tile; i += n_step)
-			add(sum, panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * TERN_TERNARY_TILE_COLS,
+			add(sum, panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * tile_cols,
 			    n_tile - i < n_step ? n_tile - i : n_step, prefetch);
 		for (size_t v = 0; v < VECTORS; v++)
 			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * v),

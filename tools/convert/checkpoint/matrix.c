@@ -117,8 +117,10 @@ enum tern_status matrix_look(const struct matrix *matrix, uint64_t panel, struct
 		const float *row = scratch->floats + r * n_col;
 		/* The raw bytes are converted, so their memory is free. */
 		tern_float_facts_look(&facts->values, &matrix->group_sizes, row, (float *)(void *)scratch->raw);
-		for (size_t c = 0; c < n_col; c++)
+		for (size_t c = 0; c < n_col; c++) {
 			facts->sum_abs += (double)fabsf(row[c]);
+			facts->has_zeros |= row[c] == 0.0f;
+		}
 	}
 	return TERN_OK;
 }
@@ -126,6 +128,7 @@ enum tern_status matrix_look(const struct matrix *matrix, uint64_t panel, struct
 void matrix_merge_facts(struct matrix_facts *all, const struct matrix_facts *panel)
 {
 	all->sum_abs += panel->sum_abs;
+	all->has_zeros |= panel->has_zeros;
 	tern_float_facts_merge(&all->values, &panel->values);
 }
 
@@ -145,13 +148,14 @@ enum tern_status matrix_conclude(struct matrix *matrix, const struct matrix_fact
 		return TERN_OK;
 	}
 	if (!is_ternary)
-		return checkpoint_fail(
-		        matrix->ckpt, matrix->weight, err,
-		        "not ternary: %g and %g stand within 16 columns; tern runs models trained to ternary "
-		        "weights only",
-		        (double)all->values.examples[0], (double)all->values.examples[1]);
+		return checkpoint_fail(matrix->ckpt, matrix->weight, err,
+		                       "not ternary: %g and %g stand within 16 columns; master weights of a ternary "
+		                       "model, which training "
+		                       "would go on from, are ternarised with --masters",
+		                       (double)all->values.examples[0], (double)all->values.examples[1]);
 	matrix->storage = STORAGE_TERNARY;
 	matrix->group = group;
+	matrix->is_binary = !all->has_zeros && tern_t1r16_fits((size_t)matrix->n_col, group, ACTIVATION_GROUP);
 	matrix->scale = all->values.magnitude; /* also of groups that are all zero, and of padding */
 	return TERN_OK;
 }

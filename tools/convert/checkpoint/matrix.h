@@ -36,6 +36,7 @@ struct matrix {
 	float scale;        /* of the matrix; multiplies */
 	double mean;        /* of |w|, for master weights */
 	uint64_t group;     /* columns that share a scale; 0: `scale` is for all */
+	bool is_binary;     /* ternary floats without zeros, for T1R16 */
 
 	/* Rows of each head that rotate are reordered for interleaved RoPE: row 2j + h of the output is row
 	 * h * n_rot / 2 + j of the checkpoint's head. n_rot 0: no reordering. */
@@ -68,6 +69,7 @@ enum tern_status matrix_read_floats(const struct matrix *matrix, uint64_t panel,
 /* What was found in a panel, or in all panels together, of a matrix of floats. */
 struct matrix_facts {
 	double sum_abs;
+	bool has_zeros;
 	struct tern_float_facts values;
 };
 
@@ -76,7 +78,7 @@ struct matrix_facts matrix_no_facts(void);
 enum tern_status matrix_look(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                              struct matrix_facts *facts, struct tern_error *err);
 void matrix_merge_facts(struct matrix_facts *all, const struct matrix_facts *panel);
-/* Sets storage, scale, mean and group of a matrix of floats. An error if it is not ternary and has to be. */
+/* Sets storage, scale, mean, group and is_binary of a matrix of floats. An error if it is not ternary and has to be. */
 enum tern_status matrix_conclude(struct matrix *matrix, const struct matrix_facts *all, struct tern_error *err);
 
 /* Reads a panel into scratch->codes; rows past the last are zero. *n_zeros counts the zeros of real rows. If the matrix

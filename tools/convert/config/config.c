@@ -80,13 +80,26 @@ static enum tern_status read_shape(struct config *config, struct json_value root
 	return json_get_positive(root, "rms_norm_eps", true, &config->rms_eps, err);
 }
 
+/* MiniCPM's constants. transformers' defaults would make another model of it than its author meant. */
+static enum tern_status read_stream_scales(struct config *config, struct json_value root, struct tern_error *err)
+{
+	enum tern_status status;
+
+	if (!config->family->scales_stream)
+		return TERN_OK;
+	if ((status = json_get_positive(root, "scale_emb", true, &config->scale_emb, err)) ||
+	    (status = json_get_positive(root, "scale_depth", true, &config->scale_depth, err)))
+		return status;
+	return json_get_positive(root, "dim_model_base", true, &config->dim_model_base, err);
+}
+
 /* ---- what only some models of a family have ---- */
 
 /* Members that ask for more than tern computes unless they are absent, null, false or 0. */
 static enum tern_status check_extras(const struct config *config, struct json_value root, struct tern_error *err)
 {
 	static const char *const extras[] = {"attn_logit_softcapping", "final_logit_softcapping",
-	                                     "use_bidirectional_attention"};
+	                                     "use_bidirectional_attention", "sparse_config"};
 	double scalar = (double)config->head_dim;
 	enum tern_status status;
 
@@ -229,7 +242,8 @@ enum tern_status config_read(struct config *config, const struct directory *dir,
 	}
 	struct json_value root = json_root(&config->json);
 	if (!(status = family_find(&config->family, root, err)) && !(status = read_activation(config, root, err)) &&
-	    !(status = read_shape(config, root, err)) && !(status = check_extras(config, root, err)) &&
+	    !(status = read_shape(config, root, err)) && !(status = read_stream_scales(config, root, err)) &&
+	    !(status = check_extras(config, root, err)) &&
 	    !(status = windows_read(&config->windows, root, config->family->window_period, config->n_layer,
 	                            config->n_ctx, err)) &&
 	    !(status = rope_read(&config->rope, root, config->family->default_rope_theta,

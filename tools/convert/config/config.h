@@ -31,7 +31,8 @@ struct config {
 	const char *arch; /* general.architecture */
 	uint64_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab, n_ctx;
 	double rms_eps;
-	bool is_tied, says_tied; /* tie_word_embeddings, and whether it is given */
+	double scale_emb, scale_depth, dim_model_base; /* MiniCPM */
+	bool is_tied, says_tied;                       /* tie_word_embeddings, and whether it is given */
 	bool attention_bias, mlp_bias;
 	bool has_sub_norms; /* false for BitNet configs with use_sub_norms = false */
 	struct rope rope;

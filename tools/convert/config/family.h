@@ -30,6 +30,7 @@ struct family {
 	unsigned features;          /* enum layer_feature */
 	bool permutes_qk;           /* rows of q and k go into the order of interleaved RoPE */
 	bool has_qkv_bias;
+	bool scales_stream;      /* MiniCPM's constants: scale_emb, scale_depth, dim_model_base */
 	float norm_offset;       /* the stored value plus this is the gain of a norm */
 	bool is_trained_ternary; /* with per-token int8 activations, whatever else config.json says */
 	double default_rope_theta;

@@ -5,6 +5,7 @@
 #include "base/exactmath.h"
 #include "json/value.h"
 
+#include <math.h>
 #include <string.h>
 
 static const double pi = 3.14159265358979323846;
@@ -56,11 +57,45 @@ static enum tern_status read_yarn(struct rope *rope, struct json_value r, struct
 	return read_attention_factor(rope, r, err);
 }
 
+/* n numbers above 0. */
+static enum tern_status read_factors(struct json_value r, const char *key, uint64_t n, struct json_value *factors,
+                                     struct tern_error *err)
+{
+	enum tern_status status = json_get_container(r, key, JSON_ARRAY, factors, err);
+
+	if (status)
+		return status;
+	if (!json_exists(*factors) || json_count(*factors) != n)
+		return json_fail(r, err, "%s: expected an array of %llu numbers", key, (unsigned long long)n);
+	for (struct json_iterator it = json_items(*factors); json_next(&it);) {
+		double value;
+		if ((status = json_to_f64(it.value, &value, err)))
+			return status;
+		if (!(value > 0.0 && value < 1e30))
+			return json_fail(it.value, err, "%g; expected a number above 0", value);
+	}
+	return TERN_OK;
+}
+
+/* The factor on cosine and sine is that of LongRoPE's paper for the extended context. */
+static enum tern_status read_longrope(struct rope *rope, struct json_value r, struct tern_error *err)
+{
+	enum tern_status status;
+
+	rope->type = ROPE_LONGROPE;
+	rope->attention_factor = 1.0;
+	if (rope->factor > 1.0 && rope->original_context > 1)
+		rope->attention_factor =
+		        sqrt(1.0 + tern_log_f64(rope->factor) / tern_log_f64((double)rope->original_context));
+	status = read_factors(r, "short_factor", rope->n_rot / 2, &rope->short_factor, err);
+	return status ? status : read_factors(r, "long_factor", rope->n_rot / 2, &rope->long_factor, err);
+}
+
 static enum tern_status read_scaling(struct rope *rope, struct json_value r, uint64_t n_ctx, struct tern_error *err)
 {
 	char quoted[TERN_QUOTE_SIZE];
 	struct json_value type = json_find(r, "rope_type");
-	bool is_llama3, is_yarn, is_linear;
+	bool is_llama3, is_yarn, is_linear, is_longrope;
 	enum tern_status status;
 
 	if (!json_exists(type))
@@ -72,16 +107,20 @@ static enum tern_status read_scaling(struct rope *rope, struct json_value r, uin
 	is_linear = json_string_is(type, "linear");
 	is_llama3 = json_string_is(type, "llama3");
 	is_yarn = json_string_is(type, "yarn");
-	if (!is_linear && !is_llama3 && !is_yarn) {
+	is_longrope = json_string_is(type, "longrope");
+	if (!is_linear && !is_llama3 && !is_yarn && !is_longrope) {
 		struct json_string name = json_string(type);
-		return json_fail(type, err, "'%s' is not supported; tern knows default, linear, llama3 and yarn",
+		return json_fail(type, err,
+		                 "'%s' is not supported; tern knows default, linear, llama3, yarn and longrope",
 		                 tern_quote(quoted, name.bytes, name.length));
 	}
 	rope->original_context = n_ctx;
-	if ((status = json_get_size(r, "original_max_position_embeddings", is_llama3, 1, 1 << 24,
+	if ((status = json_get_size(r, "original_max_position_embeddings", is_llama3 || is_longrope, 1, 1 << 24,
 	                            &rope->original_context, err)))
 		return status;
 	rope->factor = (double)n_ctx / (double)rope->original_context;
+	if (is_longrope)
+		return read_longrope(rope, r, err);
 	if ((status = json_get_positive(r, "factor", !is_yarn, &rope->factor, err)))
 		return status;
 	if (is_llama3)
@@ -174,5 +213,15 @@ void rope_llama3_divisors(const struct rope *rope, float *divisors)
 		else if (wavelength > context / low)
 			divisor = rope->factor;
 		divisors[i] = (float)divisor;
+	}
+}
+
+void rope_longrope_divisors(struct json_value factors, float *divisors)
+{
+	for (struct json_iterator it = json_items(factors); json_next(&it);) {
+		struct tern_error err;
+		double value = 1.0;
+		json_to_f64(it.value, &value, &err); /* read_factors() has checked it */
+		*divisors++ = (float)value;
 	}
 }

@@ -11,7 +11,8 @@ enum rope_type {
 	ROPE_PLAIN,
 	ROPE_LINEAR,
 	ROPE_LLAMA3,
-	ROPE_YARN
+	ROPE_YARN,
+	ROPE_LONGROPE
 };
 
 struct rope {
@@ -23,7 +24,9 @@ struct rope {
 	uint64_t original_context;
 	double low_freq_factor, high_freq_factor; /* llama3 */
 	double beta_fast, beta_slow;              /* YaRN */
-	double attention_factor;                  /* YaRN: on cosine and sine, all included */
+	double attention_factor;                  /* YaRN, LongRoPE: on cosine and sine, all included */
+	struct json_value short_factor;           /* LongRoPE: divisors for the original context, */
+	struct json_value long_factor;            /* and for longer ones: arrays of n_rot / 2 numbers */
 };
 
 /* Reads config.json's settings, `root` being all of it: rope_scaling or rope_parameters, in either spelling. *rope is
@@ -32,7 +35,8 @@ struct rope {
 enum tern_status rope_read(struct rope *rope, struct json_value root, double default_theta, double default_local_theta,
                            uint64_t head_dim, uint64_t n_ctx, struct tern_error *err);
 
-/* Divisors of the frequencies as Llama 3 scales them: [n_rot / 2] floats. */
+/* Divisors of the frequencies, [n_rot / 2] floats: as Llama 3 scales them, or one of LongRoPE's lists. */
 void rope_llama3_divisors(const struct rope *rope, float *divisors);
+void rope_longrope_divisors(struct json_value factors, float *divisors);
 
 #endif

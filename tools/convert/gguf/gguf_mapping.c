@@ -54,7 +54,7 @@ static bool is_end(const char *name)
 	return strcmp(name, "token_embd.weight") == 0 || strcmp(name, "output.weight") == 0;
 }
 
-static bool is_ternary_type(uint32_t type) { return type == GGUF_TENSOR_T2R16 || tern_is_foreign_ternary(type); }
+static bool is_ternary_type(uint32_t type) { return tern_is_own_ternary(type) || tern_is_foreign_ternary(type); }
 
 /* The matrix that STEM.scale belongs to, or NULL if this is no scale. */
 static const struct gguf_tensor *matrix_of_scale(const struct gguf_input *input, const char *name)
@@ -80,13 +80,14 @@ const struct gguf_tensor *gguf_scale_of(const struct gguf_input *input, const st
 	return tern_gguf_find_tensor(&input->whole, name);
 }
 
-/* A matrix in T2R16, which lies in the file with its scale beside it. */
+/* A matrix in T2R16 or T1R16, which lies in the file with its scale beside it. */
 static enum tern_status take_in_place(struct gguf_ternary *ternary, const struct gguf_input *input,
                                       const struct gguf_output *tensor, struct tern_error *err)
 {
 	const struct gguf_tensor *scale = gguf_scale_of(input, tensor);
 
 	ternary->panels = tensor->source->data;
+	ternary->is_binary = tensor->source->type == GGUF_TENSOR_T1R16;
 	if (!scale)
 		return gguf_output_fail(input, tensor, err, "its scale is missing");
 	if (scale->type == GGUF_TENSOR_F32 && scale->n_dims == 1 && scale->dims[0] == 1) {
@@ -124,16 +125,44 @@ static enum tern_status check_scale(const struct gguf_ternary *ternary, const st
 	                        (double)ternary->scale);
 }
 
-enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct gguf_input *input,
-                                  const struct gguf_output *tensor, struct tern_repacker *repacker,
-                                  size_t activation_group, struct tern_error *err)
+/* Whether a matrix in T2R16 can be in T1R16. */
+static bool fits_bits(const struct gguf_ternary *ternary, size_t activation_group)
+{
+	return tern_t1r16_fits(ternary->n_col, ternary->group, activation_group) &&
+	       tern_t2r16_is_binary(ternary->panels, ternary->n_row, ternary->n_col);
+}
+
+/* From T2R16 to T1R16. */
+static enum tern_status pack_bits(struct gguf_ternary *ternary, struct tern_error *err)
+{
+	size_t n_panel = tern_panel_count(ternary->n_row), n_col = ternary->n_col;
+	uint8_t *bits = tern_alloc_huge(n_panel, tern_t1r16_panel_bytes(n_col));
+	int8_t *weights = tern_alloc(TERN_PANEL_ROWS, n_col);
+	bool good = bits && weights;
+
+	for (size_t p = 0; good && p < n_panel; p++) {
+		tern_t2r16_unpack_panel(weights, ternary->panels + p * tern_t2r16_panel_bytes(n_col), n_col);
+		tern_t1r16_pack_panel(bits + p * tern_t1r16_panel_bytes(n_col), weights, n_col);
+	}
+	tern_free(weights);
+	if (!good) {
+		tern_free(bits);
+		return tern_fail_memory(err, n_panel * tern_t1r16_panel_bytes(n_col));
+	}
+	tern_free(ternary->panels_owned);
+	ternary->panels = ternary->panels_owned = bits;
+	ternary->is_binary = true;
+	return TERN_OK;
+}
+
+static enum tern_status get(struct gguf_ternary *ternary, const struct gguf_input *input,
+                            const struct gguf_output *tensor, struct tern_repacker *repacker, size_t activation_group,
+                            struct tern_error *err)
 {
 	struct tern_ternary repacked;
 	enum tern_status status;
 
-	*ternary = (struct gguf_ternary){.n_row = (size_t)(tensor->source->dims[1] * tensor->source->dims[2]),
-	                                 .n_col = (size_t)tensor->source->dims[0]};
-	if (tensor->source->type == GGUF_TENSOR_T2R16) {
+	if (tern_is_own_ternary(tensor->source->type)) {
 		status = take_in_place(ternary, input, tensor, err);
 		return status ? status : check_scale(ternary, input, tensor, err);
 	}
@@ -141,11 +170,26 @@ enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct ggu
 	if ((status = tern_repack_ternary(repacker, tensor->source, activation_group, &repacked)))
 		return status;
 	ternary->panels = ternary->panels_owned = repacked.panels;
+	ternary->is_binary = repacked.is_binary;
 	ternary->group_scales = ternary->group_scales_owned = repacked.group_scales;
 	ternary->scale = repacked.scale;
 	ternary->group = repacked.group;
 	status = multiply_scale(ternary, input, tensor, err);
 	return status ? status : check_scale(ternary, input, tensor, err);
+}
+
+enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct gguf_input *input,
+                                  const struct gguf_output *tensor, struct tern_repacker *repacker,
+                                  size_t activation_group, struct tern_error *err)
+{
+	enum tern_status status;
+
+	*ternary = (struct gguf_ternary){.n_row = (size_t)(tensor->source->dims[1] * tensor->source->dims[2]),
+	                                 .n_col = (size_t)tensor->source->dims[0]};
+	status = get(ternary, input, tensor, repacker, activation_group, err);
+	if (!status && !ternary->is_binary && fits_bits(ternary, activation_group))
+		status = pack_bits(ternary, err);
+	return status;
 }
 
 void gguf_ternary_free(struct gguf_ternary *ternary)
@@ -185,13 +229,13 @@ static struct gguf_output scale_tensor(const struct gguf_output *matrix, enum gg
 	return tensor;
 }
 
-static enum tern_status add_t2r16(struct gguf_mapping *mapping, struct gguf_output *tensor,
-                                  const struct gguf_ternary *ternary, struct tern_error *err)
+static enum tern_status add_panels(struct gguf_mapping *mapping, struct gguf_output *tensor,
+                                   const struct gguf_ternary *ternary, struct tern_error *err)
 {
 	struct gguf_output scale = scale_tensor(tensor, GGUF_OUTPUT_SCALE);
 	enum tern_status status;
 
-	tensor->type = GGUF_TENSOR_T2R16;
+	tensor->type = ternary->is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16;
 	scale.type = ternary->group ? GGUF_TENSOR_F16 : GGUF_TENSOR_F32;
 	scale.n_dims = tern_t2r16_scale_dims(ternary->n_row, ternary->n_col, ternary->group, scale.dims);
 	status = add(mapping, tensor, err);
@@ -242,7 +286,7 @@ static enum tern_status map_ternary(struct gguf_mapping *mapping, const struct g
 	tensor->kind = GGUF_OUTPUT_TERNARY;
 	status = gguf_ternary_get(&ternary, input, tensor, repacker, mapping->activation_group, err);
 	if (!status && options->target == TARGET_T2R16) {
-		status = add_t2r16(mapping, tensor, &ternary, err);
+		status = add_panels(mapping, tensor, &ternary, err);
 	} else if (!status && !(status = check_export(input, tensor, &ternary, options->target, err))) {
 		tensor->type = options->target == TARGET_TQ2_0 ? GGUF_TENSOR_TQ2_0 : GGUF_TENSOR_I2_S;
 		status = add(mapping, tensor, err);
@@ -302,6 +346,18 @@ static enum tern_status check_norm(const struct gguf_input *input, const struct 
 	return TERN_OK;
 }
 
+/* Whether a matrix, and so its scales, goes into a file of tern's as it is. Those without zeros do not stay T2R16. */
+static bool is_copied(const struct gguf_tensor *matrix, size_t activation_group)
+{
+	const struct gguf_ternary ternary = {.n_row = (size_t)(matrix->dims[1] * matrix->dims[2]),
+	                                     .n_col = (size_t)matrix->dims[0],
+	                                     .panels = matrix->data};
+
+	if (matrix->type != GGUF_TENSOR_T2R16)
+		return matrix->type == GGUF_TENSOR_T1R16 || matrix->type == GGUF_TENSOR_Q8P;
+	return matrix->n_dims != 2 || !fits_bits(&ternary, activation_group);
+}
+
 static enum tern_status map_tensor(struct gguf_mapping *mapping, const struct gguf_input *input,
                                    struct gguf_output *tensor, const struct convert_options *options,
                                    struct tern_repacker *repacker, struct tern_error *err)
@@ -315,10 +371,8 @@ static enum tern_status map_tensor(struct gguf_mapping *mapping, const struct gg
 	if ((status = check_norm(input, tensor, options->target, err)))
 		return status;
 	if (matrix) /* a scale: copied if its matrix is, else written with it */
-		return to_tern && (matrix->type == GGUF_TENSOR_T2R16 || matrix->type == GGUF_TENSOR_Q8P)
-		               ? add(mapping, tensor, err)
-		               : TERN_OK;
-	if (to_tern && tensor->type == GGUF_TENSOR_T2R16)
+		return to_tern && is_copied(matrix, mapping->activation_group) ? add(mapping, tensor, err) : TERN_OK;
+	if (to_tern && tern_is_own_ternary(tensor->type) && is_copied(tensor->source, mapping->activation_group))
 		return add(mapping, tensor, err);
 	if (is_projection(tensor->name) || is_ternary_type(tensor->type))
 		return map_ternary(mapping, input, tensor, options, repacker, err);

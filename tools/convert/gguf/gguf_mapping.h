@@ -9,7 +9,7 @@
 enum gguf_output_kind {
 	GGUF_OUTPUT_COPY,       /* the bytes as they are */
 	GGUF_OUTPUT_TERNARY,    /* a ternary matrix in the target's type */
-	GGUF_OUTPUT_SCALE,      /* T2R16: the scale or scales of the matrix before, written with it */
+	GGUF_OUTPUT_SCALE,      /* T2R16, T1R16: the scale or scales of the matrix before, written with it */
 	GGUF_OUTPUT_Q8P,        /* embedding or head in int8 */
 	GGUF_OUTPUT_ROW_SCALES, /* the scales of the Q8P matrix before, written with it */
 	GGUF_OUTPUT_Q8_0,       /* a Q8P matrix in blocks that other engines read */
@@ -47,11 +47,12 @@ enum tern_status gguf_output_fail(const struct gguf_input *input, const struct g
 /* The tensor STEM.scale beside STEM.weight, or NULL. */
 const struct gguf_tensor *gguf_scale_of(const struct gguf_input *input, const struct gguf_output *tensor);
 
-/* A ternary matrix of the input as T2R16: in place if it is that already, else repacked into memory that
- * gguf_ternary_free() frees. */
+/* A ternary matrix of the input as T1R16 if it has no zeros and fits that type, else as T2R16: in place if it is that
+ * already, else repacked into memory that gguf_ternary_free() frees. */
 struct gguf_ternary {
 	size_t n_row, n_col;
 	const uint8_t *panels;
+	bool is_binary; /* T1R16 */
 	float scale;
 	size_t group; /* columns that share a scale; 0 = one for all */
 	const uint16_t *group_scales;

@@ -25,6 +25,7 @@ struct convert_options {
 	struct listener listener;
 
 	bool vocab_only; /* checkpoints: the tokenizer alone; no weights are needed */
+	bool masters;    /* checkpoints: floats that are not ternary are master weights, whatever config.json says */
 
 	enum target target; /* GGUF files */
 	enum tern_i2s_layout i2s_layout;

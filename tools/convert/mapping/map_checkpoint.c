@@ -84,6 +84,23 @@ static enum tern_status find_prefix(struct mapper *m)
 	return mapper_require(m, &embedding, "not a decoder in Hugging Face layout", "model.embed_tokens.weight");
 }
 
+static enum tern_status map_rope(struct mapper *m)
+{
+	const struct rope *rope = &m->config->rope;
+	struct output_tensor divisors = {.kind = OUTPUT_ROPE_FREQS, .n_row = 1, .n_col = rope->n_rot / 2};
+	enum tern_status status;
+
+	if (rope->type == ROPE_LLAMA3)
+		return mapper_add(m, &divisors, "rope_freqs.weight");
+	if (rope->type != ROPE_LONGROPE)
+		return TERN_OK;
+	divisors.kind = OUTPUT_ROPE_SHORT;
+	if ((status = mapper_add(m, &divisors, "rope_factors_short.weight")))
+		return status;
+	divisors.kind = OUTPUT_ROPE_LONG;
+	return mapper_add(m, &divisors, "rope_factors_long.weight");
+}
+
 static enum tern_status map_all(struct mapper *m)
 {
 	const struct config *config = m->config;
@@ -104,12 +121,8 @@ static enum tern_status map_all(struct mapper *m)
 	if ((status = map_norm(m, "norm", "output_norm.weight", config->n_embd, "it is the last norm")) ||
 	    (status = map_head(m, embedding)) || (status = conclude_norms(m)))
 		return status;
-	if (config->rope.type == ROPE_LLAMA3) {
-		struct output_tensor freqs = {.kind = OUTPUT_ROPE_FREQS, .n_row = 1, .n_col = config->rope.n_rot / 2};
-		if ((status = mapper_add(m, &freqs, "rope_freqs.weight")))
-			return status;
-	}
-	return check_all_used(m);
+	status = map_rope(m);
+	return status ? status : check_all_used(m);
 }
 
 enum tern_status map_checkpoint(struct mapping *mapping, struct checkpoint *ckpt, const struct config *config,

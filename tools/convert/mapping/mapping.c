@@ -22,7 +22,7 @@ int output_tensor_shape(const struct output_tensor *tensor, uint32_t *type, uint
 	dims[1] = tensor->n_row;
 	switch (tensor->kind) {
 	case OUTPUT_TERNARY:
-		*type = GGUF_TENSOR_T2R16;
+		*type = tensor->matrix->is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16;
 		return 2;
 	case OUTPUT_Q8P:
 		*type = GGUF_TENSOR_Q8P;

@@ -7,13 +7,15 @@
 #include "model/names.h"
 
 enum output_kind {
-	OUTPUT_TERNARY,    /* a matrix as T2R16 */
+	OUTPUT_TERNARY,    /* a matrix as T2R16, or as T1R16 */
 	OUTPUT_SCALE,      /* the scale or scales of the matrix before, written with it */
 	OUTPUT_VECTOR,     /* a norm or bias as F32 */
 	OUTPUT_COPY,       /* embedding or head in the checkpoint's precision */
 	OUTPUT_Q8P,        /* embedding or head in int8 */
 	OUTPUT_ROW_SCALES, /* the scales of the rows of the Q8P matrix before, written with it */
 	OUTPUT_ROPE_FREQS, /* Llama 3's divisors of the RoPE frequencies */
+	OUTPUT_ROPE_SHORT, /* LongRoPE's two lists */
+	OUTPUT_ROPE_LONG,
 };
 
 /* One tensor of the output. */

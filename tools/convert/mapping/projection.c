@@ -46,8 +46,9 @@ static enum tern_status find_storage(struct mapper *m, const struct linear *line
 		                       dtype_name(weight->dtype));
 	matrix->storage = STORAGE_FLOATS;
 	/* A projection that was left in full precision has to be ternary all the same. */
-	matrix->may_be_master = m->is_trained && !(json_exists(m->config->quantization.not_converted) &&
-	                                           config_is_not_converted(m->config, linear->module));
+	matrix->may_be_master =
+	        (m->is_trained || m->options->masters) && !(json_exists(m->config->quantization.not_converted) &&
+	                                                    config_is_not_converted(m->config, linear->module));
 	return TERN_OK;
 }
 

@@ -16,12 +16,13 @@ import resource
 import select
 import signal
 import struct
-import sys
 import termios
 import time
 import traceback
 
-import pyte
+import lib
+
+pyte = lib.need("pyte")
 
 # How long something may take that has to happen; only a failing test waits as long.
 PATIENCE = 60.0
@@ -264,26 +265,3 @@ def _be_shell(argv, environment, cwd, slave, events, orders):
         os.read(orders, 1)
     except BrokenPipeError:  # the test did not wait for the end
         pass
-
-
-def main(tests):
-    """Runs the functions whose names contain one of the words of the command line (all without any)."""
-    wanted = sys.argv[1:]
-    n_failed = n_run = 0
-    for test in tests:
-        if wanted and not any(word in test.__name__ for word in wanted):
-            continue
-        n_run += 1
-        try:
-            test()
-        except Exception:
-            n_failed += 1
-            print(f"{test.__name__}:", file=sys.stderr)
-            traceback.print_exc()
-    if n_failed or not n_run:
-        sys.exit(f"{n_failed} of {n_run} terminal tests failed")
-
-
-def command(program):
-    """How to run a program: behind the emulator that RUN names, if any."""
-    return [*os.environ.get("RUN", "").split(), program]

@@ -4,7 +4,7 @@ import os
 import random
 import struct
 
-from network import Linear, Network, gelu, relu2, silu
+from support.network import Linear, Network, gelu, relu2, silu
 
 BYTES = 256  # tokens 0..255 are the bytes
 VOCAB = BYTES + 16

@@ -21,96 +21,56 @@ farther from the right logits than the test allows, so that falling in fails the
     19  BitnetForCausalLM whose model_type is llama; keys twice in config.json; lists of end tokens
     21  embedding models take the last token, which is an EOS that has to be put there
     22  sharded safetensors
-    23  MiniCPM's three constants, and what they are where a file lacks them
+    23  MiniCPM's three constants, and what they are where a GGUF file lacks them
     24  LongRoPE's two lists of divisors, chosen by the context asked for, and its factor
 
      8  GGUF files of BitNet b1.58 2B4T name no pre-tokenizer
     6, 7 and 17 are about tensor types: tests/foreign_gguf.py, test_repack.c, test_model.c.
     20 is about a file format that tern does not read.
-
-Environment: TERN, TERN_CONVERT, and RUN (an emulator's command, or empty). Needs no packages.
 """
-import array
 import json
 import os
-import subprocess
 import sys
-import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import checkpoint as hf  # noqa: E402
-import foreign_gguf as gguf  # noqa: E402
-from network import Linear, distances, gelu, quantise, relu2, rms_norm, silu  # noqa: E402, F401
+import lib
+from lib import check, tern
+from support import checkpoint as hf
+from support import gguf
+from support.network import Linear, distances, gelu, quantise, relu2, rms_norm, silu
 
-RUN = os.environ.get("RUN", "").split()
-TERN, CONVERT = os.environ["TERN"], os.environ["TERN_CONVERT"]
+AS_STORED = ("--head", "keep", "--embd", "keep")
 # A half-precision key/value cache differs a little, which rounding to 8 bits amplifies.
 MAX_ERROR = 2e-2
 # A trap has to show well above that.
 MIN_TRAP_ERROR = 5e-2
 
-passed = failed = 0
 
-
-def check(good, what):
-    global passed, failed
-    passed += bool(good)
-    failed += not good
-    if not good:
-        print("FAILED:", what, file=sys.stderr)
-    return good
-
-
-def call(*command):
-    return subprocess.run([*RUN, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="replace", stdin=subprocess.DEVNULL)
-
-
-def convert(name, directory, out, *options):
-    done = call(CONVERT, directory, "-o", out, "--force", *options)
-    return check(done.returncode == 0, f"{name}: {done.stderr}")
-
-
-def logits(name, model, ids, directory):
-    """Rows of logits, or None."""
-    out = os.path.join(directory, "logits.f32")
-    done = call(TERN, "logits", "-m", model, "--ids", ",".join(map(str, ids)), "-o", out, "-t", "1")
-    if not check(done.returncode == 0, f"{name}: {done.stderr}"):
-        return None
-    values = array.array("f")
-    with open(out, "rb") as file:
-        values.frombytes(file.read())
-    n = len(values) // len(ids)
-    return [values[i * n:(i + 1) * n] for i in range(len(ids))]
-
-
-def compare(name, model, net, ids, directory, traps=(), limit=MAX_ERROR):
+def compare(name, model, net, ids, traps=(), limit=MAX_ERROR):
     """traps: pairs of a number and the network that a reader computes who fell into it."""
     reference = net.logits(ids)
-    rows = logits(name, model, ids, directory)
+    rows = lib.rows_of(lib.logits(model, ids, "-t", "1"), len(ids))
     if not rows:
         return
     worst = max(distances(rows, reference))
-    check(worst <= limit, f"{name}: relative error {worst:.4f}")
+    check(f"{name}: relative error {worst:.4f}", worst <= limit)
     shown = [f"{name}: {worst:.4f}"]
     for number, wrong in traps:
         error = max(distances(wrong.logits(ids), reference))
         shown.append(f"trap {number}: {error:.2f}")
-        check(error >= MIN_TRAP_ERROR, f"{name}: trap {number} would hardly be noticed: {error:.4f}")
+        check(f"{name}: trap {number} would hardly be noticed: {error:.4f}", error >= MIN_TRAP_ERROR)
     print("; ".join(shown))
 
 
 def key_of(model, key):
     """The value of a key of the file as text, or None."""
-    done = call(TERN, "info", model, "--key", key)
-    return done.stdout.strip() if done.returncode == 0 else None
+    done = tern("info", model, "--key", key)
+    return done.stdout.decode().strip() if done.returncode == 0 else None
 
 
 def check_metadata(name, model, expected):
     """expected: "arch", a key below it or below tokenizer.ggml, or a tensor; its value or type, None if absent."""
     types = dict(reversed(line.split()[0:1] + line.split()[-1:])
-                 for line in call(TERN, "info", model, "--tensors").stdout.splitlines() if line.strip())
+                 for line in tern("info", model, "--tensors").stdout.decode().splitlines() if line.strip())
     arch = key_of(model, "general.architecture")
     for what, wanted in expected.items():
         if what.endswith(".weight"):
@@ -119,7 +79,7 @@ def check_metadata(name, model, expected):
             found = arch
         else:
             found = key_of(model, what if what.startswith("tokenizer.") else f"{arch}.{what}")
-        check(found == wanted, f"{name}: {what} is {found}, expected {wanted}")
+        check(f"{name}: {what} is {found}, expected {wanted}", found == wanted)
 
 
 # ---- what readers get wrong ----
@@ -350,6 +310,50 @@ def bonsai_untied(directory):
     return net, [(12, net.changed(head=None))], {"token_embd.weight": "T2R16", "output.weight": "T2R16"}
 
 
+@case
+def bonsai_binary(directory):
+    """Bonsai *-unpacked: f16 values without zeros, a scale for each 128 columns, also in embedding and head."""
+    b = hf.Builder(16, "F16")
+    b.codes = lambda n_row, n_col: [b.random.choices((-1, 1), k=n_col) for _ in range(n_row)]
+    embedding, head = b.ternary(hf.VOCAB, 256, group=128), b.ternary(hf.VOCAB, 256, group=128)
+    net = hf.build(b, lambda _, r, c: b.ternary(r, c, group=128), hidden=256, ff=384, n_layer=1, n_head=2, n_head_kv=1,
+                   head_dim=128, qk_norm=True, eps=1e-6, theta=1e6, embedding=embedding.weights(), head=head)
+    hf.write(directory, hf.tensors_of(net), hf.config_of(net, "Qwen3ForCausalLM", "qwen3"))
+    return net, [(12, net.changed(head=None)), (18, one_scale(net))], {
+        "token_embd.weight": "T1R16", "output.weight": "T1R16", "blk.0.attn_k.weight": "T1R16",
+        "blk.0.ffn_down.weight": "T1R16"}
+
+
+def minicpm_config(net, **more):
+    return hf.config_of(net, "MiniCPMForCausalLM", "minicpm", scale_emb=12, scale_depth=1.4, dim_model_base=256, **more)
+
+
+@case
+def bitcpm(directory):
+    """BitCPM4, BitCPM-CANN: floats that are ternary in groups of columns; LongRoPE whose factor is 1."""
+    b = hf.Builder(17)
+    net = minicpm_network(b, n_layer=4).changed(interleaved=False)
+    scaling = longrope(18, 4096, 4096)
+    net = net.changed(scaling=scaling)
+    hf.write(directory, hf.tensors_of(net), minicpm_config(net))
+    keys = {"arch": "minicpm", "rope.scaling.type": "longrope", "rope.scaling.original_context_length": "4096",
+            "rope.scaling.attn_factor": None, "logit_scale": "0.5"}
+    return net, [*minicpm_traps(net), (18, one_scale(net)), (24, net.changed(scaling=None)),
+                 (24, net.changed(scaling=dict(scaling, short_factor=scaling["long_factor"])))], keys
+
+
+@case
+def bitcpm_long(directory):
+    """The same for a context that is longer than the first, and read at such a length."""
+    b = hf.Builder(19)
+    scaling = longrope(20, 8, 256)
+    net = minicpm_network(b, n_layer=2).changed(interleaved=False, scaling=scaling)
+    hf.write(directory, hf.tensors_of(net), minicpm_config(net, max_position_embeddings=256))
+    return net, [(24, net.changed(scaling=dict(scaling, long_factor=scaling["short_factor"]))),
+                 (24, net.changed(scaling=dict(scaling, max_position_embeddings=8)))], {
+        "rope.scaling.original_context_length": "8"}
+
+
 def gemma(directory, seed, windows, **config):
     b = hf.Builder(seed, "F32")
     net = hf.build(b, lambda _, r, c: b.master(r, c), n_layer=len(windows), head_dim=32, n_head=4, n_head_kv=1,
@@ -456,34 +460,34 @@ def per_token(net):
     return net.map_linears(lambda m: m.changed(activation="token"))
 
 
-def check_gguf(directory):
+def check_gguf():
     """A Gemma 3 embedding file, which does not say how long its windows are, and the official one of BitNet 2B4T."""
-    model, b = os.path.join(directory, "other.gguf"), hf.Builder(20, "F16")
+    model, b = lib.path("other.gguf"), hf.Builder(20, "F16")
     windows = [1 << 20] * 5 + [None]
     net = per_token(hf.build(b, lambda _, r, c: b.ternary(r, c), n_layer=6, head_dim=32, n_head_kv=1, qk_norm=True,
                              post_norms=True, linear_norm=True, eps=1e-6, activation=gelu, theta=1e6, local_theta=1e4,
                              windows=windows, embedding_scale=8.0))
     gguf.write_gguf(model, gguf_keys("gemma3", net, context_length=2048), gguf_tensors(net, gguf.F16))
-    compare("GGUF of Gemma 3", model, net, IDS, directory)
-    done = call(TERN, "logits", "-m", model, "--ids", ",".join(["72"] * 513), "-o", os.path.join(directory, "x"))
-    check(done.returncode != 0, "GGUF of Gemma 3: 513 tokens are taken")
+    compare("GGUF of Gemma 3", model, net, IDS)
+    done = tern("logits", "-m", model, "--ids", ",".join(["72"] * 513), "-o", lib.path("x"))
+    check("GGUF of Gemma 3: 513 tokens are taken", done.returncode != 0)
     net = per_token(hf.build(b, lambda _, r, c: b.ternary(r, c), sub_norms=True, activation=relu2, theta=500000.0))
     for arch in ("bitnet-b1.58", "bitnet-25"):
         keys = gguf_keys(arch, net)
         keys.pop("tokenizer.ggml.pre")
         keys["tokenizer.chat_template"] = "{{ 'Human: ' + message['content'] + 'BITNETAssistant: ' }}"
         gguf.write_gguf(model, keys, gguf_tensors(net, gguf.F32))
-        compare(f"GGUF of {arch}", model, net, IDS, directory, [(2, unpermuted(net)), (13, net.changed(activation=silu))])
-        done = call(TERN, "run", "-m", model, "-n", "1", "hello")
-        check(done.returncode == 0, f"GGUF of {arch}: {done.stderr}")
+        compare(f"GGUF of {arch}", model, net, IDS, [(2, unpermuted(net)), (13, net.changed(activation=silu))])
+        done = tern("run", "-m", model, "-n", "1", "hello")
+        check(f"GGUF of {arch}: {done.stderr}", done.returncode == 0)
 
 
 def minicpm_network(b, **more):
-    """head_dim 32 and 2 layers; q and k rows are in the order of interleaved RoPE, which is how GGUF has them."""
+    """q and k rows are in the order of interleaved RoPE, which is how GGUF has them."""
     net = hf.build(b, lambda _, r, c: b.ternary(r, c, group=64), hidden=128, ff=192, head_dim=32, theta=100.0, **more)
     net.interleaved = True
     net.embedding = [[v / 4.0 for v in row] for row in net.embedding]
-    net.embedding_scale, net.residual_scale, net.logit_divisor = 12.0, 1.4 / 2 ** 0.5, 128 / 256
+    net.embedding_scale, net.residual_scale, net.logit_divisor = 12.0, 1.4 / len(net.layers) ** 0.5, 128 / 256
     return net
 
 
@@ -507,16 +511,16 @@ def with_longrope(tensors, scaling):
     return tensors
 
 
-def check_gguf_minicpm(directory):
+def check_gguf_minicpm():
     """Constants by their keys and by default; both lists of divisors, with and without a factor."""
-    model, b = os.path.join(directory, "other.gguf"), hf.Builder(24, "F16")
+    model, b = lib.path("other.gguf"), hf.Builder(24, "F16")
     net = minicpm_network(b)
     gguf.write_gguf(model, gguf_keys("minicpm", net), gguf_tensors(net, gguf.F32))
-    compare("GGUF of MiniCPM without its constants", model, net, IDS, directory, minicpm_traps(net)[:1])
+    compare("GGUF of MiniCPM without its constants", model, net, IDS, minicpm_traps(net)[:1])
     net.embedding_scale, net.residual_scale, net.logit_divisor = 2.0, 0.75, 4.0
     constants = {"embedding_scale": 2.0, "residual_scale": 0.75, "logit_scale": 4.0}
     gguf.write_gguf(model, gguf_keys("minicpm", net, **constants), gguf_tensors(net, gguf.F32))
-    compare("GGUF of MiniCPM", model, net, IDS, directory, minicpm_traps(net))
+    compare("GGUF of MiniCPM", model, net, IDS, minicpm_traps(net))
     for longest in (8, 256):
         scaling = longrope(longest, 8, longest)
         net = net.changed(scaling=scaling)
@@ -526,14 +530,34 @@ def check_gguf_minicpm(directory):
         swapped = dict(scaling, short_factor=scaling["long_factor"], long_factor=scaling["short_factor"])
         traps = [(24, net.changed(scaling=swapped)), (24, net.changed(scaling=None)),
                  (24, net.changed(scaling=dict(scaling, max_position_embeddings=8 if longest > 8 else 256)))]
-        compare(f"LongRoPE, short, up to {longest}", model, net, IDS[:8], directory, traps)
+        compare(f"LongRoPE, short, up to {longest}", model, net, IDS[:8], traps)
         if longest > 8:
-            compare("LongRoPE, long", model, net, IDS, directory, traps)
+            compare("LongRoPE, long", model, net, IDS, traps)
     tensors = with_longrope(gguf_tensors(net, gguf.F32), scaling)
     del tensors["rope_factors_long.weight"]
     gguf.write_gguf(model, keys, tensors)
-    done = call(TERN, "logits", "-m", model, "--ids", "72", "-o", os.path.join(directory, "x"))
-    check(done.returncode == 3 and "'rope_factors_long.weight': missing" in done.stderr, f"LongRoPE: {done.stderr}")
+    done = tern("logits", "-m", model, "--ids", "72", "-o", lib.path("x"))
+    check(f"LongRoPE: {done.stderr}", done.returncode == 3 and "'rope_factors_long.weight': missing" in done.stderr)
+
+
+def check_gguf_bits():
+    """Matrices without zeros become T1R16 whatever they were, and give the same bits; and they can leave as TQ2_0."""
+    paths, ids = {name: lib.path(name + ".gguf") for name in ("in", "out", "tq2_0", "back")}, [1, 77, 200, 3]
+    for group in (0, 128):
+        model = gguf.Small(50 + group, group, codes=(0, 2))
+        keys = {"tern__activation": "per_group", "tern__activation_group": 128}
+        first = None
+        for what, encode in (("T2R16", lambda *m: gguf.as_t2r16(*m, group)), ("Q1_0", gguf.as_type(gguf.Q1_0)),
+                             ("F16", gguf.as_type(gguf.F16)), ("T1R16", lambda *m: gguf.as_t1r16(*m, group))):
+            model.write(paths["in"], encode, **keys)
+            first = first or lib.logits(paths["in"], ids)
+            check(f"{what}: the logits of T2R16", lib.logits(paths["in"], ids) == first)
+            if lib.convert(paths["in"], paths["out"], *AS_STORED):
+                check_metadata(what, paths["out"], {f"blk.0.{name}.weight": "T1R16" for name in gguf.SHAPES})
+                check(f"{what} to T1R16: the same logits", lib.logits(paths["out"], ids) == first)
+        if not group and lib.convert(paths["out"], paths["tq2_0"], "--to", "tq2_0"):
+            lib.convert(paths["tq2_0"], paths["back"], *AS_STORED)
+            check("T1R16 to TQ2_0 and back: the same logits", lib.logits(paths["back"], ids) == first)
 
 
 # ---- what is refused ----
@@ -564,14 +588,49 @@ POOLING_REFUSALS = [
 
 
 def refused(what, directory, out, message):
-    done = call(CONVERT, directory, "-o", out, "--force")
-    check(done.returncode == 3 and message in done.stderr and done.stderr.count("\n") == 1,
-          f"{what}: status {done.returncode}, {done.stderr}")
-    check(not os.path.exists(out), f"{what}: left a file")
+    done = lib.call(lib.CONVERT, directory, "-o", out, "--force")
+    check(f"{what}: status {done.returncode}, {done.stderr}",
+          done.returncode == 3 and message in done.stderr and done.stderr.count("\n") == 1)
+    check(f"{what}: left a file", not os.path.exists(out))
 
 
-def check_refusals(directory):
-    path, out = os.path.join(directory, "gemma"), os.path.join(directory, "refused.gguf")
+MINICPM_REFUSALS = [
+    ({"scale_emb": None}, "scale_emb"),
+    ({"scale_depth": 0}, "scale_depth"),
+    ({"dim_model_base": "x"}, "dim_model_base"),
+    ({"sparse_config": {"kernel_size": 32}}, "sparse_config"),
+    ({"rope_scaling": {"rope_type": "longrope", "original_max_position_embeddings": 8}}, "short_factor"),
+    ({"rope_scaling": {"rope_type": "longrope", "short_factor": [1.0] * 16, "long_factor": [0.0] * 16,
+                       "original_max_position_embeddings": 8}}, "above 0"),
+    ({"rope_scaling": {"rope_type": "longrope", "short_factor": [1.0] * 16, "long_factor": [1.0] * 15,
+                       "original_max_position_embeddings": 8}}, "long_factor"),
+]
+
+
+def check_minicpm_refusals():
+    """Constants that are missing, bad lists; master weights, which only --masters takes."""
+    path, out = lib.path("minicpm"), lib.path("refused.gguf")
+    bitcpm(path)
+    place = os.path.join(path, "config.json")
+    with open(place, encoding="utf-8") as file:
+        good = json.load(file)
+    for change, message in MINICPM_REFUSALS:
+        with open(place, "w", encoding="utf-8") as file:
+            json.dump(dict(good, **change), file)
+        refused(str(change), path, out, message)
+    b = hf.Builder(21)
+    net = hf.build(b, lambda _, r, c: b.master(r, c), hidden=128, ff=192, n_layer=1, head_dim=32)
+    net.embedding_scale, net.residual_scale, net.logit_divisor = 12.0, 1.4, 128 / 256
+    net = net.map_linears(lambda m: m.changed(activation=128))
+    hf.write(path, hf.tensors_of(net), minicpm_config(net))
+    refused("master weights", path, out, "--masters")
+    if lib.convert(path, out, "--masters", *AS_STORED):
+        compare("--masters", out, net, IDS)
+        os.remove(out)
+
+
+def check_refusals():
+    path, out = lib.path("gemma"), lib.path("refused.gguf")
     gemma3_layer_types(path)
     places = [(os.path.join(path, "config.json"), GEMMA_REFUSALS, True),
               (os.path.join(path, "1_Pooling", "config.json"), POOLING_REFUSALS, False)]
@@ -585,7 +644,7 @@ def check_refusals(directory):
         with open(place, "w", encoding="utf-8") as file:
             json.dump(good, file)
     if hasattr(os, "symlink"):
-        outside = os.path.join(directory, "outside")
+        outside = lib.path("outside")
         os.rename(os.path.join(path, "1_Pooling"), outside)
         os.symlink(outside, os.path.join(path, "1_Pooling"))
         refused("a link out of the checkpoint", path, out, "a symbolic link out of the checkpoint")
@@ -595,23 +654,24 @@ def check_refusals(directory):
 
 def main():
     wanted = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as directory:
-        for function in CASES:
-            name = function.__name__
-            if wanted and name not in wanted:
-                continue
-            path, model = os.path.join(directory, name), os.path.join(directory, "model.gguf")
-            net, traps, expected = function(path)
-            options = [] if "token_embd.weight" in expected else ["--head", "keep", "--embd", "keep"]
-            if convert(name, path, model, *options):
-                compare(name, model, net, IDS, directory, traps)
-                check_metadata(name, model, expected)
-        if not wanted:
-            check_gguf(directory)
-            check_gguf_minicpm(directory)
-            check_refusals(directory)
-    print(f"families: {passed} passed, {failed} failed")
-    return failed > 0 or passed == 0
+    for function in CASES:
+        name = function.__name__
+        if wanted and name not in wanted:
+            continue
+        path, model = lib.path(name), lib.path("model.gguf")
+        net, traps, expected = function(path)
+        options = [] if "token_embd.weight" in expected else AS_STORED
+        if lib.convert(path, model, *options):
+            compare(name, model, net, IDS, traps)
+            check_metadata(name, model, expected)
+    if not wanted:
+        check_gguf()
+        check_gguf_minicpm()
+        check_gguf_bits()
+        check_minicpm_refusals()
+        check_refusals()
+    return lib.summary()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
