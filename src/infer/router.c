@@ -46,7 +46,7 @@ static void logits_chunk(void *context, size_t chunk, int worker)
 		engine->kernels->dots_f32(out, h->n_expert, rows, n_row, x, n_token, h->n_embd);
 }
 
-/* The indices of the n_used largest logits, the largest first. Logits that are not numbers come last. */
+/* The indices of the n_used largest logits, the largest first; of logits that are no numbers, any. */
 static void choose_largest(uint32_t *choices, size_t n_used, const float *logits, size_t n_expert)
 {
 	size_t n = 0;
