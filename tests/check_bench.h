@@ -138,6 +138,39 @@ static void bench_clamped_silu_mul(struct bench *b)
 	b->kernels->clamped_silu_mul(b->out, b->more_floats, 7.0f, b->n_col);
 }
 
+static void bench_conv_silu(struct bench *b)
+{
+	const float *const x[4] = {b->floats, b->more_floats, b->floats, b->more_floats};
+	b->kernels->conv_silu(b->out, x, b->floats, b->n_col / 4);
+}
+
+static void bench_hadamard(struct bench *b) { b->kernels->hadamard(b->out, b->floats, b->more_floats, b->n_col, 1024); }
+
+/* 16 columns of a head with keys of n_col values. */
+static void bench_delta_rule(struct bench *b)
+{
+	float decay[BENCH_TOKENS], beta[BENCH_TOKENS];
+	struct tern_delta_rule rule = {.n_token = b->n_token,
+	                               .n_key = b->n_col,
+	                               .state = b->out,
+	                               .q = b->floats,
+	                               .k = b->floats + b->n_col,
+	                               .v = b->more_floats,
+	                               .decay = decay,
+	                               .beta = beta,
+	                               .out = b->out + 16 * b->n_col,
+	                               .gate_stride = 1,
+	                               .out_stride = 16};
+
+	for (size_t i = 0; i < b->n_token; i++) {
+		decay[i] = 0.9f;
+		beta[i] = 0.0f;
+	}
+	for (size_t i = 0; i < 16 * b->n_col; i++)
+		b->out[i] = 1.0f;
+	b->kernels->delta_rule(&rule);
+}
+
 /* n_row queries, n_col values a head, n_token positions. */
 static void bench_attention(struct bench *b, bool is_q8)
 {
@@ -201,6 +234,10 @@ static const struct bench_row bench_rows[] = {
         {CALL(relu2_mul), 1, 6912, 1, 12, 0},
         {CALL(gelu_mul), 1, 6912, 1, 12, 0},
         {CALL(clamped_silu_mul), 1, 512, 1, 12, 0},
+        {CALL(conv_silu), 1, 14336, 1, 6, 0},
+        {CALL(hadamard), 1, 5120, 1, 12, 0},
+        {CALL(delta_rule), 16, 128, 1, 0, 3},
+        {CALL(delta_rule), 16, 128, BENCH_TOKENS, 0, 3},
         {CALL(attention_block), 1, 128, TERN_ATTENTION_BLOCK, 0, 2},
         {CALL(attention_block), 4, 128, TERN_ATTENTION_BLOCK, 0, 2},
         {CALL(attention_block), 7, 128, TERN_ATTENTION_BLOCK, 0, 2},

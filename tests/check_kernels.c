@@ -533,6 +533,75 @@ static int check_clamped_silu_mul(const struct tern_kernels *kernels, int round)
 	return ok;
 }
 
+static int check_sigmoid_mul(const struct tern_kernels *kernels, int round)
+{
+	return check_gate(kernels->sigmoid_mul, tern_kernels_portable.sigmoid_mul, round);
+}
+
+/* ---- delta nets ---------------------------------------------------------------------------------------------- */
+
+static int check_conv_silu(const struct tern_kernels *kernels, int round)
+{
+	size_t n = vector_length();
+	enum fill fill = pick_fill(round);
+	float *taps = fill_floats(place(&rooms[4], 4 * n, sizeof *taps), 4 * n, below(2) ? NORMAL : fill);
+	float *out = place(&rooms[5], n, sizeof *out), *expected = place(&rooms[6], n, sizeof *expected);
+	const float *x[4];
+
+	for (size_t i = 0; i < 4; i++)
+		x[i] = fill_floats(place(&rooms[i], n, sizeof **x), n, fill);
+	run_case("n %zu, %s", n, fill_names[fill]);
+	kernels->conv_silu(out, x, taps, n);
+	tern_kernels_portable.conv_silu(expected, x, taps, n);
+	return same_floats("out", out, expected, n) && rooms_intact(7);
+}
+
+static int check_hadamard(const struct tern_kernels *kernels, int round)
+{
+	size_t block = (size_t)16 << below(8), n = block * (1 + below(5));
+	enum fill fill = pick_fill(round);
+	float *x = fill_floats(place(&rooms[0], n, sizeof *x), n, fill);
+	float *signs = place(&rooms[1], n, sizeof *signs);
+	float *out = place(&rooms[2], n, sizeof *out), *expected = place(&rooms[3], n, sizeof *expected);
+
+	for (size_t i = 0; i < n; i++)
+		signs[i] = below(2) ? 1.0f : -1.0f;
+	signs = below(3) ? signs : NULL;
+	out = below(2) ? out : x;
+	run_case("n %zu, block %zu, %s%s%s", n, block, fill_names[fill], signs ? "" : ", no signs",
+	         out == x ? ", in place" : "");
+	tern_kernels_portable.hadamard(expected, x, signs, n, block);
+	kernels->hadamard(out, x, signs, n, block);
+	return same_floats("out", out, expected, n) && rooms_intact(4);
+}
+
+static int check_delta_rule(const struct tern_kernels *kernels, int round)
+{
+	size_t n_token = 1 + below(9), n_key = 1 + below(200), qkv = 2 * n_key + 16 + below(9), gates = 1 + below(5);
+	size_t out_stride = 16 + below(9);
+	enum fill fill = pick_fill(round);
+	float *state = fill_floats(place(&rooms[0], n_key * 16, sizeof *state), n_key * 16, fill);
+	float *x = fill_floats(place(&rooms[1], n_token * qkv, sizeof *x), n_token * qkv, below(2) ? NORMAL : fill);
+	float *decay = fill_floats(place(&rooms[2], n_token * gates, sizeof *decay), n_token * gates, NORMAL);
+	float *beta = fill_floats(place(&rooms[3], n_token * gates, sizeof *beta), n_token * gates, NORMAL);
+	size_t n_out = (n_token - 1) * out_stride + 16;
+	float *out = place(&rooms[4], n_out, sizeof *out), *expected = place(&rooms[5], n_out, sizeof *out);
+	float *expected_state = place(&rooms[6], n_key * 16, sizeof *state);
+	struct tern_delta_rule rule = {n_token, n_key, state, x,   x + n_key, x + 2 * n_key,
+	                               decay,   beta,  out,   qkv, gates,     out_stride};
+
+	memset(out, 0, n_out * sizeof *out); /* between the rows nothing is written */
+	memset(expected, 0, n_out * sizeof *out);
+	memcpy(expected_state, state, n_key * 16 * sizeof *state);
+	run_case("%zu tokens, %zu keys, %s", n_token, n_key, fill_names[fill]);
+	kernels->delta_rule(&rule);
+	rule.state = expected_state;
+	rule.out = expected;
+	tern_kernels_portable.delta_rule(&rule);
+	return same_floats("out", out, expected, n_out) && same_floats("state", state, expected_state, n_key * 16) &&
+	       rooms_intact(7);
+}
+
 /* ---- attention ----------------------------------------------------------------------------------------------- */
 
 struct attention_case {
@@ -772,6 +841,8 @@ static const struct slot slots[] = {
         {SLOT(attention_block), 400},  {SLOT(attention_block_q8), 300},
         {SLOT(to_f16), 300},           {SLOT(narrow), 300},
         {SLOT(combine), 300},          {SLOT(estimate), 300},
+        {SLOT(sigmoid_mul), 300},      {SLOT(conv_silu), 300},
+        {SLOT(hadamard), 300},         {SLOT(delta_rule), 300},
         {SLOT(dots_f32), 200},         {SLOT(dots_bf16), 200},
         {SLOT(clamped_silu_mul), 400},
 };

@@ -84,6 +84,10 @@ static void check_gates(void)
 		CHECK(fabs((double)relu2 - square) <= fabs(square) * 2.01 * u, "relu2(%a) is %a", (double)x,
 		      (double)relu2);
 
+		float gate = x;
+		portable->sigmoid_mul(&gate, &up, 1);
+		check_sigmoid("sigmoid", gate, 1.0, (double)x, 0.0, (double)up);
+
 		x = x < -9.0f ? x * 0.1f : x; /* below -10 the exponential is cut off */
 		gelu = x;
 		portable->gelu_mul(&gelu, &up, 1);
@@ -451,6 +455,60 @@ static void check_int8_layout(void)
 	}
 }
 
+/* ---- delta nets ------------------------------------------------------------------------------------------------ */
+
+static void check_hadamard_math(void)
+{
+	enum {
+		N = 256,
+		BLOCK = 64
+	};
+	float *x = uniform_floats(N, 3.0f), *signs = uniform_floats(N, 1.0f), *out = uniform_floats(N, 1.0f);
+
+	for (size_t i = 0; i < N; i++)
+		signs[i] = signs[i] < 0.0f ? -1.0f : 1.0f;
+	portable->hadamard(out, x, signs, N, BLOCK);
+	for (size_t r = 0; r < N; r++) {
+		size_t start = r / BLOCK * BLOCK;
+		double exact = 0.0;
+		for (size_t c = 0; c < BLOCK; c++)
+			exact += (__builtin_popcount((unsigned)(r % BLOCK & c)) % 2 ? -1.0 : 1.0) *
+			         (double)signs[start + c] * (double)x[start + c];
+		exact /= sqrt((double)BLOCK);
+		CHECK(fabs((double)out[r] - exact) <= 3.0 * 8.0 * 8 * u, "hadamard: value %zu is %a, not %a", r,
+		      (double)out[r], exact);
+	}
+	portable->hadamard(out, out, NULL, N, BLOCK); /* it is its own inverse, but for the signs */
+	for (size_t i = 0; i < N; i++)
+		CHECK(fabs((double)out[i] - (double)(x[i] * signs[i])) <= 3.0 * 8.0 * 16 * u,
+		      "hadamard twice: value %zu is %a, not %a", i, (double)out[i], (double)(x[i] * signs[i]));
+	free(x);
+	free(signs);
+	free(out);
+}
+
+/* Three tokens, worked out in double precision by hand: keys of 2 values, of which the first two columns count. */
+static void check_delta_math(void)
+{
+	static const float qkv[3][20] = {{0.42426407f, 0.56568542f, 1.0f, 0.0f, 1.0f, 2.0f},
+	                                 {0.70710678f, 0.0f, 0.8f, 0.6f, -1.0f, 0.5f},
+	                                 {0.0f, 0.70710678f, 0.0f, 1.0f, 0.25f, -3.0f}};
+	static const double expected[3][2] = {
+	        {0.2121320344, 0.4242640687}, {-0.4181939106, 0.4364043848}, {-0.3046165041, -0.5261824989}};
+	static const double expected_state[2][2] = {{-0.5797046886, 0.6049482347}, {-0.4307927915, -0.7441344262}};
+	const float decay[3] = {0.904837418f, 0.606530660f, 0.980198673f}, beta[3] = {0.5f, 0.9f, 0.25f};
+	float state[2][16] = {{0}}, out[3][16];
+	struct tern_delta_rule rule = {3, 2, state[0], qkv[0], qkv[0] + 2, qkv[0] + 4, decay, beta, out[0], 20, 1, 16};
+
+	portable->delta_rule(&rule);
+	for (size_t i = 0; i < 6; i++)
+		CHECK(fabs((double)out[i / 2][i % 2] - expected[i / 2][i % 2]) < 1e-6, "delta_rule: token %zu gives %a",
+		      i / 2, (double)out[i / 2][i % 2]);
+	for (size_t i = 0; i < 4; i++)
+		CHECK(fabs((double)state[i / 2][i % 2] - expected_state[i / 2][i % 2]) < 1e-6,
+		      "delta_rule: the state ends as %a in row %zu", (double)state[i / 2][i % 2], i / 2);
+}
+
 static void check_portable(void)
 {
 	static const float scales[] = {1.0f, 0.158113883f, 0.01f};
@@ -470,6 +528,8 @@ static void check_portable(void)
 	check_ternary_layout();
 	check_binary_layout();
 	check_int8_layout();
+	check_hadamard_math();
+	check_delta_math();
 }
 
 #endif

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "scratch.h"
 #include "test.h"
-#include "tiny_model.h"
+#include "tiny_hybrid.h"
 
 #include <string.h>
 #include <tern.h>
@@ -182,6 +182,8 @@ int main(void)
 	scratch_begin();
 	CHECK(tiny_model_write(scratch_path("tiny.gguf"), NULL, &err), "%s", err.message);
 	check_file(scratch_path("tiny.gguf"));
+	CHECK(tiny_hybrid_write(scratch_path("hybrid.gguf"), NULL, &err), "%s", err.message);
+	check_file(scratch_path("hybrid.gguf"));
 	scratch_end();
 	return test_summary();
 }

@@ -9,6 +9,7 @@
 #include "tiny_model.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static struct tern_error err;
 
@@ -47,6 +48,20 @@ static void check_header(void)
 	CHECK(!tern_repacker_init(&repacker, &gguf, &options, NULL, &err), "%s", err.message);
 	CHECK(n_told == (uint64_t)1 << 48, "%llu bytes", (unsigned long long)n_told);
 	tern_repacker_clear(&repacker);
+}
+
+/* A file of 8 TiB, nearly all of it a hole, that is to be read into memory. */
+static void check_reading(void)
+{
+	const char *path = scratch_path("long.gguf");
+	struct tern_model_options options = {.no_mmap = true, .n_threads = 1};
+	struct tern_model *model;
+
+	if (!tiny_model_write(path, NULL, &err))
+		CHECK(false, "%s", err.message);
+	else if (truncate(path, (off_t)1 << 43) == 0) /* not every file system has such files */
+		check_refusal(tern_model_open(&model, path, &options, &err),
+		              "long.gguf: reading it needs 8388608 MiB");
 }
 
 /* Weights in a mapped file count until they are read; those that were repacked are in use already. */
@@ -113,6 +128,7 @@ int main(void)
 	scratch_begin();
 	check_machine();
 	check_header();
+	check_reading();
 	check_mapped();
 	check_session();
 	scratch_end();

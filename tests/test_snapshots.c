@@ -53,6 +53,15 @@ static void begin(struct tern_sequence *s, size_t n_snapshots)
 	tern_sequence_allow_snapshots(s, n_snapshots * N_STATE, is_end, END + 1);
 }
 
+static size_t count(const struct tern_snapshots *snapshots)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < snapshots->n_items; i++)
+		n += snapshots->items[i].position > 0;
+	return n;
+}
+
 /* Computes one batch: the state runs ahead of the sequence until the batch is committed. */
 static void compute(struct tern_sequence *s, const int32_t *ids, size_t n)
 {
@@ -105,7 +114,7 @@ static void check_conversation(void)
 	/* /regen: the end of the question. */
 	CHECK(tern_sequence_go_back_to(&s, ids, 85) == 80, "the end of the last turn: %zu", s.n_past);
 	check_state(&s, "regenerated");
-	CHECK(s.snapshots.n_items == 1, "the answer that was taken back has a snapshot still");
+	CHECK(count(&s.snapshots) == 1, "the answer that was taken back has a snapshot still");
 	CHECK(feed(&s, ids + 80, 5) == 1, "one batch");
 	for (size_t i = 85; i < 120; i++)
 		compute(&s, ids + i, 1);
@@ -122,8 +131,8 @@ static void check_conversation(void)
 	tern_sequence_clear(&s);
 }
 
-/* Texts with a beginning in common: the second is read from the last turn that they share, or whole, the third from near
- * where they part. */
+/* Texts with a beginning in common: the second is read from the last turn that they share, or whole, the third from
+ * near where they part. */
 static void check_shared(size_t n_shared, size_t turn, size_t expected)
 {
 	struct tern_sequence s;
@@ -229,7 +238,7 @@ static void check_oldest(void)
 	CHECK(snapshots.n_items == 3 && tern_snapshots_nearest(&snapshots, 19) == 0, "the first has not left");
 	CHECK(tern_snapshots_nearest(&snapshots, 29) == 20 && tern_snapshots_nearest(&snapshots, 99) == 40, "others");
 	CHECK(tern_snapshots_restore(&snapshots, 19, &state) == 0 && state == 0, "the state of zeros");
-	CHECK(snapshots.n_items == 0, "later ones are still there");
+	CHECK(count(&snapshots) == 0 && snapshots.n_items == 3, "later ones are still there");
 	tern_snapshots_free(&snapshots);
 }
 

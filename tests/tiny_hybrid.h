@@ -1,5 +1,6 @@
 /* Writes a GGUF model of architecture qwen35 of some 1.3 MB: four layers, of which the last is attention; 128 wide; two
- * key and four value heads of 64; a tied head; weights from test_random(). Matrices are floats with ternary values. */
+ * key and four value heads of 64; a tied head; weights from test_random(). Matrices are floats with ternary values. Of
+ * the tokens of Qwen's chat formats there is <|im_end|>. */
 #ifndef TESTS_TINY_HYBRID_H
 #define TESTS_TINY_HYBRID_H
 
@@ -150,7 +151,7 @@ static inline void hybrid_keys(struct tiny_build *b)
 static inline bool tiny_hybrid_write(const char *path, const struct tiny_change *changes, struct tern_error *err)
 {
 	struct hybrid_tensors tensors = {.n = 0};
-	struct tiny_build b = {.changes = changes};
+	struct tiny_build b = {.changes = changes, .end = "<|im_end|>"};
 
 	tiny_note(&b, tern_gguf_create(&b.writer, path, true, &b.err));
 	if (b.failed) {

@@ -40,6 +40,7 @@ struct tiny_change {
 struct tiny_build {
 	struct gguf_writer *writer;
 	const struct tiny_change *changes; /* may be NULL */
+	const char *end;                   /* the EOS token; NULL: "<|eos|>" */
 	struct tern_error err;
 	bool failed;
 	struct {
@@ -160,7 +161,7 @@ static inline const struct tiny_change *tiny_foreign(void)
 
 static inline void tiny_vocabulary(struct tiny_build *b)
 {
-	static char text[TINY_VOCAB][8];
+	static char text[TINY_VOCAB][16];
 	static const char *const merges[] = {"t h", "th e"};
 	struct gguf_string tokens[TINY_VOCAB], merge_strings[2];
 	int32_t types[TINY_VOCAB];
@@ -179,7 +180,7 @@ static inline void tiny_vocabulary(struct tiny_build *b)
 	strcpy(text[0x00], "th"); /* two bytes make room for merged pieces */
 	strcpy(text[0x01], "the");
 	strcpy(text[256], "<|bos|>");
-	strcpy(text[257], "<|eos|>");
+	snprintf(text[257], sizeof text[257], "%s", b->end ? b->end : "<|eos|>");
 	for (int i = 0; i < TINY_VOCAB; i++) {
 		tokens[i] = (struct gguf_string){text[i], strlen(text[i])};
 		types[i] = i < 256 ? 1 : 3;

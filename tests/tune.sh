@@ -43,16 +43,20 @@ check "loss.csv has a line for every step" test "$(wc -l <one/loss.csv)" -eq 17
 
 # Ctrl-C: the state is written, --resume goes on. INT is ignored in background jobs of a script: a shell of its own.
 interrupted() {
-	"${PYTHON:-python3}" - "$TERN_TUNE" "$@" <<'EOF'
-import signal, subprocess, sys, time, os
-p = subprocess.Popen(sys.argv[1:] + ["-o", "stopped"], stdin=subprocess.DEVNULL)
-while not (os.path.exists("stopped/loss.csv") and open("stopped/loss.csv").read().count("\n") > 3): time.sleep(.002)
-p.send_signal(signal.SIGINT)
-sys.exit(0 if p.wait() == -signal.SIGINT and os.path.exists("stopped/tune.state") else 1)
+	python3 - "$TERN_TUNE" "$@" <<'EOF'
+import os, shutil, signal, subprocess, sys, time
+def n_line(path): return open(path).read().count("\n") if os.path.exists(path) else 0
+for _ in range(20):  # on a busy machine the run may end first
+    p = subprocess.Popen(sys.argv[1:] + ["-o", "stopped"], stdin=subprocess.DEVNULL)
+    while n_line("stopped/loss.csv") <= 3 and p.poll() is None: time.sleep(.002)
+    p.send_signal(signal.SIGINT)
+    if p.wait() != 0: break
+    shutil.rmtree("stopped")
+sys.exit(0 if p.returncode == -signal.SIGINT and os.path.exists("stopped/tune.state") else 1)
 EOF
 }
 # shellcheck disable=SC2086
-if [ -z "$RUN" ] && command -v python3 >/dev/null; then
+if [ -z "$RUN" ] && have python3 'Ctrl-C'; then
 	check "Ctrl-C writes the state" interrupted $common
 	refused 2 "a run that was begun is not overwritten" "--resume" $common -o stopped
 	refused 2 "resuming with another option" "another --lr" $common -o stopped --resume --lr 0.01

@@ -2,6 +2,7 @@
 
 #include "api/session.h"
 #include "base/memory.h"
+#include "infer/delta_state.h"
 #include "infer/head.h"
 #include "kernels/peak.h"
 #include "model/arch.h"
@@ -159,6 +160,16 @@ static uint64_t linear_bytes(const struct tern_linear *linear)
 	return n;
 }
 
+/* What a token reads of a delta net beside ternary matrices; the state is read and written. */
+static uint64_t delta_bytes(const struct tern_delta_weights *d, const struct tern_delta_shape *shape, size_t n_embd)
+{
+	size_t n_float = TERN_CONV_TAPS * shape->n_convolved + 2 * shape->n_head + shape->head_dim +
+	                 2 * shape->n_value * shape->head_dim;
+
+	return n_float * sizeof(float) +
+	       (d->gates_are_dense ? 2 * shape->n_head * tern_gguf_row_bytes(d->dense_beta.type, n_embd) : 0);
+}
+
 static void add_layer(struct tern_cost *cost, struct tern_layer *layer, const struct tern_hparams *h)
 {
 	struct tern_layer_matrix matrix;
@@ -178,6 +189,10 @@ static void add_layer(struct tern_cost *cost, struct tern_layer *layer, const st
 		cost->layer_bytes +=
 		        h->n_expert * h->n_embd * (layer->experts.router_is_bf16 ? sizeof(uint16_t) : sizeof(float));
 	cost->layer_bytes += 2 * h->n_embd * sizeof(float);
+	if (layer->mixer == TERN_MIXER_DELTA) {
+		cost->layer_bytes += delta_bytes(&layer->delta, &h->delta, h->n_embd);
+		return;
+	}
 	cost->layer_bytes += layer->attention.q_norm ? 2 * h->head_dim * sizeof(float) : 0;
 	cost->layer_bytes += layer->attention.sub_norm ? (h->n_head * h->head_dim + h->n_ff) * sizeof(float) : 0;
 }

@@ -89,7 +89,9 @@ enum tern_status tern_model_make_random(struct tern_model **model, const char *s
 	"  0.7b  1bitLLM large       1b    Falcon3 1B          1.7b  Qwen3 1.7B\n"  \
 	"  2b    BitNet 2B-4T        3b    1bitLLM 3B          4b    Qwen3 4B\n"    \
 	"  7b    Falcon3 7B          8b    Llama 3 8B          10b   Falcon3 10B\n" \
-	"  8b-1bit  1-bit Bonsai 8B   maple Maple 20B-A1B, a mixture of experts\n"
+	"  8b-1bit  1-bit Bonsai 8B  27b  Bonsai 27B (hybrid)\n"                    \
+	"  0.8b-h, 9b-h  Qwen 3.5 of 0.8B and 9B (hybrids)\n"   \
+	"  maple  Maple 20B-A1B (mixture of experts)\n"
 
 /* ---- the cost of a token --------------------------------------------------------------------------------- */
 

@@ -8,8 +8,10 @@
 #include "model/repack.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 static char *copy_string(const char *bytes, size_t length)
 {
@@ -74,12 +76,28 @@ enum tern_status tern_model_load(struct tern_model *model, const struct tern_mod
 	return options->lock ? lock_weights(model, err) : TERN_OK;
 }
 
+/* A file that is read, not mapped, has to fit as a whole. What is wrong with it otherwise is found when it is opened.
+ */
+static enum tern_status check_size(const struct tern_model *model, const struct tern_model_options *options,
+                                   struct tern_error *err)
+{
+	struct stat file;
+	char what[TERN_QUOTE_SIZE + 16], quoted[TERN_QUOTE_SIZE];
+
+	if (!options->no_mmap || stat(model->path, &file) != 0 || !S_ISREG(file.st_mode))
+		return TERN_OK;
+	snprintf(what, sizeof what, "%s: reading it", tern_quote(quoted, model->path, strlen(model->path)));
+	return tern_check_memory(what, (uint64_t)file.st_size, options->overcommit, err);
+}
+
 static enum tern_status load(struct tern_model *model, const struct tern_model_options *options, struct tern_error *err)
 {
 	enum tern_status status;
 
 	if (!tern_kernels_select(err))
 		return TERN_ERR_USAGE;
+	if ((status = check_size(model, options, err)))
+		return status;
 	status = tern_file_open(&model->file, model->path, !options->no_mmap, err);
 	return status ? status : tern_model_load(model, options, err);
 }

@@ -124,7 +124,7 @@ static enum tern_status add_item(struct embed *e, const char *bytes, size_t n_by
 static enum tern_status split_input(struct embed *e)
 {
 	char end = e->options.own.nul ? '\0' : '\n';
-	const char *at = e->input.bytes, *last = at + e->input.n_bytes;
+	const char *at = e->input.bytes, *last = at ? at + e->input.n_bytes : NULL;
 	enum tern_status status = TERN_OK;
 
 	while (!status && at < last) {

@@ -44,12 +44,24 @@ static void embed_token(struct tern_engine *engine, size_t row, float *x)
 		tern_dequantize_row(x, m->type, m->data + row * tern_gguf_row_bytes(m->type, m->n_col), m->n_col);
 }
 
+/* Rows in a rotated basis: the transform is its own inverse, and so are the signs. */
+static void rotate_back(const struct tern_engine *engine, float *x)
+{
+	const struct tern_transformer *t = engine->transformer;
+
+	engine->kernels->hadamard(x, x, NULL, t->hparams.n_embd, t->embedding_block);
+	for (size_t i = 0; i < t->hparams.n_embd && t->embedding_signs; i++)
+		x[i] *= t->embedding_signs[i];
+}
+
 void tern_embed(struct tern_engine *engine)
 {
 	const struct tern_hparams *h = &engine->transformer->hparams;
 
 	for (size_t t = 0; t < engine->n_token; t++)
 		embed_token(engine, (size_t)engine->tokens[t].id, engine->x + t * h->n_embd);
+	for (size_t t = 0; t < engine->n_token && engine->transformer->embedding_block; t++)
+		rotate_back(engine, engine->x + t * h->n_embd);
 	if (h->embedding_scale != 1.0f)
 		for (size_t i = 0; i < engine->n_token * h->n_embd; i++)
 			engine->x[i] *= h->embedding_scale;

@@ -48,14 +48,19 @@ struct tern_engine {
 	struct tern_token *tokens; /* [n_batch] */
 
 	/* Scratch for a batch. */
-	float *x;                   /* [n_token, n_embd] the residual stream */
-	float *normed;              /* [n_token, n_embd] */
-	float *q, *k, *v;           /* [n_token, n_head * head_dim], [n_token, n_head_kv * head_dim] twice */
-	float *attended;            /* [n_token, n_head * head_dim] */
-	float *gate, *up;           /* [n_token, n_ff] */
-	float *rope_cos, *rope_sin; /* [n_token, n_rot / 2] */
+	float *x;         /* [n_token, n_embd] the residual stream */
+	float *normed;    /* [n_token, n_embd] */
+	float *q, *k, *v; /* [n_token, n_head * head_dim], [n_token, n_head_kv * head_dim] twice */
+	float *attended;  /* [n_token, n_head * head_dim], or of a delta net [n_token, n_value] */
+	float *gate, *up; /* [n_token, n_ff] */
+	float *q_gate;    /* [n_token, n_head * 2 * head_dim] each head's query and gate, with gates_attention */
+	/* Of delta nets: what goes into the convolution, and comes out of it; gates of the output; of the state. */
+	float *delta_raw, *delta_qkv;           /* [n_token, n_convolved] */
+	float *delta_gate;                      /* [n_token, n_value] */
+	float *delta_beta, *delta_decay;        /* [n_token, n_head] */
+	float *rope_cos, *rope_sin;             /* [n_token, n_rot / 2] */
 	float *rope_cos_local, *rope_sin_local; /* the same of layers with rope_is_local, NULL if there are none */
-	struct tern_quantized quantized[3];     /* q, k and v may each need their own */
+	struct tern_quantized quantized[TERN_MAX_READ_LINEARS]; /* projections of one input may each need their own */
 
 	struct tern_expert_scratch *experts; /* of router.c and experts.c; NULL if the model has none */
 	struct tern_pruning pruning;

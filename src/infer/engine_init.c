@@ -16,6 +16,15 @@ static size_t largest(size_t a, size_t b, size_t c)
 	return ab > c ? ab : c;
 }
 
+/* Values that attention or a delta net gives for a token. */
+static size_t mixed_width(const struct tern_hparams *h)
+{
+	return largest(h->n_head * h->head_dim, h->delta.n_value, 0);
+}
+
+/* Columns of the widest projection. */
+static size_t widest_input(const struct tern_hparams *h) { return largest(h->n_embd, mixed_width(h), h->n_ff); }
+
 /* [n_batch, width] floats, or NULL. Pages stay untouched until a batch of that size comes. */
 static bool alloc_floats(const struct tern_engine *engine, float **floats, size_t width)
 {
@@ -38,9 +47,15 @@ static bool alloc_batch(struct tern_engine *e)
 	        {&e->q, q_width},
 	        {&e->k, kv_width},
 	        {&e->v, kv_width},
-	        {&e->attended, q_width},
+	        {&e->attended, mixed_width(h)},
 	        {&e->gate, h->n_ff}, /* 0: only experts, see experts.c */
 	        {&e->up, h->n_ff},
+	        {&e->q_gate, h->gates_attention ? 2 * q_width : 0},
+	        {&e->delta_raw, h->delta.n_convolved},
+	        {&e->delta_qkv, h->delta.n_convolved},
+	        {&e->delta_gate, h->delta.n_value},
+	        {&e->delta_beta, h->delta.n_head},
+	        {&e->delta_decay, h->delta.n_head},
 	        {&e->rope_cos, h->n_rot / 2},
 	        {&e->rope_sin, h->n_rot / 2},
 	        {&e->rope_cos_local, has_local ? h->n_rot / 2 : 0},
@@ -51,7 +66,7 @@ static bool alloc_batch(struct tern_engine *e)
 		if (blocks[i].width && !alloc_floats(e, blocks[i].floats, blocks[i].width))
 			return false;
 	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++)
-		if (!tern_quantized_alloc(e, &e->quantized[i], e->n_batch, largest(h->n_embd, q_width, h->n_ff)))
+		if (!tern_quantized_alloc(e, &e->quantized[i], e->n_batch, widest_input(h)))
 			return false;
 	return (e->tokens = tern_alloc_aligned(e->n_batch, sizeof *e->tokens));
 }
@@ -61,7 +76,7 @@ static bool alloc_worker_scratch(struct tern_engine *e)
 	const struct tern_hparams *h = &e->transformer->hparams;
 	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_q8p_scratch_bytes());
 
-	bytes = largest(bytes, tern_embedding_scratch_bytes(h), 0);
+	bytes = largest(bytes, tern_embedding_scratch_bytes(h), widest_input(h) * sizeof(float));
 	e->worker_scratch_bytes = (bytes + TERN_CACHE_LINE - 1) / TERN_CACHE_LINE * TERN_CACHE_LINE;
 	e->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(e->pool), e->worker_scratch_bytes);
 	return e->worker_scratch;
@@ -96,6 +111,12 @@ void tern_engine_clear(struct tern_engine *e)
 	                        e->attended,
 	                        e->gate,
 	                        e->up,
+	                        e->q_gate,
+	                        e->delta_raw,
+	                        e->delta_qkv,
+	                        e->delta_gate,
+	                        e->delta_beta,
+	                        e->delta_decay,
 	                        e->rope_cos,
 	                        e->rope_sin,
 	                        e->rope_cos_local,

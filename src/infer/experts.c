@@ -59,8 +59,7 @@ static void quantize_token(void *context, size_t token, int worker)
 	const uint32_t *slots = engine->experts->slots + token * h->n_expert_used;
 	struct tern_quantized *input = &engine->experts->input;
 
-	(void)worker;
-	tern_quantize_vector(engine, input, slots[0], &task->weights->gate, engine->normed + token * h->n_embd);
+	tern_quantize_vector(engine, input, slots[0], &task->weights->gate, engine->normed + token * h->n_embd, worker);
 	for (size_t k = 1; k < h->n_expert_used; k++)
 		tern_quantized_copy(engine, input, slots[k], slots[0], h->n_embd);
 }
@@ -132,9 +131,8 @@ static void activate_slot(void *context, size_t slot, int worker)
 	size_t n_ff = engine->transformer->hparams.n_ff_expert;
 	float *gate = s->gate + slot * n_ff;
 
-	(void)worker;
 	engine->kernels->clamped_silu_mul(gate, s->up + slot * n_ff, task->weights->limit, n_ff);
-	tern_quantize_vector(engine, &s->hidden, slot, &task->weights->down, gate);
+	tern_quantize_vector(engine, &s->hidden, slot, &task->weights->down, gate, worker);
 }
 
 static void down_chunk(void *context, size_t chunk, int worker)

@@ -9,10 +9,13 @@
  *
  * where linear() is tern_quantize_input() and tern_project(): own norm, int8, ternary product, scale, bias. Only BitNet
  * models have sub-norms, only Gemma post-norms; MiniCPM multiplies what each half adds to x by a constant. Every step
- * treats every token alone, so a batch of any tokens gives the same bits. */
+ * treats every token alone, or in their order, so a batch of any tokens gives the same bits. In hybrids (qwen35) most
+ * layers have a delta net (delta.c) in place of attention, and attention has a gate before its last projection. */
 #include "infer/forward.h"
 
 #include "infer/attention.h"
+#include "infer/delta.h"
+#include "infer/dense.h"
 #include "infer/embedding.h"
 #include "infer/experts.h"
 #include "infer/linear.h"
@@ -65,7 +68,7 @@ static void attention_part(struct tern_engine *engine, const struct tern_layer *
 	const struct tern_attention_weights *a = &layer->attention;
 	const struct tern_hparams *h = &engine->transformer->hparams;
 	struct tern_projection qkv[] = {
-	        {&a->q, NULL, engine->q, .add = false},
+	        {&a->q, NULL, h->gates_attention ? engine->q_gate : engine->q, .add = false},
 	        {&a->k, NULL, engine->k, .add = false},
 	        {&a->v, NULL, engine->v, .add = false},
 	};
@@ -74,10 +77,33 @@ static void attention_part(struct tern_engine *engine, const struct tern_layer *
 	project_several(engine, qkv, 3, a->share_input, engine->normed);
 	tern_qkv_prepare(engine, a);
 	tern_attention(engine, a);
+	if (h->gates_attention)
+		tern_gate_attention(engine);
 	if (a->sub_norm)
 		tern_rms_norm(engine, engine->attended, engine->attended, a->sub_norm, h->n_head * h->head_dim,
 		              engine->n_token);
 	project_to_stream(engine, &a->o, layer->attn_post_norm, engine->attended);
+}
+
+static void delta_part(struct tern_engine *engine, const struct tern_layer *layer)
+{
+	const struct tern_delta_weights *d = &layer->delta;
+	struct tern_projection projections[] = {
+	        {&d->qkv, NULL, engine->delta_raw, .add = false},
+	        {&d->gate, NULL, engine->delta_gate, .add = false},
+	        {&d->beta, NULL, engine->delta_beta, .add = false},
+	        {&d->alpha, NULL, engine->delta_decay, .add = false},
+	};
+
+	tern_rms_norm(engine, engine->normed, engine->x, layer->attn_norm, engine->transformer->hparams.n_embd,
+	              engine->n_token);
+	project_several(engine, projections, d->gates_are_dense ? 2 : 4, d->share_input, engine->normed);
+	if (d->gates_are_dense) {
+		tern_dense(engine, &d->dense_beta, engine->normed, engine->n_token, engine->delta_beta);
+		tern_dense(engine, &d->dense_alpha, engine->normed, engine->n_token, engine->delta_decay);
+	}
+	tern_delta(engine, d);
+	project_to_stream(engine, &d->out, layer->attn_post_norm, engine->attended);
 }
 
 /* gate = f(gate) * up. */
@@ -139,6 +165,9 @@ static void forward(struct tern_engine *engine)
 		switch (layer->mixer) {
 		case TERN_MIXER_ATTENTION:
 			attention_part(engine, layer);
+			break;
+		case TERN_MIXER_DELTA:
+			delta_part(engine, layer);
 			break;
 		}
 		switch (layer->ffn) {

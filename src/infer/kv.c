@@ -62,12 +62,6 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *h, enum tern_kv_type 
 	       ((h->head_dim + tern_value_stride(h)) * element_size(type) + n_scale * sizeof(float));
 }
 
-uint64_t tern_state_bytes(const struct tern_hparams *h)
-{
-	(void)h;
-	return 0;
-}
-
 static uint8_t *cell_of(const struct tern_kv *kv, size_t layer, size_t head, size_t position)
 {
 	size_t block = position / TERN_ATTENTION_BLOCK;

@@ -43,9 +43,6 @@ void tern_kv_free(struct tern_kv *kv);
 /* Bytes that attention reads of one position, in all layers. */
 uint64_t tern_kv_position_bytes(const struct tern_hparams *hparams, enum tern_kv_type type);
 
-/* Bytes of a sequence's state that do not grow with its tokens. */
-uint64_t tern_state_bytes(const struct tern_hparams *hparams);
-
 /* Sets k, v and the scales of an attention block to what is stored from a position on (a multiple of
  * TERN_KEY_PANEL). */
 void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t position,

@@ -62,12 +62,17 @@ struct quantize_task {
 };
 
 void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
-                          const struct tern_linear *linear, const float *x)
+                          const struct tern_linear *linear, const float *x, int worker)
 {
 	const struct tern_kernels *kernels = engine->kernels;
 	size_t n_col = linear->n_col, group = activation_group(engine, n_col), n_group = group_count(n_col, group);
 	int8_t *q = out->q + index * n_col;
 	struct tern_activation *activations = out->activations + index * n_group;
+	if (linear->hadamard_block) {
+		float *rotated = tern_worker_scratch(engine, worker);
+		kernels->hadamard(rotated, x, linear->signs, n_col, linear->hadamard_block);
+		x = rotated;
+	}
 	float inv_rms = linear->has_norm ? tern_inv_rms(kernels, x, n_col, linear->norm_eps) : 1.0f;
 
 	for (size_t c = 0; c < n_col; c += group) {
@@ -95,8 +100,8 @@ static void quantize_token(void *context, size_t token, int worker)
 {
 	const struct quantize_task *task = context;
 
-	(void)worker;
-	tern_quantize_vector(task->engine, task->out, token, task->linear, task->input + token * task->linear->n_col);
+	tern_quantize_vector(task->engine, task->out, token, task->linear, task->input + token * task->linear->n_col,
+	                     worker);
 }
 
 void tern_quantize_input(struct tern_engine *engine, struct tern_quantized *out, const struct tern_linear *linear,

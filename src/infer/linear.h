@@ -29,7 +29,7 @@ void tern_project_part(const struct tern_engine *engine, const struct tern_proje
 
 /* Quantises one vector for a projection, as vector `index` of out. */
 void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
-                          const struct tern_linear *linear, const float *x);
+                          const struct tern_linear *linear, const float *x, int worker);
 /* Copies vector `from` to `to`, both of n_col columns. */
 void tern_quantized_copy(const struct tern_engine *engine, struct tern_quantized *quantized, size_t to, size_t from,
                          size_t n_col);

@@ -29,7 +29,7 @@ static bool prefetch_step(void *context, int worker)
 		range->current = bytes;
 		range->n_done = 0;
 	}
-	if (range->n_done >= atomic_load_explicit(&range->n_bytes, memory_order_relaxed))
+	if (!bytes || range->n_done >= atomic_load_explicit(&range->n_bytes, memory_order_relaxed))
 		return false;
 	for (size_t i = 0; i < STEP; i += TERN_CACHE_LINE)
 		__builtin_prefetch(bytes + range->n_done + i, 0, TERN_TO_SECOND_CACHE);

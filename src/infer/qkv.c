@@ -3,6 +3,8 @@
 #include "infer/norm.h"
 #include "model/rope.h"
 
+#include <string.h>
+
 /* freq_long: of tokens whose sequence may grow long, or NULL. */
 static void fill_angles(const struct tern_engine *engine, float *cosine, float *sine, const double *freq,
                         const double *freq_long, double factor)
@@ -58,6 +60,8 @@ static void prepare_token(void *context, size_t token, int worker)
 	size_t dim = h->head_dim;
 	float *q = engine->q + token * h->n_head * dim;
 
+	for (size_t head = 0; head < h->n_head && h->gates_attention; head++)
+		memcpy(q + head * dim, engine->q_gate + (token * h->n_head + head) * 2 * dim, dim * sizeof *q);
 	for (size_t head = 0; head < h->n_head; head++)
 		prepare_head(engine, attention, q + head * dim, attention->q_norm, token);
 	engine->kernels->narrow(q, h->n_head * dim);
@@ -75,4 +79,24 @@ void tern_qkv_prepare(struct tern_engine *engine, const struct tern_attention_we
 	struct prepare_task task = {engine, attention};
 	tern_engine_run(engine, prepare_token, &task, engine->n_token,
 	                engine->n_token * (h->n_head + h->n_head_kv) * h->head_dim * 16);
+}
+
+static void gate_token(void *context, size_t token, int worker)
+{
+	const struct tern_engine *engine = context;
+	const struct tern_hparams *h = &engine->transformer->hparams;
+
+	(void)worker;
+	for (size_t i = token * h->n_head; i < (token + 1) * h->n_head; i++) {
+		float *gate = engine->q_gate + (2 * i + 1) * h->head_dim,
+		      *attended = engine->attended + i * h->head_dim;
+		engine->kernels->sigmoid_mul(gate, attended, h->head_dim);
+		memcpy(attended, gate, h->head_dim * sizeof *attended);
+	}
+}
+
+void tern_gate_attention(struct tern_engine *engine)
+{
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	tern_engine_run(engine, gate_token, engine, engine->n_token, engine->n_token * h->n_head * h->head_dim * 32);
 }

@@ -2,6 +2,7 @@
 
 #include "base/machine.h"
 #include "base/memory.h"
+#include "infer/delta_state.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,12 +11,13 @@
 static enum tern_status check_memory(const struct tern_transformer *t, size_t n_ctx, enum tern_kv_type kv,
                                      struct tern_error *err)
 {
-	uint64_t n_mapped = t->n_mapped_bytes;
+	uint64_t n_mapped = t->n_mapped_bytes, n_state = tern_state_bytes(&t->hparams);
 	size_t n_kv;
 	char what[128];
 
-	if (!tern_kv_bytes(&t->hparams, kv, n_ctx, &n_kv))
-		n_kv = SIZE_MAX - n_mapped;
+	if (!tern_kv_bytes(&t->hparams, kv, n_ctx, &n_kv) || n_kv > SIZE_MAX - n_mapped - n_state)
+		n_kv = SIZE_MAX - n_mapped - n_state;
+	n_kv += n_state;
 	snprintf(what, sizeof what, "a context of %zu tokens (%zu MiB), with %llu MiB of weights,", n_ctx, n_kv >> 20,
 	         (unsigned long long)(n_mapped >> 20));
 	return tern_check_memory(what, n_kv + n_mapped, t->overcommits, err);
@@ -31,7 +33,8 @@ enum tern_status tern_sequence_init(struct tern_sequence *s, const struct tern_t
 	if ((status = check_memory(transformer, n_ctx, kv, err)) || (status = tern_kv_init(&s->kv, h, kv, n_ctx, err)))
 		return status;
 	s->snapshots.n_state_bytes = (size_t)tern_state_bytes(h);
-	s->state = s->snapshots.n_state_bytes ? tern_alloc(s->snapshots.n_state_bytes, 1) : NULL;
+	if (s->snapshots.n_state_bytes && (s->state = tern_alloc_huge(s->snapshots.n_state_bytes, 1)))
+		memset(s->state, 0, s->snapshots.n_state_bytes);
 	s->ids = tern_alloc_aligned(n_ctx, sizeof *s->ids);
 	s->last = tern_alloc(h->n_embd, sizeof *s->last);
 	s->logits = tern_alloc(h->n_vocab, sizeof *s->logits);

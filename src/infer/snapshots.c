@@ -5,16 +5,10 @@
 
 #include <string.h>
 
-static void drop(struct tern_snapshots *s, size_t index)
-{
-	tern_free(s->items[index].state);
-	s->items[index] = s->items[--s->n_items];
-}
-
 void tern_snapshots_free(struct tern_snapshots *s)
 {
-	while (s->n_items > 0)
-		drop(s, 0);
+	for (size_t i = 0; i < s->n_items; i++)
+		tern_free(s->items[i].state);
 	tern_free(s->items);
 	*s = (struct tern_snapshots){0};
 }
@@ -25,30 +19,40 @@ static struct tern_snapshot *find(const struct tern_snapshots *s, size_t positio
 	struct tern_snapshot *best = NULL;
 
 	for (size_t i = 0; i < s->n_items; i++)
-		if (s->items[i].position <= position && (!best || s->items[i].position > best->position))
+		if (s->items[i].position > 0 && s->items[i].position <= position &&
+		    (!best || s->items[i].position > best->position))
 			best = &s->items[i];
 	return best;
 }
 
-/* The item whose memory the next snapshot takes: a new one as long as there is room, else the oldest. NULL: there is no
- * memory at all. */
+static struct tern_snapshot *find_oldest(const struct tern_snapshots *s)
+{
+	struct tern_snapshot *oldest = s->n_items > 0 ? &s->items[0] : NULL;
+
+	for (size_t i = 1; i < s->n_items; i++)
+		if (s->items[i].used < oldest->used)
+			oldest = &s->items[i];
+	return oldest;
+}
+
+/* The item whose memory the next snapshot takes: one that is not in use, or a new one as long as there is room, or the
+ * oldest. NULL: there is no memory at all. */
 static struct tern_snapshot *make_room(struct tern_snapshots *s)
 {
+	struct tern_snapshot *oldest = find_oldest(s);
 	void *items = s->items;
-	size_t oldest = 0;
 
+	if (oldest && oldest->used == 0)
+		return oldest;
 	/* A snapshot only saves time: it must not take the memory that the system is about to need. */
 	if ((s->n_items + 1) * s->n_state_bytes <= s->max_bytes && tern_available_memory() / 2 >= s->n_state_bytes &&
 	    tern_grow(&items, &s->capacity, s->n_items + 1, sizeof *s->items)) {
 		s->items = items;
-		s->items[s->n_items].state = tern_alloc_aligned(s->n_state_bytes, 1);
+		s->items[s->n_items].state = tern_alloc_huge(s->n_state_bytes, 1);
 		if (s->items[s->n_items].state)
 			return &s->items[s->n_items++];
 	}
-	for (size_t i = 1; i < s->n_items; i++)
-		if (s->items[i].used < s->items[oldest].used)
-			oldest = i;
-	return s->n_items > 0 ? &s->items[oldest] : NULL;
+	return find_oldest(s);
 }
 
 void tern_snapshots_take(struct tern_snapshots *s, size_t position, const uint8_t *state)
@@ -80,8 +84,8 @@ size_t tern_snapshots_restore(struct tern_snapshots *s, size_t position, uint8_t
 	} else {
 		memset(state, 0, s->n_state_bytes);
 	}
-	for (size_t i = s->n_items; i-- > 0;)
+	for (size_t i = 0; i < s->n_items; i++)
 		if (s->items[i].position > reached)
-			drop(s, i);
+			s->items[i].position = s->items[i].used = 0;
 	return reached;
 }

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct tern_snapshot {
-	size_t position; /* after how many tokens it was taken */
+	size_t position; /* after how many tokens it was taken; 0: of none, only its memory is kept */
 	uint64_t used;   /* when, by the clock below */
 	uint8_t *state;
 };

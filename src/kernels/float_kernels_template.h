@@ -9,7 +9,7 @@
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
  * Slots: estimate, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, dots_f32, dots_bf16, to_f16,
- * silu_mul, relu2_mul, gelu_mul, clamped_silu_mul. */
+ * silu_mul, relu2_mul, gelu_mul, clamped_silu_mul, sigmoid_mul, conv_silu, hadamard, delta_rule. */
 #if !defined(LOAD_F16) || !defined(LOAD_BF16) || !defined(STORE_F16) || !defined(STORE_I8)
 #error "float_kernels_template.h: a parameter is not defined"
 #endif
@@ -308,4 +308,123 @@ static void clamped_silu_mul(float *gate, const float *up, float limit, size_t n
 	if (i < n)
 		store_first(gate + i, clamped_silu(load_first(gate + i, n - i), load_first(up + i, n - i), limit),
 		            n - i);
+}
+
+static void sigmoid_mul(float *gate, const float *x, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(gate + i, load(x + i) / (exp_lanes(-load(gate + i)) + 1.0f));
+	if (i < n)
+		store_first(gate + i, load_first(x + i, n - i) / (exp_lanes(-load_first(gate + i, n - i)) + 1.0f),
+		            n - i);
+}
+
+/* ---- delta nets ---------------------------------------------------------------------------------------------- */
+
+static void conv_silu(float *out, const float *const x[4], const float *taps, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES) {
+		vfloat y = load(x[0] + i) * load(taps + i) + load(x[1] + i) * load(taps + n + i);
+		y = y + load(x[2] + i) * load(taps + 2 * n + i);
+		store(out + i, silu(y + load(x[3] + i) * load(taps + 3 * n + i)));
+	}
+	if (i < n) {
+		size_t rest = n - i;
+		vfloat y = load_first(x[0] + i, rest) * load_first(taps + i, rest) +
+		           load_first(x[1] + i, rest) * load_first(taps + n + i, rest);
+		y = y + load_first(x[2] + i, rest) * load_first(taps + 2 * n + i, rest);
+		y = y + load_first(x[3] + i, rest) * load_first(taps + 3 * n + i, rest);
+		store_first(out + i, silu(y), rest);
+	}
+}
+
+/* The steps within a register: lanes with `distance` in their number are subtracted. */
+INLINE vfloat butterfly(vfloat v, int distance)
+{
+	vint minus = (vint)((vuint)(lane_numbers() & distance) * (0x80000000u / (uint32_t)distance));
+	return exchange(v, distance) + (vfloat)((vint)v ^ minus);
+}
+
+/* The steps 1 to 8 of 16 values. */
+INLINE void hadamard_16(float *out, const float *x, const float *signs)
+{
+	vfloat v[VECTORS];
+
+	UNROLL
+	for (size_t i = 0; i < VECTORS; i++) {
+		v[i] = load(x + i * VECTOR_LANES);
+		v[i] = signs ? v[i] * load(signs + i * VECTOR_LANES) : v[i];
+		UNROLL
+		for (int distance = 1; distance < VECTOR_LANES; distance *= 2)
+			v[i] = butterfly(v[i], distance);
+	}
+	UNROLL
+	for (size_t step = 1; step < VECTORS; step *= 2)
+		UNROLL
+	for (size_t i = 0; i < VECTORS; i++)
+		if (!(i & step)) {
+			vfloat a = v[i], b = v[i + step];
+			v[i] = a + b;
+			v[i + step] = a - b;
+		}
+	UNROLL
+	for (size_t i = 0; i < VECTORS; i++)
+		store(out + i * VECTOR_LANES, v[i]);
+}
+
+static void hadamard(float *out, const float *x, const float *signs, size_t n, size_t block)
+{
+	float factor = 1.0f / sqrtf((float)block);
+
+	for (size_t b = 0; b < n; b += block) {
+		float *y = out + b;
+		for (size_t i = 0; i < block; i += LANES)
+			hadamard_16(y + i, x + b + i, signs ? signs + b + i : NULL);
+		for (size_t step = LANES; step < block; step *= 2)
+			for (size_t i = 0; i < block; i += 2 * step)
+				for (size_t k = i; k < i + step; k += VECTOR_LANES) {
+					vfloat a = load(y + k), c = load(y + k + step);
+					store(y + k, a + c);
+					store(y + k + step, a - c);
+				}
+		for (size_t i = 0; i < block; i += VECTOR_LANES)
+			store(y + i, load(y + i) * factor);
+	}
+}
+
+/* One pass over the state a token: it is updated, and read by this token's query and by the next token's key. */
+static void delta_rule(const struct tern_delta_rule *rule)
+{
+	vfloat p[VECTORS] = {0};
+
+	for (size_t i = 0; i < rule->n_key; i++)
+		for (size_t v = 0; v < VECTORS; v++)
+			p[v] += load(rule->state + i * LANES + v * VECTOR_LANES) * rule->k[i];
+	for (size_t t = 0; t < rule->n_token; t++) {
+		const float *q = rule->q + t * rule->qkv_stride, *k = rule->k + t * rule->qkv_stride;
+		const float *next = t + 1 < rule->n_token ? k + rule->qkv_stride : k;
+		float decay = rule->decay[t * rule->gate_stride], beta = rule->beta[t * rule->gate_stride];
+		vfloat d[VECTORS], out[VECTORS] = {0};
+		for (size_t v = 0; v < VECTORS; v++) {
+			vfloat value = load(rule->v + t * rule->qkv_stride + v * VECTOR_LANES);
+			d[v] = (value - p[v] * decay) * beta;
+			p[v] = splat(0.0f);
+		}
+		for (size_t i = 0; i < rule->n_key; i++) {
+			float *s = rule->state + i * LANES;
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++) {
+				vfloat updated = load(s + v * VECTOR_LANES) * decay + d[v] * k[i];
+				store(s + v * VECTOR_LANES, updated);
+				out[v] += updated * q[i];
+				p[v] += updated * next[i];
+			}
+		}
+		for (size_t v = 0; v < VECTORS; v++)
+			store(rule->out + t * rule->out_stride + v * VECTOR_LANES, out[v]);
+	}
 }

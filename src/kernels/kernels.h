@@ -91,6 +91,23 @@ struct tern_groups {
 	const uint8_t *next;
 };
 
+/* The delta rule (arXiv 2412.06464) for 16 columns of a head's state S, token after token:
+ *
+ *     p[c] = sum over i, in order, of S[i][c] * k[i]
+ *     d[c] = (v[c] - decay * p[c]) * beta
+ *     S[i][c] = S[i][c] * decay + k[i] * d[c]
+ *     out[c] = sum over i, in order, of S[i][c] * q[i], of the new S
+ *
+ * Sums begin with 0. */
+struct tern_delta_rule {
+	size_t n_token, n_key;     /* n_key: rows of S, which are values of a key */
+	float *state;              /* [n_key, 16] S */
+	const float *q, *k, *v;    /* [n_token] rows, qkv_stride apart: n_key values, n_key, 16 */
+	const float *decay, *beta; /* [n_token], gate_stride apart */
+	float *out;                /* [n_token] rows of 16, out_stride apart */
+	size_t qkv_stride, gate_stride, out_stride;
+};
+
 struct tern_peak; /* peak.h */
 
 struct tern_kernels {
@@ -179,6 +196,22 @@ struct tern_kernels {
 	/* silu_mul of min(gate[i], limit) and max(min(up[i], limit), -limit). A NaN stays one. */
 	void (*clamped_silu_mul)(float *gate, const float *up, float limit, size_t n);
 
+	/* gate[i] = x[i] / (1 + exp(-gate[i])) */
+	void (*sigmoid_mul)(float *gate, const float *x, size_t n);
+
+	/* out[i] = f(((x[0][i] * taps[i] + x[1][i] * taps[n + i]) + x[2][i] * taps[2 n + i]) + x[3][i] * taps[3 n + i])
+	 * with f(x) = x / (1 + exp(-x)): a causal convolution of each channel over the last four tokens. */
+	void (*conv_silu)(float *out, const float *const x[4], const float *taps, size_t n);
+
+	/* out = H (signs * x) for each block of n values: n is a multiple of block, a power of two of at least 16.
+	 * signs are 1 and -1, or NULL: all 1. H is the Walsh-Hadamard matrix in Sylvester's order over sqrt(block): the
+	 * steps (a, b) -> (a + b, a - b) of values 1, 2, 4 ... block / 2 apart, then times 1 / sqrt(block). out may be
+	 * x. */
+	void (*hadamard)(float *out, const float *x, const float *signs, size_t n, size_t block);
+
+	/* See struct tern_delta_rule. */
+	void (*delta_rule)(const struct tern_delta_rule *rule);
+
 	/* Attention of several queries over one block of positions, of f16 or of int8 with scales; see struct
 	 * tern_attention_block. */
 	void (*attention_block)(const struct tern_attention_block *block);
@@ -189,16 +222,18 @@ struct tern_kernels {
 };
 
 /* Every kernel of the table, for what goes through all of them: the tables themselves, and check_kernels. */
-#define TERN_KERNEL_SLOTS(SLOT)                                                                                        \
-	SLOT(dot_ternary)                                                                                              \
-	SLOT(dot_binary)                                                                                               \
-	SLOT(dot_groups_binary)                                                                                        \
-	SLOT(dot_nibble)                                                                                               \
-	SLOT(estimate)                                                                                                 \
-	SLOT(dot_groups)                                                                                               \
-	SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16)               \
-	        SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) \
-	                SLOT(clamped_silu_mul) SLOT(attention_block) SLOT(attention_block_q8) SLOT(combine)
+#define TERN_KERNEL_SLOTS(SLOT)                                                                                       \
+	SLOT(dot_ternary)                                                                                             \
+	SLOT(dot_binary)                                                                                              \
+	SLOT(dot_groups_binary)                                                                                       \
+	SLOT(dot_nibble)                                                                                              \
+	SLOT(estimate)                                                                                                \
+	SLOT(dot_groups)                                                                                              \
+	SLOT(sum_squares)                                                                                             \
+	SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) \
+	        SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) SLOT(clamped_silu_mul)        \
+	                SLOT(sigmoid_mul) SLOT(conv_silu) SLOT(hadamard) SLOT(delta_rule) SLOT(attention_block)       \
+	                        SLOT(attention_block_q8) SLOT(combine)
 #define TERN_ONE_POINTER(name) +sizeof(void (*)(void))
 _Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),
                "every kernel of the struct is in TERN_KERNEL_SLOTS");

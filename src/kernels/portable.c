@@ -298,6 +298,62 @@ static void clamped_silu_mul(float *gate, const float *up, float limit, size_t n
 	}
 }
 
+static void sigmoid_mul(float *gate, const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		gate[i] = x[i] / (1.0f + tern_exp(-gate[i]));
+}
+
+static void conv_silu(float *out, const float *const x[4], const float *taps, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float y = x[0][i] * taps[i] + x[1][i] * taps[n + i];
+		y = y + x[2][i] * taps[2 * n + i];
+		y = y + x[3][i] * taps[3 * n + i];
+		out[i] = y / (1.0f + tern_exp(-y));
+	}
+}
+
+static void hadamard(float *out, const float *x, const float *signs, size_t n, size_t block)
+{
+	float factor = 1.0f / sqrtf((float)block);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = signs ? x[i] * signs[i] : x[i];
+	for (size_t step = 1; step < block; step *= 2)
+		for (size_t i = 0; i < n; i++)
+			if (!(i & step)) {
+				float a = out[i], b = out[i + step];
+				out[i] = a + b;
+				out[i + step] = a - b;
+			}
+	for (size_t i = 0; i < n; i++)
+		out[i] *= factor;
+}
+
+static void delta_rule(const struct tern_delta_rule *rule)
+{
+	for (size_t t = 0; t < rule->n_token; t++) {
+		const float *q = rule->q + t * rule->qkv_stride, *k = rule->k + t * rule->qkv_stride;
+		const float *v = rule->v + t * rule->qkv_stride;
+		float decay = rule->decay[t * rule->gate_stride], beta = rule->beta[t * rule->gate_stride];
+		float p[LANES] = {0}, d[LANES], *out = rule->out + t * rule->out_stride;
+		for (size_t i = 0; i < rule->n_key; i++)
+			for (size_t c = 0; c < LANES; c++)
+				p[c] += rule->state[i * LANES + c] * k[i];
+		for (size_t c = 0; c < LANES; c++) {
+			d[c] = (v[c] - decay * p[c]) * beta;
+			out[c] = 0.0f;
+		}
+		for (size_t i = 0; i < rule->n_key; i++)
+			for (size_t c = 0; c < LANES; c++) {
+				float *s = &rule->state[i * LANES + c];
+				*s = *s * decay + k[i] * d[c];
+				out[c] += *s * q[i];
+			}
+	}
+}
+
 /* Turns the scores of positions n_skip .. n_pos - 1 into weights exp(score - max) in place. */
 static void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *max, float *sum)
 {

@@ -59,7 +59,27 @@ INLINE vint load_ints(const int32_t *x)
 	return v;
 }
 
+INLINE vint lane_numbers(void)
+{
+	static const int32_t numbers[LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	return load_ints(numbers);
+}
+
 INLINE void store_ints(int32_t *out, vint v) { memcpy(out, &v, sizeof v); }
+
+/* Lane i of the result is lane i xor `distance`, a power of two below VECTOR_LANES. */
+INLINE vfloat exchange(vfloat v, int distance)
+{
+#if defined(__clang__)
+	vfloat exchanged = v;
+	UNROLL
+	for (int i = 0; i < VECTOR_LANES; i++)
+		exchanged[i] = v[i ^ distance];
+	return exchanged;
+#else
+	return __builtin_shuffle(v, lane_numbers() ^ distance);
+#endif
+}
 
 /* ---- across lanes ---------------------------------------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@ static const struct tern_arch archs[] = {
         {.name = "bitnet-b1.58", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
         {.name = "bitnet-25", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
         {.name = "maple", .needs_qk_norm = true, .has_experts = true, .rope_in_windows_only = true, .window_period = 4},
+        {.name = "qwen35", .needs_qk_norm = true, .is_hybrid = true},
         {.name = "minicpm", .rope_interleaved = true, .scales_stream = true},
 };
 
@@ -26,7 +27,6 @@ static const struct tern_arch archs[] = {
 static const struct {
 	const char *name, *reason;
 } others[] = {
-        {"qwen35", "a hybrid of attention and Gated DeltaNet"},
         {"qwen35moe", "a hybrid of attention and Gated DeltaNet with experts"},
         {"qwen3next", "a hybrid of attention and Gated DeltaNet"},
         {"gemma-embedding", "attention there looks both ways"},
@@ -79,21 +79,6 @@ enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct g
 
 /* ---- keys that change the network ---- */
 
-static enum tern_status refuse_hadamard(const struct gguf *gguf, struct tern_error *err)
-{
-	static const char prefix[] = "prism.hadamard.";
-	char quoted[TERN_QUOTE_SIZE];
-
-	for (size_t i = 0; i < gguf->n_pairs; i++) {
-		struct gguf_string name = gguf->pairs[i].key;
-		if (name.length >= sizeof prefix - 1 && !memcmp(name.bytes, prefix, sizeof prefix - 1))
-			return tern_fail(err, TERN_ERR_FILE,
-			                 "%s: key '%s': weights in a Hadamard-rotated basis are not supported",
-			                 gguf->path, tern_quote(quoted, name.bytes, name.length));
-	}
-	return TERN_OK;
-}
-
 /* Numbers that are harmless when they have their neutral value. */
 static enum tern_status check_numbers(const struct gguf *gguf, const struct tern_arch *arch, struct tern_error *err)
 {
@@ -145,10 +130,10 @@ enum tern_status tern_arch_check_keys(const struct gguf *gguf, const struct tern
 	bool causal = true;
 	enum tern_status status;
 
-	if ((status = refuse_hadamard(gguf, err)) || (status = check_numbers(gguf, arch, err)))
+	if ((status = check_numbers(gguf, arch, err)))
 		return status;
 	snprintf(key, sizeof key, "%s.rope.dimension_sections", arch->name);
-	if (tern_gguf_find(gguf, key))
+	if (tern_gguf_find(gguf, key) && !arch->is_hybrid) /* those sections make no difference to texts */
 		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': RoPE in sections (M-RoPE) is not supported",
 		                 gguf->path, key);
 	snprintf(key, sizeof key, "%s.attention.causal", arch->name);

@@ -21,6 +21,7 @@ struct tern_arch {
 	bool has_post_norm;                 /* of what each half of a layer adds to the residual stream */
 	bool scales_embedding;              /* by sqrt(n_embd) */
 	bool scales_stream;                 /* by three constants: embeddings, what a layer adds, logits */
+	bool is_hybrid;                     /* qwen35: delta nets between layers of attention with a gate */
 	bool quantizes_per_token;           /* trained with one int8 scale for a token's whole vector */
 	bool has_experts;                   /* in every layer, in place of one dense part */
 	bool rope_in_windows_only;          /* layers that see all positions do not rotate */

@@ -4,6 +4,7 @@
 #define TERN_MODEL_BIND_H
 
 #include "model/arch.h"
+#include "model/hadamard.h"
 #include "model/repack.h"
 #include "model/transformer.h"
 
@@ -14,6 +15,7 @@ struct tern_binder {
 	bool *used; /* [gguf->n_tensors] */
 	size_t n_linear, n_linear_with_gain;
 	struct tern_repacker repacker;
+	struct tern_hadamard hadamard;
 	struct tern_error *err;
 };
 

@@ -106,6 +106,18 @@ static enum tern_status bind_foreign_weights(struct tern_binder *b, const char *
 	return TERN_OK;
 }
 
+static enum tern_status bind_transform(struct tern_binder *b, const char *stem, const struct gguf_tensor *tensor,
+                                       struct tern_linear *linear)
+{
+	if (!tern_hadamard_take(&b->hadamard, b->gguf, tensor))
+		return TERN_OK;
+	if (linear->has_norm)
+		return tern_bind_fail(b, stem, "a norm in front of weights in a rotated basis is not supported");
+	linear->hadamard_block = b->hadamard.block;
+	linear->signs = tern_hadamard_signs(&b->hadamard, linear->n_col);
+	return TERN_OK;
+}
+
 /* The ternary matrix and its scales. */
 static enum tern_status bind_weights(struct tern_binder *b, const char *stem, size_t n_expert,
                                      struct tern_linear *linear)
@@ -150,5 +162,8 @@ enum tern_status tern_bind_linear(struct tern_binder *b, const char *stem, const
 	snprintf(name, sizeof name, "%s.bias", stem);
 	if ((status = tern_bind_floats(b, name, linear->n_row, false, &linear->bias)))
 		return status;
-	return bind_linear_norm(b, stem, linear);
+	if ((status = bind_linear_norm(b, stem, linear)))
+		return status;
+	snprintf(name, sizeof name, "%s.weight", stem);
+	return bind_transform(b, stem, tern_gguf_find_tensor(b->gguf, name), linear);
 }

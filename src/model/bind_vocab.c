@@ -51,6 +51,10 @@ enum tern_status tern_bind_embedding(struct tern_binder *b)
 	const struct gguf_tensor *tensor = tern_gguf_find_tensor(b->gguf, "token_embd.weight");
 
 	t->embedding_is_ternary = tensor && is_type_in_panels(tensor->type);
+	if (tensor && tern_hadamard_take_rows(&b->hadamard, b->gguf, tensor)) {
+		t->embedding_block = b->hadamard.block;
+		t->embedding_signs = tern_hadamard_signs(&b->hadamard, t->hparams.n_embd);
+	}
 	return t->embedding_is_ternary ? bind_ternary_rows(b, "token_embd", &t->ternary_embedding)
 	                               : bind_matrix(b, "token_embd", &t->embedding);
 }

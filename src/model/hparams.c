@@ -1,5 +1,6 @@
 /* The numbers of a model: from metadata to a checked struct tern_hparams. */
 #include "model/hparams.h"
+
 #include "base/bytes.h"
 #include "model/arch.h"
 #include "model/limits.h"
@@ -217,7 +218,8 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
 static uint32_t default_activation_group(const struct gguf *gguf, const struct tern_arch *arch)
 {
 	char name[GGUF_MAX_NAME_LENGTH];
-	const struct gguf_tensor *weight = tern_gguf_find_tensor(gguf, "blk.0.attn_q.weight");
+	const struct gguf_tensor *weight =
+	        tern_gguf_find_tensor(gguf, arch->is_hybrid ? "blk.0.attn_qkv.weight" : "blk.0.attn_q.weight");
 	uint64_t block = weight ? tern_gguf_type_block(weight->type) : 0;
 
 	for (size_t i = 0; i < TERN_N_LINEAR_NORM_SUFFIXES; i++) {
@@ -389,6 +391,88 @@ static enum tern_status load_stream_scales(struct tern_hparams *h, const struct 
 	return status;
 }
 
+/* ---- delta nets ---- */
+
+bool tern_layer_is_delta(const struct tern_hparams *h, size_t layer)
+{
+	return h->attention_period && layer % h->attention_period != h->attention_period - 1;
+}
+
+/* Sections say which pairs turn by height and width of an image: for texts all turn by the position, if there is a
+ * section for each. */
+static enum tern_status check_sections(const struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	enum tern_status status = tern_arch_key(key, gguf, "rope.dimension_sections", err);
+	const struct gguf_pair *pair = status ? NULL : tern_gguf_find(gguf, key);
+	uint64_t sum = 0;
+
+	if (!pair)
+		return status;
+	if (pair->type == GGUF_ARRAY && (pair->item_type == GGUF_I32 || pair->item_type == GGUF_U32) &&
+	    (pair->n_items == 3 || pair->n_items == 4))
+		for (size_t i = 0; i < pair->n_items; i++)
+			sum += i < 3 ? tern_load_u32(pair->value + 4 * i)
+			             : UINT32_MAX * (uint64_t)(tern_load_u32(pair->value + 12) != 0);
+	if (sum != h->n_rot / 2)
+		return fail_key(gguf, "rope.dimension_sections", err,
+		                "expected three numbers that add up to %zu, and a 0", h->n_rot / 2);
+	return TERN_OK;
+}
+
+static enum tern_status load_delta_shape(struct tern_delta_shape *d, const struct gguf *gguf, struct tern_error *err)
+{
+	size_t n_tap = 0;
+	enum tern_status status;
+
+	if ((status = get_size(gguf, "ssm.conv_kernel", &n_tap, true, TERN_CONV_TAPS, TERN_CONV_TAPS, err)) ||
+	    (status = get_size(gguf, "ssm.state_size", &d->head_dim, true, 16, TERN_MAX_HEAD_DIM, err)) ||
+	    (status = get_size(gguf, "ssm.group_count", &d->n_head_key, true, 1, TERN_MAX_WIDTH, err)) ||
+	    (status = get_size(gguf, "ssm.time_step_rank", &d->n_head, true, 1, TERN_MAX_WIDTH, err)) ||
+	    (status = get_size(gguf, "ssm.inner_size", &d->n_value, true, 16, TERN_MAX_WIDTH, err)))
+		return status;
+	if (d->head_dim % 16)
+		return fail_key(gguf, "ssm.state_size", err, "expected a multiple of 16, got %zu", d->head_dim);
+	if (d->n_head % d->n_head_key)
+		return fail_key(gguf, "ssm.group_count", err, "%zu does not divide the %zu value heads", d->n_head_key,
+		                d->n_head);
+	if (d->n_value != d->n_head * d->head_dim)
+		return fail_key(gguf, "ssm.inner_size", err, "expected %zu heads of %zu values, got %zu", d->n_head,
+		                d->head_dim, d->n_value);
+	d->n_key = d->n_head_key * d->head_dim;
+	d->n_convolved = 2 * d->n_key + d->n_value;
+	if (d->n_convolved > TERN_MAX_WIDTH)
+		return fail_key(gguf, "ssm.inner_size", err,
+		                "expected at most %d queries, keys and values in all heads, got %zu", TERN_MAX_WIDTH,
+		                d->n_convolved);
+	return TERN_OK;
+}
+
+/* The last layers may predict more than the next token: they are left out. */
+static enum tern_status load_hybrid(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
+                                    struct tern_error *err)
+{
+	size_t n_mtp = 0;
+	enum tern_status status;
+
+	h->n_layer_kv = h->n_layer;
+	if (!arch->is_hybrid)
+		return TERN_OK;
+	h->attention_period = 4;
+	h->gates_attention = true;
+	if ((status = get_size(gguf, "nextn_predict_layers", &n_mtp, false, 0, h->n_layer - 1, err)) ||
+	    (status =
+	             get_size(gguf, "full_attention_interval", &h->attention_period, false, 1, TERN_MAX_LAYERS, err)) ||
+	    (status = load_delta_shape(&h->delta, gguf, err)))
+		return status;
+	h->n_layer -= n_mtp;
+	h->n_layer_kv = h->n_layer / h->attention_period;
+	if (h->n_layer_kv == 0)
+		return fail_key(gguf, "full_attention_interval", err, "expected at most the %zu layers, got %zu",
+		                h->n_layer, h->attention_period);
+	return check_sections(h, gguf, err);
+}
+
 enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
 {
 	const struct tern_arch *arch = NULL;
@@ -404,7 +488,6 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 	if ((status = load_sizes(h, gguf, arch, err)) || (status = load_vocab_size(h, gguf, err)) ||
 	    (status = check_attention_scale(h, gguf, err)) || (status = load_window(h, gguf, arch, err)))
 		return status;
-	h->n_layer_kv = h->n_layer;
 	h->embedding_scale = arch->scales_embedding ? sqrtf((float)h->n_embd) : 1.0f;
 	h->residual_scale = h->logit_divisor = 1.0f;
 	if (arch->scales_stream && (status = load_stream_scales(h, gguf, err)))
@@ -422,6 +505,8 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 		return status;
 	if (h->n_rot % 2)
 		return fail_key(gguf, n_rot_suffix, err, "expected an even number, got %zu", h->n_rot);
+	if ((status = load_hybrid(h, gguf, arch, err)))
+		return status;
 	status = load_tern_keys(h, gguf, arch, err);
 	return status ? status : load_pooling(h, gguf, err);
 }

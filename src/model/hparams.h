@@ -9,6 +9,10 @@
 #include <stdint.h>
 #include <tern.h>
 
+enum {
+	TERN_CONV_TAPS = 4 /* tokens that the convolution of a delta net sees, its own included */
+};
+
 struct tern_hparams {
 	size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_vocab, n_ctx_train;
 	size_t n_ff;       /* of layers with a dense part; 0: there are none */
@@ -45,6 +49,18 @@ struct tern_hparams {
 	size_t window_period;        /* the last layer of each period sees all; 0: every layer does */
 	const uint8_t *window_flags; /* [n_layer] instead, or NULL */
 
+	/* Gated delta nets between layers of attention; see tern_layer_is_delta(). */
+	size_t attention_period; /* the last layer of each period is attention; 0: all are */
+	bool gates_attention;    /* a gate for each value that attention gives */
+	struct tern_delta_shape {
+		size_t n_head_key;  /* each for n_head / n_head_key value heads */
+		size_t n_head;      /* of values, each with a state [head_dim, head_dim] */
+		size_t head_dim;    /* of keys and of values */
+		size_t n_key;       /* n_head_key * head_dim: of all queries, and of all keys */
+		size_t n_value;     /* n_head * head_dim */
+		size_t n_convolved; /* queries, keys and values together */
+	} delta;
+
 	/* Columns that share one int8 activation scale; 0 = a token's whole vector. */
 	size_t activation_group;
 
@@ -59,6 +75,9 @@ struct tern_hparams {
 
 /* Reads everything but the RoPE frequencies. */
 enum tern_status tern_hparams_load(struct tern_hparams *hparams, const struct gguf *gguf, struct tern_error *err);
+
+/* True for layers that are a delta net. */
+bool tern_layer_is_delta(const struct tern_hparams *hparams, size_t layer);
 
 /* True for layers whose attention sees a window and rotates by rope_freq_local, if there is one. */
 bool tern_layer_has_window(const struct tern_hparams *hparams, size_t layer);

@@ -7,19 +7,35 @@ enum {
 	N_ATTENTION = 4,
 	N_DENSE = 3,
 	N_EXPERTS = 3,
+	N_DELTA = 5,
+	N_DELTA_DENSE_GATES = 3,
 };
 
 static void attention_matrix(const struct tern_hparams *h, struct tern_attention_weights *a, size_t index,
                              struct tern_layer_matrix *matrix)
 {
-	size_t q_width = h->n_head * h->head_dim, kv_width = h->n_head_kv * h->head_dim;
+	size_t o_width = h->n_head * h->head_dim, q_width = h->gates_attention ? 2 * o_width : o_width;
+	size_t kv_width = h->n_head_kv * h->head_dim;
 	const struct tern_layer_matrix matrices[N_ATTENTION] = {
 	        {tern_matrix_names[TERN_ATTN_Q], q_width, h->n_embd, &a->q, true, 0},
 	        {tern_matrix_names[TERN_ATTN_K], kv_width, h->n_embd, &a->k, false, 0},
 	        {tern_matrix_names[TERN_ATTN_V], kv_width, h->n_embd, &a->v, false, 0},
-	        {tern_matrix_names[TERN_ATTN_OUTPUT], h->n_embd, q_width, &a->o, true, 0},
+	        {tern_matrix_names[TERN_ATTN_OUTPUT], h->n_embd, o_width, &a->o, true, 0},
 	};
 	*matrix = matrices[index];
+}
+
+static void delta_matrix(const struct tern_hparams *h, struct tern_delta_weights *d, size_t index,
+                         struct tern_layer_matrix *matrix)
+{
+	const struct tern_layer_matrix matrices[N_DELTA] = {
+	        {tern_matrix_names[TERN_DELTA_QKV], h->delta.n_convolved, h->n_embd, &d->qkv, true, 0},
+	        {tern_matrix_names[TERN_DELTA_GATE], h->delta.n_value, h->n_embd, &d->gate, false, 0},
+	        {tern_matrix_names[TERN_DELTA_BETA], h->delta.n_head, h->n_embd, &d->beta, false, 0},
+	        {tern_matrix_names[TERN_DELTA_ALPHA], h->delta.n_head, h->n_embd, &d->alpha, false, 0},
+	        {tern_matrix_names[TERN_DELTA_OUT], h->n_embd, h->delta.n_value, &d->out, true, 0},
+	};
+	*matrix = matrices[index + (d->gates_are_dense && index == 2 ? 2 : 0)];
 }
 
 static void dense_matrix(const struct tern_hparams *h, struct tern_dense_weights *d, size_t index,
@@ -67,6 +83,14 @@ bool tern_layer_matrix(const struct tern_hparams *h, struct tern_layer *layer, s
 			return true;
 		}
 		index -= N_ATTENTION;
+		break;
+	case TERN_MIXER_DELTA:
+		if (index < (layer->delta.gates_are_dense ? N_DELTA_DENSE_GATES : N_DELTA)) {
+			delta_matrix(h, &layer->delta, index, matrix);
+			return true;
+		}
+		index -= layer->delta.gates_are_dense ? N_DELTA_DENSE_GATES : N_DELTA;
+		break;
 	}
 	switch (layer->ffn) {
 	case TERN_FFN_DENSE:

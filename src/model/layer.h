@@ -15,6 +15,8 @@ struct tern_linear {
 	size_t scale_group;           /* columns per group scale; 0 = the one scale above */
 	const uint16_t *group_scales; /* f16 [n_panel, n_col / scale_group, 16] */
 	const float *bias;            /* [n_row] or NULL */
+	size_t hadamard_block; /* columns that a Hadamard transform in front of it takes together; 0: there is none */
+	const float *signs;    /* [n_col] in front of the transform; NULL: all are 1 */
 	bool has_norm;
 	const float *norm_gain; /* [n_col] or NULL: weightless */
 	float norm_eps;
@@ -26,14 +28,26 @@ static inline size_t tern_linear_panel_bytes(const struct tern_linear *linear)
 	return tern_ternary_panel_bytes(linear->n_col, linear->is_binary);
 }
 
+/* A matrix that is not ternary: the embedding, the output head, or small ones of a layer. An embedding's rows are of
+ * Q8P or any type that tern_can_dequantize(), in place; a head's of F32, F16, BF16 or Q8P; a layer's of F32, F16 or
+ * BF16. */
+struct tern_matrix {
+	uint32_t type; /* enum gguf_tensor_type */
+	size_t n_row, n_col;
+	const uint8_t *data;
+	const float *row_scales; /* [n_row], Q8P only */
+};
+
 /* What mixes the tokens of a sequence. */
 enum tern_mixer_kind {
 	TERN_MIXER_ATTENTION,
+	TERN_MIXER_DELTA,
 };
 
 struct tern_attention_weights {
+	/* With hparams.gates_attention q gives each head's query, then its gate. */
 	struct tern_linear q, k, v, o;
-	bool share_input;             /* equal norms in front of q, k and v: one quantised vector serves all */
+	bool share_input; /* nothing, or the same, in front of q, k and v: one quantised vector serves all */
 	const float *q_norm, *k_norm; /* [head_dim] or NULL */
 	const float *sub_norm;        /* [n_head * head_dim] or NULL */
 	size_t window;                /* tokens that attention sees, its own included; 0: all */
@@ -41,6 +55,22 @@ struct tern_attention_weights {
 	bool rope_is_local;           /* rotates by rope_freq_local */
 	size_t cache_index;           /* which layer of the key/value cache is its own */
 	size_t next_read;             /* of transformer->reads: what a token reads after its keys and values */
+};
+
+/* A gated delta net (arXiv 2412.06464); see infer/delta.c. Value head t reads key head t mod n_head_key. */
+struct tern_delta_weights {
+	struct tern_linear qkv;         /* queries, keys and values in front of the convolution */
+	struct tern_linear gate;        /* [n_value] of what the net gives */
+	struct tern_linear beta, alpha; /* [n_head], if they are ternary */
+	bool gates_are_dense;
+	struct tern_matrix dense_beta, dense_alpha; /* if they are not */
+	struct tern_linear out;
+	bool share_input;          /* of qkv, gate and ternary beta and alpha */
+	const float *conv;         /* [TERN_CONV_TAPS, n_convolved], the last for the token itself */
+	const float *decay, *bias; /* [n_head] log of the state's decay = decay * softplus(alpha + bias) */
+	const float *norm;         /* [head_dim] of each head's output */
+	bool groups_heads;         /* the columns of out have the heads of one key head side by side */
+	size_t state_index;        /* which layer of the sequence's state is its own */
 };
 
 /* What works on every token alone. */
@@ -71,6 +101,7 @@ struct tern_layer {
 	enum tern_ffn_kind ffn;
 	union {
 		struct tern_attention_weights attention;
+		struct tern_delta_weights delta;
 	};
 	union {
 		struct tern_dense_weights dense;

@@ -16,6 +16,11 @@ enum tern_matrix_kind {
 	TERN_FFN_GATE_EXPS, /* of all experts, one below the other */
 	TERN_FFN_UP_EXPS,
 	TERN_FFN_DOWN_EXPS,
+	TERN_DELTA_QKV,
+	TERN_DELTA_GATE,
+	TERN_DELTA_BETA,
+	TERN_DELTA_ALPHA,
+	TERN_DELTA_OUT,
 	TERN_N_LAYER_MATRICES,
 	TERN_OUTPUT = TERN_N_LAYER_MATRICES, /* the head */
 	TERN_TOKEN_EMBD,
@@ -38,6 +43,14 @@ extern const char *const tern_linear_norm_suffixes[TERN_N_LINEAR_NORM_SUFFIXES];
 
 /* Whether a tensor holds the matrices of all experts of a layer, [n_expert, n_row, n_col]. */
 bool tern_is_experts(struct gguf_string name);
+
+/* Whether a two-dimensional tensor of a layer keeps its floats: routers, and what is small or no matrix in
+ * delta nets. */
+bool tern_keeps_floats(struct gguf_string name);
+
+/* Whether a tensor belongs to the layers that predict the tokens after the next one (multi-token prediction), which
+ * tern leaves out. */
+bool tern_is_mtp_tensor(const struct gguf *gguf, struct gguf_string name);
 
 /* Whether a tensor is a projection's own norm. */
 bool tern_is_linear_norm(struct gguf_string name);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "model/gguf.h"
+#include "model/hparams.h"
 #include "model/layout.h"
 #include "model/names.h"
 
@@ -17,21 +18,25 @@
 static const struct shape {
 	const char *name, *arch;
 	uint32_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;
-	bool is_tied;   /* the embedding is the head */
-	bool is_binary; /* T1R16, also the vocabulary */
+	bool is_tied;          /* the embedding is the head */
+	bool is_binary;        /* T1R16, also the vocabulary */
+	uint32_t n_delta_head; /* of hybrids, whose vocabulary is ternary, as in their files: heads of values */
 } shapes[] = {
         /* TERN_SHAPES_TEXT says which models these are. */
-        {"0.7b", "bitnet", 24, 1536, 16, 16, 96, 4096, 32002, true, false},
-        {"1b", "llama", 18, 2048, 8, 4, 256, 8192, 131072, false, false},
-        {"1.7b", "qwen3", 28, 2048, 16, 8, 128, 6144, 151936, true, false},
-        {"2b", "bitnet-b1.58", 30, 2560, 20, 5, 128, 6912, 128256, true, false},
-        {"3b", "bitnet", 26, 3200, 32, 32, 100, 8640, 32002, true, false},
-        {"4b", "qwen3", 36, 2560, 32, 8, 128, 9728, 151936, true, false},
-        {"7b", "llama", 28, 3072, 12, 4, 256, 23040, 131072, false, false},
-        {"8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, false, false},
-        {"8b-1bit", "qwen3", 36, 4096, 32, 8, 128, 12288, 151936, false, true},
-        {"10b", "llama", 40, 3072, 12, 4, 256, 23040, 131072, false, false},
-        {"maple", "maple", 24, 2048, 16, 4, 128, 512, 151936, false, false}, /* n_ff of an expert */
+        {"0.7b", "bitnet", 24, 1536, 16, 16, 96, 4096, 32002, true, false, 0},
+        {"1b", "llama", 18, 2048, 8, 4, 256, 8192, 131072, false, false, 0},
+        {"1.7b", "qwen3", 28, 2048, 16, 8, 128, 6144, 151936, true, false, 0},
+        {"2b", "bitnet-b1.58", 30, 2560, 20, 5, 128, 6912, 128256, true, false, 0},
+        {"3b", "bitnet", 26, 3200, 32, 32, 100, 8640, 32002, true, false, 0},
+        {"4b", "qwen3", 36, 2560, 32, 8, 128, 9728, 151936, true, false, 0},
+        {"7b", "llama", 28, 3072, 12, 4, 256, 23040, 131072, false, false, 0},
+        {"8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, false, false, 0},
+        {"8b-1bit", "qwen3", 36, 4096, 32, 8, 128, 12288, 151936, false, true, 0},
+        {"10b", "llama", 40, 3072, 12, 4, 256, 23040, 131072, false, false, 0},
+        {"0.8b-h", "qwen35", 24, 1024, 8, 2, 256, 3584, 248320, true, false, 16},
+        {"9b-h", "qwen35", 32, 4096, 16, 4, 256, 12288, 248320, false, false, 32},
+        {"27b", "qwen35", 64, 5120, 24, 4, 256, 17408, 248320, false, false, 48},
+        {"maple", "maple", 24, 2048, 16, 4, 128, 512, 151936, false, false, 0}, /* n_ff of an expert */
 };
 
 /* What Maple's layers have besides. */
@@ -46,10 +51,13 @@ enum {
 enum {
 	N_SHAPES = sizeof shapes / sizeof *shapes,
 	MAX_GROUP = 4096,
+	DELTA_KEYS = 16,  /* heads of a delta net */
+	DELTA_DIM = 128,  /* of these heads */
+	DELTA_PERIOD = 4, /* the last layer of each period is attention */
 	CONTEXT = 131072, /* so long that it limits no measurement */
 	ALIGNMENT = 64,
-	MAX_TENSORS = 1024,       /* up to 19 a layer, and 5 */
-	HEADER_SIZE = 128 * 1024, /* bytes; a tensor takes about 80 */
+	MAX_TENSORS = 2048,       /* up to 22 a layer, and 5 */
+	HEADER_SIZE = 256 * 1024, /* bytes; a tensor takes about 80 */
 	PIECE = 1 << 20,          /* bytes of data made by a thread at a time */
 	PIECES_PER_RUN = 64,
 };
@@ -150,6 +158,15 @@ static void put_pairs(struct plan *plan)
 	put_arch_pair(plan, "attention.value_length", GGUF_U32, s->head_dim);
 	put_arch_pair(plan, "attention.layer_norm_rms_epsilon", GGUF_F32, tern_bits_from_f32(1e-5f));
 	put_arch_pair(plan, "rope.freq_base", GGUF_F32, tern_bits_from_f32(500000.0f));
+	if (s->n_delta_head) {
+		put_arch_pair(plan, "rope.dimension_count", GGUF_U32, s->head_dim / 4);
+		put_arch_pair(plan, "ssm.conv_kernel", GGUF_U32, TERN_CONV_TAPS);
+		put_arch_pair(plan, "ssm.state_size", GGUF_U32, DELTA_DIM);
+		put_arch_pair(plan, "ssm.group_count", GGUF_U32, DELTA_KEYS);
+		put_arch_pair(plan, "ssm.time_step_rank", GGUF_U32, s->n_delta_head);
+		put_arch_pair(plan, "ssm.inner_size", GGUF_U32, s->n_delta_head * DELTA_DIM);
+		put_arch_pair(plan, "full_attention_interval", GGUF_U32, DELTA_PERIOD);
+	}
 	if (is_maple(plan))
 		put_maple_pairs(plan);
 	if (activation_group) {
@@ -253,12 +270,12 @@ static void add_experts(struct plan *plan, uint32_t layer)
 	add_ternary(plan, name, s->n_ff, s->n_embd, MAPLE_EXPERTS);
 }
 
-/* The embedding or the output head, as Q8P or in bits. */
+/* The embedding or the output head, as Q8P or like the layers. */
 static void add_vocabulary(struct plan *plan, const char *stem)
 {
 	char name[GGUF_MAX_NAME_LENGTH];
 
-	if (plan->shape->is_binary) {
+	if (plan->shape->is_binary || plan->shape->n_delta_head) {
 		add_ternary(plan, stem, plan->shape->n_embd, plan->shape->n_vocab, 0);
 		return;
 	}
@@ -269,25 +286,57 @@ static void add_vocabulary(struct plan *plan, const char *stem)
 	add_floats(plan, name, plan->shape->n_vocab, 0.0005f);
 }
 
-static void add_layer(struct plan *plan, uint32_t i)
+static void add_attention(struct plan *plan, uint32_t i)
 {
 	const struct shape *s = plan->shape;
-	uint64_t q_width = (uint64_t)s->n_head * s->head_dim, kv_width = (uint64_t)s->n_head_kv * s->head_dim;
+	uint64_t o_width = (uint64_t)s->n_head * s->head_dim, kv_width = (uint64_t)s->n_head_kv * s->head_dim;
 
-	add_norm(plan, i, "attn_norm", s->n_embd);
-	add_linear(plan, i, "attn_q", s->n_embd, q_width);
+	add_linear(plan, i, "attn_q", s->n_embd, s->n_delta_head ? 2 * o_width : o_width);
 	add_linear(plan, i, "attn_k", s->n_embd, kv_width);
 	add_linear(plan, i, "attn_v", s->n_embd, kv_width);
-	if (!strcmp(s->arch, "qwen3") || is_maple(plan)) {
+	if (!strncmp(s->arch, "qwen3", 5) || is_maple(plan)) {
 		add_norm(plan, i, "attn_q_norm", s->head_dim);
 		add_norm(plan, i, "attn_k_norm", s->head_dim);
 	}
 	if (!strncmp(s->arch, "bitnet", 6)) {
-		add_norm(plan, i, "attn_sub_norm", q_width);
+		add_norm(plan, i, "attn_sub_norm", o_width);
 		add_norm(plan, i, "ffn_sub_norm", s->n_ff);
 	}
-	add_linear(plan, i, "attn_output", q_width, s->n_embd);
-	add_norm(plan, i, "ffn_norm", s->n_embd);
+	add_linear(plan, i, "attn_output", o_width, s->n_embd);
+}
+
+static void add_delta(struct plan *plan, uint32_t i)
+{
+	const struct shape *s = plan->shape;
+	uint64_t n_value = (uint64_t)s->n_delta_head * DELTA_DIM;
+	uint64_t n_convolved = 2 * (uint64_t)DELTA_KEYS * DELTA_DIM + n_value;
+	char name[GGUF_MAX_NAME_LENGTH];
+
+	add_linear(plan, i, "attn_qkv", s->n_embd, n_convolved);
+	add_linear(plan, i, "attn_gate", s->n_embd, n_value);
+	add_linear(plan, i, "ssm_beta", s->n_embd, s->n_delta_head);
+	add_linear(plan, i, "ssm_alpha", s->n_embd, s->n_delta_head);
+	snprintf(name, sizeof name, "blk.%u.ssm_conv1d.weight", (unsigned)i);
+	add_matrix(plan, name, GGUF_TENSOR_F32, TERN_CONV_TAPS, n_convolved,
+	           (struct filling){.kind = FILL_CONSTANT, .pattern = tern_bits_from_f32(0.5f)});
+	snprintf(name, sizeof name, "blk.%u.ssm_a", (unsigned)i);
+	add_floats(plan, name, s->n_delta_head, -0.1f);
+	snprintf(name, sizeof name, "blk.%u.ssm_dt.bias", (unsigned)i);
+	add_floats(plan, name, s->n_delta_head, 0.0f);
+	add_norm(plan, i, "ssm_norm", DELTA_DIM);
+	add_linear(plan, i, "ssm_out", n_value, s->n_embd);
+}
+
+static void add_layer(struct plan *plan, uint32_t i)
+{
+	const struct shape *s = plan->shape;
+
+	add_norm(plan, i, "attn_norm", s->n_embd);
+	if (s->n_delta_head && i % DELTA_PERIOD != DELTA_PERIOD - 1)
+		add_delta(plan, i);
+	else
+		add_attention(plan, i);
+	add_norm(plan, i, s->n_delta_head ? "post_attention_norm" : "ffn_norm", s->n_embd);
 	if (is_maple(plan)) {
 		add_experts(plan, i);
 		return;
@@ -412,8 +461,8 @@ static bool find_shape(struct plan *plan, const char *name)
 			continue;
 		plan->shape = s;
 		plan->group = (uint32_t)group;
-		return !group ||
-		       (s->n_embd % group == 0 && s->n_ff % group == 0 && s->n_head * s->head_dim % group == 0);
+		return !group || (s->n_embd % group == 0 && s->n_ff % group == 0 &&
+		                  s->n_head * s->head_dim % group == 0 && s->n_delta_head * DELTA_DIM % group == 0);
 	}
 	return false;
 }

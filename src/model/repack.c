@@ -27,10 +27,10 @@ bool tern_is_own_ternary(uint32_t type) { return type == GGUF_TENSOR_T2R16 || ty
 
 bool tern_is_foreign_ternary(uint32_t type) { return type == GGUF_TENSOR_I2_S || tern_ternary_block(type) > 0; }
 
-static bool is_of_layer(const struct gguf_tensor *tensor)
+static bool is_of_layer(const struct gguf *gguf, const struct gguf_tensor *tensor)
 {
 	return tensor->name.length > 4 && !memcmp(tensor->name.bytes, "blk.", 4) &&
-	       !tern_gguf_string_ends_in(tensor->name, TERN_ROUTER_NAME) &&
+	       !tern_is_mtp_tensor(gguf, tensor->name) &&
 	       (tensor->n_dims == 2 || (tensor->n_dims == 3 && tern_is_experts(tensor->name)));
 }
 
@@ -42,7 +42,7 @@ uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *t
 	bool is_head = tern_gguf_string_is(tensor->name, "output.weight") ||
 	               (is_embedding && !tern_gguf_find_tensor(gguf, "output.weight"));
 
-	if (is_of_layer(tensor) && (is_ternary || tern_is_float_type(type)))
+	if (is_of_layer(gguf, tensor) && (is_ternary || (tern_is_float_type(type) && !tern_keeps_floats(tensor->name))))
 		return ternary;
 	/* Rows of an embedding in a block type are unpacked one at a time, when they are looked up. */
 	if (is_ternary && (is_head || (is_embedding && type == GGUF_TENSOR_I2_S)))

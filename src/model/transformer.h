@@ -4,17 +4,8 @@
 
 #include "model/layer.h"
 
-/* Embedding or dense output head. An embedding's rows are of Q8P or any type that tern_can_dequantize(), in place; a
- * head's are of F32, F16, BF16 or Q8P. */
-struct tern_matrix {
-	uint32_t type; /* enum gguf_tensor_type */
-	size_t n_row, n_col;
-	const uint8_t *data;
-	const float *row_scales; /* [n_row], Q8P only */
-};
-
 enum {
-	TERN_MAX_READ_LINEARS = 3
+	TERN_MAX_READ_LINEARS = 4
 };
 
 /* What a token reads in one step: matrices that are multiplied together, the keys and values of a layer, or a router,
@@ -31,8 +22,11 @@ struct tern_transformer {
 	bool embedding_is_ternary; /* in panels */
 	struct tern_matrix embedding;
 	struct tern_linear ternary_embedding; /* if embedding_is_ternary */
-	struct tern_layer *layers;            /* [n_layer] */
-	const float *output_norm;             /* [n_embd] */
+	/* An embedding in a rotated basis: its rows are transformed, then multiplied by signs. See model/hadamard.h. */
+	size_t embedding_block;       /* 0: it is not */
+	const float *embedding_signs; /* [n_embd], or NULL: all are 1 */
+	struct tern_layer *layers;    /* [n_layer] */
+	const float *output_norm;     /* [n_embd] */
 	bool head_is_ternary;
 	struct tern_matrix head;         /* of the embedding's values when tied */
 	struct tern_linear ternary_head; /* if head_is_ternary */

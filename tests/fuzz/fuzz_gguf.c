@@ -1,10 +1,11 @@
-/* Fuzz target: the GGUF reader. What it accepts must be readable to the last byte and be found by name, and matrices in
- * types of other engines must be repacked or refused. */
+/* Fuzz target: the GGUF reader. What it accepts must be readable to the last byte and be found by name, matrices in
+ * types of other engines must be repacked or refused, and the file must open as a model or be refused. */
 #include "base/memory.h"
 #include "fuzz.h"
 #include "gguf_read_all.h"
 #include "model/dequantize.h"
 #include "model/gguf_parse.h"
+#include "model/load.h"
 #include "model/repack.h"
 
 #include <stdlib.h>
@@ -42,6 +43,18 @@ static void repack_all(const struct gguf *gguf, uint8_t layout)
 	tern_repacker_clear(&repacker);
 }
 
+static void load(const struct gguf *gguf)
+{
+	const struct tern_model_options options = {.n_threads = 1};
+	struct tern_transformer transformer;
+	struct tern_error err = {0};
+
+	if (tern_transformer_load(&transformer, gguf, &options, NULL, &err) == TERN_OK)
+		tern_transformer_free(&transformer);
+	else if (!err.message[0] || strchr(err.message, '\n'))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
 	struct gguf gguf;
@@ -52,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 		if (!gguf_finds_all(&gguf))
 			abort();
 		repack_all(&gguf, bytes[n_bytes - 1]);
+		load(&gguf);
 	} else if (strchr(err.message, '\n') || strncmp(err.message, "fuzz: ", 6) != 0 || gguf.pairs) {
 		abort();
 	}

@@ -287,19 +287,46 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 /* A tile shifted so that the codes of place s are in the lowest bits of each byte. */
 INLINE __m512i place_of(__m512i tile, size_t s, size_t codes_per_byte)
 {
-	return codes_per_byte == 8   ? second_bit(tile, s)
-	       : s == 0              ? tile
+	return s == 0                ? tile
 	       : codes_per_byte == 2 ? _mm512_srli_epi16(tile, 4)
 	       : s == 1              ? _mm512_srli_epi16(tile, 2)
 	       : s == 2              ? _mm512_srli_epi16(tile, 4)
 	                             : _mm512_srli_epi16(tile, 6);
 }
 
-/* Loads a tile anew for each place, which leaves more registers for sums. */
+/* Adds the products of a quad of each panel and the activations of all tokens. */
+INLINE void add_quads(__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE], const __m512i codes[PANELS_AT_ONCE],
+                      const int8_t *x, size_t x_stride, size_t n_token)
+{
+	UNROLL
+	for (size_t t = 0; t < n_token; t++) {
+		__m512i activations = broadcast4(x + t * x_stride);
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
+			rows[t][p] = add_products(rows[t][p], codes[p], activations);
+	}
+}
+
+/* The 8 quads of a tile of bits, in a loop, since compilers refuse to unroll that much. */
+INLINE void add_bits(__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE], const uint8_t *tile, size_t panel_stride,
+                     const int8_t *x, size_t x_stride, size_t n_token)
+{
+	for (int s = 0; s < 8; s++, x += QUAD_COLS) {
+		__m512i codes[PANELS_AT_ONCE];
+		__m128i place = _mm_cvtsi32_si128(s);
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
+			codes[p] = _mm512_and_si512(_mm512_srl_epi16(load_tile(tile + p * panel_stride), place),
+			                            _mm512_set1_epi8(0x01));
+		add_quads(rows, codes, x, x_stride, n_token);
+	}
+}
+
+/* Loads a tile anew for each place, which leaves more registers for sums. Bits stand for 0 and 2. */
 INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panels,
                             const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
-	const __m512i mask = _mm512_set1_epi8(codes_per_byte == 8 ? 0x02 : codes_per_byte == 4 ? 0x03 : 0x0f);
+	const __m512i mask = _mm512_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
 	const uint8_t *tile = panels->codes;
 	__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE];
 
@@ -308,6 +335,11 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 		UNROLL
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
 			_mm_prefetch((const char *)tile + p * panels->panel_stride + panels->prefetch, _MM_HINT_T0);
+		if (codes_per_byte == 8) {
+			add_bits(rows, tile, panels->panel_stride, x, x_stride, n_token);
+			x += codes_per_byte * QUAD_COLS;
+			continue;
+		}
 		UNROLL
 		for (size_t s = 0; s < codes_per_byte; s++, x += QUAD_COLS) {
 			__m512i codes[PANELS_AT_ONCE];
@@ -315,14 +347,14 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 			for (size_t p = 0; p < PANELS_AT_ONCE; p++)
 				codes[p] = _mm512_and_si512(
 				        place_of(load_tile(tile + p * panels->panel_stride), s, codes_per_byte), mask);
-			UNROLL
-			for (size_t t = 0; t < n_token; t++) {
-				__m512i activations = broadcast4(x + t * x_stride);
-				UNROLL
-				for (size_t p = 0; p < PANELS_AT_ONCE; p++)
-					rows[t][p] = add_products(rows[t][p], codes[p], activations);
-			}
+			add_quads(rows, codes, x, x_stride, n_token);
 		}
+	}
+	UNROLL
+	for (size_t t = 0; t < n_token; t++) {
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
+			rows[t][p] = codes_per_byte == 8 ? _mm512_add_epi32(rows[t][p], rows[t][p]) : rows[t][p];
 	}
 	return_sums(sum, rows, n_token);
 }

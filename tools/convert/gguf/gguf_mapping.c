@@ -374,6 +374,9 @@ static enum tern_status map_tensor(struct gguf_mapping *mapping, const struct gg
 		return to_tern && is_copied(matrix, mapping->activation_group) ? add(mapping, tensor, err) : TERN_OK;
 	if (to_tern && tern_is_own_ternary(tensor->type) && is_copied(tensor->source, mapping->activation_group))
 		return add(mapping, tensor, err);
+	if (tern_is_mtp_tensor(&input->whole, tensor->source->name) ||
+	    (tern_is_float_type(tensor->type) && tern_keeps_floats(tensor->source->name)))
+		return add(mapping, tensor, err);
 	if (is_projection(tensor->name) || is_ternary_type(tensor->type))
 		return map_ternary(mapping, input, tensor, options, repacker, err);
 	if (is_end(tensor->name))

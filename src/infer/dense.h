@@ -1,0 +1,11 @@
+/* Products with matrices of floats. */
+#ifndef TERN_INFER_DENSE_H
+#define TERN_INFER_DENSE_H
+
+#include "infer/engine.h"
+
+/* out [n_token, n_row] = rows of F32, F16 or BF16 times x [n_token, n_col]. */
+void tern_dense(struct tern_engine *engine, const struct tern_matrix *matrix, const float *x, size_t n_token,
+                float *out);
+
+#endif

@@ -1,0 +1,348 @@
+/* Architecture qwen35: tern agrees with a reference in double precision, and with none of those that make one of the
+ * known mistakes; gives the same bits with every kernel set, in batches of any size, with any number of threads, after
+ * going back, and beside other sequences; and refuses files that say something else than it computes. */
+#include "hybrid_model.h"
+#include "hybrid_reference.h"
+#include "kernels/kernels.h"
+#include "scratch.h"
+#include "test.h"
+
+#include <math.h>
+#include <string.h>
+#include <tern.h>
+
+enum {
+	N_IDS = 40,
+};
+
+static struct tern_error err;
+static int32_t ids[N_IDS];
+
+static struct tern_model *open_kind(const struct hybrid_kind *kind)
+{
+	struct tern_model *model = NULL;
+
+	if (!hybrid_write(scratch_path("model.gguf"), kind, &err) ||
+	    tern_model_open(&model, scratch_path("model.gguf"), NULL, &err)) {
+		printf("%s\n", err.message);
+		exit(1);
+	}
+	return model;
+}
+
+/* Logits of all ids [N_IDS, VOCAB], fed n_piece at a time; the caller frees them. */
+static float *run(const struct tern_model *model, int n_threads, int n_batch, size_t n_piece)
+{
+	struct tern_session_options options = {.n_ctx = N_IDS, .n_threads = n_threads, .n_batch = n_batch};
+	struct tern_session *session;
+	float *logits = malloc(N_IDS * VOCAB * sizeof *logits);
+
+	if (!logits || tern_session_new(&session, model, &options, &err)) {
+		printf("%s\n", err.message);
+		exit(1);
+	}
+	for (size_t at = 0; at < N_IDS; at += n_piece) {
+		size_t n = N_IDS - at < n_piece ? N_IDS - at : n_piece;
+		CHECK(tern_session_feed(session, ids + at, n, logits + at * VOCAB, &err) == TERN_OK, "%s", err.message);
+	}
+	tern_session_free(session);
+	return logits;
+}
+
+/* ---- against the reference ---- */
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+/* The median over the positions of the error relative to the logits. */
+static double error_of(const float *logits, const double *expected)
+{
+	double errors[N_IDS];
+
+	for (size_t i = 0; i < N_IDS; i++) {
+		double difference = 0.0, size = 0.0;
+		for (size_t k = i * VOCAB; k < (i + 1) * VOCAB; k++) {
+			difference += ((double)logits[k] - expected[k]) * ((double)logits[k] - expected[k]);
+			size += expected[k] * expected[k];
+		}
+		errors[i] = sqrt(difference / size);
+	}
+	qsort(errors, N_IDS, sizeof *errors, compare);
+	return errors[N_IDS / 2];
+}
+
+static void check_reference(const char *name, const struct hybrid_kind *kind)
+{
+	static double expected[N_IDS * VOCAB];
+	struct tern_model *model = open_kind(kind);
+	float *logits = run(model, 1, 64, N_IDS);
+
+	reference_run(expected, ids, N_IDS, kind, NO_MISTAKE);
+	double right = error_of(logits, expected);
+	printf("%s: %.4f off in the median\n", name, right);
+	CHECK(right < 0.05, "%s: %.4f off", name, right);
+	for (int m = NO_MISTAKE + 1; m < (kind->is_folded ? N_MISTAKES : FIRST_OF_TRANSFORMS); m++) {
+		reference_run(expected, ids, N_IDS, kind, (enum mistake)m);
+		double wrong = error_of(logits, expected);
+		/* The norm of a head's output takes the query's scale back, but for its epsilon. */
+		double least = m == NO_QUERY_SCALE ? 1.5 : 3.0;
+		CHECK(!(wrong < least * right), "%s: mistake %d makes too little difference: %.4f, without %.4f", name,
+		      m, wrong, right);
+	}
+	free(logits);
+	tern_model_close(model);
+}
+
+/* ---- the same bits ---- */
+
+static void check_bits(const char *what, const float *logits, const float *expected)
+{
+	CHECK(!memcmp(logits, expected, N_IDS * VOCAB * sizeof *logits), "%s: other bits", what);
+}
+
+static void check_splits(const struct tern_model *model, const float *expected)
+{
+	static const struct {
+		int n_threads, n_batch;
+		size_t n_piece;
+	} splits[] = {{2, 64, N_IDS}, {1, 64, 1}, {3, 2, N_IDS}, {2, 5, 7}, {1, 3, N_IDS}};
+	const struct tern_kernels *const *built = tern_kernels_built();
+	char what[64];
+
+	for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
+		float *logits = run(model, splits[i].n_threads, splits[i].n_batch, splits[i].n_piece);
+		snprintf(what, sizeof what, "%d threads, batches of %d", splits[i].n_threads, splits[i].n_batch);
+		check_bits(what, logits, expected);
+		free(logits);
+	}
+	for (size_t i = 0; built[i]; i++) {
+		if (!tern_kernels_usable(built[i]))
+			continue;
+		setenv("TERN_ISA", built[i]->name, 1);
+		float *logits = run(model, 2, 16, N_IDS);
+		check_bits(built[i]->name, logits, expected);
+		free(logits);
+	}
+	unsetenv("TERN_ISA");
+}
+
+/* Tokens of other sequences in the same batches. */
+static void check_sequences(const struct tern_model *model, const float *expected)
+{
+	static float logits[3][VOCAB];
+	struct tern_engine_options options = {.n_threads = 2, .n_batch = 8};
+	struct tern_engine *engine;
+	struct tern_sequence *sequences[3];
+
+	CHECK(tern_engine_new(&engine, model, &options, &err) == TERN_OK, "%s", err.message);
+	for (size_t i = 0; i < 3; i++)
+		CHECK(tern_sequence_new(&sequences[i], model, NULL, &err) == TERN_OK, "%s", err.message);
+	for (size_t at = 0; at < N_IDS; at += 4) {
+		/* The second is the first from its second token on; the third has a token for two of theirs. */
+		struct tern_feed feeds[] = {
+		        {sequences[0], ids + at, 4}, {sequences[1], ids + at + 1, 3}, {sequences[2], ids + at / 2, 2}};
+		CHECK(tern_engine_feed(engine, feeds, 3, logits[0], &err) == TERN_OK, "%s", err.message);
+		CHECK(!memcmp(logits[0], expected + (at + 3) * VOCAB, sizeof logits[0]), "beside others: token %zu",
+		      at + 3);
+		CHECK(!memcmp(logits[2], expected + (at / 2 + 1) * VOCAB, sizeof logits[2]),
+		      "third of three: token %zu", at / 2 + 1);
+	}
+	for (size_t i = 0; i < 3; i++)
+		tern_sequence_free(sequences[i]);
+	tern_engine_free(engine);
+}
+
+/* Both the state and the convolution's tokens go back: to nothing, or to the end of a turn. */
+static void check_going_back(const struct tern_model *model, const float *expected)
+{
+	struct tern_session_options options = {.n_ctx = 3 * N_IDS, .n_threads = 2, .n_batch = 16};
+	struct tern_session *session;
+	const int32_t end = TINY_VOCAB - 1;
+
+	for (int with_cache = 0; with_cache <= 1; with_cache++) {
+		options.state_cache = with_cache ? 0 : -1;
+		CHECK(tern_session_new(&session, model, &options, &err) == TERN_OK, "%s", err.message);
+		tern_session_feed(session, ids, N_IDS, NULL, &err);
+		tern_session_feed(session, ids + 5, 20, NULL, &err);
+		CHECK(tern_session_rewind(session, 0) == 0, "not at the beginning");
+		tern_session_feed(session, ids, N_IDS - 1, NULL, &err);
+		tern_session_feed(session, ids + N_IDS - 1, 1, NULL, &err);
+		CHECK(!memcmp(tern_session_logits(session), expected + (N_IDS - 1) * VOCAB, VOCAB * sizeof *expected),
+		      "going back to the beginning changed the answer");
+		tern_session_feed(session, &end, 1, NULL, &err); /* a turn ends */
+		tern_session_feed(session, ids, 9, NULL, &err);
+		float wanted[VOCAB];
+		memcpy(wanted, tern_session_logits(session), sizeof wanted);
+		tern_session_feed(session, ids + 9, 9, NULL, &err);
+		int n_kept = tern_session_rewind(session, N_IDS + 5);
+		CHECK(n_kept == (with_cache ? N_IDS + 1 : 0), "%d tokens kept", n_kept);
+		if (n_kept == 0) {
+			tern_session_feed(session, ids, N_IDS, NULL, &err);
+			tern_session_feed(session, &end, 1, NULL, &err);
+		}
+		tern_session_feed(session, ids, 9, NULL, &err);
+		CHECK(!memcmp(tern_session_logits(session), wanted, sizeof wanted), "going back changed the answer");
+		tern_session_free(session);
+	}
+}
+
+struct patience {
+	int n_asked, limit;
+};
+
+static bool is_patient(void *user)
+{
+	struct patience *patience = user;
+	return patience->n_asked++ < patience->limit;
+}
+
+/* Stopped anywhere in a prompt, even between the layers of a batch. */
+static void check_stopping(const struct tern_model *model, const float *expected)
+{
+	struct tern_session_options options = {.n_ctx = 3 * N_IDS, .n_threads = 2, .n_batch = 8};
+	struct tern_session *session;
+	struct tern_sampler *sampler;
+
+	CHECK(tern_session_new(&session, model, &options, &err) == TERN_OK, "%s", err.message);
+	CHECK(tern_sampler_new(&sampler, model, NULL, &err) == TERN_OK, "%s", err.message);
+	for (int limit = 0; limit < 80; limit += 7) {
+		struct patience patience = {0, limit};
+		struct tern_generate_options settings = {
+		        .ignore_end = true, .keep_going = is_patient, .user = &patience};
+		struct tern_generate_result result;
+		tern_session_rewind(session, 0);
+		CHECK(tern_generate(session, sampler, ids, N_IDS, &settings, &result, &err) == TERN_OK, "%s",
+		      err.message);
+		int n_kept = tern_session_rewind_to(session, ids, N_IDS);
+		CHECK(tern_session_feed(session, ids + n_kept, (size_t)(N_IDS - n_kept), NULL, &err) == TERN_OK, "%s",
+		      err.message);
+		CHECK(!memcmp(tern_session_logits(session), expected + (N_IDS - 1) * VOCAB, VOCAB * sizeof *expected),
+		      "stopped at question %d: other logits", limit);
+	}
+	tern_sampler_free(sampler);
+	tern_session_free(session);
+}
+
+static void check_same_bits(void)
+{
+	static const struct hybrid_kind folded = {.is_folded = true}, with_mtp = {.is_folded = true, .has_mtp = true};
+	struct tern_model *model = open_kind(&folded);
+	float *expected = run(model, 1, 64, N_IDS), *logits;
+
+	check_splits(model, expected);
+	check_sequences(model, expected);
+	check_going_back(model, expected);
+	check_stopping(model, expected);
+	tern_model_close(model);
+	model = open_kind(&with_mtp);
+	logits = run(model, 1, 64, N_IDS);
+	check_bits("with layers that predict more tokens", logits, expected);
+	tern_model_close(model);
+	free(logits);
+	free(expected);
+}
+
+/* ---- files that are refused ---- */
+
+static void check_refusals(void)
+{
+#define H "prism.hadamard."
+	static const struct {
+		bool is_folded, is_tied;
+		struct tiny_change change;
+		const char *said;
+	} cases[] = {
+	        {false, false, {"none", TINY_SKIP, 0, NULL}, NULL},
+	        {false, false, {"qwen35.ssm.conv_kernel", TINY_SKIP, 0, NULL}, "ssm.conv_kernel"},
+	        {false, false, {"qwen35.ssm.conv_kernel", TINY_NUMBER, 3, NULL}, "ssm.conv_kernel"},
+	        {false, false, {"qwen35.ssm.state_size", TINY_NUMBER, 24, NULL}, "ssm.state_size"},
+	        {false, false, {"qwen35.ssm.state_size", TINY_NUMBER, 32, NULL}, "ssm.inner_size"},
+	        {false, false, {"qwen35.ssm.state_size", TINY_NUMBER, 65536, NULL}, "ssm.state_size"},
+	        {false, false, {"qwen35.ssm.group_count", TINY_NUMBER, 4, NULL}, "ssm.group_count"},
+	        {false, false, {"qwen35.ssm.group_count", TINY_NUMBER, 0, NULL}, "ssm.group_count"},
+	        {false, false, {"qwen35.ssm.group_count", TINY_NUMBER, 3, NULL}, "attn_qkv"},
+	        {false, false, {"qwen35.ssm.time_step_rank", TINY_NUMBER, 0, NULL}, "ssm.time_step_rank"},
+	        {false, false, {"qwen35.ssm.time_step_rank", TINY_NUMBER, 4294967295.0, NULL}, "ssm.time_step_rank"},
+	        {false, false, {"qwen35.ssm.inner_size", TINY_NUMBER, 64, NULL}, "ssm.inner_size"},
+	        {false, false, {"qwen35.full_attention_interval", TINY_NUMBER, 0, NULL}, "full_attention_interval"},
+	        {false, false, {"qwen35.full_attention_interval", TINY_NUMBER, 5, NULL}, "full_attention_interval"},
+	        {false, false, {"qwen35.full_attention_interval", TINY_NUMBER, 2, NULL}, "blk.1."},
+	        {false, false, {"qwen35.full_attention_interval", TINY_SKIP, 0, NULL}, NULL},
+	        {false, false, {"qwen35.rope.dimension_sections", TINY_STRING, 0, "2, 1, 1"}, "dimension_sections"},
+	        {false, false, {"qwen35.rope.dimension_count", TINY_NUMBER, 16, NULL}, "dimension_sections"},
+	        {false, false, {"more", TINY_NUMBER, 1, "qwen35.nextn_predict_layers"}, "full_attention_interval"},
+	        {false, false, {"more", TINY_NUMBER, 4, "qwen35.nextn_predict_layers"}, "nextn_predict_layers"},
+	        {true, false, {"none", TINY_SKIP, 0, NULL}, NULL},
+	        {true, true, {"none", TINY_SKIP, 0, NULL}, NULL},
+	        {true, false, {"more", TINY_NUMBER, 1, H "rotation"}, H "rotation"},
+	        {true, false, {H "version", TINY_SKIP, 0, NULL}, H "version"},
+	        {true, false, {H "version", TINY_NUMBER, 3, NULL}, H "version"},
+	        {true, false, {H "version", TINY_NUMBER, 2, NULL}, H "tied_output"},
+	        {true, true, {H "version", TINY_NUMBER, 1, NULL}, H "tied_output"},
+	        {true, true, {H "tied_output", TINY_SKIP, 0, NULL}, H "tied_output"},
+	        {true, false, {H "transform", TINY_SKIP, 0, NULL}, H "transform"},
+	        {true, false, {H "transform", TINY_STRING, 0, "normalized-walsh-hadamard"}, H "transform"},
+	        {true, false, {H "axis", TINY_STRING, 0, "output-dimension"}, H "axis"},
+	        {true, false, {H "block_size", TINY_SKIP, 0, NULL}, H "block_size"},
+	        {true, false, {H "block_size", TINY_NUMBER, 0, NULL}, H "block_size"},
+	        {true, false, {H "block_size", TINY_NUMBER, 48, NULL}, H "block_size"},
+	        {true, false, {H "block_size", TINY_NUMBER, 64, NULL}, H "sign_widths"}, /* 96 is no multiple */
+	        {true, false, {H "sign_mode", TINY_SKIP, 0, NULL}, H "sign_mode"},
+	        {true, false, {H "sign_mode", TINY_STRING, 0, "random"}, H "sign_mode"},
+	        {true, false, {H "sign_mode", TINY_STRING, 0, "identity"}, H "sign_mode"},
+	        {true, false, {H "sign_widths", TINY_SKIP, 0, NULL}, H "sign_widths"},
+	        {true, false, {H "sign_values", TINY_SKIP, 0, NULL}, H "sign_values"},
+	        {true, false, {"a sign", TINY_VALUE, 0, NULL}, H "sign_values"},
+	        {true, false, {"a sign", TINY_VALUE, 2, NULL}, H "sign_values"},
+	        {true, false, {H "inverse_weight_names", TINY_SKIP, 0, NULL}, H "inverse_weight_names"},
+	        {true,
+	         false,
+	         {H "inverse_weight_names", TINY_STRING, 0, "token_embd.weight"},
+	         H "inverse_weight_names"},
+	        {true, false, {H "gdn_v_grouped", TINY_SKIP, 0, NULL}, H "gdn_v_grouped"},
+	        {true, false, {"a name more", TINY_SKIP, 0, "blk.9.attn_q.weight"}, "does not exist"},
+	        {true, false, {"a name more", TINY_SKIP, 0, "blk.0.attn_norm.weight"}, "attn_norm"},
+	        {true, false, {"a name more", TINY_SKIP, 0, "blk.0.attn_qkv.weight"}, "twice"},
+	        {true, false, {"a name more", TINY_SKIP, 0, "blk.0.ssm_beta.weight"}, "ssm_beta"},
+	        {true, false, {"a name more", TINY_SKIP, 0, "token_embd.weight"}, "token_embd"},
+	        {true, false, {"a name less", TINY_SKIP, 0, NULL}, NULL}, /* the head may be in the ordinary basis */
+	};
+#undef H
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct tiny_change changes[] = {cases[i].change, {0}};
+		struct hybrid_kind kind = {
+		        .is_folded = cases[i].is_folded, .is_tied = cases[i].is_tied, .changes = changes};
+		struct tern_model *model = NULL;
+		CHECK(hybrid_write(scratch_path("refused.gguf"), &kind, &err), "%s", err.message);
+		enum tern_status status = tern_model_open(&model, scratch_path("refused.gguf"), NULL, &err);
+		if (cases[i].said)
+			CHECK(status == TERN_ERR_FILE && strstr(err.message, cases[i].said), "case %zu (%s): %s", i,
+			      cases[i].said, status ? err.message : "opened");
+		else
+			CHECK(status == TERN_OK, "case %zu: %s", i, err.message);
+		tern_model_close(model);
+	}
+}
+
+int main(void)
+{
+	static const struct hybrid_kind plain = {0}, folded = {.is_folded = true}, tied = {.is_tied = true},
+	                                folded_tied = {.is_folded = true, .is_tied = true};
+
+	scratch_begin();
+	hybrid_fill();
+	for (size_t i = 0; i < N_IDS; i++)
+		ids[i] = (int32_t)(test_random() % VOCAB);
+	check_reference("plain", &plain);
+	check_reference("folded", &folded);
+	check_reference("tied", &tied);
+	check_reference("folded and tied", &folded_tied);
+	check_same_bits();
+	check_refusals();
+	scratch_end();
+	return test_summary();
+}
