@@ -10,7 +10,9 @@ right logits than the test allows:
     limit       on silu's output instead of its input, on the gate from below, not on up; of another layer
     dimensions  experts as the second dimension of their tensors instead of the third
 """
+import json
 import math
+import os
 import random
 import struct
 import sys
@@ -284,6 +286,18 @@ def check_one_answer():
     same("a router in BF16")
 
 
+def check_info():
+    """What `tern info` counts: the bytes that a token reads, in the type that is computed on."""
+    keys, rest, weights = wide_model()
+    model = lib.path("model.gguf")
+    gguf.write_gguf(model, keys, {**rest, **in_type(gguf.TQ2_0, weights)})
+    info = json.loads(lib.tern("info", model, "--json").stdout)
+    matrices = 4 * (256 * 256 * 2 + 2 * 128 * 256 + 3 * 2 * 256 * 256) // 4
+    floats = 4 * sum(math.prod(dims) for name, (dims, _, _) in rest.items() if name != "token_embd.weight")
+    check("info", (info["experts"], info["experts_used"], info["read_bytes"]) == (N, 2, matrices + floats),
+          info, matrices, floats)
+
+
 # ---- what is refused ----
 
 def refused(what, said, keys, tensors):
@@ -337,6 +351,18 @@ def check_refusals():
         refused(f"{what} of the last expert", said, keys, {**rest, **whole, "blk.2.ffn_up_exps.weight": (dims, kind, bad)})
 
 
+def check_checkpoint():
+    """Float masters, and the 2-bit checkpoint for MLX."""
+    folder = lib.path("checkpoint")
+    os.mkdir(folder)
+    for names in ({"architectures": ["MapleForCausalLM"], "model_type": "maple"}, {"model_type": "maple"}):
+        with open(os.path.join(folder, "config.json"), "w") as file:
+            json.dump({**names, "hidden_size": 2048}, file)
+        done = lib.call(lib.CONVERT, folder, "-o", lib.path("none.gguf"))
+        check(f"{names}: is refused in one line", done.returncode == 3 and "GGUF files" in done.stderr and
+              done.stderr.count("\n") == 1, done.returncode, done.stderr)
+
+
 def check_damage():
     """Bytes of a good file, changed at random: it runs, or one line says why not."""
     rng, net, path = random.Random(4), build(1), lib.path("damaged.gguf")
@@ -360,7 +386,9 @@ def check_damage():
 def main():
     check_network()
     check_one_answer()
+    check_info()
     check_refusals()
+    check_checkpoint()
     check_damage()
     return lib.summary()
 

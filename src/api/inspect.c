@@ -24,7 +24,9 @@ static void gather_hparams(struct tern_file_facts *f, const struct gguf *gguf)
 		return;
 	f->n_layer = h.n_layer;
 	f->n_embd = h.n_embd;
-	f->n_ff = h.n_ff;
+	f->n_ff = h.n_expert ? h.n_ff_expert : h.n_ff;
+	f->n_expert = h.n_expert;
+	f->n_expert_used = h.n_expert_used;
 	f->n_head = h.n_head;
 	f->n_head_kv = h.n_head_kv;
 	f->head_dim = h.head_dim;
@@ -99,6 +101,23 @@ static void count_repacking(struct tern_file_facts *f, const struct gguf *gguf, 
 	f->n_repacked_bytes += n_bytes;
 }
 
+/* An embedding that is no head gives one row. */
+static void count_token_bytes(struct tern_file_facts *f, const struct gguf *gguf, const struct gguf_tensor *tensor)
+{
+	uint32_t type = tern_repacked_type(gguf, tensor);
+	uint64_t n_bytes;
+
+	if ((tern_gguf_string_is(tensor->name, "token_embd.weight") && tern_gguf_find_tensor(gguf, "output.weight")) ||
+	    tern_is_mtp_tensor(gguf, tensor->name) ||
+	    !tern_gguf_tensor_bytes(type, tensor->n_dims, tensor->dims, &n_bytes))
+		return;
+	if (f->n_expert && (tern_is_experts(tensor->name) || tern_gguf_string_ends_in(tensor->name, "_exps.scale"))) {
+		n_bytes = n_bytes / f->n_expert * f->n_expert_used;
+		f->n_expert_token_bytes += n_bytes;
+	}
+	f->n_token_bytes += type == GGUF_TENSOR_Q8P ? n_bytes / 2 : n_bytes;
+}
+
 void tern_file_facts_of(struct tern_file_facts *f, const struct gguf *gguf)
 {
 	memset(f, 0, sizeof *f);
@@ -109,8 +128,10 @@ void tern_file_facts_of(struct tern_file_facts *f, const struct gguf *gguf)
 		count_type(f, tensor);
 		count_norms(f, tensor->name);
 		count_parameters(f, tensor);
-		if (!f->refused.status)
+		if (!f->refused.status) {
 			count_repacking(f, gguf, tensor);
+			count_token_bytes(f, gguf, tensor);
+		}
 	}
 }
 
