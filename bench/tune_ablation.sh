@@ -2,12 +2,12 @@
 # The paper's comparison (arXiv 2505.08823) at the scale of a laptop: a base of 0.8 M parameters without extra norms, trained in
 # full precision on tern-tiny's corpus, and from it each arm with three seeds (the order of the data), everything else alike.
 # Prints the loss of each run on held-out text, as it is after the last step, with mean and spread. From the top of the source
-# tree, after `make`; python3 writes the corpus. About 40 minutes of CPU time; interrupted, the same command goes on.
+# tree, after `make`; python3 writes the corpus. About 25 minutes of CPU time; interrupted, the same command goes on.
 #
-#   bench/tune_ablation.sh DIRECTORY        SEEDS="1 2 3" STEPS=300 BASE_STEPS=1500 THREADS=2
+#   bench/tune_ablation.sh DIRECTORY        SEEDS="1 2 3" STEPS=200 BASE_STEPS=1500 THREADS=2
 [ -n "$1" ] || { echo "usage: bench/tune_ablation.sh DIRECTORY" >&2; exit 2; }
 set -e
-dir=$1 SEEDS=${SEEDS:-1 2 3} STEPS=${STEPS:-300} BASE_STEPS=${BASE_STEPS:-1500} THREADS=${THREADS:-2}
+dir=$1 SEEDS=${SEEDS:-1 2 3} STEPS=${STEPS:-200} BASE_STEPS=${BASE_STEPS:-1500} THREADS=${THREADS:-2}
 mkdir -p "$dir/shape"
 
 # text NAME DOCUMENTS SEED

@@ -540,6 +540,26 @@ def check_gguf_minicpm():
     check(f"LongRoPE: {done.stderr}", done.returncode == 3 and "'rope_factors_long.weight': missing" in done.stderr)
 
 
+def check_gguf_minicpm_text():
+    """SentencePiece pieces with <s> in front, and the markers of ChatML as tokens of their own."""
+    model, net = lib.path("other.gguf"), minicpm_network(hf.Builder(25, "F16"))
+    pieces = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)] + ["\u2581", "h", "i", "hi", "\u2581hi"]
+    pieces += ["<|im_end|>", "<|im_start|>"] + [f"x{i}" for i in range(hf.VOCAB - len(pieces) - 2)]
+    keys = {key: v for key, v in gguf_keys("minicpm", net).items() if not key.startswith("tokenizer.")}
+    keys.update({"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": pieces,
+                 "tokenizer.ggml.scores": [-float(i) for i in range(hf.VOCAB)],
+                 "tokenizer.ggml.token_type": [2, 3, 3] + [6] * 256 + [1] * 5 + [3] * 2 + [1] * (hf.VOCAB - 266),
+                 "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2,
+                 "tokenizer.chat_template": "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + "
+                                            "'<|im_end|>' + '\n'}}{% endfor %}"})
+    gguf.write_gguf(model, keys, gguf_tensors(net, gguf.F32))
+    done = tern("tokenize", "-m", model, "--ids", "hi<|im_end|>")
+    check(f"MiniCPM's tokenizer: {done.stdout}{done.stderr}", done.stdout.strip() == b"[1, 263, 264]")
+    texts = [tern("run", "-m", model, "--temp", "0", "-n", "8", *options, "hi").stdout
+             for options in ((), ("--template", "chatml"), ("--raw",))]
+    check(f"MiniCPM answers in ChatML: {texts}", texts[0] == texts[1] != texts[2] and texts[0])
+
+
 def check_gguf_bits():
     """Matrices without zeros become T1R16 whatever they were, and give the same bits; and they can leave as TQ2_0."""
     paths, ids = {name: lib.path(name + ".gguf") for name in ("in", "out", "tq2_0", "back")}, [1, 77, 200, 3]
@@ -667,6 +687,7 @@ def main():
     if not wanted:
         check_gguf()
         check_gguf_minicpm()
+        check_gguf_minicpm_text()
         check_gguf_bits()
         check_minicpm_refusals()
         check_refusals()

@@ -159,15 +159,16 @@ def errors_to(data, rows):
 
 def check_gguf(name, path, max_median, max_error):
     """A GGUF file of an independent implementation: unconverted and converted, one batch and one token at a time, every
-    kernel set. With max_error the errors are to the nearer of its golden logits with activations in floats and with
+    kernel set, one to three threads. With max_error the errors are to the nearer of its golden logits with activations in floats and with
     activations rounded to 8 bits, else to the latter: they differ where a rounding tips over."""
     golden, converted = json.load(open(path + ".json")), lib.path("converted.gguf")
     if not lib.convert(path + ".gguf", converted, *AS_STORED):
         return
     ids, first = golden["ids"], None
-    runs = [(path + ".gguf", isa, "512") for isa in isas()] + [(path + ".gguf", None, "1"), (converted, None, "512")]
-    for model, isa, batch in runs:
-        data = lib.logits(model, ids, "-b", batch, isa=isa)
+    runs = [(path + ".gguf", isa, "512", "2") for isa in isas()]
+    runs += [(path + ".gguf", None, "1", "1"), (converted, None, "512", "3")]
+    for model, isa, batch, n_threads in runs:
+        data = lib.logits(model, ids, "-b", batch, "-t", n_threads, isa=isa)
         if first is None:
             first = data
             errors = errors_to(data, golden["logits_int8"])

@@ -1,5 +1,6 @@
 /* A GGUF file that has been parsed (gguf_parse.h): its metadata and tensors, and how to look them up. Knows the
- * container, nothing of models. Format: ggml/docs/gguf.md; tern's own types T2R16 and Q8P are drawn in layout.h. */
+ * container, nothing of models. Format: ggml/docs/gguf.md; tern's own types T2R16, T1R16 and Q8P are drawn in layout.h.
+ */
 #ifndef TERN_MODEL_GGUF_H
 #define TERN_MODEL_GGUF_H
 

@@ -139,7 +139,7 @@ static const struct command command = {
                     "  tern-convert ggml-model-i2_s.gguf -o model.gguf\n"
                     "  tern-convert model.gguf --to tq2_0 -o for-llama.cpp.gguf\n"
                     "  tern-convert --merge model-00001-of-00003.gguf -o model.gguf\n",
-        .notes = "Reads Llama, Qwen 2, Qwen 3, MiniCPM and BitNet decoders with ternary weights: packed, as\n"
+        .notes = "Reads Llama, Qwen 2, 3 and 3.5, MiniCPM and BitNet decoders with ternary weights: packed, as\n"
                  "master weights, or as floats that are ternary.\n"
                  "\n"
                  "Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 an input file is\n"

@@ -76,6 +76,22 @@ static void put_stream_scales(const struct putter *p, const struct config *confi
 	put_number(p, "logit_scale", (double)config->n_embd / config->dim_model_base);
 }
 
+/* Delta nets. llama.cpp wants sections even for texts. */
+static void put_delta(const struct putter *p, const struct delta *delta)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+
+	put_size(p, "ssm.conv_kernel", DELTA_TAPS);
+	put_size(p, "ssm.state_size", delta->head_dim);
+	put_size(p, "ssm.group_count", delta->n_head_key);
+	put_size(p, "ssm.time_step_rank", delta->n_head);
+	put_size(p, "ssm.inner_size", delta->n_head * delta->head_dim);
+	put_size(p, "full_attention_interval", delta->period);
+	snprintf(key, sizeof key, "%s.rope.dimension_sections", p->arch);
+	if (delta->has_sections)
+		tern_gguf_put_array(p->writer, key, GGUF_I32, delta->sections, DELTA_SECTIONS);
+}
+
 /* Layers that see a window: the period is llama.cpp's key, flags are for patterns without one. */
 static void put_windows(const struct putter *p, const struct config *config)
 {
@@ -157,6 +173,8 @@ void metadata_write(struct gguf_writer *writer, const struct directory *dir, con
 	put_rope(&p, &config->rope);
 	if (config->family->window_period)
 		put_windows(&p, config);
+	if (config->family->is_hybrid)
+		put_delta(&p, &config->delta);
 	if (config->pooling != POOLING_UNKNOWN)
 		put_size(&p, "pooling_type", (uint64_t)config->pooling);
 	if (mapping)

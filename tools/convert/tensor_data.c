@@ -1,8 +1,10 @@
 #include "convert/tensor_data.h"
 
+#include "base/exactmath.h"
 #include "base/memory.h"
 #include "model/layout.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -198,7 +200,7 @@ static enum tern_status write_ternary(const struct tensor_data *d, const struct 
 	return status;
 }
 
-/* ---- embedding and head ---- */
+/* ---- matrices that stay as they are, or become int8 ---- */
 
 static void q8p_task(void *context, size_t chunk, int worker)
 {
@@ -248,13 +250,14 @@ static enum tern_status write_copy(const struct tensor_data *d, const struct out
 {
 	const struct tensor *source = tensor->source;
 	size_t size = dtype_size(source->dtype);
-	uint64_t n = tensor->n_row * tensor->n_col;
-	uint8_t *raw = tern_alloc(COPY_VALUES, size);
+	uint64_t n = tensor->n_row * tensor->n_col, step = tensor->order.n_key ? tensor->n_col : COPY_VALUES;
+	uint8_t *raw = tern_alloc(COPY_VALUES, size); /* more than a row */
 	float *floats = tern_alloc(COPY_VALUES, sizeof *floats);
 	enum tern_status status = raw && floats ? TERN_OK : tern_fail_memory(d->output->err, COPY_VALUES * (size + 4));
 
-	for (uint64_t at = 0; !status && at < n; at += COPY_VALUES) {
-		size_t n_now = n - at < COPY_VALUES ? (size_t)(n - at) : COPY_VALUES;
+	for (uint64_t done = 0; !status && done < n; done += step) {
+		size_t n_now = n - done < step ? (size_t)(n - done) : (size_t)step;
+		uint64_t at = order_source(&tensor->order, done / tensor->n_col) * tensor->n_col + done % tensor->n_col;
 		if ((status = checkpoint_read(d->ckpt, source, at * size, n_now * size, raw, d->output->err)))
 			break;
 		floats_convert(floats, raw, n_now, source->dtype);
@@ -275,20 +278,36 @@ static enum tern_status write_copy(const struct tensor_data *d, const struct out
 
 /* ---- small tensors ---- */
 
-static enum tern_status write_vector(const struct tensor_data *d, const struct output_tensor *tensor)
+static float decay_of_log(float x)
 {
-	size_t n = (size_t)tensor->n_col;
+	if (x > 80.0f)
+		return -INFINITY;
+	return (float)-tern_exp_f64(x < -200.0f ? -200.0 : (double)x);
+}
+
+/* A vector, or the rows of a convolution's taps. */
+static enum tern_status write_values(const struct tensor_data *d, const struct output_tensor *tensor)
+{
+	size_t n = (size_t)(tensor->n_row * tensor->n_col);
+	size_t width = tensor->kind == OUTPUT_TAPS ? (size_t)tensor->n_col : 1;
 	float *values = tern_alloc(n, sizeof *values), *ordered = tern_alloc(n, sizeof *ordered);
 	enum tern_status status =
 	        values && ordered ? TERN_OK : tern_fail_memory(d->output->err, 2 * n * sizeof *values);
 
 	if (!status && !(status = floats_read(d->ckpt, tensor->source, n, values, d->output->err))) {
-		for (size_t i = 0; i < n; i++)
-			ordered[i] = values[matrix_source_row(tensor->head_dim, tensor->n_rot, i)] + tensor->offset;
-		status = out_file_write(d->output, ordered, n * sizeof *ordered);
+		for (size_t i = 0; i < n; i++) {
+			float value = values[order_source(&tensor->order, i / width) * width + i % width];
+			ordered[i] = tensor->is_log_decay ? decay_of_log(value) : value + tensor->offset;
+		}
+		size_t bad = floats_find_nonfinite(ordered, n);
+		if (bad < n)
+			status = checkpoint_fail(d->ckpt, tensor->source, d->output->err,
+			                         "a value is too large: its exponential is not finite");
 	}
-	if (!status)
+	if (!status) {
+		status = out_file_write(d->output, ordered, n * sizeof *ordered);
 		out_file_advance(d->output, tensor->source->n_bytes);
+	}
 	tern_free(values);
 	tern_free(ordered);
 	return status;
@@ -328,7 +347,8 @@ enum tern_status tensor_data_write(const struct tensor_data *d)
 			status = write_copy(d, tensor);
 			break;
 		case OUTPUT_VECTOR:
-			status = write_vector(d, tensor);
+		case OUTPUT_TAPS:
+			status = write_values(d, tensor);
 			break;
 		case OUTPUT_ROPE_FREQS:
 		case OUTPUT_ROPE_SHORT:

@@ -286,7 +286,7 @@ void info_json_summary(struct json_writer *json, const struct info_summary *summ
 	json_put_uint(json, "query_key_norms", f->n_qk_norms);
 	json_put_uint(json, "biases", f->n_biases);
 	json_size(json, "activation_group", f->activation_group, f);
-	json_put_uint(json, "repacked_tensors", f->n_to_t2r16 + f->n_to_q8p);
+	json_put_uint(json, "repacked_tensors", f->n_to_t2r16 + f->n_to_t1r16 + f->n_to_q8p);
 	json_put_uint(json, "repacked_bytes", f->n_repacked_bytes);
 	json_size(json, "weight_bytes", f->n_weight_bytes, f);
 	json_size(json, "state_bytes", f->n_state_bytes, f);

@@ -6,15 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-uint64_t matrix_source_row(uint64_t head_dim, uint64_t n_rot, uint64_t row)
-{
-	uint64_t in_head = n_rot ? row % head_dim : 0;
-
-	if (!n_rot || in_head >= n_rot)
-		return row;
-	return row - in_head + in_head % 2 * (n_rot / 2) + in_head / 2;
-}
-
 bool matrix_scratch_init(struct matrix_scratch *scratch, size_t n_col)
 {
 	scratch->raw = tern_alloc_aligned(TERN_PANEL_ROWS * n_col, sizeof(double));
@@ -44,10 +35,24 @@ static size_t count_rows(const struct matrix *matrix, uint64_t panel)
 static void locate(const struct matrix *matrix, uint64_t row, uint64_t *stored, unsigned *shift)
 {
 	uint64_t n_stored = matrix->storage == STORAGE_PACKED ? matrix->n_row / 4 : matrix->n_row;
-	uint64_t source = matrix_source_row(matrix->head_dim, matrix->n_rot, row);
+	uint64_t source = order_source(&matrix->rows, row);
 
 	*stored = source % n_stored;
 	*shift = (unsigned)(source / n_stored) * 2;
+}
+
+/* Brings the columns of rows that have been read into the output's order, whole heads at a time. */
+static void order_columns(const struct matrix *matrix, size_t n_rows, struct matrix_scratch *scratch)
+{
+	size_t size = dtype_size(matrix->weight->dtype), n_head = (size_t)matrix->columns.head_dim * size;
+	size_t row_bytes = (size_t)matrix->n_col * size;
+	uint8_t *copy = (uint8_t *)scratch->floats; /* which are not there yet */
+
+	for (uint8_t *row = scratch->raw; row < scratch->raw + n_rows * row_bytes; row += row_bytes) {
+		memcpy(copy, row, row_bytes);
+		for (uint64_t c = 0; c < matrix->n_col; c += matrix->columns.head_dim)
+			memcpy(row + c * size, copy + order_source(&matrix->columns, c) * size, n_head);
+	}
 }
 
 /* Reads the bytes of a panel's rows into scratch->raw, adjacent rows in one go, and sets the shift of each. */
@@ -68,16 +73,19 @@ static enum tern_status read_rows(const struct matrix *matrix, uint64_t panel, s
 		                              scratch->raw + r * row_bytes, err)))
 			return status;
 	}
+	if (matrix->columns.n_key)
+		order_columns(matrix, n_rows, scratch);
 	return TERN_OK;
 }
 
 static enum tern_status fail_value(const struct matrix *matrix, uint64_t panel, size_t at, const char *what,
                                    struct tern_error *err)
 {
-	uint64_t row = matrix_source_row(matrix->head_dim, matrix->n_rot, panel * TERN_PANEL_ROWS + at / matrix->n_col);
+	uint64_t row = order_source(&matrix->rows, panel * TERN_PANEL_ROWS + at / matrix->n_col);
+	uint64_t column = order_source(&matrix->columns, at % matrix->n_col);
 
 	return checkpoint_fail(matrix->ckpt, matrix->weight, err, "row %llu, column %llu: %s", (unsigned long long)row,
-	                       (unsigned long long)(at % matrix->n_col), what);
+	                       (unsigned long long)column, what);
 }
 
 enum tern_status matrix_read_floats(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,

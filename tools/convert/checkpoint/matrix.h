@@ -12,6 +12,7 @@
 #define CONVERT_CHECKPOINT_MATRIX_H
 
 #include "convert/checkpoint/floats.h"
+#include "convert/checkpoint/order.h"
 #include "model/layout.h"
 #include "model/ternary_floats.h"
 
@@ -38,18 +39,13 @@ struct matrix {
 	uint64_t group;     /* columns that share a scale; 0: `scale` is for all */
 	bool is_binary;     /* ternary floats without zeros, for T1R16 */
 
-	/* Rows of each head that rotate are reordered for interleaved RoPE: row 2j + h of the output is row
-	 * h * n_rot / 2 + j of the checkpoint's head. n_rot 0: no reordering. */
-	uint64_t head_dim, n_rot;
+	struct order rows, columns; /* columns: of value heads only */
 
 	struct tern_group_sizes group_sizes; /* that floats may have */
 };
 
 /* Fills group_sizes, once n_col is set. */
 void matrix_list_group_sizes(struct matrix *matrix);
-
-/* The checkpoint's row that becomes this row of the output. */
-uint64_t matrix_source_row(uint64_t head_dim, uint64_t n_rot, uint64_t row);
 
 /* Work space of one thread. */
 struct matrix_scratch {

@@ -202,19 +202,49 @@ bool config_is_not_converted(const struct config *config, const char *module)
 
 /* ---- the file ---- */
 
+/* Which layers see how much, and where the others are delta nets. */
+static enum tern_status read_layers(struct config *config, struct json_value root, struct tern_error *err)
+{
+	const struct family *family = config->family;
+	enum tern_status status;
+
+	if (!family->is_hybrid &&
+	    (status = windows_read(&config->windows, root, family->window_period, config->n_layer, config->n_ctx, err)))
+		return status;
+	if ((status = rope_read(&config->rope, root, family->default_rope_theta, family->default_local_theta,
+	                        config->head_dim, config->n_ctx, err)) ||
+	    !family->is_hybrid)
+		return status;
+	return delta_read(&config->delta, root, config->n_layer, config->rope.n_rot, err);
+}
+
+/* What describes the network: all of config.json, or the text model's part. */
+static enum tern_status read_network(struct config *config, struct json_value root, struct tern_error *err)
+{
+	enum tern_status status;
+
+	if ((status = read_activation(config, root, err)) || (status = read_shape(config, root, err)) ||
+	    (status = read_stream_scales(config, root, err)) || (status = check_extras(config, root, err)) ||
+	    (status = json_get_bool(root, "tie_word_embeddings", &config->is_tied, &config->says_tied, err)) ||
+	    (status = json_get_bool(root, "attention_bias", &config->attention_bias, NULL, err)) ||
+	    (status = json_get_bool(root, "mlp_bias", &config->mlp_bias, NULL, err)))
+		return status;
+	return read_layers(config, root, err);
+}
+
 static enum tern_status read_rest(struct config *config, struct json_value root, struct tern_error *err)
 {
 	enum tern_status status;
 	struct json_string path = {"", 0};
+	bool says_tied = false;
 
 	config->has_sub_norms = (config->family->features & LAYER_SUB_NORMS) != 0;
-	if ((status = json_get_bool(root, "tie_word_embeddings", &config->is_tied, &config->says_tied, err)) ||
-	    (status = json_get_bool(root, "attention_bias", &config->attention_bias, NULL, err)) ||
-	    (status = json_get_bool(root, "mlp_bias", &config->mlp_bias, NULL, err)) ||
+	if ((status = json_get_bool(root, "tie_word_embeddings", &config->is_tied, &says_tied, err)) ||
 	    (config->has_sub_norms &&
 	     (status = json_get_bool(root, "use_sub_norms", &config->has_sub_norms, NULL, err))) ||
 	    (status = json_get_string(root, "_name_or_path", &path, NULL, err)))
 		return status;
+	config->says_tied = config->says_tied || says_tied;
 	/* "/home/x/my-model/" and "org/my-model" are called my-model. */
 	while (path.length > 0 && path.bytes[path.length - 1] == '/')
 		path.length--;
@@ -240,14 +270,10 @@ enum tern_status config_read(struct config *config, const struct directory *dir,
 		return tern_fail(err, TERN_ERR_FILE, "%s/config.json: is missing: not a checkpoint, or half downloaded",
 		                 dir->path);
 	}
-	struct json_value root = json_root(&config->json);
-	if (!(status = family_find(&config->family, root, err)) && !(status = read_activation(config, root, err)) &&
-	    !(status = read_shape(config, root, err)) && !(status = read_stream_scales(config, root, err)) &&
-	    !(status = check_extras(config, root, err)) &&
-	    !(status = windows_read(&config->windows, root, config->family->window_period, config->n_layer,
-	                            config->n_ctx, err)) &&
-	    !(status = rope_read(&config->rope, root, config->family->default_rope_theta,
-	                         config->family->default_local_theta, config->head_dim, config->n_ctx, err)) &&
+	struct json_value root = json_root(&config->json), text = {0};
+	if (!(status = family_find(&config->family, root, err)) && config->family->is_hybrid)
+		status = json_get_container(root, "text_config", JSON_OBJECT, &text, err);
+	if (!status && !(status = read_network(config, json_exists(text) ? text : root, err)) &&
 	    !(status = read_quantization(&config->quantization, root, err)) &&
 	    !(status = pooling_read(&config->pooling, dir, err)))
 		status = read_rest(config, root, err);

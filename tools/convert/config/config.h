@@ -4,6 +4,7 @@
 #define CONVERT_CONFIG_CONFIG_H
 
 #include "convert/checkpoint/directory.h"
+#include "convert/config/delta.h"
 #include "convert/config/family.h"
 #include "convert/config/pooling.h"
 #include "convert/config/rope.h"
@@ -37,6 +38,7 @@ struct config {
 	bool has_sub_norms; /* false for BitNet configs with use_sub_norms = false */
 	struct rope rope;
 	struct windows windows;
+	struct delta delta;
 	enum pooling pooling;
 	struct quantization quantization;
 	struct json_string name; /* of the model, may be empty */

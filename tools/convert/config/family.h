@@ -14,6 +14,7 @@ enum layer_feature {
 	LAYER_SUB_NORM = 1 << 1,         /* BitNet: norms in front of the output and the down projection */
 	LAYER_1BITLLM_SUB_NORM = 1 << 2, /* the same under 1bitLLM's names */
 	LAYER_POST_NORM = 1 << 3,        /* Gemma: norms behind attention and behind the feed-forward part */
+	LAYER_HYBRID = 1 << 4,           /* Qwen 3.5: attention with a gate, its name for the second norm */
 	LAYER_SUB_NORMS = LAYER_SUB_NORM | LAYER_1BITLLM_SUB_NORM,
 };
 
@@ -30,6 +31,7 @@ struct family {
 	unsigned features;          /* enum layer_feature */
 	bool permutes_qk;           /* rows of q and k go into the order of interleaved RoPE */
 	bool has_qkv_bias;
+	bool is_hybrid;          /* delta nets between layers of attention; config.json may have a text_config */
 	bool scales_stream;      /* MiniCPM's constants: scale_emb, scale_depth, dim_model_base */
 	float norm_offset;       /* the stored value plus this is the gain of a norm */
 	bool is_trained_ternary; /* with per-token int8 activations, whatever else config.json says */

@@ -1,13 +1,16 @@
 #include "convert/mapping/layer.h"
 
+#include "convert/mapping/delta_net.h"
 #include "convert/mapping/projection.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* The sizes of a layer's tensors. */
 enum width {
 	WIDTH_EMBD,
 	WIDTH_Q,  /* all query heads */
+	WIDTH_QG, /* and their gates */
 	WIDTH_KV, /* all key or value heads */
 	WIDTH_HEAD,
 	WIDTH_FF,
@@ -22,7 +25,8 @@ static const struct layer_tensor {
 	unsigned needs, lacks;       /* features (enum layer_feature) that the layer has to have, and not to have */
 } layer_tensors[] = {
         {"input_layernorm", "attn_norm", .n_col = WIDTH_EMBD},
-        {"self_attn.q_proj", .which = TERN_ATTN_Q, .n_row = WIDTH_Q, .n_col = WIDTH_EMBD},
+        {"self_attn.q_proj", .which = TERN_ATTN_Q, .n_row = WIDTH_Q, .n_col = WIDTH_EMBD, .lacks = LAYER_HYBRID},
+        {"self_attn.q_proj", .which = TERN_ATTN_Q, .n_row = WIDTH_QG, .n_col = WIDTH_EMBD, .needs = LAYER_HYBRID},
         {"self_attn.q_norm", "attn_q_norm", .n_col = WIDTH_HEAD, .needs = LAYER_QK_NORM},
         {"self_attn.k_proj", .which = TERN_ATTN_K, .n_row = WIDTH_KV, .n_col = WIDTH_EMBD},
         {"self_attn.k_norm", "attn_k_norm", .n_col = WIDTH_HEAD, .needs = LAYER_QK_NORM},
@@ -31,8 +35,9 @@ static const struct layer_tensor {
         {"self_attn.inner_attn_ln", "attn_sub_norm", .n_col = WIDTH_Q, .needs = LAYER_1BITLLM_SUB_NORM},
         {"self_attn.o_proj", .which = TERN_ATTN_OUTPUT, .n_row = WIDTH_EMBD, .n_col = WIDTH_Q},
         /* one name for two things: in Gemma it really is a norm behind attention */
-        {"post_attention_layernorm", "ffn_norm", .n_col = WIDTH_EMBD, .lacks = LAYER_POST_NORM},
+        {"post_attention_layernorm", "ffn_norm", .n_col = WIDTH_EMBD, .lacks = LAYER_POST_NORM | LAYER_HYBRID},
         {"post_attention_layernorm", "post_attention_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
+        {"post_attention_layernorm", "post_attention_norm", .n_col = WIDTH_EMBD, .needs = LAYER_HYBRID},
         {"pre_feedforward_layernorm", "ffn_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
         {"post_feedforward_layernorm", "post_ffw_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
         {"mlp.gate_proj", .which = TERN_FFN_GATE, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
@@ -47,6 +52,7 @@ static uint64_t width_of(const struct config *config, enum width width)
 	const uint64_t widths[] = {
 	        [WIDTH_EMBD] = config->n_embd,
 	        [WIDTH_Q] = config->n_head * config->head_dim,
+	        [WIDTH_QG] = 2 * config->n_head * config->head_dim,
 	        [WIDTH_KV] = config->n_head_kv * config->head_dim,
 	        [WIDTH_HEAD] = config->head_dim,
 	        [WIDTH_FF] = config->n_ff,
@@ -85,14 +91,18 @@ static enum tern_status map_layer_tensor(struct mapper *m, uint64_t layer, const
 	return map_projection(m, &linear);
 }
 
+static bool is_attention(const struct layer_tensor *row) { return strncmp(row->module, "self_attn.", 10) == 0; }
+
 enum tern_status map_layer(struct mapper *m, uint64_t layer)
 {
 	unsigned features = m->config->family->features & ~(m->config->has_sub_norms ? 0u : LAYER_SUB_NORMS);
-	enum tern_status status = TERN_OK;
+	bool is_delta = delta_is_layer(&m->config->delta, layer);
+	enum tern_status status = is_delta ? map_delta_net(m, layer) : TERN_OK;
 
 	for (size_t i = 0; !status && i < sizeof layer_tensors / sizeof *layer_tensors; i++) {
 		const struct layer_tensor *row = &layer_tensors[i];
-		if ((features & row->needs) == row->needs && !(features & row->lacks))
+		if ((features & row->needs) == row->needs && !(features & row->lacks) &&
+		    !(is_delta && is_attention(row)))
 			status = map_layer_tensor(m, layer, row);
 	}
 	return status;

@@ -13,6 +13,12 @@ static bool ends_with(const struct json_string *name, const char *suffix)
 	return name->length >= n && memcmp(name->bytes + name->length - n, suffix, n) == 0;
 }
 
+static bool begins_with(const struct json_string *name, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return name->length >= n && memcmp(name->bytes, prefix, n) == 0;
+}
+
 /* Packs of other tools are known by names; better to say so than that some tensor is missing. */
 static enum tern_status check_packs(const struct mapper *m)
 {
@@ -35,6 +41,9 @@ static enum tern_status check_all_used(const struct mapper *m)
 		bool is_harmless = tensor->is_used;
 		for (size_t j = 0; j < sizeof harmless / sizeof *harmless; j++)
 			is_harmless = is_harmless || ends_with(&tensor->name, harmless[j]);
+		if (m->config->family->is_hybrid) /* the part that sees, and that predicts the token after the next */
+			is_harmless = is_harmless || begins_with(&tensor->name, "mtp.") ||
+			              begins_with(&tensor->name, "model.visual.");
 		if (!is_harmless)
 			return checkpoint_fail(
 			        m->ckpt, tensor, m->err,
@@ -70,13 +79,17 @@ static enum tern_status conclude_norms(struct mapper *m)
 	return TERN_OK;
 }
 
-/* Names begin with "model." in a causal language model and with nothing in its bare decoder. */
+/* Names begin with "model." in a causal language model, with nothing in its bare decoder, and with
+ * "model.language_model." in a model that also sees. */
 static enum tern_status find_prefix(struct mapper *m)
 {
 	struct tensor *embedding;
 
 	m->prefix = "model.";
 	if (checkpoint_find(m->ckpt, "model.embed_tokens.weight"))
+		return TERN_OK;
+	m->prefix = "model.language_model.";
+	if (m->config->family->is_hybrid && checkpoint_find(m->ckpt, "model.language_model.embed_tokens.weight"))
 		return TERN_OK;
 	m->prefix = "";
 	if (checkpoint_find(m->ckpt, "embed_tokens.weight"))

@@ -34,6 +34,9 @@ int output_tensor_shape(const struct output_tensor *tensor, uint32_t *type, uint
 		*type = tensor->matrix->group ? GGUF_TENSOR_F16 : GGUF_TENSOR_F32;
 		return tern_t2r16_scale_dims((size_t)tensor->n_row, (size_t)tensor->n_col,
 		                             (size_t)tensor->matrix->group, dims);
+	case OUTPUT_TAPS:
+		*type = GGUF_TENSOR_F32;
+		return 2;
 	case OUTPUT_ROW_SCALES:
 		dims[0] = tensor->n_row;
 		break;

@@ -21,6 +21,13 @@ static enum tern_status read_weight_scale(struct mapper *m, const struct linear 
 	return TERN_OK;
 }
 
+/* A projection that was left in full precision has to be ternary all the same. */
+bool may_be_master(const struct mapper *m, const char *module)
+{
+	return (m->is_trained || m->options->masters) &&
+	       !(json_exists(m->config->quantization.not_converted) && config_is_not_converted(m->config, module));
+}
+
 /* How the weights are stored, as far as type and shape tell. */
 static enum tern_status find_storage(struct mapper *m, const struct linear *linear, struct matrix *matrix)
 {
@@ -45,10 +52,7 @@ static enum tern_status find_storage(struct mapper *m, const struct linear *line
 		return checkpoint_fail(m->ckpt, weight, m->err, "type %s; expected floats or packed uint8",
 		                       dtype_name(weight->dtype));
 	matrix->storage = STORAGE_FLOATS;
-	/* A projection that was left in full precision has to be ternary all the same. */
-	matrix->may_be_master =
-	        (m->is_trained || m->options->masters) && !(json_exists(m->config->quantization.not_converted) &&
-	                                                    config_is_not_converted(m->config, linear->module));
+	matrix->may_be_master = may_be_master(m, linear->module);
 	return TERN_OK;
 }
 
@@ -69,8 +73,10 @@ static enum tern_status add_matrix(struct mapper *m, const struct linear *linear
 	                          .weight = weight,
 	                          .n_row = linear->n_row,
 	                          .n_col = linear->n_col,
-	                          .head_dim = config->head_dim,
-	                          .n_rot = is_permuted ? config->rope.n_rot : 0};
+	                          .rows = linear->rows,
+	                          .columns = linear->columns};
+	if (is_permuted)
+		matrix->rows = (struct order){.head_dim = config->head_dim, .n_rot = config->rope.n_rot};
 	matrix_list_group_sizes(matrix);
 	if ((status = find_storage(m, linear, matrix)) || (status = mapper_add(m, &tensor, "%s.weight", linear->out)))
 		return status;
@@ -97,8 +103,7 @@ static enum tern_status add_bias(struct mapper *m, const struct linear *linear)
 		listener_warn(&m->options->listener, "%s exists though config.json does not ask for it; it is applied",
 		              out);
 	m->warned_of_bias = m->warned_of_bias || !linear->wants_bias;
-	return mapper_add_vector(m, tensor, linear->n_row,
-	                         (struct output_tensor){.head_dim = matrix->head_dim, .n_rot = matrix->n_rot}, out);
+	return mapper_add_vector(m, tensor, linear->n_row, (struct output_tensor){.order = matrix->rows}, out);
 }
 
 /* The names of a projection's own norm; the second belongs to models whose norms use the model's epsilon. */
@@ -137,7 +142,8 @@ static enum tern_status add_linear_norm(struct mapper *m, const struct linear *l
 	m->n_with_norm += counts;
 	m->n_model_eps += counts && norm;
 	snprintf(out, sizeof out, "%s%s", linear->out, tern_linear_norm_suffixes[0]);
-	return mapper_add_vector(m, rms_norm ? rms_norm : norm, linear->n_col, (struct output_tensor){0}, out);
+	return mapper_add_vector(m, rms_norm ? rms_norm : norm, linear->n_col,
+	                         (struct output_tensor){.order = linear->columns}, out);
 }
 
 enum tern_status map_projection(struct mapper *m, const struct linear *linear)

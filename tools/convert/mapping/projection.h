@@ -9,11 +9,15 @@ struct linear {
 	char out[48];                  /* and in the output, without ".weight" */
 	enum tern_matrix_kind which;
 	uint64_t n_row, n_col;
-	bool wants_bias; /* according to config.json */
+	bool wants_bias;            /* according to config.json */
+	struct order rows, columns; /* of a delta net; rows of q and k for RoPE are known from `which` */
 };
 
 /* Appends a projection: weights, scale, bias, norm. */
 enum tern_status map_projection(struct mapper *m, const struct linear *linear);
+
+/* Whether floats of a projection may be master weights, which training ternarises. */
+bool may_be_master(const struct mapper *m, const char *module);
 
 /* Whether the query projection of the first layer has a norm of its own. */
 bool has_linear_norms(const struct mapper *m);

@@ -142,6 +142,20 @@ static enum tern_status read_spm(struct vocab *vocab, struct json_value normaliz
 
 /* ---- byte-level ---- */
 
+/* Qwen 3.5's tokenizer composes characters first. GGUF readers do not, tern among them: their `qwen35` means that. */
+static const char *qwen35_without_nfc(const struct vocab *vocab, struct json_string pattern, bool ignore_merges)
+{
+	const char *pre = tern_pretokenizer_for_regex(pattern.bytes, pattern.length, ignore_merges, false);
+
+	if (!pre || strcmp(pre, "qwen35") != 0)
+		return NULL;
+	listener_warn(vocab->listener,
+	              "%s: text is not brought into normal form C, as in llama.cpp: tokens of text with decomposed "
+	              "characters differ",
+	              vocab->source);
+	return pre;
+}
+
 static enum tern_status read_split(struct vocab *vocab, struct json_value split, bool ignore_merges, bool nfc,
                                    struct tern_error *err)
 {
@@ -152,6 +166,8 @@ static enum tern_status read_split(struct vocab *vocab, struct json_value split,
 		return fail_type(split, err);
 	struct json_string pattern = json_string(regex);
 	vocab->pre = tern_pretokenizer_for_regex(pattern.bytes, pattern.length, ignore_merges, nfc);
+	if (!vocab->pre && nfc)
+		vocab->pre = qwen35_without_nfc(vocab, pattern, ignore_merges);
 	if (!vocab->pre)
 		return json_fail(regex, err, "this way of cutting text into words is not supported%s",
 		                 nfc || ignore_merges ? " (with this normalizer and ignore_merges)" : "");
