@@ -322,6 +322,7 @@ static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference,
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 
 	make_groups(&g, n_panel, n_token, (n_col + g.n_col - 1) / g.n_col);
+	g.next = below(2) ? panels : NULL;
 	struct tern_activation *sums = calloc(n_token * g.x_stride, sizeof *sums);
 	if (!expected || !sums)
 		exit(1);
@@ -399,8 +400,6 @@ static int check_dot_bf16(const struct tern_kernels *kernels, int round)
 	return check_dot_halves(kernels->dot_bf16, tern_kernels_portable.dot_bf16, round);
 }
 
-/* ---- norms and gates ----------------------------------------------------------------------------------------- */
-
 static float *copy_floats(const float *x, size_t n)
 {
 	float *copy = malloc((n + 1) * sizeof *copy);
@@ -410,6 +409,38 @@ static float *copy_floats(const float *x, size_t n)
 	memcpy(copy, x, n * sizeof *copy);
 	return copy;
 }
+
+/* Rows and vectors of either type, into every out_stride-th place. */
+static int check_dots(const struct tern_kernels *kernels, bool is_bf16, int round)
+{
+	size_t n = 16 * below(20), n_row = 1 + below(9), n_token = 1 + below(6), stride = n_row + below(4);
+	size_t n_out = (n_token - 1) * stride + n_row;
+	enum fill fill = pick_fill(round);
+	uint16_t *halves =
+	        fill_halves(place(&rooms[0], is_bf16 ? n_row * n : 0, sizeof *halves), is_bf16 ? n_row * n : 0, fill);
+	float *floats =
+	        fill_floats(place(&rooms[1], is_bf16 ? 0 : n_row * n, sizeof *floats), is_bf16 ? 0 : n_row * n, fill);
+	float *x = fill_floats(place(&rooms[2], n_token * n, sizeof *x), n_token * n, below(2) ? NORMAL : fill);
+	float *out = fill_floats(place(&rooms[3], n_out, sizeof *out), n_out, NORMAL),
+	      *expected = copy_floats(out, n_out);
+
+	run_case("n %zu, %zu rows, %zu tokens, %s", n, n_row, n_token, fill_names[fill]);
+	if (is_bf16) {
+		tern_kernels_portable.dots_bf16(expected, stride, halves, n_row, x, n_token, n);
+		kernels->dots_bf16(out, stride, halves, n_row, x, n_token, n);
+	} else {
+		tern_kernels_portable.dots_f32(expected, stride, floats, n_row, x, n_token, n);
+		kernels->dots_f32(out, stride, floats, n_row, x, n_token, n);
+	}
+	int ok = same_floats("out", out, expected, n_out) && rooms_intact(4);
+	free(expected);
+	return ok;
+}
+
+static int check_dots_f32(const struct tern_kernels *kernels, int round) { return check_dots(kernels, false, round); }
+static int check_dots_bf16(const struct tern_kernels *kernels, int round) { return check_dots(kernels, true, round); }
+
+/* ---- norms and gates ----------------------------------------------------------------------------------------- */
 
 static int check_rms_scale(const struct tern_kernels *kernels, int round)
 {
@@ -484,6 +515,22 @@ static int check_relu2_mul(const struct tern_kernels *kernels, int round)
 static int check_gelu_mul(const struct tern_kernels *kernels, int round)
 {
 	return check_gate(kernels->gelu_mul, tern_kernels_portable.gelu_mul, round);
+}
+
+static int check_clamped_silu_mul(const struct tern_kernels *kernels, int round)
+{
+	size_t n = vector_length();
+	enum fill fill = pick_fill(round);
+	float *gate = fill_floats(place(&rooms[0], n, sizeof *gate), n, fill), *expected = copy_floats(gate, n);
+	float *up = fill_floats(place(&rooms[1], n, sizeof *up), n, below(2) ? NORMAL : fill);
+	float limit = below(2) ? 7.0f : 0.5f;
+
+	run_case("n %zu, %s, limit %g", n, fill_names[fill], (double)limit);
+	tern_kernels_portable.clamped_silu_mul(expected, up, limit, n);
+	kernels->clamped_silu_mul(gate, up, limit, n);
+	int ok = same_floats("gate", gate, expected, n) && rooms_intact(2);
+	free(expected);
+	return ok;
 }
 
 static int check_sigmoid_mul(const struct tern_kernels *kernels, int round)
@@ -784,18 +831,20 @@ struct slot {
 
 #define SLOT(name) #name, offsetof(struct tern_kernels, name), check_##name
 static const struct slot slots[] = {
-        {SLOT(dot_ternary), 200},     {SLOT(dot_nibble), 200},
-        {SLOT(dot_groups), 300},      {SLOT(sum_squares), 200},
-        {SLOT(dot_binary), 200},      {SLOT(dot_groups_binary), 300},
-        {SLOT(rms_scale), 200},       {SLOT(norm_quantize), 400},
-        {SLOT(dot_f32), 200},         {SLOT(dot_f16), 200},
-        {SLOT(dot_bf16), 200},        {SLOT(silu_mul), 400},
-        {SLOT(relu2_mul), 200},       {SLOT(gelu_mul), 400},
-        {SLOT(attention_block), 400}, {SLOT(attention_block_q8), 300},
-        {SLOT(to_f16), 300},          {SLOT(narrow), 300},
-        {SLOT(combine), 300},         {SLOT(estimate), 300},
-        {SLOT(sigmoid_mul), 300},     {SLOT(conv_silu), 300},
-        {SLOT(hadamard), 300},        {SLOT(delta_rule), 300},
+        {SLOT(dot_ternary), 200},      {SLOT(dot_nibble), 200},
+        {SLOT(dot_groups), 300},       {SLOT(sum_squares), 200},
+        {SLOT(dot_binary), 200},       {SLOT(dot_groups_binary), 300},
+        {SLOT(rms_scale), 200},        {SLOT(norm_quantize), 400},
+        {SLOT(dot_f32), 200},          {SLOT(dot_f16), 200},
+        {SLOT(dot_bf16), 200},         {SLOT(silu_mul), 400},
+        {SLOT(relu2_mul), 200},        {SLOT(gelu_mul), 400},
+        {SLOT(attention_block), 400},  {SLOT(attention_block_q8), 300},
+        {SLOT(to_f16), 300},           {SLOT(narrow), 300},
+        {SLOT(combine), 300},          {SLOT(estimate), 300},
+        {SLOT(sigmoid_mul), 300},      {SLOT(conv_silu), 300},
+        {SLOT(hadamard), 300},         {SLOT(delta_rule), 300},
+        {SLOT(dots_f32), 200},         {SLOT(dots_bf16), 200},
+        {SLOT(clamped_silu_mul), 400},
 };
 enum {
 	N_SLOT = sizeof slots / sizeof *slots,

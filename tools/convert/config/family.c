@@ -83,6 +83,10 @@ static enum tern_status fail_family(struct json_value value, struct tern_error *
 	char quoted[TERN_QUOTE_SIZE], known[256] = "";
 	struct json_string name = json_string(value);
 
+	if (name.length >= 5 && (!memcmp(name.bytes, "Maple", 5) || !memcmp(name.bytes, "maple", 5)))
+		return json_fail(value, err,
+		                 "Maple's checkpoints are not supported: how its float masters are ternarised is not "
+		                 "published; tern runs its GGUF files (deepgrove/maple-preview-GGUF)");
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
 		         families[i].architecture);
