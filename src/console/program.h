@@ -28,10 +28,6 @@ struct program {
 	bool lists_models;
 };
 
-/* For programs without subcommands, with the options --man and --completion SHELL (NULL: not given): prints the text
- * that is wanted. False if none is. */
-bool program_print_text(const struct program *program, bool manual, const char *shell, enum tern_status *status);
-
 static inline bool program_has_commands(const struct program *program) { return program->commands[0]->name != NULL; }
 
 #endif

@@ -128,6 +128,15 @@ static void prefetch_keys(struct tern_engine *engine, const struct tern_attentio
 	}
 }
 
+static void prefetch_router(struct tern_engine *engine, const struct tern_expert_weights *weights)
+{
+	for (int w = 0; w < tern_pool_size(engine->pool); w++) {
+		size_t n_bytes;
+		const void *rows = tern_router_start(engine, weights, w, &n_bytes);
+		tern_prefetch_range(engine, w, rows, n_bytes);
+	}
+}
+
 void tern_prefetch_read(struct tern_engine *engine, size_t next_read)
 {
 	const struct tern_transformer *t = engine->transformer;
@@ -138,7 +147,7 @@ void tern_prefetch_read(struct tern_engine *engine, size_t next_read)
 	if (t->reads[next_read].attention)
 		prefetch_keys(engine, t->reads[next_read].attention);
 	else if (t->reads[next_read].router)
-		tern_prefetch_router(engine, t->reads[next_read].router);
+		prefetch_router(engine, t->reads[next_read].router);
 	else
 		prefetch_weights(engine, &t->reads[next_read]);
 }

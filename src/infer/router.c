@@ -1,6 +1,5 @@
 #include "infer/router.h"
 
-#include "infer/prefetch.h"
 #include "model/limits.h"
 
 #include <string.h>
@@ -126,13 +125,11 @@ void tern_route(struct tern_engine *engine, const struct tern_expert_weights *we
 	make_slots(engine);
 }
 
-void tern_prefetch_router(struct tern_engine *engine, const struct tern_expert_weights *weights)
+const void *tern_router_start(const struct tern_engine *engine, const struct tern_expert_weights *weights, int worker,
+                              size_t *n_bytes)
 {
 	size_t n_row_chunk = (engine->transformer->hparams.n_expert + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK;
 
-	for (int w = 0; w < tern_pool_size(engine->pool); w++)
-		tern_prefetch_range(
-		        engine, w,
-		        row_at(engine, weights, tern_pool_first_chunk(engine->pool, w, n_row_chunk) * ROWS_PER_CHUNK),
-		        ROWS_PER_CHUNK * row_bytes(engine, weights));
+	*n_bytes = ROWS_PER_CHUNK * row_bytes(engine, weights);
+	return row_at(engine, weights, tern_pool_first_chunk(engine->pool, worker, n_row_chunk) * ROWS_PER_CHUNK);
 }

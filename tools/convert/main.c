@@ -3,7 +3,7 @@
 #include "console/format.h"
 #include "console/options.h"
 #include "console/output.h"
-#include "console/program.h"
+#include "console/program_text.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"

@@ -2,7 +2,7 @@
 #include "console/format.h"
 #include "console/options.h"
 #include "console/output.h"
-#include "console/program.h"
+#include "console/program_text.h"
 #include "console/signals.h"
 #include "console/term.h"
 #include "tune/curve.h"

@@ -1,4 +1,4 @@
-#include "console/program.h"
+#include "console/program_text.h"
 
 #include "console/completion.h"
 #include "console/manual.h"
