@@ -222,18 +222,15 @@ struct tern_kernels {
 };
 
 /* Every kernel of the table, for what goes through all of them: the tables themselves, and check_kernels. */
-#define TERN_KERNEL_SLOTS(SLOT)                                                                                       \
-	SLOT(dot_ternary)                                                                                             \
-	SLOT(dot_binary)                                                                                              \
-	SLOT(dot_groups_binary)                                                                                       \
-	SLOT(dot_nibble)                                                                                              \
-	SLOT(estimate)                                                                                                \
-	SLOT(dot_groups)                                                                                              \
-	SLOT(sum_squares)                                                                                             \
-	SLOT(rms_scale) SLOT(norm_quantize) SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) \
-	        SLOT(to_f16) SLOT(narrow) SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) SLOT(clamped_silu_mul)        \
-	                SLOT(sigmoid_mul) SLOT(conv_silu) SLOT(hadamard) SLOT(delta_rule) SLOT(attention_block)       \
-	                        SLOT(attention_block_q8) SLOT(combine)
+/* clang-format off */
+#define TERN_KERNEL_SLOTS(SLOT) \
+	SLOT(dot_ternary) SLOT(dot_binary) SLOT(dot_nibble) SLOT(dot_groups) SLOT(dot_groups_binary) SLOT(estimate) \
+	SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) \
+	SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) \
+	SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) SLOT(clamped_silu_mul) SLOT(sigmoid_mul) \
+	SLOT(conv_silu) SLOT(hadamard) SLOT(delta_rule) \
+	SLOT(attention_block) SLOT(attention_block_q8) SLOT(combine)
+/* clang-format on */
 #define TERN_ONE_POINTER(name) +sizeof(void (*)(void))
 _Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),
                "every kernel of the struct is in TERN_KERNEL_SLOTS");

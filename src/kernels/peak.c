@@ -4,45 +4,6 @@
 
 #include <stdatomic.h>
 
-#define PEAK_READ_BYTES 16
-#include "kernels/peak_read_template.h"
-
-/* ---- plain C ----------------------------------------------------------------------------------------------- */
-
-enum {
-	PORTABLE_TERMS = 1024,
-};
-
-/* Products of numbers that stay in the L1 cache, of 16 bits, which compilers vectorise on every CPU. The empty asm
- * hides that the numbers are the same in every round. */
-static uint32_t portable_multiply(size_t n_round)
-{
-	int16_t codes[PORTABLE_TERMS], x[PORTABLE_TERMS];
-	uint32_t result = 0;
-
-	for (size_t i = 0; i < PORTABLE_TERMS; i++) {
-		codes[i] = (int16_t)(i % 3);
-		x[i] = (int16_t)(i % 255) - 127;
-	}
-	for (size_t round = 0; round < n_round; round++) {
-		int32_t sum = 0;
-		__asm__ volatile("" : : "r"(codes), "r"(x) : "memory");
-		for (size_t i = 0; i < PORTABLE_TERMS; i++)
-			sum += codes[i] * x[i];
-		result += (uint32_t)sum;
-	}
-	return result;
-}
-
-const struct tern_peak tern_peak_portable = {
-        .instruction = "plain C",
-        .read = peak_read,
-        .multiply = portable_multiply,
-        .macs_per_round = PORTABLE_TERMS,
-};
-
-/* ---- measuring with many threads ---------------------------------------------------------------------------- */
-
 enum {
 	SLICE = 1 << 20,    /* bytes a thread reads at a time, of large regions */
 	MIN_RUN = 16 << 20, /* bytes of one run of the pool at least, which make the cost of starting it negligible */

@@ -39,6 +39,4 @@ double tern_measure_read(struct tern_pool *pool, const struct tern_peak *peak, c
 /* Multiply-adds per second of all threads of the pool together, for at least min_ns. */
 double tern_measure_multiply(struct tern_pool *pool, const struct tern_peak *peak, uint64_t min_ns);
 
-extern const struct tern_peak tern_peak_portable;
-
 #endif
