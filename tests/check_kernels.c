@@ -21,17 +21,15 @@
 #include "kernels/kernels.h"
 #include "test.h"
 
-#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
 struct slot {
 	const char *name;
-	size_t offset; /* in struct tern_kernels */
 	int (*check)(const struct tern_kernels *kernels, int round);
 };
 
-#define SLOT(name) {#name, offsetof(struct tern_kernels, name), check_##name},
+#define SLOT(name) {#name, check_##name},
 static const struct slot slots[] = {TERN_KERNEL_SLOTS(SLOT)};
 
 enum {
@@ -39,22 +37,14 @@ enum {
 	N_ROUND = 400,
 };
 
-static int is_null(const struct tern_kernels *kernels, const struct slot *slot)
-{
-	void (*kernel)(void);
-	memcpy(&kernel, (const char *)kernels + slot->offset, sizeof kernel);
-	return kernel == NULL;
-}
-
 static void check_table(const struct tern_kernels *kernels)
 {
 	for (size_t s = 0; s < N_SLOT; s++) {
 		const struct slot *slot = &slots[s];
-		int round = 0, missing = is_null(kernels, slot);
-		CHECK(!missing, "%s has no %s", kernels->name, slot->name);
+		int round = 0;
 		test_seed = seed * 64 + s; /* the same cases for every table, whichever are checked */
 		run_kernel(kernels->name, slot->name);
-		while (!missing && round < N_ROUND && slot->check(kernels, round))
+		while (round < N_ROUND && slot->check(kernels, round))
 			round++;
 	}
 }

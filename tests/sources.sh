@@ -1,8 +1,8 @@
 #!/bin/sh
 # What the sources have to agree on: which headers each room may include (the programs under src/cli are clients of
 # tern.h and of one inspection header, and the library knows nothing of the programs); that src/api defines what tern.h
-# declares; and that the two lists of public models, src/cli/catalogue.c and models/README.md, name the same
-# repositories and files. Needs nothing but the sources.
+# declares; that the two lists of public models, src/cli/catalogue.c and models/README.md, name the same repositories
+# and files; and that the tables of kernels in CONTRIBUTING.md are those of src/kernels. Needs nothing but the sources.
 . tests/lib.sh
 cd "$root" || exit 1
 log=$dir/log
@@ -38,6 +38,21 @@ if [ -s "$log" ] && [ "$listed" = "$(cat "$log")" ]; then
 	pass
 else
 	fail 'catalogue.c (<) and models/README.md (>) differ' "$(echo "$listed" | diff "$log" -)"
+fi
+
+# The file of each instruction set, and the template of each kernel.
+{
+	sed -n 's/^X86_ISA(\([a-z0-9]*\),.*/x86\/\1.c/p; s/^ARM_ISA(\([a-z0-9]*\),.*/arm\/\1.c/p' src/kernels/isa_list.h
+	for template in src/kernels/*_template.h; do
+		sed -n '/^ \* Slots: /,/\*\//s/^ \* //p' "$template" | tr '\n' ' ' |
+			sed "s/^Slots: \(.*\)\. *\*\/.*/$(basename "$template") \1/" && echo
+	done | sed '/^$/d'
+} | sort >"$log"
+listed=$(sed -n 's/^| `\([a-z0-9]*\/[a-z0-9]*\.c\)` |.*/\1/p; s/^| `\([a-z_]*_template\.h\)` | \([a-z0-9_, ]*\) |$/\1 \2/p' CONTRIBUTING.md | sort)
+if [ -s "$log" ] && [ "$listed" = "$(cat "$log")" ]; then
+	pass
+else
+	fail 'src/kernels (<) and the tables of CONTRIBUTING.md (>) differ' "$(echo "$listed" | diff "$log" -)"
 fi
 
 summary

@@ -50,16 +50,16 @@ static void narrow(float *x, size_t n)
 
 /* ---- a block ----------------------------------------------------------------------------------------------------- */
 
-/* Some of the queries of a block. */
+/* Some of the queries of a block. q, out, max, sum and scores are those of the first of them. */
 struct attention {
-	const float *q; /* of the first of them, as the next four */
+	const float *q;
 	float *out, *max, *sum, *scores;
 	const struct tern_attention_block *block;
 	size_t value_stride;
 	const void *next; /* prefetched while values are read */
 };
 
-/* How many times 16 elements fit in a cache line. */
+/* Steps of 16 elements in a cache line. */
 #define STEPS_PER_LINE(is_q8) ((size_t)TERN_CACHE_LINE / LANES / ((is_q8) ? sizeof(int8_t) : sizeof(uint16_t)))
 
 /* The address of element i, and a register of the elements from there on; is_q8 is a constant. */
@@ -125,7 +125,7 @@ INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_st
 {
 	float *scores = a->scores + query * TERN_ATTENTION_BLOCK, *max = &a->max[query];
 	size_t n_skip = a->block->n_skip, n_pos = a->block->n_pos, n_panel = (n_pos + LANES - 1) / LANES;
-	vfloat largest = splat(scores[n_skip]), weights[VECTORS] = {0}; /* a NaN there must win */
+	vfloat largest = splat(scores[n_skip]), weights[VECTORS] = {0}; /* a NaN in the first score stays */
 
 	for (size_t j = 0; j < n_skip; j++)
 		scores[j] = -INFINITY;

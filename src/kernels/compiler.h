@@ -2,14 +2,15 @@
 #ifndef TERN_KERNELS_COMPILER_H
 #define TERN_KERNELS_COMPILER_H
 
-/* For functions some of whose parameters are constants at every call: each call gets its own code, in which loops over
- * these constants are unrolled. */
+/* For functions some of whose parameters are constants at every call: each call gets its own copy, in which the compiler
+ * knows them. */
 #define INLINE static inline __attribute__((always_inline))
 
 /* For large functions that several callers share. */
 #define NOINLINE static __attribute__((noinline))
 
-/* Before a loop of few, constant turns over an array of vectors. Only without the loop do these stay in registers. */
+/* Put before a loop over an array of vectors with a small, constant number of turns: the vectors stay in registers only
+ * if it is unrolled. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else

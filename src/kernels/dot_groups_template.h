@@ -19,7 +19,7 @@
 #include <stdbool.h>
 
 enum {
-	STEP_FEW_TOKENS = 12, /* up to this many tokens unpacking does not pay */
+	STEP_FEW_TOKENS = 12, /* up to this many tokens unpacking costs more than it saves */
 	STEP_PANELS = 8,      /* panels of a call of dot_ternary() for few tokens */
 	STEP_TOKENS = 128,    /* tokens whose scales are gathered at a time */
 };
@@ -72,8 +72,8 @@ INLINE void scale_sums(const struct step_scales *s, const int32_t *sums, size_t 
 		}
 }
 
-/* One step of n_token tokens from `token` on, n_token being a constant. The sums become floats in registers. x is the
- * first token's. */
+/* One step of n_token tokens from `token` on; n_token is a constant. The sums are scaled while they are in registers. x
+ * is that of token 0. */
 INLINE void multiply_scaled(const struct step_scales *s, const struct stretch *panels, const int8_t *x, size_t x_stride,
                             size_t token, size_t n_token)
 {
@@ -124,8 +124,8 @@ INLINE int32_t sum_int8(const int8_t *x, size_t n)
 	return sum;
 }
 
-/* Gathers the scales of n_token <= STEP_TOKENS tokens from `first` on, and what their sums start from. x: of the first
- * of them, in this step. */
+/* Gathers the scales of n_token <= STEP_TOKENS tokens from token `first` on, and the values their sums start from. x is
+ * that of token `first` at the first column of the step. */
 INLINE void gather_tokens(float *inverses, int32_t *firsts, const struct step *step, size_t first, size_t n_token,
                           const int8_t *x, size_t x_stride)
 {
@@ -144,7 +144,7 @@ INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, 
 	size_t at = step->first_panel * g->scales_stride + step->index / g->steps_per_scale * LANES;
 
 	for (size_t p = 0; p < n_panel; p++, at += g->scales_stride) {
-		if (g->scales) /* of the panels that come next */
+		if (g->scales) /* those of the next panels */
 			__builtin_prefetch(g->scales + at + n_panel * g->scales_stride);
 		for (size_t v = 0; v < VECTORS; v++)
 			weights[p][v] = g->scales ? LOAD_F16(g->scales + at + v * VECTOR_LANES) : splat(g->whole);

@@ -38,9 +38,8 @@ struct tern_activation {
  *
  *     sums[t * n_panel * 16 + p * 16 + r] = sum over c < n_col of code(p, r, c) * x[t * x_stride + c]
  *
- * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16, of binary panels one of 32, at
- * most 2^16.
- * |x| <= 127 in practice, -128 is allowed. sums is [n_token, n_panel * 16]. */
+ * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16
+ * (binary panels: 32), at most 2^16. |x| <= 127 in practice, -128 is allowed. sums is [n_token, n_panel * 16]. */
 typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t n_col);
 
@@ -221,7 +220,7 @@ struct tern_kernels {
 	void (*combine)(float *out, float keep, const float *more, float add, size_t n);
 };
 
-/* Every kernel of the table, for what goes through all of them: the tables themselves, and check_kernels. */
+/* Every kernel of the table. The tables are filled from this list, and check_kernels walks it. */
 /* clang-format off */
 #define TERN_KERNEL_SLOTS(SLOT) \
 	SLOT(dot_ternary) SLOT(dot_binary) SLOT(dot_nibble) SLOT(dot_groups) SLOT(dot_groups_binary) SLOT(estimate) \

@@ -21,7 +21,7 @@
  *                                PEAK_STEPS, PEAK_WIDENS; PEAK_MACS: multiply-adds
  *                                of one instruction
  *
- * The values that are used, and so tested; others compile, if they do, without a promise:
+ * The values that are used. Others have not been tested:
  *
  *                  VECTOR_LANES  ATTENTION_SUMS  TOKENS_AT_ONCE  PANELS_AT_ONCE  FEW_TOKENS  TOKEN_SUMS  PEAK_WIDENS
  *     avx2                    8               4               6               1           0           1            1
@@ -31,8 +31,8 @@
  *     dotprod                 4               4               5               1           0           0            0
  *     i8mm                    4               4               6               1           0           0            0
  *
- * A half-finished set does not compile: the table takes a function from here for every slot, and none can be NULL. To
- * write a set step by step, start with a copy of one that this CPU can run as well. */
+ * No slot can be NULL: the table is filled from TERN_KERNEL_SLOTS, so a set that lacks a function does not compile. To
+ * write a set step by step, start with a copy of one that this CPU can run too. */
 #if !defined(NAME) || !defined(PEAK_INSTRUCTION) || !defined(PEAK_MACS)
 #error "kernels_template.h: a parameter is not defined"
 #endif

@@ -128,7 +128,7 @@ static void estimate(float *estimates, float *uppers, const int32_t *high, const
 	}
 }
 
-/* dot: the kernel for such panels, of which a tile has tile_cols columns. */
+/* dot_groups() of panels whose tiles have tile_cols columns and whose sums dot() computes. */
 static void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                       size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *g, tern_dot_panels *dot,
                       size_t tile_cols)

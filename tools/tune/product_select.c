@@ -2,28 +2,36 @@
 
 #include <string.h>
 
-/* What multiplies floats best on the CPUs of each instruction set that the engine has kernels for. */
-#define product_avxvnni               product_avx2
-#define product_dotprod               product_neon
-#define product_i8mm                  product_neon
-#define KERNEL(name, features, flags) {#name, &product_##name},
-static const struct {
-	const char *isa;
-	const struct product_kernel *kernel;
-} kernels[] = {
+static const struct product_kernel *const products[] = {
+        &product_portable,
 #if defined(__x86_64__)
-#define X86_ISA KERNEL
+        &product_avx2,
+        &product_avx512vnni,
 #elif defined(__aarch64__)
-#define ARM_ISA KERNEL
+        &product_neon,
 #endif
-#include "kernels/isa_list.h"
-        {"portable", &product_portable},
 };
 
+static const struct product_kernel *named(const char *name)
+{
+	for (size_t i = 0; i < sizeof products / sizeof *products; i++)
+		if (strcmp(products[i]->name, name) == 0)
+			return products[i];
+	return NULL;
+}
+
+/* Instruction sets are ordered by speed: one without a product of its own gets that of the best set below it. */
 const struct product_kernel *product_kernel_of(const struct tern_kernels *table)
 {
-	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-		if (strcmp(kernels[i].isa, table->name) == 0)
-			return kernels[i].kernel;
-	return &product_portable;
+	const struct tern_kernels *const *built = tern_kernels_built();
+	const struct product_kernel *best = &product_portable;
+
+	for (size_t i = 0; built[i]; i++) {
+		const struct product_kernel *product = named(built[i]->name);
+		if (product && tern_kernels_usable(built[i]))
+			best = product;
+		if (built[i] == table)
+			break;
+	}
+	return best;
 }

@@ -215,27 +215,15 @@ static inline void unpack_nibble(uint8_t *quads, const uint8_t *tile)
 	_mm512_store_si512(quads + QUAD_BYTES, _mm512_and_si512(_mm512_srli_epi16(codes, 4), _mm512_set1_epi8(0x0f)));
 }
 
-/* A tile shifted so that bits of place s are the second lowest of each byte, where they are 0 or 2. */
-INLINE __m512i second_bit(__m512i tile, size_t s)
-{
-	return s == 0   ? _mm512_slli_epi16(tile, 1)
-	       : s == 1 ? tile
-	       : s == 2 ? _mm512_srli_epi16(tile, 1)
-	       : s == 3 ? _mm512_srli_epi16(tile, 2)
-	       : s == 4 ? _mm512_srli_epi16(tile, 3)
-	       : s == 5 ? _mm512_srli_epi16(tile, 4)
-	       : s == 6 ? _mm512_srli_epi16(tile, 5)
-	                : _mm512_srli_epi16(tile, 6);
-}
-
+/* Bits become 0 and 2: each place is shifted to the second lowest bit of its byte. */
 static inline void unpack_binary(uint8_t *quads, const uint8_t *tile)
 {
+	const __m512i mask = _mm512_set1_epi8(0x02);
 	__m512i bits = load_tile(tile);
 
-	UNROLL
-	for (size_t s = 0; s < 8; s++)
-		_mm512_store_si512(quads + s * QUAD_BYTES,
-		                   _mm512_and_si512(second_bit(bits, s), _mm512_set1_epi8(0x02)));
+	_mm512_store_si512(quads, _mm512_and_si512(_mm512_slli_epi16(bits, 1), mask));
+	for (size_t s = 1; s < 8; s++, bits = _mm512_srli_epi16(bits, 1))
+		_mm512_store_si512(quads + s * QUAD_BYTES, _mm512_and_si512(bits, mask));
 }
 
 INLINE void start_sums(__m512i start[TOKENS_AT_ONCE][PANELS_AT_ONCE], size_t n_token, const int32_t *first)

@@ -54,20 +54,17 @@ static inline void unpack_nibble(uint8_t *quads, const uint8_t *tile)
 	}
 }
 
-/* Half a tile shifted so that bits of place s are the second lowest of each byte, where they are 0 or 2. */
-INLINE __m256i second_bit(__m256i half, size_t s)
-{
-	return s == 0 ? _mm256_slli_epi16(half, 1) : _mm256_srli_epi16(half, (int)s - 1);
-}
-
+/* Bits become 0 and 2: each place is shifted to the second lowest bit of its byte. */
 static inline void unpack_binary(uint8_t *quads, const uint8_t *tile)
 {
+	const __m256i mask = _mm256_set1_epi8(0x02);
+
 	for (size_t v = 0; v < VECTORS; v++) {
 		__m256i bits = load_half(tile + VECTOR_BYTES * v);
-		UNROLL
-		for (size_t s = 0; s < 8; s++)
-			_mm256_store_si256((__m256i *)(quads + s * QUAD_BYTES + VECTOR_BYTES * v),
-			                   _mm256_and_si256(second_bit(bits, s), _mm256_set1_epi8(0x02)));
+		__m256i *to = (__m256i *)(quads + VECTOR_BYTES * v);
+		_mm256_store_si256(to, _mm256_and_si256(_mm256_slli_epi16(bits, 1), mask));
+		for (size_t s = 1; s < 8; s++, bits = _mm256_srli_epi16(bits, 1))
+			_mm256_store_si256(to + s * VECTORS, _mm256_and_si256(bits, mask));
 	}
 }
 
@@ -76,7 +73,7 @@ static inline void unpack_binary(uint8_t *quads, const uint8_t *tile)
 /* Adds n tiles of a panel to the sums of its halves, and prefetches `prefetch` bytes ahead. */
 typedef void add_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch);
 
-/* The sums of n_panel panels, n_step tiles of each in turn, shifted right by shift. */
+/* The sums of n_panel <= STREAM_PANELS panels, shifted right by `shift`. Reads n_step tiles of each panel in turn. */
 INLINE void dot_side_by_side(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                              size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift)
 {
@@ -111,7 +108,7 @@ INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride,
 	}
 }
 
-/* The same of a few tiles, one panel after the other. */
+/* The sums of short rows, one panel after the other. */
 INLINE void few_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                       size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
 {
