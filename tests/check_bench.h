@@ -87,6 +87,20 @@ static void bench_dot_f32(struct bench *b)
 		                                b->n_col);
 }
 
+/* n_row rows, the router's, for n_token tokens. */
+static void bench_dots_f32(struct bench *b)
+{
+	b->kernels->dots_f32(b->out, b->n_row, (const float *)(const void *)next_weights(b, 4 * b->n_row * b->n_col),
+	                     b->n_row, b->floats, b->n_token, b->n_col);
+}
+
+static void bench_dots_bf16(struct bench *b)
+{
+	b->kernels->dots_bf16(b->out, b->n_row,
+	                      (const uint16_t *)(const void *)next_weights(b, 2 * b->n_row * b->n_col), b->n_row,
+	                      b->floats, b->n_token, b->n_col);
+}
+
 static void bench_sum_squares(struct bench *b) { b->out[0] = b->kernels->sum_squares(b->floats, b->n_col); }
 
 static void bench_rms_scale(struct bench *b)
@@ -116,6 +130,12 @@ static void bench_gelu_mul(struct bench *b)
 {
 	memcpy(b->out, b->floats, b->n_col * sizeof *b->out);
 	b->kernels->gelu_mul(b->out, b->more_floats, b->n_col);
+}
+
+static void bench_clamped_silu_mul(struct bench *b)
+{
+	memcpy(b->out, b->floats, b->n_col * sizeof *b->out);
+	b->kernels->clamped_silu_mul(b->out, b->more_floats, 7.0f, b->n_col);
 }
 
 static void bench_conv_silu(struct bench *b)
@@ -202,6 +222,10 @@ static const struct bench_row bench_rows[] = {
         {CALL(dot_f16), 4096, 2560, 1, 2, 0},
         {CALL(dot_bf16), 4096, 2560, 1, 2, 0},
         {CALL(dot_f32), 4096, 2560, 1, 4, 0},
+        {CALL(dots_f32), 256, 2048, 1, 4, 0},
+        {CALL(dots_bf16), 256, 2048, 1, 2, 0},
+        {CALL(dots_f32), 16, 2048, 4, 0, 1},
+        {CALL(dots_bf16), 16, 2048, 4, 0, 1},
         {CALL(sum_squares), 1, 2560, 1, 4, 0},
         {CALL(rms_scale), 1, 2560, 1, 12, 0},
         {CALL(norm_quantize), 1, 2560, 1, 9, 0},
@@ -209,6 +233,7 @@ static const struct bench_row bench_rows[] = {
         {CALL(silu_mul), 1, 6912, 1, 12, 0},
         {CALL(relu2_mul), 1, 6912, 1, 12, 0},
         {CALL(gelu_mul), 1, 6912, 1, 12, 0},
+        {CALL(clamped_silu_mul), 1, 512, 1, 12, 0},
         {CALL(conv_silu), 1, 14336, 1, 6, 0},
         {CALL(hadamard), 1, 5120, 1, 12, 0},
         {CALL(delta_rule), 16, 128, 1, 0, 3},

@@ -111,6 +111,7 @@ static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference,
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 
 	make_groups(&g, n_panel, n_token, (n_col + g.n_col - 1) / g.n_col);
+	g.next = below(2) ? panels : NULL;
 	struct tern_activation *sums = calloc(n_token * g.x_stride, sizeof *sums);
 	if (!expected || !sums)
 		exit(1);

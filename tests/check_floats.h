@@ -55,8 +55,6 @@ static int check_dot_bf16(const struct tern_kernels *kernels, int round)
 	return check_dot_halves(kernels->dot_bf16, tern_kernels_portable.dot_bf16, round);
 }
 
-/* ---- norms and gates --------------------------------------------------------------------------------------------- */
-
 static float *copy_floats(const float *x, size_t n)
 {
 	float *copy = malloc((n + 1) * sizeof *copy);
@@ -66,6 +64,38 @@ static float *copy_floats(const float *x, size_t n)
 	memcpy(copy, x, n * sizeof *copy);
 	return copy;
 }
+
+/* Rows and vectors of either type, into every out_stride-th place. */
+static int check_dots(const struct tern_kernels *kernels, bool is_bf16, int round)
+{
+	size_t n = 16 * below(20), n_row = 1 + below(9), n_token = 1 + below(6), stride = n_row + below(4);
+	size_t n_out = (n_token - 1) * stride + n_row;
+	enum fill fill = pick_fill(round);
+	uint16_t *halves =
+	        fill_halves(place(&rooms[0], is_bf16 ? n_row * n : 0, sizeof *halves), is_bf16 ? n_row * n : 0, fill);
+	float *floats =
+	        fill_floats(place(&rooms[1], is_bf16 ? 0 : n_row * n, sizeof *floats), is_bf16 ? 0 : n_row * n, fill);
+	float *x = fill_floats(place(&rooms[2], n_token * n, sizeof *x), n_token * n, below(2) ? NORMAL : fill);
+	float *out = fill_floats(place(&rooms[3], n_out, sizeof *out), n_out, NORMAL),
+	      *expected = copy_floats(out, n_out);
+
+	run_case("n %zu, %zu rows, %zu tokens, %s", n, n_row, n_token, fill_names[fill]);
+	if (is_bf16) {
+		tern_kernels_portable.dots_bf16(expected, stride, halves, n_row, x, n_token, n);
+		kernels->dots_bf16(out, stride, halves, n_row, x, n_token, n);
+	} else {
+		tern_kernels_portable.dots_f32(expected, stride, floats, n_row, x, n_token, n);
+		kernels->dots_f32(out, stride, floats, n_row, x, n_token, n);
+	}
+	int ok = same_floats("out", out, expected, n_out) && rooms_intact(4);
+	free(expected);
+	return ok;
+}
+
+static int check_dots_f32(const struct tern_kernels *kernels, int round) { return check_dots(kernels, false, round); }
+static int check_dots_bf16(const struct tern_kernels *kernels, int round) { return check_dots(kernels, true, round); }
+
+/* ---- norms and gates --------------------------------------------------------------------------------------------- */
 
 static int check_rms_scale(const struct tern_kernels *kernels, int round)
 {
@@ -140,6 +170,22 @@ static int check_relu2_mul(const struct tern_kernels *kernels, int round)
 static int check_gelu_mul(const struct tern_kernels *kernels, int round)
 {
 	return check_gate(kernels->gelu_mul, tern_kernels_portable.gelu_mul, round);
+}
+
+static int check_clamped_silu_mul(const struct tern_kernels *kernels, int round)
+{
+	size_t n = vector_length();
+	enum fill fill = pick_fill(round);
+	float *gate = fill_floats(place(&rooms[0], n, sizeof *gate), n, fill), *expected = copy_floats(gate, n);
+	float *up = fill_floats(place(&rooms[1], n, sizeof *up), n, below(2) ? NORMAL : fill);
+	float limit = below(2) ? 7.0f : 0.5f;
+
+	run_case("n %zu, %s, limit %g", n, fill_names[fill], (double)limit);
+	tern_kernels_portable.clamped_silu_mul(expected, up, limit, n);
+	kernels->clamped_silu_mul(gate, up, limit, n);
+	int ok = same_floats("gate", gate, expected, n) && rooms_intact(2);
+	free(expected);
+	return ok;
 }
 
 static int check_sigmoid_mul(const struct tern_kernels *kernels, int round)

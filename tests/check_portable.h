@@ -75,6 +75,10 @@ static void check_gates(void)
 		float x = uniform() * (i % 2 ? 4.0f : 80.0f), up = uniform(), silu = x, gelu, relu2 = x;
 		portable->silu_mul(&silu, &up, 1);
 		check_sigmoid("silu", silu, (double)x, (double)x, 0.0, (double)up);
+		float clamped = x, limit = 3.0f, far = up * 8.0f;
+		double below = fmin((double)x, 3.0);
+		portable->clamped_silu_mul(&clamped, &far, limit, 1);
+		check_sigmoid("clamped silu", clamped, below, below, 0.0, fmax(fmin((double)far, 3.0), -3.0));
 		portable->relu2_mul(&relu2, &up, 1);
 		double square = x > 0.0f ? (double)x * (double)x * (double)up : 0.0;
 		CHECK(fabs((double)relu2 - square) <= fabs(square) * 2.01 * u, "relu2(%a) is %a", (double)x,

@@ -17,6 +17,8 @@ from lib import check, tern
 # 8-bit rounding amplifies the tiny difference that a half-precision key/value cache makes.
 MAX_RELATIVE_ERROR = 2e-2
 MAX_MEDIAN_ERROR = 2.5e-2
+MAX_EXPERTS_ERROR = 6e-2  # rounding activations makes the router choose another expert at near ties
+MAX_LEAD = 0.3  # of a logit: above it the best token has to be the reference's
 MAX_PERPLEXITY_COST = 0.003
 MAX_TIE_LEAD = 0.05  # of a logit
 AS_STORED = ("--head", "keep", "--embd", "keep")
@@ -131,6 +133,14 @@ def check_perplexity(model):
           found["tokens_scored"] == len(costs) and abs(found["ppl"] / expected - 1) < 1e-6, expected, len(costs), found)
 
 
+def check_best(name, rows, expected):
+    """The best token is the reference's wherever that leads clearly."""
+    for position, (row, wanted) in enumerate(zip(rows, expected)):
+        best, second = sorted(range(len(wanted)), key=lambda i: -wanted[i])[:2]
+        if wanted[best] - wanted[second] > MAX_LEAD:
+            check(f"{name}: the best token at {position}", max(range(len(row)), key=row.__getitem__) == best)
+
+
 def check_shared():
     random = lib.shared("logits of random checkpoints, texts of stories-3m", "random")
     if not random:
@@ -169,10 +179,12 @@ def check_gguf(name, path, max_median, max_error):
             median = errors[len(errors) // 2] if errors else math.inf
             print(f"{name}: relative error {median:.5f} in the median, at most {max(errors, default=math.inf):.5f}")
             check(f"{name}: relative error", median <= max_median, median)
+            check_best(name, lib.rows_of(data, len(ids)), golden["logits_int8"])
         check(f"{name}: the same bits with {isa}, batch {batch}, {os.path.basename(model)}", data == first)
 
 
 MORE = ("minicpm-tq2_0", "minicpm-f32", "minicpm-longrope", "qwen3-q1_0", "qwen3-q1_0-tied")
+EXPERTS = ("maple-tq2_0", "maple-q2_0", "maple-f32")
 
 
 HYBRID = ("bonsai1-pq2_0", "bonsai1-q2_0", "bonsai1-q2_0-g128", "bonsai1-ptq1_0", "rep2-f16", "rep3-f32", "mtp", "tied",
@@ -208,6 +220,7 @@ def main():
         check_head_cost("models/tern-tiny", "Once upon a time")
     check_shared()
     check_made("MiniCPM and 1-bit weights", "make_more.py", MORE, "more", MAX_MEDIAN_ERROR)
+    check_made("mixtures of experts", "make_more.py", EXPERTS, "more", MAX_EXPERTS_ERROR)
     check_made("delta nets and rotated weights", "make_qwen35.py", HYBRID, "qwen35", max_median=2e-2, max_error=4e-2)
     return lib.summary()
 

@@ -33,7 +33,7 @@ if [ -s "$log" ] && [ -z "$missing" ]; then pass; else fail 'tern.h: functions t
 
 # repository and file of each public model, "checkpoint" for those that have to be converted
 sed -n 's/^ *{"[^"]*", "\([^"]*\)", \(.*\)},$/\1 \2/p' src/cli/catalogue.c | sed 's/"//g; s/NULL$/checkpoint/' | sort >"$log"
-listed=$(sed -n 's/^|[^|]*| `\([^`]*\)` | \([^|]*\) |.*/\1 \2/p' models/README.md | sed 's/`//g; s/the checkpoint$/checkpoint/' | sort)
+listed=$(sed -n 's/^|[^|]*| `\([^`]*\)` | \([^|]*\) |.*/\1 \2/p' models/README.md | sed 's/`//g; s/the checkpoint$/checkpoint/; s/the file in .*$//' | sort)
 if [ -s "$log" ] && [ "$listed" = "$(cat "$log")" ]; then
 	pass
 else

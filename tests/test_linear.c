@@ -143,7 +143,7 @@ static void check_shape(const struct shape *s)
 {
 	static float out[MAX_TOKEN * MAX_ROW], first[MAX_TOKEN * MAX_ROW];
 	const struct tern_kernels *const *built = tern_kernels_built();
-	struct tern_projection projection = {&linear, &quantized, out, s->add};
+	struct tern_projection projection = {&linear, &quantized, out, .add = s->add};
 	size_t n_bytes = s->n_token * s->n_row * sizeof *out;
 
 	make(s);

@@ -1,8 +1,8 @@
 /* Every allocation of opening a model, making a session and generating fails once: the answer is an error, nothing
  * crashes, and nothing leaks (the address sanitizer sees to that). */
+#include "hybrid_model.h"
 #include "inject.h"
 #include "scratch.h"
-#include "tiny_model.h"
 
 #include <tern.h>
 
@@ -49,6 +49,10 @@ int main(void)
 	CHECK(tiny_model_write(path, tiny_foreign(), &err), "%s", err.message);
 	int n_foreign = inject_all("TERN_FAIL_ALLOC", generate_once);
 	CHECK(n_foreign > n, "repacking allocated nothing");
+	hybrid_fill();
+	CHECK(hybrid_write(path, &(struct hybrid_kind){.is_folded = true}, &err), "%s", err.message);
+	int n_hybrid = inject_all("TERN_FAIL_ALLOC", generate_once);
+	CHECK(n_hybrid > n_foreign, "a hybrid allocated no more than repacking");
 	scratch_end();
 	return test_summary();
 }

@@ -46,12 +46,16 @@ interrupted() {
 	python3 - "$TERN_TUNE" "$@" <<'EOF'
 import os, shutil, signal, subprocess, sys, time
 def n_line(path): return open(path).read().count("\n") if os.path.exists(path) else 0
-for _ in range(20):  # on a busy machine the run may end first
+for _ in range(20):
     p = subprocess.Popen(sys.argv[1:] + ["-o", "stopped"], stdin=subprocess.DEVNULL)
-    while n_line("stopped/loss.csv") <= 3 and p.poll() is None: time.sleep(.002)
+    while n_line("stopped/loss.csv") <= 3 and p.poll() is None:  # it runs only while this script waits
+        p.send_signal(signal.SIGCONT)
+        time.sleep(.002)
+        p.send_signal(signal.SIGSTOP)
     p.send_signal(signal.SIGINT)
+    p.send_signal(signal.SIGCONT)
     if p.wait() != 0: break
-    shutil.rmtree("stopped")
+    shutil.rmtree("stopped")  # on a busy machine it may have ended first
 sys.exit(0 if p.returncode == -signal.SIGINT and os.path.exists("stopped/tune.state") else 1)
 EOF
 }

@@ -23,8 +23,12 @@ static void gather_hparams(struct tern_file_facts *f, const struct gguf *gguf)
 	if (tern_hparams_load(&h, gguf, &f->refused))
 		return;
 	f->n_layer = h.n_layer;
+	f->n_delta_layer = h.n_layer - h.n_layer_kv;
+	f->is_rotated = tern_gguf_find(gguf, "prism.hadamard.version") != NULL;
 	f->n_embd = h.n_embd;
-	f->n_ff = h.n_ff;
+	f->n_ff = h.n_expert ? h.n_ff_expert : h.n_ff;
+	f->n_expert = h.n_expert;
+	f->n_expert_used = h.n_expert_used;
 	f->n_head = h.n_head;
 	f->n_head_kv = h.n_head_kv;
 	f->head_dim = h.head_dim;
@@ -99,6 +103,23 @@ static void count_repacking(struct tern_file_facts *f, const struct gguf *gguf, 
 	f->n_repacked_bytes += n_bytes;
 }
 
+/* An embedding that is no head gives one row. */
+static void count_token_bytes(struct tern_file_facts *f, const struct gguf *gguf, const struct gguf_tensor *tensor)
+{
+	uint32_t type = tern_repacked_type(gguf, tensor);
+	uint64_t n_bytes;
+
+	if ((tern_gguf_string_is(tensor->name, "token_embd.weight") && tern_gguf_find_tensor(gguf, "output.weight")) ||
+	    tern_is_mtp_tensor(gguf, tensor->name) ||
+	    !tern_gguf_tensor_bytes(type, tensor->n_dims, tensor->dims, &n_bytes))
+		return;
+	if (f->n_expert && (tern_is_experts(tensor->name) || tern_gguf_string_ends_in(tensor->name, "_exps.scale"))) {
+		n_bytes = n_bytes / f->n_expert * f->n_expert_used;
+		f->n_expert_token_bytes += n_bytes;
+	}
+	f->n_token_bytes += type == GGUF_TENSOR_Q8P ? n_bytes / 2 : n_bytes;
+}
+
 void tern_file_facts_of(struct tern_file_facts *f, const struct gguf *gguf)
 {
 	memset(f, 0, sizeof *f);
@@ -109,8 +130,10 @@ void tern_file_facts_of(struct tern_file_facts *f, const struct gguf *gguf)
 		count_type(f, tensor);
 		count_norms(f, tensor->name);
 		count_parameters(f, tensor);
-		if (!f->refused.status)
+		if (!f->refused.status) {
 			count_repacking(f, gguf, tensor);
+			count_token_bytes(f, gguf, tensor);
+		}
 	}
 }
 
@@ -175,9 +198,19 @@ static void add_layer(struct tern_cost *cost, struct tern_layer *layer, const st
 	struct tern_layer_matrix matrix;
 
 	for (size_t i = 0; tern_layer_matrix(h, layer, i, &matrix); i++) {
-		cost->layer_bytes += linear_bytes(matrix.linear);
-		cost->layer_macs += (uint64_t)matrix.n_row * matrix.n_col;
+		uint64_t n_bytes = linear_bytes(matrix.linear), n_mac = (uint64_t)matrix.n_row * matrix.n_col;
+		if (matrix.n_expert) {
+			cost->all_expert_bytes += n_bytes;
+			n_bytes = n_bytes / matrix.n_expert * h->n_expert_used;
+			n_mac = n_mac / matrix.n_expert * h->n_expert_used;
+			cost->expert_bytes += n_bytes;
+		}
+		cost->layer_bytes += n_bytes;
+		cost->layer_macs += n_mac;
 	}
+	if (layer->ffn == TERN_FFN_EXPERTS)
+		cost->layer_bytes +=
+		        h->n_expert * h->n_embd * (layer->experts.router_is_bf16 ? sizeof(uint16_t) : sizeof(float));
 	cost->layer_bytes += 2 * h->n_embd * sizeof(float);
 	if (layer->mixer == TERN_MIXER_DELTA) {
 		cost->layer_bytes += delta_bytes(&layer->delta, &h->delta, h->n_embd);

@@ -40,6 +40,8 @@ struct tern_file_facts {
 	struct tern_error refused;
 
 	/* The metadata as tern reads it, defaults filled in; all 0 if the file was refused or has no tensors. */
+	size_t n_delta_layer; /* of n_layer; the others have attention */
+	bool is_rotated;      /* weights in a Hadamard-rotated basis */
 	size_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_ctx_train;
 	size_t n_rot;            /* leading values of a head that rotate */
 	float rope_base;         /* 0 if the file does not say */
@@ -47,6 +49,8 @@ struct tern_file_facts {
 	float rms_eps, linear_norm_eps;
 	bool has_weightless_norms;       /* in front of every projection */
 	struct gguf_string rope_scaling; /* "none" if the file does not say */
+
+	size_t n_expert, n_expert_used; /* in each layer; 0: no mixture of experts */
 
 	/* Tensors. Parameters are all items but scales. */
 	uint64_t n_params, n_bytes;
@@ -62,6 +66,10 @@ struct tern_file_facts {
 	/* Tensors that become T2R16, T1R16 or Q8P when the model is opened, and the bytes that they then take. */
 	size_t n_to_t2r16, n_to_t1r16, n_to_q8p;
 	uint64_t n_repacked_bytes;
+
+	/* What a generated token reads of the weights at least, as they are computed on: of experts those that it uses,
+	 * of an 8-bit head the high halves. */
+	uint64_t n_token_bytes, n_expert_token_bytes; /* all; of these, experts */
 
 	/* What opening it and a sequence take of memory. */
 	uint64_t n_weight_bytes;              /* those that are repacked, and those that are read where they are */
@@ -90,13 +98,16 @@ enum tern_status tern_model_make_random(struct tern_model **model, const char *s
 	"  2b    BitNet 2B-4T        3b    1bitLLM 3B          4b    Qwen3 4B\n"    \
 	"  7b    Falcon3 7B          8b    Llama 3 8B          10b   Falcon3 10B\n" \
 	"  8b-1bit  1-bit Bonsai 8B  27b  Bonsai 27B (hybrid)\n"                    \
-	"  0.8b-h, 9b-h  Qwen 3.5 of 0.8B and 9B (hybrids)\n"
+	"  0.8b-h  Qwen 3.5 0.8B (hybrid)  9b-h  Qwen 3.5 9B (hybrid)\n"            \
+	"  maple  Maple 20B-A1B (mixture of experts)\n"
 
 /* ---- the cost of a token --------------------------------------------------------------------------------- */
 
-/* What computing one token takes at least. A batch reads the layers once. */
+/* What computing one token takes at least. A batch reads the layers once, and of experts those that its tokens use. */
 struct tern_cost {
-	uint64_t layer_bytes;    /* weights, scales, norms and biases of all layers */
+	uint64_t layer_bytes; /* weights, scales, norms and biases of all layers; of experts, those that a token uses */
+	uint64_t expert_bytes; /* of these: experts */
+	uint64_t all_expert_bytes;
 	uint64_t head_bytes;     /* the output head and its norm */
 	uint64_t head_low_bytes; /* of these: low nibbles, which tern_compute_top_logits() reads for some rows only; 0
 	                            unless the head is Q8P */

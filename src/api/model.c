@@ -148,7 +148,7 @@ void tern_model_get_info(const struct tern_model *model, struct tern_model_info 
 	        .n_head = (int)h->n_head,
 	        .n_head_kv = (int)h->n_head_kv,
 	        .head_dim = (int)h->head_dim,
-	        .n_ff = (int)h->n_ff,
+	        .n_ff = (int)(h->n_expert ? h->n_ff_expert : h->n_ff),
 	        .n_vocab = (int)(model->has_weights ? h->n_vocab : tern_tokenizer_n_pieces(model->text.tokenizer)),
 	        .n_ctx_train = (int)h->n_ctx_train,
 	        .n_params = model->transformer.n_params,

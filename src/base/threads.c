@@ -71,9 +71,9 @@ static void take_chunks(struct tern_pool *pool, int worker)
 /* One round of spinning. */
 static void idle(struct tern_pool *pool, int worker)
 {
-	tern_idle step = atomic_load_explicit(&pool->idle, memory_order_acquire);
+	tern_idle idle_step = atomic_load_explicit(&pool->idle, memory_order_acquire);
 
-	if (!step || !step(pool->idle_context, worker))
+	if (!idle_step || !idle_step(pool->idle_context, worker))
 		SPIN_PAUSE();
 }
 
@@ -169,10 +169,10 @@ size_t tern_pool_first_chunk(const struct tern_pool *pool, int worker, size_t n_
 	return n_chunks / n * i + n_chunks % n * i / n;
 }
 
-void tern_pool_on_idle(struct tern_pool *pool, tern_idle step, void *context)
+void tern_pool_on_idle(struct tern_pool *pool, tern_idle idle_step, void *context)
 {
 	pool->idle_context = context;
-	atomic_store_explicit(&pool->idle, step, memory_order_release);
+	atomic_store_explicit(&pool->idle, idle_step, memory_order_release);
 }
 
 /* Starts workers until one is refused. They block all signals but those that a thread raises itself (by reading a page

@@ -9,7 +9,8 @@
 struct public_model {
 	const char *name;
 	const char *repository; /* on Hugging Face */
-	const char *file;       /* a GGUF file there; NULL: a checkpoint, for tern-convert */
+	const char
+	        *file; /* a GGUF file there; "": one whose name we do not know; NULL: a checkpoint, for tern-convert */
 };
 
 static const struct public_model models[] = {
@@ -45,6 +46,7 @@ static const struct public_model models[] = {
         {"Ternary-Bonsai-27B", "prism-ml/Ternary-Bonsai-27B-gguf", "Ternary-Bonsai-27B-PQ2_0.gguf"},
         {"Ternary-Bonsai-2-27B", "prism-ml/Ternary-Bonsai-2-27B-gguf", "Ternary-Bonsai-2-27B-PQ2_0.gguf"},
         {"Ternary-Bonsai-2-27B-PTQ1_0", "prism-ml/Ternary-Bonsai-2-27B-gguf", "Ternary-Bonsai-2-27B-PTQ1_0.gguf"},
+        {"Maple-20B-A1B", "deepgrove/maple-preview-GGUF", ""},
 };
 
 enum {
@@ -118,7 +120,10 @@ void catalogue_advise(struct text *advice, const char *name)
 
 	if (!model)
 		return;
-	if (model->file)
+	if (model->file && !*model->file)
+		text_printf(advice, "get the public model %s: a GGUF file in TQ2_0 of https://huggingface.co/%s",
+		            model->name, model->repository);
+	else if (model->file)
 		text_printf(
 		        advice,
 		        "get the public model %s with: curl -L -o %s.gguf https://huggingface.co/%s/resolve/main/%s",

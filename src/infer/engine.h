@@ -20,7 +20,7 @@
 struct tern_quantized {
 	int8_t *q;                           /* [n_token, n_col] */
 	struct tern_activation *activations; /* [n_token, n_group] */
-	float *inverses;                     /* [n_token, n_group] 1 / scale, where anything has scales of groups */
+	float *inverses;                     /* [n_token, n_group] 1 / scale */
 };
 
 /* Scratch for finding the largest logits of a Q8P head; see head_q8p.c. */
@@ -62,6 +62,7 @@ struct tern_engine {
 	float *rope_cos_local, *rope_sin_local; /* the same of layers with rope_is_local, NULL if there are none */
 	struct tern_quantized quantized[TERN_MAX_READ_LINEARS]; /* projections of one input may each need their own */
 
+	struct tern_expert_scratch *experts; /* of router.c and experts.c; NULL if the model has none */
 	struct tern_pruning pruning;
 	/* Panels of the head, summed over all computations of largest logits, and those whose low plane was read. */
 	uint64_t n_head_panel, n_low_panel;

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "infer/attention.h"
 #include "infer/embedding.h"
+#include "infer/experts.h"
 #include "infer/head_q8p.h"
 #include "infer/linear.h"
 #include "infer/prefetch.h"
@@ -32,18 +33,6 @@ static bool alloc_floats(const struct tern_engine *engine, float **floats, size_
 	return *floats;
 }
 
-static bool alloc_quantized(const struct tern_engine *engine, struct tern_quantized *quantized, size_t widest)
-{
-	size_t group = engine->transformer->hparams.activation_group, n_group = group ? widest / group + 1 : 1, n;
-
-	if (!tern_mul_size(engine->n_batch, n_group, &n))
-		return false;
-	quantized->activations = tern_alloc_aligned(n, sizeof *quantized->activations);
-	quantized->inverses = tern_alloc_aligned(n, sizeof *quantized->inverses);
-	quantized->q = tern_mul_size(engine->n_batch, widest, &n) ? tern_alloc_aligned(n, 1) : NULL;
-	return quantized->activations && quantized->inverses && quantized->q;
-}
-
 static bool alloc_batch(struct tern_engine *e)
 {
 	const struct tern_hparams *h = &e->transformer->hparams;
@@ -59,7 +48,7 @@ static bool alloc_batch(struct tern_engine *e)
 	        {&e->k, kv_width},
 	        {&e->v, kv_width},
 	        {&e->attended, mixed_width(h)},
-	        {&e->gate, h->n_ff},
+	        {&e->gate, h->n_ff}, /* 0: only experts, see experts.c */
 	        {&e->up, h->n_ff},
 	        {&e->q_gate, h->gates_attention ? 2 * q_width : 0},
 	        {&e->delta_raw, h->delta.n_convolved},
@@ -77,7 +66,7 @@ static bool alloc_batch(struct tern_engine *e)
 		if (blocks[i].width && !alloc_floats(e, blocks[i].floats, blocks[i].width))
 			return false;
 	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++)
-		if (!alloc_quantized(e, &e->quantized[i], widest_input(h)))
+		if (!tern_quantized_alloc(e, &e->quantized[i], e->n_batch, widest_input(h)))
 			return false;
 	return (e->tokens = tern_alloc_aligned(e->n_batch, sizeof *e->tokens));
 }
@@ -104,7 +93,7 @@ enum tern_status tern_engine_init(struct tern_engine *engine, const struct tern_
 	if ((status = tern_pool_new(&engine->pool, n_threads, err)))
 		return status;
 	if (tern_prefetch_init(engine) && alloc_batch(engine) && alloc_worker_scratch(engine) &&
-	    tern_attention_init(engine) && tern_q8p_init(&engine->pruning, transformer))
+	    tern_attention_init(engine) && tern_experts_init(engine) && tern_q8p_init(&engine->pruning, transformer))
 		return TERN_OK;
 	tern_engine_clear(engine);
 	return tern_fail(err, TERN_ERR_FAILED, "out of memory for batches of %zu tokens", n_batch);
@@ -138,12 +127,10 @@ void tern_engine_clear(struct tern_engine *e)
 
 	tern_pool_free(e->pool);
 	tern_q8p_clear(&e->pruning);
+	tern_experts_clear(e);
 	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
 		tern_free(blocks[i]);
-	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++) {
-		tern_free(e->quantized[i].q);
-		tern_free(e->quantized[i].activations);
-		tern_free(e->quantized[i].inverses);
-	}
+	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++)
+		tern_quantized_free(&e->quantized[i]);
 	*e = (struct tern_engine){0};
 }

@@ -5,6 +5,7 @@
  *                 x += post_norm(linear(sub_norm(attention(q, k, v))))
  *                 h = rms_norm(x, ffn_norm)
  *                 x += post_norm(linear(sub_norm(f(linear(h)) * linear(h))))
+ *                     or, of a mixture of experts, x += each weight * expert(h) of the experts that the router chooses
  *
  * where linear() is tern_quantize_input() and tern_project(): own norm, int8, ternary product, scale, bias. Only BitNet
  * models have sub-norms, only Gemma post-norms; MiniCPM multiplies what each half adds to x by a constant. Every step
@@ -16,15 +17,17 @@
 #include "infer/delta.h"
 #include "infer/dense.h"
 #include "infer/embedding.h"
+#include "infer/experts.h"
 #include "infer/linear.h"
 #include "infer/norm.h"
 #include "infer/qkv.h"
+#include "infer/router.h"
 
 /* out = linear(input), or out += linear(input). */
 static void project_one(struct tern_engine *engine, const struct tern_linear *linear, const float *input, float *out,
                         bool add)
 {
-	struct tern_projection projection = {linear, &engine->quantized[0], out, add};
+	struct tern_projection projection = {linear, &engine->quantized[0], out, .add = add};
 	tern_quantize_input(engine, &engine->quantized[0], linear, input, engine->n_token);
 	tern_project(engine, &projection, 1, engine->n_token);
 }
@@ -65,9 +68,9 @@ static void attention_part(struct tern_engine *engine, const struct tern_layer *
 	const struct tern_attention_weights *a = &layer->attention;
 	const struct tern_hparams *h = &engine->transformer->hparams;
 	struct tern_projection qkv[] = {
-	        {&a->q, NULL, h->gates_attention ? engine->q_gate : engine->q, false},
-	        {&a->k, NULL, engine->k, false},
-	        {&a->v, NULL, engine->v, false},
+	        {&a->q, NULL, h->gates_attention ? engine->q_gate : engine->q, .add = false},
+	        {&a->k, NULL, engine->k, .add = false},
+	        {&a->v, NULL, engine->v, .add = false},
 	};
 
 	tern_rms_norm(engine, engine->normed, engine->x, layer->attn_norm, h->n_embd, engine->n_token);
@@ -86,10 +89,10 @@ static void delta_part(struct tern_engine *engine, const struct tern_layer *laye
 {
 	const struct tern_delta_weights *d = &layer->delta;
 	struct tern_projection projections[] = {
-	        {&d->qkv, NULL, engine->delta_raw, false},
-	        {&d->gate, NULL, engine->delta_gate, false},
-	        {&d->beta, NULL, engine->delta_beta, false},
-	        {&d->alpha, NULL, engine->delta_decay, false},
+	        {&d->qkv, NULL, engine->delta_raw, .add = false},
+	        {&d->gate, NULL, engine->delta_gate, .add = false},
+	        {&d->beta, NULL, engine->delta_beta, .add = false},
+	        {&d->alpha, NULL, engine->delta_decay, .add = false},
 	};
 
 	tern_rms_norm(engine, engine->normed, engine->x, layer->attn_norm, engine->transformer->hparams.n_embd,
@@ -130,8 +133,8 @@ static void dense_part(struct tern_engine *engine, const struct tern_layer *laye
 	const struct tern_dense_weights *d = &layer->dense;
 	const struct tern_hparams *h = &engine->transformer->hparams;
 	struct tern_projection gate_up[] = {
-	        {&d->gate, NULL, engine->gate, false},
-	        {&d->up, NULL, engine->up, false},
+	        {&d->gate, NULL, engine->gate, .add = false},
+	        {&d->up, NULL, engine->up, .add = false},
 	};
 
 	tern_rms_norm(engine, engine->normed, engine->x, layer->ffn_norm, h->n_embd, engine->n_token);
@@ -140,6 +143,15 @@ static void dense_part(struct tern_engine *engine, const struct tern_layer *laye
 	if (d->sub_norm)
 		tern_rms_norm(engine, engine->gate, engine->gate, d->sub_norm, h->n_ff, engine->n_token);
 	project_to_stream(engine, &d->down, layer->ffn_post_norm, engine->gate);
+}
+
+static void experts_part(struct tern_engine *engine, const struct tern_layer *layer)
+{
+	size_t n_embd = engine->transformer->hparams.n_embd;
+
+	tern_rms_norm(engine, engine->normed, engine->x, layer->ffn_norm, n_embd, engine->n_token);
+	tern_route(engine, &layer->experts);
+	tern_experts(engine, &layer->experts);
 }
 
 static void forward(struct tern_engine *engine)
@@ -161,6 +173,9 @@ static void forward(struct tern_engine *engine)
 		switch (layer->ffn) {
 		case TERN_FFN_DENSE:
 			dense_part(engine, layer);
+			break;
+		case TERN_FFN_EXPERTS:
+			experts_part(engine, layer);
 			break;
 		}
 	}

@@ -1,5 +1,6 @@
 #include "infer/linear.h"
 
+#include "base/memory.h"
 #include "infer/norm.h"
 #include "infer/prefetch.h"
 #include "infer/row_chunks.h"
@@ -29,6 +30,28 @@ static size_t activation_group(const struct tern_engine *engine, size_t n_col)
 
 static size_t group_count(size_t n_col, size_t group) { return (n_col + group - 1) / group; }
 
+/* ---- memory ---- */
+
+bool tern_quantized_alloc(const struct tern_engine *engine, struct tern_quantized *quantized, size_t n_vector,
+                          size_t n_col)
+{
+	size_t group = engine->transformer->hparams.activation_group, n_group = group ? n_col / group + 1 : 1, n;
+
+	if (!tern_mul_size(n_vector, n_group, &n))
+		return false;
+	quantized->activations = tern_alloc_aligned(n, sizeof *quantized->activations);
+	quantized->inverses = tern_alloc_aligned(n, sizeof *quantized->inverses);
+	quantized->q = tern_mul_size(n_vector, n_col, &n) ? tern_alloc_aligned(n, 1) : NULL;
+	return quantized->activations && quantized->inverses && quantized->q;
+}
+
+void tern_quantized_free(struct tern_quantized *quantized)
+{
+	tern_free(quantized->q);
+	tern_free(quantized->activations);
+	tern_free(quantized->inverses);
+}
+
 /* ---- input ---- */
 
 struct quantize_task {
@@ -38,18 +61,15 @@ struct quantize_task {
 	const float *input;
 };
 
-static void quantize_token(void *context, size_t token, int worker)
+void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
+                          const struct tern_linear *linear, const float *x, int worker)
 {
-	const struct quantize_task *task = context;
-	const struct tern_kernels *kernels = task->engine->kernels;
-	const struct tern_linear *linear = task->linear;
-	size_t n_col = linear->n_col, group = activation_group(task->engine, n_col);
-	const float *x = task->input + token * n_col;
-	int8_t *q = task->out->q + token * n_col;
-	size_t n_group = group_count(n_col, group);
-	struct tern_activation *activations = task->out->activations + token * n_group;
+	const struct tern_kernels *kernels = engine->kernels;
+	size_t n_col = linear->n_col, group = activation_group(engine, n_col), n_group = group_count(n_col, group);
+	int8_t *q = out->q + index * n_col;
+	struct tern_activation *activations = out->activations + index * n_group;
 	if (linear->hadamard_block) {
-		float *rotated = tern_worker_scratch(task->engine, worker);
+		float *rotated = tern_worker_scratch(engine, worker);
 		kernels->hadamard(rotated, x, linear->signs, n_col, linear->hadamard_block);
 		x = rotated;
 	}
@@ -60,8 +80,28 @@ static void quantize_token(void *context, size_t token, int worker)
 		*activations++ = kernels->norm_quantize(q + c, x + c, linear->norm_gain ? linear->norm_gain + c : NULL,
 		                                        inv_rms, n);
 	}
-	for (size_t g = 0; (n_group > 1 || linear->scale_group) && g < n_group; g++)
-		task->out->inverses[token * n_group + g] = 1.0f / task->out->activations[token * n_group + g].scale;
+	for (size_t g = 0; g < n_group; g++)
+		out->inverses[index * n_group + g] = 1.0f / out->activations[index * n_group + g].scale;
+}
+
+void tern_quantized_copy(const struct tern_engine *engine, struct tern_quantized *quantized, size_t to, size_t from,
+                         size_t n_col)
+{
+	size_t n_group = group_count(n_col, activation_group(engine, n_col));
+
+	memcpy(quantized->q + to * n_col, quantized->q + from * n_col, n_col);
+	memcpy(quantized->activations + to * n_group, quantized->activations + from * n_group,
+	       n_group * sizeof *quantized->activations);
+	memcpy(quantized->inverses + to * n_group, quantized->inverses + from * n_group,
+	       n_group * sizeof *quantized->inverses);
+}
+
+static void quantize_token(void *context, size_t token, int worker)
+{
+	const struct quantize_task *task = context;
+
+	tern_quantize_vector(task->engine, task->out, token, task->linear, task->input + token * task->linear->n_col,
+	                     worker);
 }
 
 void tern_quantize_input(struct tern_engine *engine, struct tern_quantized *out, const struct tern_linear *linear,
@@ -87,15 +127,24 @@ struct part {
 	size_t first_token, n_token;
 };
 
+static float *output_of(const struct tern_projection *projection, const struct part *part, size_t token)
+{
+	size_t row = projection->tokens ? projection->tokens[token] : token;
+	return &projection->out[row * projection->linear->n_row + part->first_row];
+}
+
 /* Stores the products of a token and a part's rows; y is scratch afterwards. */
 static void store(const struct tern_projection *projection, const struct part *part, size_t token, float *restrict y)
 {
 	const struct tern_linear *linear = projection->linear;
-	float *restrict out = &projection->out[token * linear->n_row + part->first_row];
+	float *restrict out = output_of(projection, part, token);
 
 	for (size_t r = 0; linear->bias && r < part->n_row; r++)
 		y[r] += linear->bias[part->first_row + r];
-	if (projection->add)
+	if (projection->weights)
+		for (size_t r = 0; r < part->n_row; r++)
+			out[r] += y[r] * projection->weights[token];
+	else if (projection->add)
 		for (size_t r = 0; r < part->n_row; r++)
 			out[r] += y[r];
 	else
@@ -105,7 +154,7 @@ static void store(const struct tern_projection *projection, const struct part *p
 /* Prefetches the cache lines that store() will write for a token. */
 static void prefetch_output(const struct tern_projection *projection, const struct part *part, size_t token)
 {
-	const float *out = &projection->out[token * projection->linear->n_row + part->first_row];
+	const float *out = output_of(projection, part, token);
 
 	for (size_t r = 0; r < part->n_row; r += 16)
 		__builtin_prefetch(out + r, 1);
@@ -157,6 +206,7 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	        .x_inverse = input->inverses + part->first_token * n_x_group,
 	        .x_stride = n_x_group,
 	        .steps_per_x = group_count(x_group, step),
+	        .next = projection->next,
 	};
 
 	(linear->is_binary ? engine->kernels->dot_groups_binary : engine->kernels->dot_groups)(
@@ -169,27 +219,34 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	}
 }
 
+void tern_project_part(const struct tern_engine *engine, const struct tern_projection *projection, size_t first_row,
+                       size_t n_row, size_t first_token, size_t n_token, int worker)
+{
+	const struct tern_linear *linear = projection->linear;
+	bool in_groups = linear->scale_group || activation_group(engine, linear->n_col) < linear->n_col;
+	struct part part = {.first_row = first_row, .n_row = n_row, .n_panel = tern_panel_count(n_row)};
+	size_t end = first_token + n_token, most = TOKENS_PER_CALL * TERN_MANY_TOKENS_PANELS / part.n_panel;
+	void *scratch = tern_worker_scratch(engine, worker);
+
+	most = most < TOKENS_PER_CALL ? most : TOKENS_PER_CALL;
+	for (part.first_token = first_token; part.first_token < end; part.first_token += part.n_token) {
+		part.n_token = end - part.first_token < most ? end - part.first_token : most;
+		if (in_groups)
+			project_groups(engine, projection, &part, scratch);
+		else
+			project_whole(engine, projection, &part, scratch);
+	}
+}
+
 static void project_chunk(void *context, size_t chunk, int worker)
 {
 	const struct project_task *task = context;
-	struct part part = {0};
-	const struct tern_projection *projection =
-	        &task->projections[tern_row_chunk(&task->chunks, chunk, &part.first_row)];
-	const struct tern_linear *linear = projection->linear;
-	bool in_groups = linear->scale_group || activation_group(task->engine, linear->n_col) < linear->n_col;
-	void *scratch = tern_worker_scratch(task->engine, worker);
+	size_t first_row;
+	const struct tern_projection *projection = &task->projections[tern_row_chunk(&task->chunks, chunk, &first_row)];
+	size_t n_left = projection->linear->n_row - first_row;
 
-	part.n_row = linear->n_row - part.first_row;
-	part.n_row = part.n_row < task->chunks.n_row ? part.n_row : task->chunks.n_row;
-	part.n_panel = tern_panel_count(part.n_row);
-	for (part.first_token = 0; part.first_token < task->n_token; part.first_token += part.n_token) {
-		part.n_token = task->n_token - part.first_token;
-		part.n_token = part.n_token < TOKENS_PER_CALL ? part.n_token : TOKENS_PER_CALL;
-		if (in_groups)
-			project_groups(task->engine, projection, &part, scratch);
-		else
-			project_whole(task->engine, projection, &part, scratch);
-	}
+	tern_project_part(task->engine, projection, first_row,
+	                  n_left < task->chunks.n_row ? n_left : task->chunks.n_row, 0, task->n_token, worker);
 }
 
 void tern_project(struct tern_engine *engine, const struct tern_projection *projections, size_t n_projection,

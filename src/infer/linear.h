@@ -14,7 +14,30 @@ struct tern_projection {
 	const struct tern_quantized *input;
 	float *out; /* [n_token, n_row] */
 	bool add;   /* to what out holds: a residual connection */
+	/* Or, unless NULL, row tokens[t] of out += weights[t] * y(t, r). */
+	const uint32_t *tokens;
+	const float *weights;
+	/* tern_project_part() of one vector: the panels that the worker reads next, of as many columns, to prefetch;
+	 * NULL: those behind these in memory. */
+	const uint8_t *next;
 };
+
+/* Some rows of a matrix, times some vectors of the input. first_row is a multiple of 16, n_row at most
+ * TERN_MAX_CHUNK_PANELS panels; worker: whose scratch to use. */
+void tern_project_part(const struct tern_engine *engine, const struct tern_projection *projection, size_t first_row,
+                       size_t n_row, size_t first_token, size_t n_token, int worker);
+
+/* Quantises one vector for a projection, as vector `index` of out. */
+void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
+                          const struct tern_linear *linear, const float *x, int worker);
+/* Copies vector `from` to `to`, both of n_col columns. */
+void tern_quantized_copy(const struct tern_engine *engine, struct tern_quantized *quantized, size_t to, size_t from,
+                         size_t n_col);
+
+/* Memory for n_vector vectors of up to n_col columns. False: out of memory; tern_quantized_free() what there is. */
+bool tern_quantized_alloc(const struct tern_engine *engine, struct tern_quantized *quantized, size_t n_vector,
+                          size_t n_col);
+void tern_quantized_free(struct tern_quantized *quantized);
 
 /* Computes up to TERN_MAX_READ_LINEARS projections as one list of chunks; nothing after keep_going has refused. */
 void tern_project(struct tern_engine *engine, const struct tern_projection *projections, size_t n_projection,

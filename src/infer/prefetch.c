@@ -1,6 +1,7 @@
 #include "infer/prefetch.h"
 
 #include "base/memory.h"
+#include "infer/router.h"
 #include "infer/row_chunks.h"
 #include "model/layout.h"
 
@@ -54,7 +55,7 @@ bool tern_prefetch_init(struct tern_engine *engine)
 	return true;
 }
 
-static void set_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes)
+void tern_prefetch_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes)
 {
 	struct tern_prefetch_range *range = &engine->prefetch_ranges[worker];
 
@@ -78,7 +79,7 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 		const struct tern_linear *linear = read->linears[tern_row_chunk(&chunks, chunk, &row)];
 		size_t panel_bytes = tern_linear_panel_bytes(linear), first = row / TERN_PANEL_ROWS * panel_bytes;
 		size_t n_bytes = tern_panel_count(linear->n_row) * panel_bytes - first;
-		set_range(engine, w, linear->panels + first, n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES);
+		tern_prefetch_range(engine, w, linear->panels + first, n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES);
 	}
 }
 
@@ -122,8 +123,17 @@ static void prefetch_keys(struct tern_engine *engine, const struct tern_attentio
 		struct tern_attention_item item = tern_attention_item(&schedule, index);
 		size_t left = segment.position - item.first_block * TERN_ATTENTION_BLOCK;
 		left = left < TERN_ATTENTION_BLOCK ? left / TERN_KEY_PANEL * TERN_KEY_PANEL : TERN_ATTENTION_BLOCK;
-		set_range(engine, w, tern_item_keys(attention, segment.sequence, &item),
-		          tern_kv_key_bytes(&segment.sequence->kv, left));
+		tern_prefetch_range(engine, w, tern_item_keys(attention, segment.sequence, &item),
+		                    tern_kv_key_bytes(&segment.sequence->kv, left));
+	}
+}
+
+static void prefetch_router(struct tern_engine *engine, const struct tern_expert_weights *weights)
+{
+	for (int w = 0; w < tern_pool_size(engine->pool); w++) {
+		size_t n_bytes;
+		const void *rows = tern_router_start(engine, weights, w, &n_bytes);
+		tern_prefetch_range(engine, w, rows, n_bytes);
 	}
 }
 
@@ -136,6 +146,8 @@ void tern_prefetch_read(struct tern_engine *engine, size_t next_read)
 		return;
 	if (t->reads[next_read].attention)
 		prefetch_keys(engine, t->reads[next_read].attention);
+	else if (t->reads[next_read].router)
+		prefetch_router(engine, t->reads[next_read].router);
 	else
 		prefetch_weights(engine, &t->reads[next_read]);
 }

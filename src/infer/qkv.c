@@ -34,9 +34,11 @@ struct prepare_task {
 	const struct tern_attention_weights *attention;
 };
 
-static void prepare_head(const struct tern_engine *engine, float *head, const float *norm, bool is_local, size_t token)
+static void prepare_head(const struct tern_engine *engine, const struct tern_attention_weights *attention, float *head,
+                         const float *norm, size_t token)
 {
 	const struct tern_hparams *h = &engine->transformer->hparams;
+	bool is_local = attention->rope_is_local;
 	const float *cosine = is_local ? engine->rope_cos_local : engine->rope_cos;
 	const float *sine = is_local ? engine->rope_sin_local : engine->rope_sin;
 	size_t at = token * (h->n_rot / 2);
@@ -44,7 +46,8 @@ static void prepare_head(const struct tern_engine *engine, float *head, const fl
 	if (norm)
 		engine->kernels->rms_scale(head, head, norm,
 		                           tern_inv_rms(engine->kernels, head, h->head_dim, h->rms_eps), h->head_dim);
-	tern_rope_rotate(head, cosine + at, sine + at, h->n_rot, h->rope_interleaved);
+	if (!attention->ignores_positions)
+		tern_rope_rotate(head, cosine + at, sine + at, h->n_rot, h->rope_interleaved);
 }
 
 static void prepare_token(void *context, size_t token, int worker)
@@ -60,11 +63,11 @@ static void prepare_token(void *context, size_t token, int worker)
 	for (size_t head = 0; head < h->n_head && h->gates_attention; head++)
 		memcpy(q + head * dim, engine->q_gate + (token * h->n_head + head) * 2 * dim, dim * sizeof *q);
 	for (size_t head = 0; head < h->n_head; head++)
-		prepare_head(engine, q + head * dim, attention->q_norm, attention->rope_is_local, token);
+		prepare_head(engine, attention, q + head * dim, attention->q_norm, token);
 	engine->kernels->narrow(q, h->n_head * dim);
 	for (size_t head = 0; head < h->n_head_kv; head++) {
 		size_t at = (token * h->n_head_kv + head) * dim;
-		prepare_head(engine, engine->k + at, attention->k_norm, attention->rope_is_local, token);
+		prepare_head(engine, attention, engine->k + at, attention->k_norm, token);
 		tern_kv_store(&at_token->sequence->kv, engine->kernels, attention->cache_index, head,
 		              at_token->position, engine->k + at, engine->v + at, tern_worker_scratch(engine, worker));
 	}

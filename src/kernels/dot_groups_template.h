@@ -152,11 +152,13 @@ INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, 
 }
 
 #if TOKEN_SUMS
-/* All steps of one token and up to STREAM_PANELS panels. */
+/* All steps of one token and up to STREAM_PANELS panels; the panels at `next` follow. */
 INLINE void steps_of_token(float *y, const struct tern_groups *groups, size_t first_panel, const uint8_t *panels,
-                           size_t panel_stride, size_t n_panel, const int8_t *x, size_t n_col,
+                           size_t panel_stride, size_t n_panel, const int8_t *x, size_t n_col, const uint8_t *next,
                            const struct group_kernels *kernels)
 {
+	/* From the last bytes of a panel to the first of the one that takes its place. */
+	const size_t to_next = PREFETCH_BYTES + (size_t)((uintptr_t)next - (uintptr_t)panels) - panel_stride;
 	_Alignas(64) int32_t sums[STREAM_PANELS * LANES];
 	vfloat weights[STREAM_PANELS][VECTORS];
 	size_t left = panel_stride; /* bytes of a panel */
@@ -174,8 +176,7 @@ INLINE void steps_of_token(float *y, const struct tern_groups *groups, size_t fi
 		gather_tokens(&inverse, &sum_first, &step, 0, 1, x + c, 0);
 		gather_weights(weights, &step, n_panel);
 		kernels->token_sums(sums, panels, panel_stride, n_panel, x + c, n,
-		                    left > PREFETCH_BYTES + n_bytes ? PREFETCH_BYTES
-		                                                    : PREFETCH_BYTES + (n_panel - 1) * panel_stride);
+		                    left > PREFETCH_BYTES + n_bytes ? PREFETCH_BYTES : to_next);
 		scale_sums(&s, sums, 1, n_panel);
 		panels += n_bytes;
 		left -= n_bytes;
@@ -264,6 +265,8 @@ INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 		for (size_t p = 0, n; p < n_panel; p += n) {
 			n = n_panel - p < STREAM_PANELS ? n_panel - p : STREAM_PANELS;
 			steps_of_token(y + p * LANES, groups, p, panels + p * panel_stride, panel_stride, n, x, n_col,
+			               p + n == n_panel && groups->next ? groups->next
+			                                                : panels + (p + n) * panel_stride,
 			               kernels);
 		}
 		return;

@@ -34,7 +34,7 @@
 #include "kernels/kernels.h"
 #include "kernels/panels.h"
 
-_Static_assert(TOKENS_AT_ONCE <= 6, "multiply_all() has cases for the rest");
+_Static_assert(TOKENS_AT_ONCE <= 6, "multiply_in_turn() has cases for the rest");
 _Static_assert(PANELS_AT_ONCE *TERNARY_STRETCH *TERN_PANEL_ROWS <= UNPACKED_BYTES, "a stretch fits");
 _Static_assert(PANELS_AT_ONCE *NIBBLE_STRETCH *TERN_PANEL_ROWS <= UNPACKED_BYTES, "a stretch fits");
 _Static_assert(TERNARY_STRETCH % 16 == 0 && NIBBLE_STRETCH % 16 == 0, "a stretch has whole tiles");
@@ -43,6 +43,20 @@ _Static_assert(TERNARY_STRETCH % 16 == 0 && NIBBLE_STRETCH % 16 == 0, "a stretch
 #define BINARY_STRETCH (TERNARY_STRETCH / TERN_BINARY_TILE_COLS * TERN_BINARY_TILE_COLS)
 
 /* ---- sums of some tokens --------------------------------------------------------------------------------------- */
+
+/* sums[t * sums_stride + p * 16 + r] += the products of a stretch and x[t * x_stride ...], for n_token tokens. */
+typedef void multiply_stretch(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                              size_t x_stride, size_t n_token);
+
+/* What sets the kinds of tile apart. */
+struct tile_format {
+	size_t tile_cols, codes_per_byte;
+	size_t stretch_cols;
+	void (*unpack)(uint8_t *quads, const uint8_t *tile);
+	void (*token)(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+	              size_t n_col); /* all of one token */
+	multiply_stretch *few;       /* of stored tiles; NULL if FEW_TOKENS is 0 */
+};
 
 /* Adds the sums of the first n_panel panels. n_token is a constant. */
 INLINE void add_sums(int32_t *sums, size_t sums_stride, vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
@@ -62,100 +76,118 @@ INLINE void add_sums(int32_t *sums, size_t sums_stride, vint sum[TOKENS_AT_ONCE]
 	}
 }
 
-/* sums[t * sums_stride + p * 16 + r] += the products of a stretch and x[t * x_stride ...]. codes_per_byte is 1 for
- * quads, else that of stored tiles; n_token, at most TOKENS_AT_ONCE, and codes_per_byte are constants. */
-INLINE void multiply_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                             size_t x_stride, size_t n_token, size_t codes_per_byte)
+/* Those for a constant number of tokens. */
+INLINE void unpacked_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                             size_t x_stride, size_t n_token)
 {
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
 
-#if FEW_TOKENS
-	if (codes_per_byte > 1)
-		multiply_stored(sum, panels, x, x_stride, n_token, codes_per_byte);
-	else
-		multiply_unpacked(sum, panels, x, x_stride, n_token, NULL);
-#else
-	(void)codes_per_byte;
 	multiply_unpacked(sum, panels, x, x_stride, n_token, NULL);
-#endif
 	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
 }
 
-/* The same for any number of tokens. */
-INLINE void multiply_all(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                         size_t x_stride, size_t n_token, size_t codes_per_byte)
+#if FEW_TOKENS
+INLINE void ternary_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                            size_t x_stride, size_t n_token)
+{
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+
+	multiply_stored(sum, panels, x, x_stride, n_token, 4);
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+
+INLINE void bits_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                         size_t x_stride, size_t n_token)
+{
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+
+	multiply_stored(sum, panels, x, x_stride, n_token, 8);
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+
+INLINE void nibbles_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                            size_t x_stride, size_t n_token)
+{
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+
+	multiply_stored(sum, panels, x, x_stride, n_token, 2);
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
+#endif
+
+/* A multiply_stretch for any number of tokens, made of one for a constant number. */
+INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                             size_t x_stride, size_t n_token, multiply_stretch *at_once)
 {
 	for (; n_token >= TOKENS_AT_ONCE; n_token -= TOKENS_AT_ONCE) {
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, TOKENS_AT_ONCE, codes_per_byte);
+		at_once(sums, sums_stride, panels, x, x_stride, TOKENS_AT_ONCE);
 		sums += TOKENS_AT_ONCE * sums_stride;
 		x += TOKENS_AT_ONCE * x_stride;
 	}
 	switch (n_token) {
 #if TOKENS_AT_ONCE > 5
 	case 5:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 5, codes_per_byte);
+		at_once(sums, sums_stride, panels, x, x_stride, 5);
 		break;
 #endif
 #if TOKENS_AT_ONCE > 4
 	case 4:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 4, codes_per_byte);
+		at_once(sums, sums_stride, panels, x, x_stride, 4);
 		break;
 #endif
 #if TOKENS_AT_ONCE > 3
 	case 3:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 3, codes_per_byte);
+		at_once(sums, sums_stride, panels, x, x_stride, 3);
 		break;
 #endif
 	case 2:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 2, codes_per_byte);
+		at_once(sums, sums_stride, panels, x, x_stride, 2);
 		break;
 	case 1:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 1, codes_per_byte);
+		at_once(sums, sums_stride, panels, x, x_stride, 1);
 		break;
 	default:
 		break;
 	}
 }
 
-/* One large function for each value of codes_per_byte. */
-typedef void multiply_stretch(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                              size_t x_stride, size_t n_token);
+NOINLINE void multiply_quads(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                             size_t x_stride, size_t n_token)
+{
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, unpacked_at_once);
+}
 
-#define MULTIPLY(name, codes_per_byte)                                                                       \
-	NOINLINE void name(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x, \
-	                   size_t x_stride, size_t n_token)                                                  \
-	{                                                                                                    \
-		multiply_all(sums, sums_stride, panels, x, x_stride, n_token, codes_per_byte);               \
-	}
-
-MULTIPLY(multiply_quads, 1)
 #if FEW_TOKENS
-MULTIPLY(multiply_ternary, 4)
-MULTIPLY(multiply_nibbles, 2)
-MULTIPLY(multiply_bits, 8)
+NOINLINE void multiply_ternary(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                               size_t x_stride, size_t n_token)
+{
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, ternary_at_once);
+}
+
+NOINLINE void multiply_bits(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                            size_t x_stride, size_t n_token)
+{
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, bits_at_once);
+}
+
+NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                               size_t x_stride, size_t n_token)
+{
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, nibbles_at_once);
+}
 #endif
 
-/* What sets the kinds of tile apart. A pointer to it is a constant at every call. */
-struct tile_format {
-	size_t tile_cols, codes_per_byte;
-	size_t stretch_cols;
-	void (*unpack)(uint8_t *quads, const uint8_t *tile);
-	void (*token)(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-	              size_t n_col);
-	multiply_stretch *stored; /* if FEW_TOKENS > 0 */
-};
-
 #if FEW_TOKENS
-#define STORED(name) name
+#define FEW(multiply) multiply
 #else
-#define STORED(name) NULL
+#define FEW(multiply) NULL
 #endif
 static const struct tile_format ternary_format = {
-        TERN_TERNARY_TILE_COLS, 4, TERNARY_STRETCH, UNPACK_TERNARY, token_ternary, STORED(multiply_ternary)};
-static const struct tile_format nibble_format = {
-        TERN_NIBBLE_TILE_COLS, 2, NIBBLE_STRETCH, UNPACK_NIBBLE, token_nibble, STORED(multiply_nibbles)};
+        TERN_TERNARY_TILE_COLS, 4, TERNARY_STRETCH, UNPACK_TERNARY, token_ternary, FEW(multiply_ternary)};
 static const struct tile_format binary_format = {TERN_BINARY_TILE_COLS, 8, BINARY_STRETCH, UNPACK_BINARY, token_binary,
-                                                 STORED(multiply_bits)};
+                                                 FEW(multiply_bits)};
+static const struct tile_format nibble_format = {TERN_NIBBLE_TILE_COLS, 2, NIBBLE_STRETCH, UNPACK_NIBBLE, token_nibble,
+                                                 FEW(multiply_nibbles)};
 
 /* ---- panels and stretches -------------------------------------------------------------------------------------- */
 
@@ -202,6 +234,7 @@ INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stri
 		}
 }
 
+#if FEW_TOKENS
 /* A few tokens. Fewer than PANELS_AT_ONCE panels at the end are multiplied one by one, with this panel in the place of
  * all. */
 INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -223,21 +256,24 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
 				stretch.n_panel = end - p < PANELS_AT_ONCE ? 1 : PANELS_AT_ONCE;
 				stretch.panel_stride = end - p < PANELS_AT_ONCE ? 0 : panel_stride;
 				stretch.codes = panels + p * panel_stride + i * TERN_TILE_BYTES;
-				format->stored(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
-				               x + i * format->tile_cols, x_stride, n_token);
+				format->few(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
+				            x + i * format->tile_cols, x_stride, n_token);
 			}
 		}
 	}
 }
+#endif
 
-/* Any number of tokens. */
-INLINE void dot_tokens(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format)
+/* A pointer to the format is a constant at every call. */
+INLINE void dot_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format)
 {
 	if (n_token == 1)
 		format->token(sums, panels, panel_stride, n_panel, x, n_col);
-	else if (FEW_TOKENS > 0 && n_token <= FEW_TOKENS)
+#if FEW_TOKENS
+	else if (n_token <= FEW_TOKENS)
 		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, format);
+#endif
 	else
 		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, format);
 }
@@ -245,17 +281,17 @@ INLINE void dot_tokens(int32_t *sums, const uint8_t *panels, size_t panel_stride
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                         size_t x_stride, size_t n_token, size_t n_col)
 {
-	dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format);
 }
 
 static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col)
 {
-	dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &binary_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &binary_format);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col)
 {
-	dot_tokens(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble_format);
 }

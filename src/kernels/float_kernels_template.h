@@ -8,8 +8,8 @@
  *     STORE_F16(h, v) VECTOR_LANES floats, rounded to even, to uint16_t *h
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
- * Slots: estimate, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, to_f16, silu_mul, relu2_mul,
- * gelu_mul, sigmoid_mul, conv_silu, hadamard, delta_rule. */
+ * Slots: estimate, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, dots_f32, dots_bf16, to_f16,
+ * silu_mul, relu2_mul, gelu_mul, clamped_silu_mul, sigmoid_mul, conv_silu, hadamard, delta_rule. */
 #if !defined(LOAD_F16) || !defined(LOAD_BF16) || !defined(STORE_F16) || !defined(STORE_I8)
 #error "float_kernels_template.h: a parameter is not defined"
 #endif
@@ -84,6 +84,75 @@ static float dot_f32(const float *a, const float *x, size_t n) { return dot(a, x
 static float dot_f16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_F16); }
 static float dot_bf16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_BF16); }
 static float sum_squares(const float *x, size_t n) { return dot(x, x, n, ELEMENT_F32); }
+
+/* ---- rows times vectors: several sums at a time, which do not wait for each other ---- */
+
+enum {
+	DOT_ROWS = VECTORS == 1 ? 4 : 2, /* whose sums are in registers at the same time, for DOT_TOKENS vectors */
+	DOT_TOKENS = 2,
+};
+
+/* n_row and n_token are constants. */
+INLINE void dots_at_once(float *out, size_t out_stride, const void *rows, size_t first_row, size_t n_row,
+                         const float *x, size_t n_token, size_t n, enum element type)
+{
+	vfloat sum[DOT_TOKENS][DOT_ROWS][VECTORS] = {0};
+
+	for (size_t i = 0; i < n; i += LANES) {
+		UNROLL
+		for (size_t v = 0; v < VECTORS; v++) {
+			vfloat a[DOT_ROWS];
+			UNROLL
+			for (size_t r = 0; r < n_row; r++)
+				a[r] = load_element(rows, (first_row + r) * n + i + v * VECTOR_LANES, type);
+			UNROLL
+			for (size_t t = 0; t < n_token; t++) {
+				vfloat xs = load(x + t * n + i + v * VECTOR_LANES);
+				UNROLL
+				for (size_t r = 0; r < n_row; r++)
+					sum[t][r][v] += a[r] * xs;
+			}
+		}
+	}
+	for (size_t t = 0; t < n_token; t++)
+		for (size_t r = 0; r < n_row; r++)
+			out[t * out_stride + first_row + r] = tree_sum(sum[t][r]);
+}
+
+/* n_token is a constant. */
+INLINE void dots_of_tokens(float *out, size_t out_stride, const void *rows, size_t n_row, const float *x,
+                           size_t n_token, size_t n, enum element type)
+{
+	size_t r = 0;
+
+	for (; r + DOT_ROWS <= n_row; r += DOT_ROWS)
+		dots_at_once(out, out_stride, rows, r, DOT_ROWS, x, n_token, n, type);
+	for (; r < n_row; r++)
+		dots_at_once(out, out_stride, rows, r, 1, x, n_token, n, type);
+}
+
+INLINE void dots(float *out, size_t out_stride, const void *rows, size_t n_row, const float *x, size_t n_token,
+                 size_t n, enum element type)
+{
+	size_t t = 0;
+
+	for (; t + DOT_TOKENS <= n_token; t += DOT_TOKENS)
+		dots_of_tokens(out + t * out_stride, out_stride, rows, n_row, x + t * n, DOT_TOKENS, n, type);
+	if (t < n_token)
+		dots_of_tokens(out + t * out_stride, out_stride, rows, n_row, x + t * n, 1, n, type);
+}
+
+static void dots_f32(float *out, size_t out_stride, const float *rows, size_t n_row, const float *x, size_t n_token,
+                     size_t n)
+{
+	dots(out, out_stride, rows, n_row, x, n_token, n, ELEMENT_F32);
+}
+
+static void dots_bf16(float *out, size_t out_stride, const uint16_t *rows, size_t n_row, const float *x, size_t n_token,
+                      size_t n)
+{
+	dots(out, out_stride, rows, n_row, x, n_token, n, ELEMENT_BF16);
+}
 
 /* ---- half floats ---------------------------------------------------------------------------------------------- */
 
@@ -220,6 +289,26 @@ INLINE void gate_mul(float *gate, const float *up, size_t n, vfloat (*function)(
 static void silu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, silu); }
 static void relu2_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, relu2); }
 static void gelu_mul(float *gate, const float *up, size_t n) { gate_mul(gate, up, n, gelu); }
+
+/* min(x, limit); a NaN stays. */
+INLINE vfloat limited(vfloat x, float limit) { return select(x > splat(limit), splat(limit), x); }
+
+INLINE vfloat clamped_silu(vfloat gate, vfloat up, float limit)
+{
+	up = limited(up, limit);
+	return silu(limited(gate, limit)) * select(up < splat(-limit), splat(-limit), up);
+}
+
+static void clamped_silu_mul(float *gate, const float *up, float limit, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(gate + i, clamped_silu(load(gate + i), load(up + i), limit));
+	if (i < n)
+		store_first(gate + i, clamped_silu(load_first(gate + i, n - i), load_first(up + i, n - i), limit),
+		            n - i);
+}
 
 static void sigmoid_mul(float *gate, const float *x, size_t n)
 {

@@ -86,6 +86,8 @@ struct tern_groups {
 	const struct tern_activation *x;
 	const float *x_inverse;
 	size_t x_stride, steps_per_x;
+	/* Panels like these that are read next, to prefetch the first of them: NULL: those behind these in memory. */
+	const uint8_t *next;
 };
 
 /* The delta rule (arXiv 2412.06464) for 16 columns of a head's state S, token after token:
@@ -168,6 +170,13 @@ struct tern_kernels {
 	float (*dot_f16)(const uint16_t *a, const float *x, size_t n);
 	float (*dot_bf16)(const uint16_t *a, const float *x, size_t n);
 
+	/* Those of each of n_row rows and each of n_token vectors, [n_row, n] and [n_token, n]:
+	 * out[t * out_stride + r] = dot(row r, vector t). n is a multiple of 16. */
+	void (*dots_f32)(float *out, size_t out_stride, const float *rows, size_t n_row, const float *x, size_t n_token,
+	                 size_t n);
+	void (*dots_bf16)(float *out, size_t out_stride, const uint16_t *rows, size_t n_row, const float *x,
+	                  size_t n_token, size_t n);
+
 	/* out[i] = x[i] as a half float, rounded to even. */
 	void (*to_f16)(uint16_t *out, const float *x, size_t n);
 
@@ -182,6 +191,9 @@ struct tern_kernels {
 	void (*silu_mul)(float *gate, const float *up, size_t n);
 	void (*relu2_mul)(float *gate, const float *up, size_t n);
 	void (*gelu_mul)(float *gate, const float *up, size_t n);
+
+	/* silu_mul of min(gate[i], limit) and max(min(up[i], limit), -limit). A NaN stays one. */
+	void (*clamped_silu_mul)(float *gate, const float *up, float limit, size_t n);
 
 	/* gate[i] = x[i] / (1 + exp(-gate[i])) */
 	void (*sigmoid_mul)(float *gate, const float *x, size_t n);
@@ -213,8 +225,8 @@ struct tern_kernels {
 #define TERN_KERNEL_SLOTS(SLOT) \
 	SLOT(dot_ternary) SLOT(dot_binary) SLOT(dot_nibble) SLOT(dot_groups) SLOT(dot_groups_binary) SLOT(estimate) \
 	SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) \
-	SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16) SLOT(to_f16) SLOT(narrow) \
-	SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) SLOT(sigmoid_mul) \
+	SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) \
+	SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) SLOT(clamped_silu_mul) SLOT(sigmoid_mul) \
 	SLOT(conv_silu) SLOT(hadamard) SLOT(delta_rule) \
 	SLOT(attention_block) SLOT(attention_block_q8) SLOT(combine)
 /* clang-format on */

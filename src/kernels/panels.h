@@ -20,6 +20,12 @@ enum {
 	PANELS_PER_STRETCH = 8, /* panels multiplied by one stretch of activations while it is in cache */
 };
 
+/* What lies so many bytes behind a tile, or before it if the sum wraps around: to prefetch. */
+static inline const char *far_tile(const uint8_t *tile, size_t distance)
+{
+	return (const char *)((uintptr_t)tile + distance);
+}
+
 /* Some columns of n_panel panels: n_quad quads of panel p from codes + p * panel_stride on. */
 struct stretch {
 	const uint8_t *codes;

@@ -228,6 +228,22 @@ static float dot_bf16(const uint16_t *a, const float *x, size_t n)
 	return tree_sum(lanes);
 }
 
+static void dots_f32(float *out, size_t out_stride, const float *rows, size_t n_row, const float *x, size_t n_token,
+                     size_t n)
+{
+	for (size_t t = 0; t < n_token; t++)
+		for (size_t r = 0; r < n_row; r++)
+			out[t * out_stride + r] = dot_f32(rows + r * n, x + t * n, n);
+}
+
+static void dots_bf16(float *out, size_t out_stride, const uint16_t *rows, size_t n_row, const float *x, size_t n_token,
+                      size_t n)
+{
+	for (size_t t = 0; t < n_token; t++)
+		for (size_t r = 0; r < n_row; r++)
+			out[t * out_stride + r] = dot_bf16(rows + r * n, x + t * n, n);
+}
+
 static void to_f16(uint16_t *out, const float *x, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -269,6 +285,15 @@ static void gelu_mul(float *gate, const float *up, size_t n)
 		float x = gate[i];
 		float u = (x + ((x * x) * x) * 0.044715f) * 0.79788456f;
 		gate[i] = x / (1.0f + tern_exp(u * -2.0f)) * up[i];
+	}
+}
+
+static void clamped_silu_mul(float *gate, const float *up, float limit, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float x = gate[i] > limit ? limit : gate[i], y = up[i] > limit ? limit : up[i];
+		y = y < -limit ? -limit : y;
+		gate[i] = x / (1.0f + tern_exp(-x)) * y;
 	}
 }
 

@@ -18,6 +18,7 @@ static const struct tern_arch archs[] = {
         {.name = "bitnet", .needs_sub_norm = true, .quantizes_per_token = true}, /* 1bitLLM's graph: SiLU */
         {.name = "bitnet-b1.58", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
         {.name = "bitnet-25", .ffn_activation = TERN_FFN_RELU2, .needs_sub_norm = true, .quantizes_per_token = true},
+        {.name = "maple", .needs_qk_norm = true, .has_experts = true, .rope_in_windows_only = true, .window_period = 4},
         {.name = "qwen35", .needs_qk_norm = true, .is_hybrid = true},
         {.name = "minicpm", .rope_interleaved = true, .scales_stream = true},
 };
@@ -81,18 +82,21 @@ enum tern_status tern_arch_key(char key[GGUF_MAX_KEY_LENGTH + 1], const struct g
 /* Numbers that are harmless when they have their neutral value. */
 static enum tern_status check_numbers(const struct gguf *gguf, const struct tern_arch *arch, struct tern_error *err)
 {
-	static const struct {
+	const struct {
 		const char *suffix;
 		float neutral;
 		const char *what;
-		bool is_of_stream; /* one of the constants of scales_stream */
+		bool is_known; /* the architecture has a use for it */
 	} numbers[] = {
 	        {"attn_logit_softcapping", 0.0f, "capped attention scores", false},
 	        {"final_logit_softcapping", 0.0f, "capped logits", false},
-	        {"expert_count", 0.0f, "a mixture of experts", false},
-	        {"logit_scale", 1.0f, "scaled logits", true},
-	        {"residual_scale", 1.0f, "scaled residuals", true},
-	        {"embedding_scale", 1.0f, "scaled embeddings", true},
+	        {"expert_count", 0.0f, "a mixture of experts", arch->has_experts},
+	        {"expert_shared_count", 0.0f, "experts that every token uses", false},
+	        {"expert_group_count", 0.0f, "experts in groups", false},
+	        {"leading_dense_block_count", 0.0f, "layers with experts and others without", false},
+	        {"logit_scale", 1.0f, "scaled logits", arch->scales_stream},
+	        {"residual_scale", 1.0f, "scaled residuals", arch->scales_stream},
+	        {"embedding_scale", 1.0f, "scaled embeddings", arch->scales_stream},
 	        {"attention.max_alibi_bias", 0.0f, "ALiBi", false},
 	};
 	char key[GGUF_MAX_KEY_LENGTH + 1];
@@ -102,7 +106,7 @@ static enum tern_status check_numbers(const struct gguf *gguf, const struct tern
 		float value = numbers[i].neutral;
 		uint32_t integer = 0;
 		bool found;
-		if (arch->scales_stream && numbers[i].is_of_stream)
+		if (numbers[i].is_known)
 			continue;
 		if ((status = tern_arch_key(key, gguf, numbers[i].suffix, err)))
 			return status;

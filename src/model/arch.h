@@ -23,8 +23,10 @@ struct tern_arch {
 	bool scales_stream;                 /* by three constants: embeddings, what a layer adds, logits */
 	bool is_hybrid;                     /* qwen35: delta nets between layers of attention with a gate */
 	bool quantizes_per_token;           /* trained with one int8 scale for a token's whole vector */
+	bool has_experts;                   /* in every layer, in place of one dense part */
+	bool rope_in_windows_only;          /* layers that see all positions do not rotate */
 	/* The last layer of each window_period sees all positions, the others a window; 0: no windows. A file that does
-	 * not give the window's length is right for up to unstated_window tokens. */
+	 * not give the window's length is right for up to unstated_window tokens; 0: it has to. */
 	size_t window_period, unstated_window;
 };
 

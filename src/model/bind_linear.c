@@ -119,7 +119,8 @@ static enum tern_status bind_transform(struct tern_binder *b, const char *stem, 
 }
 
 /* The ternary matrix and its scales. */
-static enum tern_status bind_weights(struct tern_binder *b, const char *stem, struct tern_linear *linear)
+static enum tern_status bind_weights(struct tern_binder *b, const char *stem, size_t n_expert,
+                                     struct tern_linear *linear)
 {
 	char name[GGUF_MAX_NAME_LENGTH + 32];
 
@@ -127,7 +128,11 @@ static enum tern_status bind_weights(struct tern_binder *b, const char *stem, st
 	const struct gguf_tensor *tensor = tern_bind_take(b, name);
 	if (!tensor)
 		return tern_bind_fail(b, name, "missing");
-	if (tensor->n_dims != 2 || tensor->dims[0] != linear->n_col || tensor->dims[1] != linear->n_row)
+	if (n_expert && (tensor->n_dims != 3 || tensor->dims[0] != linear->n_col || tensor->dims[2] != n_expert ||
+	                 tensor->dims[1] != linear->n_row / n_expert))
+		return tern_bind_fail(b, name, "expected %zu columns, %zu rows and %zu experts", linear->n_col,
+		                      linear->n_row / n_expert, n_expert);
+	if (!n_expert && (tensor->n_dims != 2 || tensor->dims[0] != linear->n_col || tensor->dims[1] != linear->n_row))
 		return tern_bind_fail(b, name, "expected %zu columns and %zu rows, got %llu and %llu", linear->n_col,
 		                      linear->n_row, (unsigned long long)tensor->dims[0],
 		                      (unsigned long long)tensor->dims[1]);
@@ -145,17 +150,17 @@ static enum tern_status bind_weights(struct tern_binder *b, const char *stem, st
 	return bind_scale(b, name, linear);
 }
 
-enum tern_status tern_bind_linear(struct tern_binder *b, const char *stem, size_t n_row, size_t n_col,
-                                  struct tern_linear *linear)
+enum tern_status tern_bind_linear(struct tern_binder *b, const char *stem, const struct tern_layer_matrix *matrix)
 {
+	struct tern_linear *linear = matrix->linear;
 	char name[GGUF_MAX_NAME_LENGTH + 32];
 	enum tern_status status;
 
-	*linear = (struct tern_linear){.n_row = n_row, .n_col = n_col};
-	if ((status = bind_weights(b, stem, linear)))
+	*linear = (struct tern_linear){.n_row = matrix->n_row, .n_col = matrix->n_col};
+	if ((status = bind_weights(b, stem, matrix->n_expert, linear)) || matrix->n_expert)
 		return status;
 	snprintf(name, sizeof name, "%s.bias", stem);
-	if ((status = tern_bind_floats(b, name, n_row, false, &linear->bias)))
+	if ((status = tern_bind_floats(b, name, linear->n_row, false, &linear->bias)))
 		return status;
 	if ((status = bind_linear_norm(b, stem, linear)))
 		return status;

@@ -4,8 +4,8 @@
 
 #include "model/bind.h"
 
-/* Everything of one projection: weights, scales, bias, its own norm. stem: its tensor's name without ".weight". */
-enum tern_status tern_bind_linear(struct tern_binder *b, const char *stem, size_t n_row, size_t n_col,
-                                  struct tern_linear *linear);
+/* Everything of one projection: weights, scales, bias, its own norm; of experts, weights and scales. stem: its tensor's
+ * name without ".weight". Fills in matrix->linear. */
+enum tern_status tern_bind_linear(struct tern_binder *b, const char *stem, const struct tern_layer_matrix *matrix);
 
 #endif

@@ -12,7 +12,8 @@ static enum tern_status bind_ternary_rows(struct tern_binder *b, const char *ste
 {
 	const struct tern_hparams *h = &b->transformer->hparams;
 	size_t n_linear = b->n_linear, n_with_gain = b->n_linear_with_gain;
-	enum tern_status status = tern_bind_linear(b, stem, h->n_vocab, h->n_embd, linear);
+	const struct tern_layer_matrix matrix = {.n_row = h->n_vocab, .n_col = h->n_embd, .linear = linear};
+	enum tern_status status = tern_bind_linear(b, stem, &matrix);
 
 	b->n_linear = n_linear;
 	b->n_linear_with_gain = n_with_gain;

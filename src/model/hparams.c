@@ -119,13 +119,66 @@ static enum tern_status load_heads(struct tern_hparams *h, const struct gguf *gg
 	return TERN_OK;
 }
 
-static enum tern_status load_sizes(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+/* Experts, their number and what a router makes of its logits. */
+static enum tern_status load_experts(struct tern_hparams *h, const struct gguf *gguf, struct tern_error *err)
+{
+	enum {
+		GGUF_GATING_SOFTMAX = 1
+	};
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	size_t gating = GGUF_GATING_SOFTMAX;
+	enum tern_status status;
+
+	h->normalizes_experts = true;
+	h->expert_scale = 1.0f;
+	if ((status = get_size(gguf, "expert_count", &h->n_expert, true, 1, TERN_MAX_EXPERTS, err)) ||
+	    (status = get_size(gguf, "expert_used_count", &h->n_expert_used, true, 1, h->n_expert, err)) ||
+	    (status = get_size(gguf, "expert_feed_forward_length", &h->n_ff_expert, true, 16, TERN_MAX_WIDTH, err)) ||
+	    (status = get_size(gguf, "expert_gating_func", &gating, false, 0, UINT32_MAX, err)) ||
+	    (status = tern_arch_key(key, gguf, "expert_weights_norm", err)) ||
+	    (status = tern_gguf_get_bool(gguf, key, &h->normalizes_experts, NULL, err)) ||
+	    (status = tern_arch_key(key, gguf, "expert_weights_scale", err)) ||
+	    (status = tern_get_positive(gguf, key, &h->expert_scale, NULL, err)))
+		return status;
+	if (h->n_ff_expert % 16)
+		return fail_key(gguf, "expert_feed_forward_length", err, "expected a multiple of 16, got %zu",
+		                h->n_ff_expert);
+	if (gating != GGUF_GATING_SOFTMAX)
+		return fail_key(gguf, "expert_gating_func", err, "%zu is not supported, only 1, softmax", gating);
+	return TERN_OK;
+}
+
+enum tern_status tern_expert_limit(const struct tern_hparams *h, const struct gguf *gguf, size_t layer, float *limit,
+                                   struct tern_error *err)
+{
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+	enum tern_status status = tern_arch_key(key, gguf, "swiglu_clamp_exp", err);
+	const struct gguf_pair *pair = status ? NULL : tern_gguf_find(gguf, key);
+
+	*limit = 7.0f;
+	if (!pair)
+		return status;
+	if (pair->type != GGUF_ARRAY || pair->item_type != GGUF_F32 || pair->n_items != h->n_layer)
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected %zu numbers, f32", gguf->path, key,
+		                 h->n_layer);
+	*limit = tern_load_f32(pair->value + layer * sizeof *limit);
+	if (!(*limit > 0.0f) || !isfinite(*limit))
+		return tern_fail(err, TERN_ERR_FILE,
+		                 "%s: key '%s': expected finite numbers above 0, got %g for layer %zu", gguf->path, key,
+		                 (double)*limit, layer);
+	return TERN_OK;
+}
+
+static enum tern_status load_sizes(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
+                                   struct tern_error *err)
 {
 	enum tern_status status;
 
 	if ((status = get_size(gguf, "block_count", &h->n_layer, true, 1, TERN_MAX_LAYERS, err)) ||
 	    (status = get_size(gguf, "embedding_length", &h->n_embd, true, 16, TERN_MAX_WIDTH, err)) ||
-	    (status = get_size(gguf, "feed_forward_length", &h->n_ff, true, 16, TERN_MAX_WIDTH, err)) ||
+	    (status = arch->has_experts
+	                      ? load_experts(h, gguf, err)
+	                      : get_size(gguf, "feed_forward_length", &h->n_ff, true, 16, TERN_MAX_WIDTH, err)) ||
 	    (status = get_size(gguf, "context_length", &h->n_ctx_train, true, 1, TERN_MAX_CONTEXT, err)))
 		return status;
 	if (h->n_embd % 16)
@@ -160,7 +213,8 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
 
 /* How activations are quantised where a file does not say: a whole vector at a time if the model is known to have been
  * trained so (BitNet's graph, bitnet.cpp's tensor type, a norm in front of every projection), else in the groups that
- * the weights have, which is closer to no quantisation. 0: whole vectors. */
+ * the weights have, which is closer to no quantisation. With experts at most 128 columns, since rounding can make the
+ * router choose another. 0: whole vectors. */
 static uint32_t default_activation_group(const struct gguf *gguf, const struct tern_arch *arch)
 {
 	char name[GGUF_MAX_NAME_LENGTH];
@@ -176,7 +230,9 @@ static uint32_t default_activation_group(const struct gguf *gguf, const struct t
 	if (arch->quantizes_per_token || !weight || weight->type == GGUF_TENSOR_I2_S ||
 	    weight->type == GGUF_TENSOR_T2R16 || weight->type == GGUF_TENSOR_T1R16)
 		return 0;
-	return block >= 64 ? (uint32_t)block : 128; /* 1 and 32: no ternary type, its blocks say nothing */
+	if (block < 64 || (block > 128 && arch->has_experts))
+		return 128; /* 1 and 32: no ternary type, its blocks say nothing */
+	return (uint32_t)block;
 }
 
 /* tern's own keys: how activations are quantised, and the norm in front of projections. */
@@ -262,11 +318,15 @@ static enum tern_status load_window(struct tern_hparams *h, const struct gguf *g
 	    (status = tern_gguf_get_u32(gguf, key, &window, &has_window, err)))
 		return status;
 	if (!arch->window_period && window && window < h->n_ctx_train)
-		return tern_fail(err, TERN_ERR_FILE,
-		                 "%s: key '%s': attention to the last %u tokens only is supported in gemma3 alone",
-		                 gguf->path, key, (unsigned)window);
+		return tern_fail(
+		        err, TERN_ERR_FILE,
+		        "%s: key '%s': attention to the last %u tokens only is not supported in this architecture",
+		        gguf->path, key, (unsigned)window);
 	if (!arch->window_period)
 		return TERN_OK;
+	if (!arch->unstated_window && (window < 1 || window > TERN_MAX_CONTEXT))
+		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected 1 to %d tokens, got %u", gguf->path, key,
+		                 TERN_MAX_CONTEXT, (unsigned)window);
 	h->window_period = arch->window_period;
 	h->window = window;
 	if (!has_window && h->n_ctx_train > arch->unstated_window)
@@ -345,16 +405,14 @@ static enum tern_status check_sections(const struct tern_hparams *h, const struc
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	enum tern_status status = tern_arch_key(key, gguf, "rope.dimension_sections", err);
 	const struct gguf_pair *pair = status ? NULL : tern_gguf_find(gguf, key);
-	uint64_t sum = 0;
+	uint64_t sum = 0, rest = 0;
 
 	if (!pair)
 		return status;
-	if (pair->type == GGUF_ARRAY && (pair->item_type == GGUF_I32 || pair->item_type == GGUF_U32) &&
-	    (pair->n_items == 3 || pair->n_items == 4))
+	if (pair->type == GGUF_ARRAY && (pair->item_type == GGUF_I32 || pair->item_type == GGUF_U32))
 		for (size_t i = 0; i < pair->n_items; i++)
-			sum += i < 3 ? tern_load_u32(pair->value + 4 * i)
-			             : UINT32_MAX * (uint64_t)(tern_load_u32(pair->value + 12) != 0);
-	if (sum != h->n_rot / 2)
+			*(i < 3 ? &sum : &rest) += tern_load_u32(pair->value + 4 * i);
+	if (sum != h->n_rot / 2 || rest != 0)
 		return fail_key(gguf, "rope.dimension_sections", err,
 		                "expected three numbers that add up to %zu, and a 0", h->n_rot / 2);
 	return TERN_OK;
@@ -425,7 +483,7 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 		return status;
 	h->rope_interleaved = arch->rope_interleaved;
 	h->ffn_activation = arch->ffn_activation;
-	if ((status = load_sizes(h, gguf, err)) || (status = load_vocab_size(h, gguf, err)) ||
+	if ((status = load_sizes(h, gguf, arch, err)) || (status = load_vocab_size(h, gguf, err)) ||
 	    (status = check_attention_scale(h, gguf, err)) || (status = load_window(h, gguf, arch, err)))
 		return status;
 	h->embedding_scale = arch->scales_embedding ? sqrtf((float)h->n_embd) : 1.0f;
@@ -439,10 +497,12 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 	if (!found)
 		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': missing", gguf->path, key);
 	h->n_rot = h->head_dim;
-	if ((status = get_size(gguf, "rope.dimension_count", &h->n_rot, false, 2, h->head_dim, err)))
+	h->rope_in_windows_only = arch->rope_in_windows_only;
+	const char *n_rot_suffix = arch->rope_in_windows_only ? "rope.dimension_count_swa" : "rope.dimension_count";
+	if ((status = get_size(gguf, n_rot_suffix, &h->n_rot, arch->rope_in_windows_only, 2, h->head_dim, err)))
 		return status;
 	if (h->n_rot % 2)
-		return fail_key(gguf, "rope.dimension_count", err, "expected an even number, got %zu", h->n_rot);
+		return fail_key(gguf, n_rot_suffix, err, "expected an even number, got %zu", h->n_rot);
 	if ((status = load_hybrid(h, gguf, arch, err)))
 		return status;
 	status = load_tern_keys(h, gguf, arch, err);

@@ -14,7 +14,8 @@ enum {
 };
 
 struct tern_hparams {
-	size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx_train;
+	size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_vocab, n_ctx_train;
+	size_t n_ff;       /* of layers with a dense part; 0: there are none */
 	size_t n_layer_kv; /* layers with attention: each has keys and values in the cache */
 	size_t n_ctx_max;  /* tokens beyond which results would be wrong; 0: no such limit */
 	float rms_eps;
@@ -25,10 +26,17 @@ struct tern_hparams {
 	enum tern_pooling pooling; /* of embedding models; never TERN_POOLING_MODEL */
 	enum tern_ffn_activation ffn_activation;
 
+	/* Mixtures of experts: a token uses the n_expert_used that its router weighs most. Their weights are divided by
+	 * their sum if normalizes_experts, and multiplied by expert_scale. n_expert 0: there are none. */
+	size_t n_expert, n_expert_used, n_ff_expert;
+	bool normalizes_experts;
+	float expert_scale;
+
 	/* RoPE rotates pair i of a head by position * rope_freq[i] radians and multiplies cosine and sine by
 	 * rope_factor (YaRN, or an attn_factor of its own). Pairs are (2i, 2i+1) if interleaved, else (i, i + n_rot/2).
 	 * tern_rope_load() fills in the frequencies. */
 	size_t n_rot; /* leading values of a head that rotate */
+	bool rope_in_windows_only;
 	bool rope_interleaved;
 	double *rope_freq; /* [n_rot / 2] */
 	double rope_factor;
@@ -71,8 +79,12 @@ enum tern_status tern_hparams_load(struct tern_hparams *hparams, const struct gg
 /* True for layers that are a delta net. */
 bool tern_layer_is_delta(const struct tern_hparams *hparams, size_t layer);
 
-/* True for layers whose attention sees a window and rotates by rope_freq_local. */
+/* True for layers whose attention sees a window and rotates by rope_freq_local, if there is one. */
 bool tern_layer_has_window(const struct tern_hparams *hparams, size_t layer);
+
+/* The limit of a layer's gated activation in experts: that of the file, else 7, the one that Maple was trained with. */
+enum tern_status tern_expert_limit(const struct tern_hparams *hparams, const struct gguf *gguf, size_t layer,
+                                   float *limit, struct tern_error *err);
 
 /* A float that has to be finite and above 0; for the rest as tern_gguf_get_f32(). */
 enum tern_status tern_get_positive(const struct gguf *gguf, const char *key, float *value, bool *found,

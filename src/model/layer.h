@@ -51,6 +51,7 @@ struct tern_attention_weights {
 	const float *q_norm, *k_norm; /* [head_dim] or NULL */
 	const float *sub_norm;        /* [n_head * head_dim] or NULL */
 	size_t window;                /* tokens that attention sees, its own included; 0: all */
+	bool ignores_positions;       /* no RoPE */
 	bool rope_is_local;           /* rotates by rope_freq_local */
 	size_t cache_index;           /* which layer of the key/value cache is its own */
 	size_t next_read;             /* of transformer->reads: what a token reads after its keys and values */
@@ -75,12 +76,22 @@ struct tern_delta_weights {
 /* What works on every token alone. */
 enum tern_ffn_kind {
 	TERN_FFN_DENSE,
+	TERN_FFN_EXPERTS,
 };
 
 struct tern_dense_weights {
 	struct tern_linear gate, up, down;
 	bool share_input;      /* of gate and up */
 	const float *sub_norm; /* [n_ff] or NULL */
+};
+
+/* A mixture of experts: many dense parts, of which a token uses those that a router chooses. An expert that every token
+ * uses ("shared") would be one more behind them, with a weight of its own; no model here has one. */
+struct tern_expert_weights {
+	const void *router; /* [n_expert, n_embd], BF16 if router_is_bf16, else F32 */
+	bool router_is_bf16;
+	struct tern_linear gate, up, down; /* of all experts, one below the other: see tern_expert_linear() */
+	float limit;                       /* f(gate) * up = silu(min(gate, limit)) * max(min(up, limit), -limit) */
 };
 
 struct tern_layer {
@@ -94,6 +105,7 @@ struct tern_layer {
 	};
 	union {
 		struct tern_dense_weights dense;
+		struct tern_expert_weights experts;
 	};
 };
 
@@ -103,7 +115,11 @@ struct tern_layer_matrix {
 	size_t n_row, n_col;
 	struct tern_linear *linear;
 	bool begins_read; /* it is the first of those that are multiplied together */
+	size_t n_expert;  /* that it holds: n_row counts the rows of all; 0: it is one matrix */
 };
+
+/* The matrix of one of n_expert experts. */
+struct tern_linear tern_expert_linear(const struct tern_linear *all, size_t n_expert, size_t index);
 
 /* Matrix number `index` of a layer whose kinds are set, in the order in which a token reads them; false behind the
  * last. */

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "model/bind_experts.h"
 #include "model/bind_linear.h"
 #include "model/bind_vocab.h"
 #include "model/dequantize.h"
@@ -54,8 +55,10 @@ static enum tern_status bind_attention(struct tern_binder *b, size_t index, stru
 	};
 
 	a->share_input = same_input(&a->q, &a->k) && same_input(&a->q, &a->v);
-	a->rope_is_local = tern_layer_has_window(h, index);
-	a->window = a->rope_is_local ? h->window : 0;
+	bool has_window = tern_layer_has_window(h, index);
+	a->window = has_window ? h->window : 0;
+	a->ignores_positions = h->rope_in_windows_only && !has_window;
+	a->rope_is_local = has_window && h->rope_freq_local;
 	a->cache_index = h->attention_period ? index / h->attention_period : index;
 	return bind_vectors(b, index, vectors, sizeof vectors / sizeof *vectors);
 }
@@ -159,22 +162,28 @@ static enum tern_status bind_layer(struct tern_binder *b, size_t index, struct t
 	        {b->arch->is_hybrid ? "post_attention_norm.weight" : "ffn_norm.weight", n_embd, true, &layer->ffn_norm},
 	        {"post_attention_norm.weight", has_post ? n_embd : 0, true, &layer->attn_post_norm},
 	        {"post_ffw_norm.weight", has_post ? n_embd : 0, true, &layer->ffn_post_norm},
-	        {"ffn_sub_norm.weight", h->n_ff, false, &layer->dense.sub_norm},
+	        {"ffn_sub_norm.weight", h->n_ff, false, &layer->dense.sub_norm}, /* of a dense part */
 	};
 	enum tern_status status = bind_vectors(b, index, vectors, sizeof vectors / sizeof *vectors);
 
 	if (status)
 		return status;
+	layer->ffn = h->n_expert ? TERN_FFN_EXPERTS : TERN_FFN_DENSE;
 	if (tern_layer_is_delta(h, index)) {
 		layer->mixer = TERN_MIXER_DELTA;
 		layer->delta.gates_are_dense = has_dense_gates(b, index);
 	}
 	for (size_t i = 0; tern_layer_matrix(h, layer, i, &matrix); i++) {
 		snprintf(name, sizeof name, "blk.%zu.%s", index, matrix.name);
-		if ((status = tern_bind_linear(b, name, matrix.n_row, matrix.n_col, matrix.linear)))
+		if ((status = tern_bind_linear(b, name, &matrix)))
 			return status;
 	}
-	layer->dense.share_input = same_input(&layer->dense.gate, &layer->dense.up);
+	if (layer->ffn == TERN_FFN_EXPERTS)
+		status = tern_bind_router(b, index, &layer->experts);
+	else
+		layer->dense.share_input = same_input(&layer->dense.gate, &layer->dense.up);
+	if (status)
+		return status;
 	return layer->mixer == TERN_MIXER_DELTA ? bind_delta(b, index, &layer->delta)
 	                                        : bind_attention(b, index, &layer->attention);
 }
@@ -195,7 +204,7 @@ static enum tern_status check_layers(const struct tern_binder *b)
 		if (!a->q_norm != !a->k_norm || (needs_qk_norm && !a->q_norm)) {
 			snprintf(name, sizeof name, "blk.%zu.attn_%s_norm.weight", i, a->q_norm ? "k" : "q");
 			status = tern_bind_fail(b, name, "missing");
-		} else if (needs_sub_norm && (!a->sub_norm || !layer->dense.sub_norm)) {
+		} else if (needs_sub_norm && (!a->sub_norm || layer->ffn != TERN_FFN_DENSE || !layer->dense.sub_norm)) {
 			snprintf(name, sizeof name, "blk.%zu.%s_sub_norm.weight", i, a->sub_norm ? "ffn" : "attn");
 			status = tern_bind_fail(b, name, "missing");
 		}

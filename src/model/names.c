@@ -6,15 +6,29 @@
 #include <string.h>
 
 const char *const tern_matrix_names[TERN_N_MATRICES] = {
-        [TERN_ATTN_Q] = "attn_q",           [TERN_ATTN_K] = "attn_k",         [TERN_ATTN_V] = "attn_v",
-        [TERN_ATTN_OUTPUT] = "attn_output", [TERN_FFN_GATE] = "ffn_gate",     [TERN_FFN_UP] = "ffn_up",
-        [TERN_FFN_DOWN] = "ffn_down",       [TERN_DELTA_QKV] = "attn_qkv",    [TERN_DELTA_GATE] = "attn_gate",
-        [TERN_DELTA_BETA] = "ssm_beta",     [TERN_DELTA_ALPHA] = "ssm_alpha", [TERN_DELTA_OUT] = "ssm_out",
-        [TERN_OUTPUT] = "output",           [TERN_TOKEN_EMBD] = "token_embd",
+        [TERN_ATTN_Q] = "attn_q",
+        [TERN_ATTN_K] = "attn_k",
+        [TERN_ATTN_V] = "attn_v",
+        [TERN_ATTN_OUTPUT] = "attn_output",
+        [TERN_FFN_GATE] = "ffn_gate",
+        [TERN_FFN_UP] = "ffn_up",
+        [TERN_FFN_DOWN] = "ffn_down",
+        [TERN_DELTA_QKV] = "attn_qkv",
+        [TERN_DELTA_GATE] = "attn_gate",
+        [TERN_DELTA_BETA] = "ssm_beta",
+        [TERN_DELTA_ALPHA] = "ssm_alpha",
+        [TERN_DELTA_OUT] = "ssm_out",
+        [TERN_OUTPUT] = "output",
+        [TERN_TOKEN_EMBD] = "token_embd",
+        [TERN_FFN_GATE_EXPS] = "ffn_gate_exps",
+        [TERN_FFN_UP_EXPS] = "ffn_up_exps",
+        [TERN_FFN_DOWN_EXPS] = "ffn_down_exps",
 };
 
 const char *const tern_linear_norm_suffixes[TERN_N_LINEAR_NORM_SUFFIXES] = {"_norm_in.weight", ".rms_norm.weight",
                                                                             ".rms_norm"};
+
+bool tern_is_experts(struct gguf_string name) { return tern_gguf_string_ends_in(name, "_exps.weight"); }
 
 bool tern_is_linear_norm(struct gguf_string name)
 {
@@ -28,7 +42,8 @@ bool tern_keeps_floats(struct gguf_string name)
 {
 	return tern_gguf_string_ends_in(name, ".ssm_conv1d.weight") ||
 	       tern_gguf_string_ends_in(name, ".ssm_alpha.weight") ||
-	       tern_gguf_string_ends_in(name, ".ssm_beta.weight");
+	       tern_gguf_string_ends_in(name, ".ssm_beta.weight") ||
+	       tern_gguf_string_ends_in(name, "." TERN_ROUTER_NAME);
 }
 
 /* A whole number under "ARCH.suffix"; 0 if there is none. */

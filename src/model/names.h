@@ -13,6 +13,9 @@ enum tern_matrix_kind {
 	TERN_FFN_GATE,
 	TERN_FFN_UP,
 	TERN_FFN_DOWN,
+	TERN_FFN_GATE_EXPS, /* of all experts, one below the other */
+	TERN_FFN_UP_EXPS,
+	TERN_FFN_DOWN_EXPS,
 	TERN_DELTA_QKV,
 	TERN_DELTA_GATE,
 	TERN_DELTA_BETA,
@@ -35,7 +38,14 @@ extern const char *const tern_matrix_names[TERN_N_MATRICES];
  * microsoft/BitNet's, the others are of microsoft/BitNet's PR 522. */
 extern const char *const tern_linear_norm_suffixes[TERN_N_LINEAR_NORM_SUFFIXES];
 
-/* Whether a two-dimensional tensor of a layer keeps its floats: those of delta nets that are small or no matrix. */
+/* The matrix of a router, whose values are floats. */
+#define TERN_ROUTER_NAME "ffn_gate_inp.weight"
+
+/* Whether a tensor holds the matrices of all experts of a layer, [n_expert, n_row, n_col]. */
+bool tern_is_experts(struct gguf_string name);
+
+/* Whether a two-dimensional tensor of a layer keeps its floats: routers, and what is small or no matrix in
+ * delta nets. */
 bool tern_keeps_floats(struct gguf_string name);
 
 /* Whether a tensor belongs to the layers that predict the tokens after the next one (multi-token prediction), which

@@ -7,6 +7,7 @@
 #include "model/gguf.h"
 #include "model/hparams.h"
 #include "model/layout.h"
+#include "model/names.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -35,6 +36,16 @@ static const struct shape {
         {"0.8b-h", "qwen35", 24, 1024, 8, 2, 256, 3584, 248320, true, false, 16},
         {"9b-h", "qwen35", 32, 4096, 16, 4, 256, 12288, 248320, false, false, 32},
         {"27b", "qwen35", 64, 5120, 24, 4, 256, 17408, 248320, false, false, 48},
+        {"maple", "maple", 24, 2048, 16, 4, 128, 512, 151936, false, false, 0}, /* n_ff of an expert */
+};
+
+/* What Maple's layers have besides. */
+enum {
+	MAPLE_EXPERTS = 256,
+	MAPLE_EXPERTS_USED = 8,
+	MAPLE_WINDOW = 512,
+	MAPLE_ROTATED = 64,
+	MAPLE_ACTIVATION_GROUP = 128,
 };
 
 enum {
@@ -59,6 +70,7 @@ struct filling {
 	enum {
 		FILL_RANDOM,
 		FILL_TERNARY,  /* random 2-bit codes 0, 1 and 2 */
+		FILL_BF16,     /* random floats of some size, 2^-6 to 2^-5, and either sign */
 		FILL_CONSTANT, /* `pattern` again and again */
 	} kind;
 	uint32_t pattern;
@@ -118,8 +130,20 @@ static void put_arch_pair(struct plan *plan, const char *suffix, enum gguf_value
 	put_number_pair(plan, key, type, bits);
 }
 
+static bool is_maple(const struct plan *plan) { return !strcmp(plan->shape->arch, "maple"); }
+
+static void put_maple_pairs(struct plan *plan)
+{
+	put_arch_pair(plan, "expert_count", GGUF_U32, MAPLE_EXPERTS);
+	put_arch_pair(plan, "expert_used_count", GGUF_U32, MAPLE_EXPERTS_USED);
+	put_arch_pair(plan, "expert_feed_forward_length", GGUF_U32, plan->shape->n_ff);
+	put_arch_pair(plan, "attention.sliding_window", GGUF_U32, MAPLE_WINDOW);
+	put_arch_pair(plan, "rope.dimension_count_swa", GGUF_U32, MAPLE_ROTATED);
+}
+
 static void put_pairs(struct plan *plan)
 {
+	uint32_t activation_group = plan->group ? plan->group : is_maple(plan) ? MAPLE_ACTIVATION_GROUP : 0;
 	const struct shape *s = plan->shape;
 
 	put_string_pair(plan, "general.architecture", s->arch);
@@ -143,9 +167,11 @@ static void put_pairs(struct plan *plan)
 		put_arch_pair(plan, "ssm.inner_size", GGUF_U32, s->n_delta_head * DELTA_DIM);
 		put_arch_pair(plan, "full_attention_interval", GGUF_U32, DELTA_PERIOD);
 	}
-	if (plan->group) {
+	if (is_maple(plan))
+		put_maple_pairs(plan);
+	if (activation_group) {
 		put_string_pair(plan, "tern.activation", "per_group");
-		put_number_pair(plan, "tern.activation_group", GGUF_U32, plan->group);
+		put_number_pair(plan, "tern.activation_group", GGUF_U32, activation_group);
 	}
 }
 
@@ -182,10 +208,11 @@ static void add_floats(struct plan *plan, const char *name, uint64_t n, float va
 	    (struct filling){.kind = FILL_CONSTANT, .pattern = tern_bits_from_f32(value)});
 }
 
-/* One half float for every group of columns: [16, groups, panels]. */
+/* One half float for every group of columns, or every row: [16, groups, panels]. */
 static void add_group_scales(struct plan *plan, const char *name, uint64_t n_col, uint64_t n_row, float value)
 {
-	uint64_t dims[GGUF_MAX_DIMS] = {TERN_PANEL_ROWS, n_col / plan->group, tern_panel_count((size_t)n_row), 1};
+	uint64_t dims[GGUF_MAX_DIMS] = {TERN_PANEL_ROWS, plan->group ? n_col / plan->group : 1,
+	                                tern_panel_count((size_t)n_row), 1};
 	uint16_t half = tern_f16_from_f32(value);
 
 	add(plan, name, GGUF_TENSOR_F16, 3, dims,
@@ -201,19 +228,21 @@ static void add_norm(struct plan *plan, uint32_t layer, const char *what, uint64
 	add_floats(plan, name, n, 1.0f);
 }
 
-/* Half of the random ternary codes are zeros. The scale keeps the size of what passes through. */
-static void add_ternary(struct plan *plan, const char *stem, uint64_t n_col, uint64_t n_row)
+/* A matrix, or those of n_expert experts. Half of the random ternary codes are zeros. The scale keeps the size of what
+ * passes through. */
+static void add_ternary(struct plan *plan, const char *stem, uint64_t n_col, uint64_t n_row, uint64_t n_expert)
 {
 	char name[GGUF_MAX_NAME_LENGTH + 8];
 	bool is_binary = plan->shape->is_binary;
 	float scale = 1.0f / sqrtf((is_binary ? 1.0f : 0.5f) * (float)n_col);
 
 	snprintf(name, sizeof name, "%s.weight", stem);
-	add_matrix(plan, name, is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16, n_col, n_row,
-	           (struct filling){.kind = is_binary ? FILL_RANDOM : FILL_TERNARY});
+	add(plan, name, is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16, n_expert ? 3 : 2,
+	    (uint64_t[]){n_col, n_row, n_expert ? n_expert : 1, 1},
+	    (struct filling){.kind = is_binary ? FILL_RANDOM : FILL_TERNARY});
 	snprintf(name, sizeof name, "%s.scale", stem);
-	if (plan->group)
-		add_group_scales(plan, name, n_col, n_row, scale);
+	if (plan->group || is_maple(plan))
+		add_group_scales(plan, name, n_col, n_expert ? n_row * n_expert : n_row, scale);
 	else
 		add_floats(plan, name, 1, scale);
 }
@@ -223,7 +252,22 @@ static void add_linear(struct plan *plan, uint32_t layer, const char *what, uint
 	char stem[GGUF_MAX_NAME_LENGTH];
 
 	snprintf(stem, sizeof stem, "blk.%u.%s", (unsigned)layer, what);
-	add_ternary(plan, stem, n_col, n_row);
+	add_ternary(plan, stem, n_col, n_row, 0);
+}
+
+static void add_experts(struct plan *plan, uint32_t layer)
+{
+	const struct shape *s = plan->shape;
+	char name[GGUF_MAX_NAME_LENGTH];
+
+	snprintf(name, sizeof name, "blk.%u." TERN_ROUTER_NAME, (unsigned)layer);
+	add_matrix(plan, name, GGUF_TENSOR_BF16, s->n_embd, MAPLE_EXPERTS, (struct filling){.kind = FILL_BF16});
+	snprintf(name, sizeof name, "blk.%u.ffn_gate_exps", (unsigned)layer);
+	add_ternary(plan, name, s->n_embd, s->n_ff, MAPLE_EXPERTS);
+	snprintf(name, sizeof name, "blk.%u.ffn_up_exps", (unsigned)layer);
+	add_ternary(plan, name, s->n_embd, s->n_ff, MAPLE_EXPERTS);
+	snprintf(name, sizeof name, "blk.%u.ffn_down_exps", (unsigned)layer);
+	add_ternary(plan, name, s->n_ff, s->n_embd, MAPLE_EXPERTS);
 }
 
 /* The embedding or the output head, as Q8P or like the layers. */
@@ -232,7 +276,7 @@ static void add_vocabulary(struct plan *plan, const char *stem)
 	char name[GGUF_MAX_NAME_LENGTH];
 
 	if (plan->shape->is_binary || plan->shape->n_delta_head) {
-		add_ternary(plan, stem, plan->shape->n_embd, plan->shape->n_vocab);
+		add_ternary(plan, stem, plan->shape->n_embd, plan->shape->n_vocab, 0);
 		return;
 	}
 	snprintf(name, sizeof name, "%s.weight", stem);
@@ -250,7 +294,7 @@ static void add_attention(struct plan *plan, uint32_t i)
 	add_linear(plan, i, "attn_q", s->n_embd, s->n_delta_head ? 2 * o_width : o_width);
 	add_linear(plan, i, "attn_k", s->n_embd, kv_width);
 	add_linear(plan, i, "attn_v", s->n_embd, kv_width);
-	if (!strncmp(s->arch, "qwen3", 5)) {
+	if (!strncmp(s->arch, "qwen3", 5) || is_maple(plan)) {
 		add_norm(plan, i, "attn_q_norm", s->head_dim);
 		add_norm(plan, i, "attn_k_norm", s->head_dim);
 	}
@@ -293,6 +337,10 @@ static void add_layer(struct plan *plan, uint32_t i)
 	else
 		add_attention(plan, i);
 	add_norm(plan, i, s->n_delta_head ? "post_attention_norm" : "ffn_norm", s->n_embd);
+	if (is_maple(plan)) {
+		add_experts(plan, i);
+		return;
+	}
 	add_linear(plan, i, "ffn_gate", s->n_embd, s->n_ff);
 	add_linear(plan, i, "ffn_up", s->n_embd, s->n_ff);
 	add_linear(plan, i, "ffn_down", s->n_ff, s->n_embd);
@@ -351,6 +399,8 @@ static void fill_range(uint8_t *data, const struct filling *filling, uint64_t be
 		uint64_t bits = random_bits(at / 8);
 		if (filling->kind == FILL_TERNARY) /* code 3 becomes 1, a zero weight */
 			bits &= ~(bits & bits << 1 & 0xaaaaaaaaaaaaaaaau);
+		else if (filling->kind == FILL_BF16)
+			bits = (bits & 0x807f807f807f807fu) | 0x3c803c803c803c80u;
 		else if (filling->kind == FILL_CONSTANT)
 			bits = (uint64_t)filling->pattern << 32 | filling->pattern;
 		memcpy(data + at, &bits, sizeof bits);

@@ -29,8 +29,9 @@ bool tern_is_foreign_ternary(uint32_t type) { return type == GGUF_TENSOR_I2_S ||
 
 static bool is_of_layer(const struct gguf *gguf, const struct gguf_tensor *tensor)
 {
-	return tensor->n_dims == 2 && !tern_is_mtp_tensor(gguf, tensor->name) && tensor->name.length > 4 &&
-	       !memcmp(tensor->name.bytes, "blk.", 4);
+	return tensor->name.length > 4 && !memcmp(tensor->name.bytes, "blk.", 4) &&
+	       !tern_is_mtp_tensor(gguf, tensor->name) &&
+	       (tensor->n_dims == 2 || (tensor->n_dims == 3 && tern_is_experts(tensor->name)));
 }
 
 uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *tensor)
@@ -177,11 +178,12 @@ static struct scratch scratch_of(const struct job *job, int worker)
 
 static enum tern_status job_init(struct job *job, struct tern_repacker *r, const struct gguf_tensor *tensor)
 {
-	*job = (struct job){.repacker = r,
-	                    .tensor = tensor,
-	                    .n_row = (size_t)tensor->dims[1],
-	                    .n_col = (size_t)tensor->dims[0],
-	                    .code_zero = CODE_ZERO};
+	*job = (struct job){
+	        .repacker = r,
+	        .tensor = tensor,
+	        .n_row = (size_t)(tensor->dims[1] * tensor->dims[2]), /* the reader has checked the product */
+	        .n_col = (size_t)tensor->dims[0],
+	        .code_zero = CODE_ZERO};
 	job->n_panel = tern_panel_count(job->n_row);
 	job->scratch_bytes = scratch_layout(NULL, NULL, job->n_col);
 	job->scratch = tern_alloc_aligned((size_t)tern_pool_size(r->pool), job->scratch_bytes);
@@ -350,6 +352,43 @@ static bool scales_are_one(const struct job *job, uint16_t *scale)
 	return true;
 }
 
+/* The one scale of a row's groups where all are equal; but for zeros, unless the matrix is_binary. */
+static bool row_scale(const uint16_t *scales, size_t n_group, bool is_binary, uint16_t *scale)
+{
+	*scale = scales[0];
+	for (size_t g = 1; g < n_group; g++) {
+		uint16_t next = scales[g * TERN_PANEL_ROWS];
+		if (next != *scale && (is_binary || (next && *scale)))
+			return false;
+		*scale = next ? next : *scale;
+	}
+	return true;
+}
+
+/* Leaves one scale for each row if its groups have no others: fewer bytes, and less to do for a product. */
+static enum tern_status join_groups(struct job *job, size_t x_group, struct tern_ternary *out)
+{
+	size_t n_group = job->n_col / out->group, n = job->n_panel * TERN_PANEL_ROWS;
+	uint16_t *joined;
+
+	if (n_group == 1 || (x_group && x_group % job->n_col && job->n_col % x_group))
+		return TERN_OK;
+	if (!(joined = tern_alloc_aligned(n, sizeof *joined)))
+		return tern_fail_memory(job->repacker->err, n * sizeof *joined);
+	for (size_t row = 0; row < n; row++) {
+		const uint16_t *scales =
+		        out->group_scales + row / TERN_PANEL_ROWS * n_group * TERN_PANEL_ROWS + row % TERN_PANEL_ROWS;
+		if (!row_scale(scales, n_group, job->is_binary, &joined[row])) {
+			tern_free(joined);
+			return TERN_OK;
+		}
+	}
+	tern_free(out->group_scales);
+	out->group_scales = joined;
+	out->group = job->n_col;
+	return TERN_OK;
+}
+
 /* ---- matrices of floats ---- */
 
 static void look_at_panel(void *context, size_t chunk, int worker)
@@ -452,6 +491,8 @@ static enum tern_status repack_ternary(struct job *job, size_t x_group, struct t
 		out->group = 0;
 		out->scale = tern_f32_from_f16(scale);
 	}
+	if (out->group && (status = join_groups(job, x_group, out)))
+		return status;
 	if (out->group && x_group && x_group % out->group && out->group % x_group)
 		return fail(r, job->tensor,
 		            "scales of %zu columns; they have to divide the %zu of tern.activation_group, or be a "

@@ -221,8 +221,9 @@ enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf,
 	struct scaling scaling;
 	enum tern_status status;
 
-	if ((status = get_base(gguf, "rope.freq_base", &base, err)) ||
-	    (status = load_scaling(&scaling, gguf, h, err)) || (status = load_local(h, gguf, err)))
+	if ((status = get_base(gguf, "rope.freq_base", &base, err)) || (status = load_scaling(&scaling, gguf, h, err)) ||
+	    (status = h->rope_in_windows_only ? get_base(gguf, "rope.freq_base_swa", &base, err)
+	                                      : load_local(h, gguf, err)))
 		return status;
 	h->rope_freq = plain_frequencies(h, (double)base);
 	if (!h->rope_freq)

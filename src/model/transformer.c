@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* Appends what a token reads in a layer; the keys and values come before the matrix o. */
+/* Appends what a token reads in a layer; the keys and values come before the matrix o. Which experts it reads nobody
+ * knows before the router. */
 static void order_layer(struct tern_transformer *t, struct tern_layer *layer)
 {
 	struct tern_layer_matrix matrix;
@@ -14,11 +15,17 @@ static void order_layer(struct tern_transformer *t, struct tern_layer *layer)
 			t->reads[t->n_read++].attention = &layer->attention;
 			layer->attention.next_read = t->n_read;
 		}
+		if (matrix.n_expert) {
+			t->reads[t->n_read].router = &layer->experts;
+			matrix.linear->next_read = t->n_read + 1;
+			continue;
+		}
 		t->n_read += matrix.begins_read;
 		struct tern_read *read = &t->reads[t->n_read - 1];
 		read->linears[read->n_linear++] = matrix.linear;
 		matrix.linear->next_read = t->n_read;
 	}
+	t->n_read += layer->ffn == TERN_FFN_EXPERTS;
 }
 
 bool tern_transformer_order_reads(struct tern_transformer *t)

@@ -8,9 +8,11 @@ enum {
 	TERN_MAX_READ_LINEARS = 4
 };
 
-/* What a token reads in one step: matrices that are multiplied together, or the keys and values of a layer. */
+/* What a token reads in one step: matrices that are multiplied together, the keys and values of a layer, or a router,
+ * which says what is read next. */
 struct tern_read {
 	const struct tern_attention_weights *attention; /* whose keys and values, or NULL: the matrices */
+	const struct tern_expert_weights *router;       /* whose router, or NULL */
 	const struct tern_linear *linears[TERN_MAX_READ_LINEARS];
 	size_t n_linear;
 };

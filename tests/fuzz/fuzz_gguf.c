@@ -18,7 +18,7 @@ static void repack(const struct gguf *gguf, const struct gguf_tensor *tensor, st
 	uint8_t *planes;
 	float *row_scales;
 
-	if (tensor->n_dims != 2 || tensor->dims[0] % 16 || tensor->dims[0] > 65536)
+	if (tensor->n_dims < 2 || tensor->n_dims > 3 || tensor->dims[0] % 16 || tensor->dims[0] > 65536)
 		return;
 	if ((tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type)) &&
 	    tern_repack_ternary(repacker, tensor, gguf->alignment, &ternary) == TERN_OK) {

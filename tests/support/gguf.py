@@ -28,8 +28,8 @@ def value(v):
         return struct.pack("<If", 6, v)
     if isinstance(v, str):
         return struct.pack("<I", 8) + string(v)
-    kind, pack = {str: (8, string), int: (5, lambda i: struct.pack("<i", i)),
-                  float: (6, lambda x: struct.pack("<f", x))}[type(v[0])]
+    kind, pack = {str: (8, string), bool: (7, lambda b: struct.pack("<B", b)), float: (6, lambda f: struct.pack("<f", f)),
+                  int: (5, lambda i: struct.pack("<i", i))}[type(v[0])]
     return struct.pack("<IIQ", 9, kind, len(v)) + b"".join(map(pack, v))
 
 

@@ -1,11 +1,9 @@
 /* tern-convert: a checkpoint as Hugging Face lays it out, or a GGUF file of another engine, made into a GGUF file for
  * tern; and the other way. */
-#include "console/completion.h"
 #include "console/format.h"
-#include "console/manual.h"
 #include "console/options.h"
 #include "console/output.h"
-#include "console/program.h"
+#include "console/program_text.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
@@ -179,18 +177,6 @@ static const struct program program = {
         .sections = sections,
         .see_also = "tern(1)",
 };
-
-/* True if the command line asked for one of these texts. */
-static bool print_text(const struct values *values, enum tern_status *status)
-{
-	*status = TERN_OK;
-	if (values->man)
-		manual_print(&program);
-	else if (values->completion && !completion_print(&program, values->completion))
-		*status = usage_error(&command, "--completion: '%.64s' is not one of bash, zsh, fish",
-		                      values->completion);
-	return values->man || values->completion;
-}
 
 /* ---- callbacks of the conversion ---- */
 
@@ -401,7 +387,8 @@ int main(int argc, char **argv)
 	if (!options_parse(&command, argc, argv, &values, &operands, &status))
 		return (int)status;
 	term_configure(TERM_COLOR_AUTO, values.quiet);
-	if (!print_text(&values, &status) && !(status = check_usage(&values, &operands)))
+	if (!program_print_text(&program, values.man, values.completion, &status) &&
+	    !(status = check_usage(&values, &operands)))
 		status = run(&values, operands.items[0]);
 	options_free(&command, &values, &operands);
 	return (int)output_finish(status);

@@ -1,10 +1,8 @@
 /* tern-tune: fine-tuning of a checkpoint to ternary weights on a CPU. */
-#include "console/completion.h"
 #include "console/format.h"
-#include "console/manual.h"
 #include "console/options.h"
 #include "console/output.h"
-#include "console/program.h"
+#include "console/program_text.h"
 #include "console/signals.h"
 #include "console/term.h"
 #include "tune/curve.h"
@@ -170,18 +168,6 @@ static const struct program program = {
         .see_also = "tern(1), tern-convert(1)",
 };
 
-/* True if the command line asked for one of these texts. */
-static bool print_text(const struct values *values, enum tern_status *status)
-{
-	*status = TERN_OK;
-	if (values->man)
-		manual_print(&program);
-	else if (values->completion && !completion_print(&program, values->completion))
-		*status = usage_error(&command, "--completion: '%.64s' is not one of bash, zsh, fish",
-		                      values->completion);
-	return values->man || values->completion;
-}
-
 /* ---- progress ---- */
 
 static struct curve curve;
@@ -323,7 +309,8 @@ int main(int argc, char **argv)
 	if (!options_parse(&command, argc, argv, &values, &operands, &status))
 		return (int)status;
 	term_configure(TERM_COLOR_AUTO, values.quiet);
-	if (!print_text(&values, &status) && !(status = check_usage(&values, &operands)))
+	if (!program_print_text(&program, values.man, values.completion, &status) &&
+	    !(status = check_usage(&values, &operands)))
 		status = run(&values, operands.items[0]);
 	options_free(&command, &values, &operands);
 	return (int)output_finish(status);

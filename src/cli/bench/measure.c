@@ -229,6 +229,13 @@ struct work {
 	double prompt_bytes, prompt_macs, gen_bytes;
 };
 
+/* What a batch reads of the layers: experts as if its tokens never agreed on one, until all are read. */
+static double batch_layer_bytes(const struct tern_cost *c, double n_token)
+{
+	double experts = (double)c->expert_bytes;
+	return (double)c->layer_bytes - experts + fmin(n_token * experts, (double)c->all_expert_bytes);
+}
+
 /* A batch reads all layers once; only the prompt's last token needs the head. A generated token reads all of both, and
  * the keys and values of all positions up to its own. second_pass: the part of the head that is read whole. */
 static struct work work_of(const struct bench_session *s, const struct bench_test *test, double second_pass)
@@ -241,7 +248,9 @@ static struct work work_of(const struct bench_session *s, const struct bench_tes
 	struct work work = {.gen_bytes = (layers + head) * n_gen + positions * (double)c->kv_bytes};
 
 	if (test->n_prompt) {
-		work.prompt_bytes = layers * ceil(n_prompt / (double)s->n_batch) + head;
+		work.prompt_bytes =
+		        batch_layer_bytes(c, fmin(n_prompt, (double)s->n_batch)) * ceil(n_prompt / (double)s->n_batch) +
+		        head;
 		work.prompt_macs = n_prompt * (double)c->layer_macs + (double)c->head_macs;
 	}
 	return work;

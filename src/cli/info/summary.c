@@ -71,9 +71,16 @@ static void put_shape(const struct tern_file_facts *f)
 	char base[FORMAT_SIZE];
 
 	begin_row("layers");
-	output_printf("%zu\n", f->n_layer);
+	output_printf("%zu", f->n_layer);
+	if (f->n_delta_layer)
+		output_printf(", of which %zu are gated delta nets", f->n_delta_layer);
+	output_printf("%s", f->is_rotated ? "; weights in a Hadamard-rotated basis\n" : "\n");
 	begin_row("width");
 	output_printf("%zu residual stream, %zu feed-forward\n", f->n_embd, f->n_ff);
+	if (f->n_expert) {
+		begin_row("experts");
+		output_printf("%zu in every layer, of which a token uses %zu\n", f->n_expert, f->n_expert_used);
+	}
 	begin_row("heads");
 	output_printf("%zu for queries, %zu for keys and values, %zu wide\n", f->n_head, f->n_head_kv, f->head_dim);
 	begin_row("context");
@@ -125,6 +132,11 @@ static void put_computing(const struct tern_file_facts *f)
 	              format_bytes(token_q8, f->n_kv_bytes[TERN_KV_Q8]));
 	if (f->n_state_bytes)
 		output_printf(", %s of state", format_bytes(bytes, f->n_state_bytes));
+	end_row();
+	begin_row("a token reads");
+	output_printf("%s of weights", format_bytes(bytes, f->n_token_bytes));
+	if (f->n_expert)
+		output_printf(", %s of them in experts", format_bytes(token, f->n_expert_token_bytes));
 	end_row();
 	if (f->n_repacked_bytes == 0)
 		return;
@@ -235,8 +247,13 @@ static void json_types(struct json_writer *json, const struct tern_file_facts *f
 static void json_shape(struct json_writer *json, const struct tern_file_facts *f)
 {
 	json_size(json, "layers", f->n_layer, f);
+	json_size(json, "delta_layers", f->n_delta_layer, f);
 	json_size(json, "width", f->n_embd, f);
 	json_size(json, "feed_forward", f->n_ff, f);
+	if (f->n_expert) {
+		json_size(json, "experts", f->n_expert, f);
+		json_size(json, "experts_used", f->n_expert_used, f);
+	}
 	json_size(json, "heads", f->n_head, f);
 	json_size(json, "heads_kv", f->n_head_kv, f);
 	json_size(json, "head_dim", f->head_dim, f);
@@ -277,6 +294,7 @@ void info_json_summary(struct json_writer *json, const struct info_summary *summ
 	json_put_uint(json, "repacked_bytes", f->n_repacked_bytes);
 	json_size(json, "weight_bytes", f->n_weight_bytes, f);
 	json_size(json, "state_bytes", f->n_state_bytes, f);
+	json_size(json, "read_bytes", f->n_token_bytes, f);
 	json_size(json, "token_bytes", f->n_kv_bytes[TERN_KV_F16], f);
 	json_size(json, "token_bytes_q8", f->n_kv_bytes[TERN_KV_Q8], f);
 	json_types(json, f);

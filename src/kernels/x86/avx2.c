@@ -61,7 +61,7 @@ INLINE void ternary_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_
 	__m256i fours[VECTORS] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
 
 	for (size_t i = 0; i < n; i++, tile += TERN_TILE_BYTES, x += TERN_TERNARY_TILE_COLS) {
-		_mm_prefetch((const char *)tile + prefetch, _MM_HINT_T0);
+		_mm_prefetch(far_tile(tile, prefetch), _MM_HINT_T0);
 		for (size_t h = 0; h < VECTORS; h++) {
 			__m256i codes = load_half(tile + VECTOR_BYTES * h), shifted = _mm256_srli_epi16(codes, 4);
 			ones[h] = add_products(ones[h], _mm256_and_si256(codes, low), broadcast4(x));
@@ -85,7 +85,7 @@ INLINE void binary_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t
 	for (size_t s = 0; s < 4; s++)
 		words[s][0] = words[s][1] = _mm256_setzero_si256();
 	for (size_t i = 0; i < n; i++, tile += TERN_TILE_BYTES, x += TERN_BINARY_TILE_COLS) {
-		_mm_prefetch((const char *)tile + prefetch, _MM_HINT_T0);
+		_mm_prefetch(far_tile(tile, prefetch), _MM_HINT_T0);
 		for (size_t h = 0; h < VECTORS; h++) {
 			__m256i bits = load_half(tile + VECTOR_BYTES * h), shifted = _mm256_srli_epi16(bits, 4);
 			UNROLL
@@ -110,7 +110,7 @@ INLINE void nibble_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t
 	__m256i words[VECTORS] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
 
 	for (size_t i = 0; i < n; i++, tile += TERN_TILE_BYTES, x += TERN_NIBBLE_TILE_COLS) {
-		_mm_prefetch((const char *)tile + prefetch, _MM_HINT_T0);
+		_mm_prefetch(far_tile(tile, prefetch), _MM_HINT_T0);
 		for (size_t h = 0; h < VECTORS; h++) {
 			__m256i codes = load_half(tile + VECTOR_BYTES * h), shifted = _mm256_srli_epi16(codes, 4);
 			words[h] = add_products(words[h], _mm256_and_si256(codes, low), broadcast4(x));

@@ -75,7 +75,7 @@ INLINE void add_tiles(__m512i sum[STREAM_PANELS][MAX_PLACES], const uint8_t *til
 		UNROLL
 		for (size_t p = 0; p < n_panel; p++) {
 			codes[p] = load_tile(tile + p * panel_stride);
-			_mm_prefetch((const char *)tile + p * panel_stride + prefetch, _MM_HINT_T0);
+			_mm_prefetch(far_tile(tile + p * panel_stride, prefetch), _MM_HINT_T0);
 		}
 		UNROLL
 		for (size_t s = 0; s < codes_per_byte; s++) {

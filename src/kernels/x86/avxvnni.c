@@ -49,7 +49,7 @@ INLINE void add_places(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 		places[s][0] = places[s][1] = _mm256_setzero_si256();
 	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += codes_per_byte * QUAD_COLS) {
 		__m256i first = load_half(tile), second = load_half(tile + VECTOR_BYTES);
-		_mm_prefetch((const char *)tile + prefetch, _MM_HINT_T0);
+		_mm_prefetch(far_tile(tile, prefetch), _MM_HINT_T0);
 		UNROLL
 		for (size_t s = 0; s < codes_per_byte; s++) {
 			const size_t place = s % MAX_PLACES;

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define QWEN35                                                                                                 \
+	.title = "Qwen 3.5", .arch = "qwen35", .activation = "silu", .features = LAYER_QK_NORM | LAYER_HYBRID, \
+	.is_hybrid = true, .norm_offset = 1.0f, .default_rope_theta = 1e7, .default_head_dim = 256
+
 static const struct family families[] = {
         {.architecture = "LlamaForCausalLM",
          .bare = "LlamaModel",
@@ -63,27 +67,8 @@ static const struct family families[] = {
          .permutes_qk = true,
          .scales_stream = true,
          .default_rope_theta = 1e4},
-        {.architecture = "Qwen3_5ForCausalLM",
-         .bare = "Qwen3_5TextModel",
-         .model_type = "qwen3_5_text",
-         .title = "Qwen 3.5",
-         .arch = "qwen35",
-         .activation = "silu",
-         .features = LAYER_QK_NORM | LAYER_HYBRID,
-         .is_hybrid = true,
-         .norm_offset = 1.0f,
-         .default_rope_theta = 1e7,
-         .default_head_dim = 256},
-        {.architecture = "Qwen3_5ForConditionalGeneration",
-         .model_type = "qwen3_5",
-         .title = "Qwen 3.5",
-         .arch = "qwen35",
-         .activation = "silu",
-         .features = LAYER_QK_NORM | LAYER_HYBRID,
-         .is_hybrid = true,
-         .norm_offset = 1.0f,
-         .default_rope_theta = 1e7,
-         .default_head_dim = 256},
+        {.architecture = "Qwen3_5ForCausalLM", .bare = "Qwen3_5TextModel", .model_type = "qwen3_5_text", QWEN35},
+        {.architecture = "Qwen3_5ForConditionalGeneration", .model_type = "qwen3_5", QWEN35}, /* it also sees */
         {.architecture = "BitnetForCausalLM", /* 1bitLLM's; its model_type is "llama" */
          .title = "BitNet b1.58 (1bitLLM)",
          .arch = "bitnet",
@@ -98,6 +83,10 @@ static enum tern_status fail_family(struct json_value value, struct tern_error *
 	char quoted[TERN_QUOTE_SIZE], known[256] = "";
 	struct json_string name = json_string(value);
 
+	if (name.length >= 5 && (!memcmp(name.bytes, "Maple", 5) || !memcmp(name.bytes, "maple", 5)))
+		return json_fail(value, err,
+		                 "Maple's checkpoints are not supported: how its float masters are ternarised is not "
+		                 "published; tern runs its GGUF files (deepgrove/maple-preview-GGUF)");
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
 		         families[i].architecture);

@@ -184,7 +184,7 @@ enum tern_status gguf_ternary_get(struct gguf_ternary *ternary, const struct ggu
 {
 	enum tern_status status;
 
-	*ternary = (struct gguf_ternary){.n_row = (size_t)tensor->source->dims[1],
+	*ternary = (struct gguf_ternary){.n_row = (size_t)(tensor->source->dims[1] * tensor->source->dims[2]),
 	                                 .n_col = (size_t)tensor->source->dims[0]};
 	status = get(ternary, input, tensor, repacker, activation_group, err);
 	if (!status && !ternary->is_binary && fits_bits(ternary, activation_group))
@@ -278,10 +278,11 @@ static enum tern_status map_ternary(struct gguf_mapping *mapping, const struct g
 	enum tern_status status;
 	size_t n_stem;
 
-	if (tensor->n_dims != 2 || tensor->dims[0] % TERN_TERNARY_TILE_COLS ||
-	    !has_suffix(tensor->name, ".weight", &n_stem))
+	if (tensor->n_dims != (tern_is_experts(tensor->source->name) ? 3 : 2) ||
+	    tensor->dims[0] % TERN_TERNARY_TILE_COLS || !has_suffix(tensor->name, ".weight", &n_stem))
 		return gguf_output_fail(input, tensor, err,
-		                        "expected a matrix of a multiple of 16 columns, with a name in .weight");
+		                        "expected a matrix of a multiple of 16 columns, or one for each expert, with a "
+		                        "name in .weight");
 	tensor->kind = GGUF_OUTPUT_TERNARY;
 	status = gguf_ternary_get(&ternary, input, tensor, repacker, mapping->activation_group, err);
 	if (!status && options->target == TARGET_T2R16) {
@@ -348,8 +349,9 @@ static enum tern_status check_norm(const struct gguf_input *input, const struct 
 /* Whether a matrix, and so its scales, goes into a file of tern's as it is. Those without zeros do not stay T2R16. */
 static bool is_copied(const struct gguf_tensor *matrix, size_t activation_group)
 {
-	const struct gguf_ternary ternary = {
-	        .n_row = (size_t)matrix->dims[1], .n_col = (size_t)matrix->dims[0], .panels = matrix->data};
+	const struct gguf_ternary ternary = {.n_row = (size_t)(matrix->dims[1] * matrix->dims[2]),
+	                                     .n_col = (size_t)matrix->dims[0],
+	                                     .panels = matrix->data};
 
 	if (matrix->type != GGUF_TENSOR_T2R16)
 		return matrix->type == GGUF_TENSOR_T1R16 || matrix->type == GGUF_TENSOR_Q8P;

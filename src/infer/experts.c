@@ -1,0 +1,240 @@
+/* How the work is shared: gate and up of an expert are divided by rows into chunks of about equal work, however many
+ * tokens an expert has. Down is divided by rows alone: a chunk is the same rows of all experts, one after the other, so
+ * that what they add to a token comes in a fixed order. */
+#include "infer/experts.h"
+
+#include "base/memory.h"
+#include "infer/linear.h"
+#include "infer/prefetch.h"
+#include "infer/row_chunks.h"
+#include "model/layout.h"
+
+enum {
+	MIN_CHUNK_PANELS = 4, /* kernels read so many panels at a time */
+	CHUNKS_PER_THREAD = 8,
+};
+
+struct experts_task {
+	struct tern_engine *engine;
+	const struct tern_expert_weights *weights;
+	size_t down_panels; /* of a chunk */
+};
+
+/* Panels of a chunk: half of all, a quarter, and so on, whose product with n_token tokens is about most_work. */
+static size_t chunk_panels(size_t n_panel, size_t n_token, size_t most_work)
+{
+	size_t n = TERN_MAX_CHUNK_PANELS;
+
+	while (n > MIN_CHUNK_PANELS && (n / 2 >= n_panel || n * n_token > most_work))
+		n /= 2;
+	return n;
+}
+
+/* Divides gate and up, and chooses the chunks of down. */
+static void divide(struct experts_task *task)
+{
+	const struct tern_engine *engine = task->engine;
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	struct tern_expert_scratch *s = engine->experts;
+	size_t n_slot = s->uses[s->n_use].first_slot, n_chunk = 0;
+	size_t n_share = (size_t)tern_pool_size(engine->pool) * CHUNKS_PER_THREAD;
+	size_t n_panel = tern_panel_count(h->n_ff_expert), n_down_panel = tern_panel_count(h->n_embd);
+
+	for (size_t i = 0; i < s->n_use; i++) {
+		struct tern_expert_use *use = &s->uses[i];
+		use->chunk_panels = chunk_panels(n_panel, use->n_slot, 2 * n_slot * n_panel / n_share);
+		use->first_chunk = n_chunk;
+		n_chunk += 2 * ((n_panel + use->chunk_panels - 1) / use->chunk_panels); /* gate's, then up's */
+	}
+	s->uses[s->n_use].first_chunk = n_chunk;
+	task->down_panels = chunk_panels(n_down_panel, n_slot, n_slot * n_down_panel / n_share);
+}
+
+/* Quantises a token's vector once, for all slots that it has. */
+static void quantize_token(void *context, size_t token, int worker)
+{
+	const struct experts_task *task = context;
+	const struct tern_engine *engine = task->engine;
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	const uint32_t *slots = engine->experts->slots + token * h->n_expert_used;
+	struct tern_quantized *input = &engine->experts->input;
+
+	tern_quantize_vector(engine, input, slots[0], &task->weights->gate, engine->normed + token * h->n_embd, worker);
+	for (size_t k = 1; k < h->n_expert_used; k++)
+		tern_quantized_copy(engine, input, slots[k], slots[0], h->n_embd);
+}
+
+/* The use that a chunk of gate and up belongs to. */
+static const struct tern_expert_use *use_of_chunk(const struct tern_expert_scratch *s, size_t chunk)
+{
+	size_t low = 0, high = s->n_use; /* uses[low].first_chunk <= chunk < uses[high].first_chunk */
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (s->uses[middle].first_chunk <= chunk)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &s->uses[low];
+}
+
+/* A chunk of gate and up: some rows of one of an expert's two matrices. */
+struct part {
+	const struct tern_expert_use *use;
+	bool is_up;
+	struct tern_linear linear; /* of the expert */
+	size_t first_row, n_row;
+};
+
+static struct part part_of_chunk(const struct experts_task *task, size_t chunk)
+{
+	const struct tern_expert_scratch *s = task->engine->experts;
+	const struct tern_expert_use *use = use_of_chunk(s, chunk);
+	size_t n_half = (use[1].first_chunk - use->first_chunk) / 2, index = chunk - use->first_chunk;
+	size_t n_row = use->chunk_panels * TERN_PANEL_ROWS;
+	struct part part = {.use = use, .is_up = index >= n_half, .first_row = index % n_half * n_row};
+
+	part.linear = tern_expert_linear(part.is_up ? &task->weights->up : &task->weights->gate,
+	                                 task->engine->transformer->hparams.n_expert, use->index);
+	part.n_row = part.linear.n_row - part.first_row;
+	part.n_row = part.n_row < n_row ? part.n_row : n_row;
+	return part;
+}
+
+static const uint8_t *panels_of(const struct tern_linear *linear, size_t first_row)
+{
+	return linear->panels + first_row / TERN_PANEL_ROWS * tern_linear_panel_bytes(linear);
+}
+
+static void gate_up_chunk(void *context, size_t chunk, int worker)
+{
+	const struct experts_task *task = context;
+	const struct tern_expert_scratch *s = task->engine->experts;
+	struct part part = part_of_chunk(task, chunk), next = part;
+	struct tern_projection projection = {
+	        .linear = &part.linear, .input = &s->input, .out = part.is_up ? s->up : s->gate};
+
+	if (chunk + 1 < s->uses[s->n_use].first_chunk)
+		next = part_of_chunk(task, chunk + 1);
+	projection.next = panels_of(&next.linear, next.first_row);
+	tern_project_part(task->engine, &projection, part.first_row, part.n_row, part.use->first_slot, part.use->n_slot,
+	                  worker);
+}
+
+/* gate = f(gate) * up, quantised. */
+static void activate_slot(void *context, size_t slot, int worker)
+{
+	const struct experts_task *task = context;
+	const struct tern_engine *engine = task->engine;
+	struct tern_expert_scratch *s = engine->experts;
+	size_t n_ff = engine->transformer->hparams.n_ff_expert;
+	float *gate = s->gate + slot * n_ff;
+
+	engine->kernels->clamped_silu_mul(gate, s->up + slot * n_ff, task->weights->limit, n_ff);
+	tern_quantize_vector(engine, &s->hidden, slot, &task->weights->down, gate, worker);
+}
+
+static void down_chunk(void *context, size_t chunk, int worker)
+{
+	const struct experts_task *task = context;
+	const struct tern_hparams *h = &task->engine->transformer->hparams;
+	const struct tern_expert_scratch *s = task->engine->experts;
+	const struct tern_linear *down = &task->weights->down;
+	size_t n_row = task->down_panels * TERN_PANEL_ROWS, first = chunk * n_row, end = first + n_row;
+	struct tern_linear linear = tern_expert_linear(down, h->n_expert, s->uses[0].index), next;
+
+	end = end < h->n_embd ? end : h->n_embd;
+	for (size_t i = 0; i < s->n_use; i++, linear = next) {
+		bool is_last = i + 1 == s->n_use;
+		struct tern_projection projection = {.linear = &linear,
+		                                     .input = &s->hidden,
+		                                     .out = task->engine->x,
+		                                     .tokens = s->slot_tokens,
+		                                     .weights = s->slot_weights};
+		next = tern_expert_linear(down, h->n_expert, s->uses[is_last ? 0 : i + 1].index);
+		projection.next = panels_of(&next, is_last && end < h->n_embd ? end : first);
+		tern_project_part(task->engine, &projection, first, end - first, s->uses[i].first_slot,
+		                  s->uses[i].n_slot, worker);
+	}
+}
+
+/* While threads wait for the end of gate and up: what each begins down with. */
+static void prefetch_down(struct experts_task *task, size_t n_chunk)
+{
+	struct tern_engine *engine = task->engine;
+	const struct tern_linear *down = &task->weights->down;
+	struct tern_linear linear =
+	        tern_expert_linear(down, engine->transformer->hparams.n_expert, engine->experts->uses[0].index);
+	size_t n_bytes = task->down_panels * tern_linear_panel_bytes(down);
+
+	if (engine->n_token > TERN_FEW_TOKENS || tern_pool_size(engine->pool) == 1)
+		return;
+	for (int w = 0; w < tern_pool_size(engine->pool); w++)
+		tern_prefetch_range(engine, w,
+		                    linear.panels + tern_pool_first_chunk(engine->pool, w, n_chunk) * n_bytes, n_bytes);
+}
+
+void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *weights)
+{
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	struct tern_expert_scratch *s = engine->experts;
+	struct experts_task task = {.engine = engine, .weights = weights};
+
+	if (!tern_engine_may_go_on(engine))
+		return;
+	divide(&task);
+	size_t n_slot = s->uses[s->n_use].first_slot, work = n_slot * h->n_ff_expert * h->n_embd;
+	size_t n_down_chunk =
+	        (h->n_embd + task.down_panels * TERN_PANEL_ROWS - 1) / (task.down_panels * TERN_PANEL_ROWS);
+
+	tern_engine_run(engine, quantize_token, &task, engine->n_token, engine->n_token * h->n_embd * 16);
+	prefetch_down(&task, n_down_chunk);
+	tern_engine_run(engine, gate_up_chunk, &task, s->uses[s->n_use].first_chunk, 2 * work);
+	tern_engine_run(engine, activate_slot, &task, n_slot, n_slot * h->n_ff_expert * 48);
+	tern_prefetch_read(engine, weights->down.next_read);
+	tern_engine_run(engine, down_chunk, &task, n_down_chunk, work);
+}
+
+/* ---- memory ---- */
+
+bool tern_experts_init(struct tern_engine *engine)
+{
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	struct tern_expert_scratch *s;
+	size_t n_slot, n_logit, n_hidden;
+
+	if (!h->n_expert)
+		return true;
+	if (!(s = engine->experts = tern_alloc(1, sizeof *s)) ||
+	    !tern_mul_size(engine->n_batch, h->n_expert_used, &n_slot) ||
+	    !tern_mul_size(engine->n_batch, h->n_expert, &n_logit) || !tern_mul_size(n_slot, h->n_ff_expert, &n_hidden))
+		return false;
+	s->logits = tern_alloc_aligned(n_logit, sizeof *s->logits);
+	s->choices = tern_alloc_aligned(n_slot, sizeof *s->choices);
+	s->weights = tern_alloc_aligned(n_slot, sizeof *s->weights);
+	s->slots = tern_alloc_aligned(n_slot, sizeof *s->slots);
+	s->slot_tokens = tern_alloc_aligned(n_slot, sizeof *s->slot_tokens);
+	s->slot_weights = tern_alloc_aligned(n_slot, sizeof *s->slot_weights);
+	s->uses = tern_alloc_aligned(h->n_expert + 1, sizeof *s->uses);
+	s->gate = tern_alloc_aligned(n_hidden, sizeof *s->gate);
+	s->up = tern_alloc_aligned(n_hidden, sizeof *s->up);
+	return s->logits && s->choices && s->weights && s->slots && s->slot_tokens && s->slot_weights && s->uses &&
+	       s->gate && s->up && tern_quantized_alloc(engine, &s->input, n_slot, h->n_embd) &&
+	       tern_quantized_alloc(engine, &s->hidden, n_slot, h->n_ff_expert);
+}
+
+void tern_experts_clear(struct tern_engine *engine)
+{
+	struct tern_expert_scratch *s = engine->experts;
+
+	if (!s)
+		return;
+	void *const blocks[] = {s->logits,       s->choices, s->weights, s->slots, s->slot_tokens,
+	                        s->slot_weights, s->uses,    s->gate,    s->up};
+	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+		tern_free(blocks[i]);
+	tern_quantized_free(&s->input);
+	tern_quantized_free(&s->hidden);
+	tern_free(s);
+}
