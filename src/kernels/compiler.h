@@ -2,8 +2,8 @@
 #ifndef TERN_KERNELS_COMPILER_H
 #define TERN_KERNELS_COMPILER_H
 
-/* For functions some of whose parameters are constants at every call: each call gets its own copy, in which the compiler
- * knows them. */
+/* For functions some of whose parameters are constants at every call: each call gets a copy of its own, in which loops
+ * over these constants can be unrolled. */
 #define INLINE static inline __attribute__((always_inline))
 
 /* For large functions that several callers share. */

@@ -76,75 +76,55 @@ INLINE void add_sums(int32_t *sums, size_t sums_stride, vint sum[TOKENS_AT_ONCE]
 	}
 }
 
-/* Those for a constant number of tokens. */
-INLINE void unpacked_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                             size_t x_stride, size_t n_token)
+/* A multiply_stretch for at most TOKENS_AT_ONCE tokens. codes_per_byte is that of stored tiles, or 1 for unpacked
+ * quads; n_token and codes_per_byte are constants. */
+INLINE void multiply_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                             size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
-
-	multiply_unpacked(sum, panels, x, x_stride, n_token, NULL);
-	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
-}
 
 #if FEW_TOKENS
-INLINE void ternary_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                            size_t x_stride, size_t n_token)
-{
-	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
-
-	multiply_stored(sum, panels, x, x_stride, n_token, 4);
-	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
-}
-
-INLINE void bits_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                         size_t x_stride, size_t n_token)
-{
-	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
-
-	multiply_stored(sum, panels, x, x_stride, n_token, 8);
-	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
-}
-
-INLINE void nibbles_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                            size_t x_stride, size_t n_token)
-{
-	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
-
-	multiply_stored(sum, panels, x, x_stride, n_token, 2);
-	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
-}
+	if (codes_per_byte > 1)
+		multiply_stored(sum, panels, x, x_stride, n_token, codes_per_byte);
+	else
+		multiply_unpacked(sum, panels, x, x_stride, n_token, NULL);
+#else
+	(void)codes_per_byte;
+	multiply_unpacked(sum, panels, x, x_stride, n_token, NULL);
 #endif
+	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+}
 
-/* A multiply_stretch for any number of tokens, made of one for a constant number. */
+/* The same for any number of tokens. */
 INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                             size_t x_stride, size_t n_token, multiply_stretch *at_once)
+                             size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
 	for (; n_token >= TOKENS_AT_ONCE; n_token -= TOKENS_AT_ONCE) {
-		at_once(sums, sums_stride, panels, x, x_stride, TOKENS_AT_ONCE);
+		multiply_at_once(sums, sums_stride, panels, x, x_stride, TOKENS_AT_ONCE, codes_per_byte);
 		sums += TOKENS_AT_ONCE * sums_stride;
 		x += TOKENS_AT_ONCE * x_stride;
 	}
 	switch (n_token) {
 #if TOKENS_AT_ONCE > 5
 	case 5:
-		at_once(sums, sums_stride, panels, x, x_stride, 5);
+		multiply_at_once(sums, sums_stride, panels, x, x_stride, 5, codes_per_byte);
 		break;
 #endif
 #if TOKENS_AT_ONCE > 4
 	case 4:
-		at_once(sums, sums_stride, panels, x, x_stride, 4);
+		multiply_at_once(sums, sums_stride, panels, x, x_stride, 4, codes_per_byte);
 		break;
 #endif
 #if TOKENS_AT_ONCE > 3
 	case 3:
-		at_once(sums, sums_stride, panels, x, x_stride, 3);
+		multiply_at_once(sums, sums_stride, panels, x, x_stride, 3, codes_per_byte);
 		break;
 #endif
 	case 2:
-		at_once(sums, sums_stride, panels, x, x_stride, 2);
+		multiply_at_once(sums, sums_stride, panels, x, x_stride, 2, codes_per_byte);
 		break;
 	case 1:
-		at_once(sums, sums_stride, panels, x, x_stride, 1);
+		multiply_at_once(sums, sums_stride, panels, x, x_stride, 1, codes_per_byte);
 		break;
 	default:
 		break;
@@ -154,26 +134,26 @@ INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct str
 NOINLINE void multiply_quads(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                              size_t x_stride, size_t n_token)
 {
-	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, unpacked_at_once);
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 1);
 }
 
 #if FEW_TOKENS
 NOINLINE void multiply_ternary(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                                size_t x_stride, size_t n_token)
 {
-	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, ternary_at_once);
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 4);
 }
 
 NOINLINE void multiply_bits(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                             size_t x_stride, size_t n_token)
 {
-	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, bits_at_once);
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 8);
 }
 
 NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                                size_t x_stride, size_t n_token)
 {
-	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, nibbles_at_once);
+	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 2);
 }
 #endif
 
