@@ -85,10 +85,12 @@ static float dot_f16(const uint16_t *a, const float *x, size_t n) { return dot(a
 static float dot_bf16(const uint16_t *a, const float *x, size_t n) { return dot(a, x, n, ELEMENT_BF16); }
 static float sum_squares(const float *x, size_t n) { return dot(x, x, n, ELEMENT_F32); }
 
-/* ---- rows times vectors: several sums at a time, which do not wait for each other ---- */
+/* ---- rows times vectors ---------------------------------------------------------------------------------------- */
 
+/* Rows and vectors whose sums are in registers at the same time: additions to different sums need not wait for each
+ * other. */
 enum {
-	DOT_ROWS = VECTORS == 1 ? 4 : 2, /* whose sums are in registers at the same time, for DOT_TOKENS vectors */
+	DOT_ROWS = VECTORS == 1 ? 4 : 2,
 	DOT_TOKENS = 2,
 };
 

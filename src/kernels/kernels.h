@@ -38,8 +38,8 @@ struct tern_activation {
  *
  *     sums[t * n_panel * 16 + p * 16 + r] = sum over c < n_col of code(p, r, c) * x[t * x_stride + c]
  *
- * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16
- * (binary panels: 32), at most 2^16. |x| <= 127 in practice, -128 is allowed. sums is [n_token, n_panel * 16]. */
+ * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16 (binary panels: 32), at most
+ * 2^16. |x| <= 127 in practice, -128 is allowed. sums is [n_token, n_panel * 16]. */
 typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t n_col);
 
@@ -86,7 +86,7 @@ struct tern_groups {
 	const struct tern_activation *x;
 	const float *x_inverse;
 	size_t x_stride, steps_per_x;
-	/* Panels like these that are read next, to prefetch the first of them: NULL: those behind these in memory. */
+	/* Panels that will be read next, to prefetch the first of them. NULL: those that follow in memory. */
 	const uint8_t *next;
 };
 
@@ -170,7 +170,7 @@ struct tern_kernels {
 	float (*dot_f16)(const uint16_t *a, const float *x, size_t n);
 	float (*dot_bf16)(const uint16_t *a, const float *x, size_t n);
 
-	/* Those of each of n_row rows and each of n_token vectors, [n_row, n] and [n_token, n]:
+	/* The same of each of n_row rows and each of n_token vectors, [n_row, n] and [n_token, n]:
 	 * out[t * out_stride + r] = dot(row r, vector t). n is a multiple of 16. */
 	void (*dots_f32)(float *out, size_t out_stride, const float *rows, size_t n_row, const float *x, size_t n_token,
 	                 size_t n);

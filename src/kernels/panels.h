@@ -20,7 +20,7 @@ enum {
 	PANELS_PER_STRETCH = 8, /* panels multiplied by one stretch of activations while it is in cache */
 };
 
-/* What lies so many bytes behind a tile, or before it if the sum wraps around: to prefetch. */
+/* The address `distance` bytes after a tile, or before it if the sum wraps around; only to prefetch it. */
 static inline const char *far_tile(const uint8_t *tile, size_t distance)
 {
 	return (const char *)((uintptr_t)tile + distance);
