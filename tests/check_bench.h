@@ -16,10 +16,10 @@ enum {
 	BENCH_MAX_COLS = 14336,
 	BENCH_TOKENS = 128,
 	BENCH_POOL = 256 << 20, /* bytes of weights, so that those of one call have left the caches by the next */
-	BENCH_BATCH_ROWS = 128, /* rows with many tokens: what one task of the engine has */
+	BENCH_BATCH_ROWS = 128, /* rows with many tokens: a chunk of the engine */
 };
 
-/* One timed call: what, on what, and how much work it is. */
+/* One timed call: the kernels, their buffers and the amount of work. */
 struct bench {
 	const struct tern_kernels *kernels;
 	uint8_t *pool;
@@ -247,10 +247,10 @@ static const struct bench_row bench_rows[] = {
 };
 
 enum {
-	READ_SIZE = 4 << 20, /* about what one matrix has, so that the fastest of as many calls is taken */
+	READ_SIZE = 4 << 20, /* bytes of a call: about a matrix, so that as many calls are timed */
 };
 
-/* Reads with as much help as the kernels give themselves. */
+/* Plain reads with several sums and prefetching, as in the kernels. */
 static void bench_read(struct bench *b)
 {
 	const uint64_t *words = (const uint64_t *)(const void *)next_weights(b, READ_SIZE);

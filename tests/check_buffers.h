@@ -1,5 +1,5 @@
-/* Memory for check_kernels that catches a kernel at any byte it should not touch: rooms between two unmapped pages,
- * with poison around what is placed in them. */
+/* Buffers for check_kernels in which no access outside the data goes unnoticed: rooms between two unmapped pages, with
+ * poison around the data. */
 #ifndef TESTS_CHECK_BUFFERS_H
 #define TESTS_CHECK_BUFFERS_H
 
@@ -59,8 +59,8 @@ static size_t poison_after(const struct room *room)
 	return n < POISON_SIZE ? n : POISON_SIZE;
 }
 
-/* n items of item_size bytes (a power of two, and all the alignment there is) in a room of their own: against its end,
- * against its start, or a few items before its end. Filled with poison like what is around them. */
+/* Places n items of item_size bytes, a power of two and their only alignment, in a room: against its end, against its
+ * start, or a few items before its end. Fills them and the bytes around them with poison. */
 static void *place(struct room *room, size_t n, size_t item_size)
 {
 	size_t slack;
@@ -86,7 +86,7 @@ static void *place(struct room *room, size_t n, size_t item_size)
 	return room->data;
 }
 
-/* True if the poison around the data is as it was. */
+/* True if the poison around the data is unchanged. */
 static int is_intact(const struct room *room)
 {
 	for (size_t i = 1; i <= poison_before(room); i++)

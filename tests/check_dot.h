@@ -67,7 +67,7 @@ static int check_dot_binary(const struct tern_kernels *kernels, int round)
 	return check_dot(kernels->dot_binary, tern_kernels_portable.dot_binary, round, TERN_BINARY_TILE_COLS);
 }
 
-/* Scales for a matrix of n_step steps of columns; `whole` is one for all. */
+/* Random scales for a matrix of n_step steps of columns, or one scale for all of it. */
 static void make_groups(struct tern_groups *g, size_t n_panel, size_t n_token, size_t n_step)
 {
 	bool is_whole = below(4) == 0;
@@ -87,7 +87,7 @@ static void make_groups(struct tern_groups *g, size_t n_panel, size_t n_token, s
 	g->x_inverse = x_inverse;
 }
 
-/* The sums of the activations, of every step that has an entry of its own. */
+/* The sum of the activations of each entry; kernels read those of entries that cover one step. */
 static void sum_steps(struct tern_activation *sums, const struct tern_groups *g, const int8_t *x, size_t x_stride,
                       size_t n_token, size_t n_col)
 {

@@ -1,4 +1,4 @@
-/* Checks of the float kernels but attention, for check_kernels. */
+/* Checks of the float kernels except attention, for check_kernels. */
 #ifndef TESTS_CHECK_FLOATS_H
 #define TESTS_CHECK_FLOATS_H
 

@@ -368,7 +368,7 @@ static void check_ternary_layout(void)
 	      tern_t2r16_panel_bytes(PACK_COLS));
 	tern_t2r16_pack_panel(panel, weights, PACK_COLS);
 	tern_t2r16_unpack_panel(unpacked, panel, PACK_COLS);
-	CHECK(!memcmp(weights, unpacked, sizeof weights), "T2R16: what was packed comes out otherwise");
+	CHECK(!memcmp(weights, unpacked, sizeof weights), "T2R16: unpacking gives other weights");
 	portable->dot_ternary(sums, panel, sizeof panel, 1, x, PACK_COLS, 1, PACK_COLS);
 	for (size_t r = 0; r < 16; r++) {
 		int32_t exact = 0;
@@ -394,7 +394,7 @@ static void check_binary_layout(void)
 	CHECK(tern_t1r16_panel_bytes(COLS) == sizeof panel, "T1R16 panel: %zu bytes", tern_t1r16_panel_bytes(COLS));
 	tern_t1r16_pack_panel(panel, weights, COLS);
 	tern_t1r16_unpack_panel(unpacked, panel, COLS);
-	CHECK(!memcmp(weights, unpacked, sizeof weights), "T1R16: what was packed comes out otherwise");
+	CHECK(!memcmp(weights, unpacked, sizeof weights), "T1R16: unpacking gives other weights");
 	CHECK((panel[4 * 5 + 2] >> 3 & 1) == (weights[5 * COLS + 14] > 0), "T1R16: row 5, column 14 is elsewhere");
 	tern_t2r16_pack_panel(ternary, weights, COLS);
 	portable->dot_binary(sums, panel, sizeof panel, 1, x, COLS, 1, COLS);
@@ -439,7 +439,7 @@ static void check_int8_layout(void)
 		                    q + p * 16 * PACK_COLS, PACK_COLS);
 	for (size_t r = 0; r < ROWS; r++) {
 		tern_q8p_unpack_row(row, tensor, ROWS, PACK_COLS, r);
-		CHECK(!memcmp(row, q + r * PACK_COLS, PACK_COLS), "Q8P: row %zu comes out otherwise", r);
+		CHECK(!memcmp(row, q + r * PACK_COLS, PACK_COLS), "Q8P: row %zu is unpacked to other values", r);
 	}
 	for (size_t c = 0; c < PACK_COLS; c++) {
 		x[c] = (int8_t)test_random();

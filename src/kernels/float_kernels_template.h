@@ -1,4 +1,4 @@
-/* Template: the float kernels but attention, with the 16 lanes of the definition (portable.c) in 16 / VECTOR_LANES
+/* Template: the float kernels except attention, with the 16 lanes of the definition (portable.c) in 16 / VECTOR_LANES
  * registers and every step in portable.c's order.
  *
  * Parameters, besides the types of vectors_template.h:
