@@ -85,15 +85,17 @@ run() {
 		fail "$name: status $status, expected $wanted" "$program $*" "$(head -c 500 err)"
 	fi
 }
-# refused STATUS NAME PATTERN ARG...: that status, nothing on standard output, one line on standard error with PATTERN (and
-# warnings), and no file bad.gguf
+# refused STATUS NAME PATTERN ARG...: that status, nothing on standard output, one line of the program on standard error
+# with PATTERN (besides warnings, if $may_warn), and no file bad.gguf
+may_warn=''
 refused() {
 	wanted=$1 name=$2 pattern=$3
 	shift 3
 	run "$wanted" "$name" "$@"
 	if [ -s out ]; then fail "$name: standard output is not empty" "$(head -c 200 out)"; else pass; fi
-	grep -v '^tern: warning: ' err >lines
-	if [ "$(wc -l <lines)" -eq 1 ] && grep -q '^tern[a-z-]*: ' lines && grep -q -e "$pattern" lines; then
+	case $program in convert | tune) speaker=tern-$program ;; *) speaker=tern ;; esac
+	if [ "$may_warn" ]; then grep -v "^$speaker: warning: " err >lines; else cp err lines; fi
+	if [ "$(wc -l <lines)" -eq 1 ] && grep -q "^$speaker: " lines && grep -q -e "$pattern" lines; then
 		pass
 	else
 		fail "$name: expected one line with '$pattern'" "$program $*" "$(head -c 500 err)"
