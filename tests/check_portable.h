@@ -393,7 +393,8 @@ static void check_binary_layout(void)
 		x[c] = (int8_t)test_random();
 	CHECK(tern_t1r16_panel_bytes(COLS) == sizeof panel, "T1R16 panel: %zu bytes", tern_t1r16_panel_bytes(COLS));
 	tern_t1r16_pack_panel(panel, weights, COLS);
-	tern_t1r16_unpack_panel(unpacked, panel, COLS);
+	for (size_t r = 0; r < 16; r++)
+		tern_t1r16_unpack_row(unpacked + r * COLS, panel, r, COLS);
 	CHECK(!memcmp(weights, unpacked, sizeof weights), "T1R16: unpacking gives other weights");
 	CHECK((panel[4 * 5 + 2] >> 3 & 1) == (weights[5 * COLS + 14] > 0), "T1R16: row 5, column 14 is elsewhere");
 	tern_t2r16_pack_panel(ternary, weights, COLS);

@@ -268,8 +268,10 @@ size_t tern_model_scale_group(const struct tern_model *model)
 
 const char *tern_model_ternary_type(const struct tern_model *model)
 {
-	return tern_gguf_type_name(model->transformer.layers[0].attention.q.is_binary ? GGUF_TENSOR_T1R16
-	                                                                              : GGUF_TENSOR_T2R16);
+	struct tern_layer_matrix first;
+
+	tern_layer_matrix(&model->transformer.hparams, &model->transformer.layers[0], 0, &first);
+	return tern_gguf_type_name(first.linear->is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16);
 }
 
 void tern_compute_top_logits(struct tern_session *session, size_t n_top)

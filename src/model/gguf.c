@@ -98,13 +98,11 @@ static const struct gguf_pair *find(const struct gguf *gguf, const char *key, bo
 	return pair;
 }
 
-/* A scalar of any integer type; false for other types. *too_big: a u64 beyond int64. */
-static bool load_integer(const struct gguf_pair *pair, int64_t *value, bool *too_big)
+/* A value of any integer type; false for other types. *too_big: a u64 beyond int64. */
+static bool load_integer(enum gguf_value_type type, const uint8_t *at, int64_t *value, bool *too_big)
 {
-	const uint8_t *at = pair->value;
-
 	*too_big = false;
-	switch (pair->type) {
+	switch (type) {
 	case GGUF_U8:
 		*value = *at;
 		return true;
@@ -135,6 +133,14 @@ static bool load_integer(const struct gguf_pair *pair, int64_t *value, bool *too
 	}
 }
 
+bool tern_gguf_array_integer(const struct gguf_pair *pair, uint64_t index, int64_t *value)
+{
+	const uint8_t *at = pair->value + index * tern_gguf_value_size(pair->item_type);
+	bool too_big;
+
+	return load_integer(pair->item_type, at, value, &too_big) && !too_big;
+}
+
 enum tern_status tern_gguf_get_u32(const struct gguf *gguf, const char *key, uint32_t *value, bool *found,
                                    struct tern_error *err)
 {
@@ -144,7 +150,7 @@ enum tern_status tern_gguf_get_u32(const struct gguf *gguf, const char *key, uin
 
 	if (!pair)
 		return TERN_OK;
-	if (!load_integer(pair, &integer, &too_big))
+	if (!load_integer(pair->type, pair->value, &integer, &too_big))
 		return wrong_type(gguf, key, pair, "an integer", err);
 	if (too_big)
 		return bad_key(gguf, key, err, "%llu is too large; expected 0 to 2^32-1",

@@ -84,6 +84,9 @@ enum tern_status tern_gguf_get_array(const struct gguf *gguf, const char *key, e
 /* Walks a string array: call n_items times with *cursor starting at pair->value. */
 struct gguf_string tern_gguf_next_string(const uint8_t **cursor);
 
+/* Item `index` of an array of any integer type; false for other types, and for a number beyond int64. */
+bool tern_gguf_array_integer(const struct gguf_pair *pair, uint64_t index, int64_t *value);
+
 /* Bytes that the items of a pair take in the file, from pair->value on. */
 uint64_t tern_gguf_value_bytes(const struct gguf_pair *pair);
 

@@ -104,39 +104,6 @@ static enum tern_status load_block(struct tern_hadamard *h, const struct gguf *g
 
 /* ---- signs ---- */
 
-/* Item i of an array of integers of any type. */
-static bool get_integer(const struct gguf_pair *pair, uint64_t i, int64_t *value)
-{
-	const uint8_t *at = pair->value + i * tern_gguf_value_size(pair->item_type);
-
-	switch (pair->item_type) {
-	case GGUF_U8:
-		*value = *at;
-		return true;
-	case GGUF_I8:
-		*value = (int8_t)*at;
-		return true;
-	case GGUF_U16:
-		*value = tern_load_u16(at);
-		return true;
-	case GGUF_I16:
-		*value = (int16_t)tern_load_u16(at);
-		return true;
-	case GGUF_U32:
-		*value = tern_load_u32(at);
-		return true;
-	case GGUF_I32:
-		*value = (int32_t)tern_load_u32(at);
-		return true;
-	case GGUF_U64:
-	case GGUF_I64:
-		*value = (int64_t)tern_load_u64(at);
-		return true;
-	default:
-		return false;
-	}
-}
-
 static enum tern_status load_widths(struct tern_hadamard *h, const struct gguf *gguf, struct tern_error *err)
 {
 	const struct gguf_pair *pair = tern_gguf_find(gguf, PREFIX "sign_widths");
@@ -145,7 +112,7 @@ static enum tern_status load_widths(struct tern_hadamard *h, const struct gguf *
 	if (!pair || pair->type != GGUF_ARRAY || pair->n_items < 1 || pair->n_items > TERN_MAX_SIGN_WIDTHS)
 		return fail(gguf, "sign_widths", "expected 1 to 16 widths", err);
 	for (uint64_t i = 0; i < pair->n_items; i++) {
-		if (!get_integer(pair, i, &width) || width < 1 || width > MAX_BLOCK || (size_t)width % h->block)
+		if (!tern_gguf_array_integer(pair, i, &width) || width < 1 || width > MAX_BLOCK || (size_t)width % h->block)
 			return fail(gguf, "sign_widths", "expected multiples of block_size, at most 65536", err);
 		for (size_t k = 0; k < h->n_width; k++)
 			if (h->widths[k] == (size_t)width)
@@ -178,7 +145,7 @@ static enum tern_status load_signs(struct tern_hadamard *h, const struct gguf *g
 	if (!(h->signs = tern_alloc(h->n_sign, sizeof *h->signs)))
 		return tern_fail_memory(err, h->n_sign * sizeof *h->signs);
 	for (size_t i = 0; i < h->n_sign; i++) {
-		if (!get_integer(values, i, &sign) || (sign != 1 && sign != -1))
+		if (!tern_gguf_array_integer(values, i, &sign) || (sign != 1 && sign != -1))
 			return fail(gguf, "sign_values", "expected integers 1 and -1", err);
 		h->signs[i] = (float)sign;
 	}

@@ -102,12 +102,6 @@ void tern_t1r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col)
 		}
 }
 
-void tern_t1r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col)
-{
-	for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
-		tern_t1r16_unpack_row(weights + r * n_col, panel, r, n_col);
-}
-
 void tern_q8p_quantize_row(int8_t *q, float *scale, const float *row, size_t n_col)
 {
 	float max = 0.0f;

@@ -46,7 +46,6 @@ void tern_t2r16_unpack_row(int8_t *weights, const uint8_t *panel, size_t row, si
 /* The same for T1R16. Packing a row gives false if it has a code other than 0 and 2. */
 void tern_t1r16_pack_panel(uint8_t *panel, const int8_t *weights, size_t n_col);
 bool tern_t1r16_pack_row(uint8_t *panel, size_t row, const uint8_t *codes, size_t n_col);
-void tern_t1r16_unpack_panel(int8_t *weights, const uint8_t *panel, size_t n_col);
 void tern_t1r16_unpack_row(int8_t *weights, const uint8_t *panel, size_t row, size_t n_col);
 
 /* Whether a matrix whose weights have no zeros can be in T1R16. group, activation_group: 0 for all columns. */
