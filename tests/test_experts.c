@@ -34,6 +34,12 @@ static struct tern_linear make_linear(uint8_t *at, size_t n_row, size_t n_col)
 	        .n_row = N_EXPERT * n_row, .n_col = n_col, .panels = at, .scale_group = n_col, .group_scales = scales};
 }
 
+static struct tern_matrix make_router(const float *rows)
+{
+	return (struct tern_matrix){
+	        .type = GGUF_TENSOR_F32, .n_row = N_EXPERT, .n_col = N_EMBD, .data = (const uint8_t *)rows};
+}
+
 static void make(struct tern_expert_weights *weights)
 {
 	for (size_t i = 0; i < sizeof router / sizeof *router; i++)
@@ -53,7 +59,7 @@ static void make(struct tern_expert_weights *weights)
 			panels[m][i] = (uint8_t)(bits & ~(bits & bits << 1 & 0xaa)); /* no code 3 */
 		}
 	}
-	*weights = (struct tern_expert_weights){.router = router,
+	*weights = (struct tern_expert_weights){.router = make_router(router),
 	                                        .gate = make_linear(panels[0], N_FF, N_EMBD),
 	                                        .up = make_linear(panels[1], N_FF, N_EMBD),
 	                                        .down = make_linear(panels[2], N_EMBD, N_FF),
@@ -207,7 +213,7 @@ static void check_choices(const struct tern_expert_weights *weights)
 	struct tern_expert_weights zeros = *weights;
 	static float rows[N_EXPERT * N_EMBD];
 
-	zeros.router = rows;
+	zeros.router = make_router(rows);
 	if (tern_engine_init(&engine, &transformer, 1, 1, &err)) {
 		CHECK(false, "%s", err.message);
 		return;

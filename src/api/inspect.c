@@ -210,7 +210,7 @@ static void add_layer(struct tern_cost *cost, struct tern_layer *layer, const st
 	}
 	if (layer->ffn == TERN_FFN_EXPERTS)
 		cost->layer_bytes +=
-		        h->n_expert * h->n_embd * (layer->experts.router_is_bf16 ? sizeof(uint16_t) : sizeof(float));
+		        layer->experts.router.n_row * tern_gguf_row_bytes(layer->experts.router.type, h->n_embd);
 	cost->layer_bytes += 2 * h->n_embd * sizeof(float);
 	if (layer->mixer == TERN_MIXER_DELTA) {
 		cost->layer_bytes += delta_bytes(&layer->delta, &h->delta, h->n_embd);

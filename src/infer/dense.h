@@ -8,4 +8,8 @@
 void tern_dense(struct tern_engine *engine, const struct tern_matrix *matrix, const float *x, size_t n_token,
                 float *out);
 
+/* The rows that a worker begins with, *n_bytes of them. */
+const void *tern_dense_start(const struct tern_engine *engine, const struct tern_matrix *matrix, int worker,
+                             size_t *n_bytes);
+
 #endif

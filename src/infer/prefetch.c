@@ -1,7 +1,7 @@
 #include "infer/prefetch.h"
 
 #include "base/memory.h"
-#include "infer/router.h"
+#include "infer/dense.h"
 #include "infer/row_chunks.h"
 #include "model/layout.h"
 
@@ -128,11 +128,11 @@ static void prefetch_keys(struct tern_engine *engine, const struct tern_attentio
 	}
 }
 
-static void prefetch_router(struct tern_engine *engine, const struct tern_expert_weights *weights)
+static void prefetch_router(struct tern_engine *engine, const struct tern_matrix *router)
 {
 	for (int w = 0; w < tern_pool_size(engine->pool); w++) {
 		size_t n_bytes;
-		const void *rows = tern_router_start(engine, weights, w, &n_bytes);
+		const void *rows = tern_dense_start(engine, router, w, &n_bytes);
 		tern_prefetch_range(engine, w, rows, n_bytes);
 	}
 }

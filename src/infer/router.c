@@ -1,49 +1,9 @@
 #include "infer/router.h"
 
+#include "infer/dense.h"
 #include "model/limits.h"
 
 #include <string.h>
-
-enum {
-	ROWS_PER_CHUNK = 16,
-	TOKENS_PER_CHUNK = 64,
-};
-
-struct route_task {
-	const struct tern_engine *engine;
-	const struct tern_expert_weights *weights;
-	size_t n_row_chunk;
-};
-
-static size_t row_bytes(const struct tern_engine *engine, const struct tern_expert_weights *weights)
-{
-	return engine->transformer->hparams.n_embd * (weights->router_is_bf16 ? sizeof(uint16_t) : sizeof(float));
-}
-
-static const void *row_at(const struct tern_engine *engine, const struct tern_expert_weights *weights, size_t row)
-{
-	return (const uint8_t *)weights->router + row * row_bytes(engine, weights);
-}
-
-/* The logits of some tokens for some experts. */
-static void logits_chunk(void *context, size_t chunk, int worker)
-{
-	const struct route_task *task = context;
-	const struct tern_engine *engine = task->engine;
-	const struct tern_hparams *h = &engine->transformer->hparams;
-	size_t row = chunk % task->n_row_chunk * ROWS_PER_CHUNK, token = chunk / task->n_row_chunk * TOKENS_PER_CHUNK;
-	size_t n_row = h->n_expert - row < ROWS_PER_CHUNK ? h->n_expert - row : ROWS_PER_CHUNK;
-	size_t n_token = engine->n_token - token < TOKENS_PER_CHUNK ? engine->n_token - token : TOKENS_PER_CHUNK;
-	const float *x = engine->normed + token * h->n_embd;
-	float *out = engine->experts->logits + token * h->n_expert + row;
-	const void *rows = row_at(engine, task->weights, row);
-
-	(void)worker;
-	if (task->weights->router_is_bf16)
-		engine->kernels->dots_bf16(out, h->n_expert, rows, n_row, x, n_token, h->n_embd);
-	else
-		engine->kernels->dots_f32(out, h->n_expert, rows, n_row, x, n_token, h->n_embd);
-}
 
 /* The indices of the n_used largest logits, the largest first; of logits that are no numbers, any. */
 static void choose_largest(uint32_t *choices, size_t n_used, const float *logits, size_t n_expert)
@@ -114,22 +74,10 @@ static void make_slots(struct tern_engine *engine)
 void tern_route(struct tern_engine *engine, const struct tern_expert_weights *weights)
 {
 	const struct tern_hparams *h = &engine->transformer->hparams;
-	struct route_task task = {engine, weights, (h->n_expert + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK};
-	size_t n_token_chunk = (engine->n_token + TOKENS_PER_CHUNK - 1) / TOKENS_PER_CHUNK;
 
 	if (!tern_engine_may_go_on(engine))
 		return;
-	tern_engine_run(engine, logits_chunk, &task, task.n_row_chunk * n_token_chunk,
-	                engine->n_token * h->n_expert * h->n_embd);
+	tern_dense(engine, &weights->router, engine->normed, engine->n_token, engine->experts->logits);
 	tern_engine_run(engine, choose_token, engine, engine->n_token, engine->n_token * h->n_expert * 4);
 	make_slots(engine);
-}
-
-const void *tern_router_start(const struct tern_engine *engine, const struct tern_expert_weights *weights, int worker,
-                              size_t *n_bytes)
-{
-	size_t n_row_chunk = (engine->transformer->hparams.n_expert + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK;
-
-	*n_bytes = ROWS_PER_CHUNK * row_bytes(engine, weights);
-	return row_at(engine, weights, tern_pool_first_chunk(engine->pool, worker, n_row_chunk) * ROWS_PER_CHUNK);
 }

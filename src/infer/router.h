@@ -40,8 +40,4 @@ struct tern_expert_scratch {
 /* Routes the tokens engine->normed: choices, weights, slots and uses in engine->experts. */
 void tern_route(struct tern_engine *engine, const struct tern_expert_weights *weights);
 
-/* The rows of the router that a worker begins with, *n_bytes of them. */
-const void *tern_router_start(const struct tern_engine *engine, const struct tern_expert_weights *weights, int worker,
-                              size_t *n_bytes);
-
 #endif

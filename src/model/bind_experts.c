@@ -23,22 +23,30 @@ static enum tern_status look_at_router(const struct tern_binder *b, const char *
 	return TERN_OK;
 }
 
+static void set_router(const struct tern_binder *b, struct tern_expert_weights *experts, uint32_t type,
+                       const void *values)
+{
+	const struct tern_hparams *h = &b->transformer->hparams;
+	experts->router = (struct tern_matrix){.type = type, .n_row = h->n_expert, .n_col = h->n_embd, .data = values};
+}
+
 /* A router of floats, which every token reads whole: half the bytes where that changes no value. */
 static enum tern_status keep_router(struct tern_binder *b, const char *name, const float *values, size_t n,
                                     struct tern_expert_weights *experts)
 {
-	enum tern_status status = look_at_router(b, name, values, n, &experts->router_is_bf16);
+	bool fits_bf16 = false;
+	enum tern_status status = look_at_router(b, name, values, n, &fits_bf16);
 
 	if (status)
 		return status;
-	experts->router = values;
-	if (experts->router_is_bf16) {
+	set_router(b, experts, GGUF_TENSOR_F32, values);
+	if (fits_bf16) {
 		uint16_t *halves = tern_bind_own(b, n, sizeof *halves);
 		if (!halves)
 			return tern_fail_memory(b->err, n * sizeof *halves);
 		for (size_t i = 0; i < n; i++)
 			halves[i] = (uint16_t)(tern_bits_from_f32(values[i]) >> 16);
-		experts->router = halves;
+		set_router(b, experts, GGUF_TENSOR_BF16, halves);
 	}
 	return TERN_OK;
 }
@@ -81,7 +89,6 @@ enum tern_status tern_bind_router(struct tern_binder *b, size_t layer, struct te
 		return tern_fail_memory(b->err, n * item_size);
 	if (tensor->type == GGUF_TENSOR_F32)
 		return keep_router(b, name, values, n, experts);
-	experts->router = values;
-	experts->router_is_bf16 = true;
+	set_router(b, experts, GGUF_TENSOR_BF16, values);
 	return check_bf16(b, name, values, n);
 }

@@ -1,6 +1,5 @@
 #include "model/hadamard.h"
 
-#include "base/bytes.h"
 #include "base/memory.h"
 #include "model/names.h"
 

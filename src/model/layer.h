@@ -88,8 +88,7 @@ struct tern_dense_weights {
 /* A mixture of experts: many dense parts, of which a token uses those that a router chooses. An expert that every token
  * uses ("shared") would be one more behind them, with a weight of its own; no model here has one. */
 struct tern_expert_weights {
-	const void *router; /* [n_expert, n_embd], BF16 if router_is_bf16, else F32 */
-	bool router_is_bf16;
+	struct tern_matrix router;         /* [n_expert, n_embd], F32 or BF16 */
 	struct tern_linear gate, up, down; /* of all experts, one below the other: see tern_expert_linear() */
 	float limit;                       /* f(gate) * up = silu(min(gate, limit)) * max(min(up, limit), -limit) */
 };

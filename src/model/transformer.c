@@ -16,7 +16,7 @@ static void order_layer(struct tern_transformer *t, struct tern_layer *layer)
 			layer->attention.next_read = t->n_read;
 		}
 		if (matrix.n_expert) {
-			t->reads[t->n_read].router = &layer->experts;
+			t->reads[t->n_read].router = &layer->experts.router;
 			matrix.linear->next_read = t->n_read + 1;
 			continue;
 		}

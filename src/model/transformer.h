@@ -12,7 +12,7 @@ enum {
  * which says what is read next. */
 struct tern_read {
 	const struct tern_attention_weights *attention; /* whose keys and values, or NULL: the matrices */
-	const struct tern_expert_weights *router;       /* whose router, or NULL */
+	const struct tern_matrix *router;               /* or NULL */
 	const struct tern_linear *linears[TERN_MAX_READ_LINEARS];
 	size_t n_linear;
 };
