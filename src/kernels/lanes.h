@@ -8,7 +8,7 @@ enum {
 	LANES = 16
 };
 
-static inline float tree_sum(float lanes[LANES]) /* changes lanes */
+static inline float sum_of_lanes(float lanes[LANES]) /* changes lanes */
 {
 	for (size_t step = LANES / 2; step > 0; step /= 2)
 		for (size_t i = 0; i < step; i++)

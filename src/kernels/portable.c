@@ -170,7 +170,7 @@ static float sum_squares(const float *x, size_t n)
 	float lanes[LANES] = {0};
 	for (size_t i = 0; i < n; i++)
 		lanes[i % LANES] += x[i] * x[i];
-	return tree_sum(lanes);
+	return sum_of_lanes(lanes);
 }
 
 static void rms_scale(float *out, const float *x, const float *gain, float inv_rms, size_t n)
@@ -209,7 +209,7 @@ static float dot_f32(const float *a, const float *x, size_t n)
 	float lanes[LANES] = {0};
 	for (size_t i = 0; i < n; i++)
 		lanes[i % LANES] += a[i] * x[i];
-	return tree_sum(lanes);
+	return sum_of_lanes(lanes);
 }
 
 static float dot_f16(const uint16_t *a, const float *x, size_t n)
@@ -217,7 +217,7 @@ static float dot_f16(const uint16_t *a, const float *x, size_t n)
 	float lanes[LANES] = {0};
 	for (size_t i = 0; i < n; i++)
 		lanes[i % LANES] += tern_f32_from_f16(a[i]) * x[i];
-	return tree_sum(lanes);
+	return sum_of_lanes(lanes);
 }
 
 static float dot_bf16(const uint16_t *a, const float *x, size_t n)
@@ -225,7 +225,7 @@ static float dot_bf16(const uint16_t *a, const float *x, size_t n)
 	float lanes[LANES] = {0};
 	for (size_t i = 0; i < n; i++)
 		lanes[i % LANES] += tern_f32_from_bf16(a[i]) * x[i];
-	return tree_sum(lanes);
+	return sum_of_lanes(lanes);
 }
 
 static void dots_f32(float *out, size_t out_stride, const float *rows, size_t n_row, const float *x, size_t n_token,
@@ -365,7 +365,7 @@ static void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *m
 		scores[j] = round_to_13_bits(tern_exp(scores[j] - *max));
 		lanes[j % LANES] += scores[j];
 	}
-	*sum = tree_sum(lanes);
+	*sum = sum_of_lanes(lanes);
 }
 
 static float element(const void *elements, size_t i, bool is_q8)

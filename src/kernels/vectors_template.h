@@ -10,13 +10,13 @@
 
 #include "base/bytes.h"
 #include "kernels/compiler.h"
+#include "kernels/lanes.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 enum {
-	LANES = 16,
 	VECTOR_BYTES = 4 * VECTOR_LANES,
 	VECTORS = LANES / VECTOR_LANES, /* that hold 16 lanes */
 };

@@ -108,14 +108,7 @@ static const struct option other_options[] = {
          .kind = OPTION_FLAG,
          .offset = FIELD(quiet),
          .help = "no progress bar, warnings or summary"},
-        {.name = "completion",
-         .kind = OPTION_TEXT,
-         .offset = FIELD(completion),
-         .argument = "bash|zsh|fish",
-         .help = "print a script that completes command lines in that shell"},
-        {.name = "man", .offset = FIELD(man)}, /* for the Makefile */
-        {.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "show this help"},
-        {.name = "version", .kind = OPTION_VERSION, .help = "show the version"},
+        PROGRAM_TEXT_OPTIONS(struct values),
         {0},
 };
 

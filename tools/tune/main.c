@@ -89,11 +89,7 @@ static const struct option other_options[] = {
 	{.name = "threads", .letter = 't', .kind = OPTION_INT, .offset = FIELD(n_threads), .argument = "N", .min = 1,
 	 .max = 1024, .initial = "0", .help = "threads to use, by default one per fast core; no effect on the result"},
 	{.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = FIELD(quiet), .help = "no progress, warnings or summary"},
-	{.name = "completion", .kind = OPTION_TEXT, .offset = FIELD(completion), .argument = "bash|zsh|fish",
-	 .help = "print a script that completes command lines in that shell"},
-	{.name = "man", .offset = FIELD(man)}, /* for the Makefile */
-	{.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "show this help"},
-	{.name = "version", .kind = OPTION_VERSION, .help = "show the version"},
+	PROGRAM_TEXT_OPTIONS(struct values),
 	{0},
 };
 /* clang-format on */

@@ -31,7 +31,7 @@ static float exp_sum(float *x, float max, size_t n)
 			lanes[j] += x[i + j];
 	for (size_t j = 0; i + j < n; j++)
 		lanes[j] += x[i + j];
-	return tree_sum(lanes);
+	return sum_of_lanes(lanes);
 }
 
 static float maximum(const float *x, size_t n)
@@ -64,7 +64,7 @@ void rms_backward(float *d_x, float *d_gain, const float *d_y, const float *x, c
 			lanes[j] += d_y[i + j] * gain[i + j] * x[i + j];
 	for (size_t j = 0; i + j < n; j++)
 		lanes[j] += d_y[i + j] * gain[i + j] * x[i + j];
-	float along = tree_sum(lanes) * r * r / (float)n;
+	float along = sum_of_lanes(lanes) * r * r / (float)n;
 	for (i = 0; i < n; i++) {
 		d_x[i] += r * (d_y[i] * gain[i] - x[i] * along);
 		d_gain[i] += d_y[i] * x[i] * r;
