@@ -15,31 +15,48 @@
 #error "peak_multiply_template.h: a parameter is not defined"
 #endif
 
+/* PEAK_STEPS instructions for each register of sums. OPAQUE() keeps compilers from computing a product once for all, and
+ * from copying sums back and forth. */
+INLINE void peak_steps(vint sums[PEAK_SUMS])
+{
+	vint x = (vint){0} + 0x03030303;
+
+	for (size_t i = 0; i < PEAK_STEPS; i++) {
+		OPAQUE(x);
+		UNROLL
+		for (size_t s = 0; s < PEAK_SUMS; s++) {
+			sums[s] = peak_products(sums[s], x, s);
+			OPAQUE(sums[s]);
+		}
+	}
+}
+
+INLINE void peak_clear(vint sums[PEAK_SUMS])
+{
+	UNROLL
+	for (size_t s = 0; s < PEAK_SUMS; s++)
+		sums[s] = (vint){0};
+}
+
 static uint32_t peak_multiply(size_t n_round)
 {
-	vint sums[PEAK_SUMS] = {{0}}, x = (vint){0} + 0x03030303;
-	uint32_t result = 0;
+	vint sums[PEAK_SUMS];
 
+	peak_clear(sums);
 	for (size_t round = 0; round < n_round; round++) {
 #if PEAK_WIDENS
-		vint words[PEAK_SUMS] = {{0}};
-#else
-		vint *words = sums;
-#endif
-		for (size_t i = 0; i < PEAK_STEPS; i++) {
-			UNROLL
-			for (size_t s = 0; s < PEAK_SUMS; s++) {
-				OPAQUE(x); /* so that no product is computed once for all */
-				words[s] = peak_products(words[s], x, s);
-			}
-		}
-#if PEAK_WIDENS
+		vint words[PEAK_SUMS];
+		peak_clear(words);
+		peak_steps(words);
 		UNROLL
 		for (size_t s = 0; s < PEAK_SUMS; s++)
 			sums[s] = peak_widen(sums[s], words[s]);
+#else
+		peak_steps(sums);
 #endif
 	}
-	for (size_t s = 0; s < PEAK_SUMS; s++)
-		result += (uint32_t)sums[s][0];
-	return result;
+	UNROLL
+	for (size_t s = 1; s < PEAK_SUMS; s++)
+		sums[0] += sums[s];
+	return (uint32_t)sums[0][0];
 }

@@ -22,7 +22,7 @@
 #define UNPACK_NIBBLE    unpack_nibble
 #define UNPACK_BINARY    unpack_binary
 #define PEAK_INSTRUCTION "vpdpbusd zmm"
-#define PEAK_SUMS        16
+#define PEAK_SUMS        12
 #define PEAK_STEPS       16
 #define PEAK_MACS        64
 #define PEAK_WIDENS      0
@@ -352,7 +352,7 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 INLINE vint peak_products(vint sum, vint x, size_t s)
 {
 	(void)s;
-	return (vint)add_products((__m512i)sum, _mm512_set1_epi8(2), (__m512i)x);
+	return (vint)_mm512_dpbusd_epi32((__m512i)sum, _mm512_set1_epi8(2), (__m512i)x);
 }
 
 #include "kernels/kernels_template.h"

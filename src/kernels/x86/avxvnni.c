@@ -210,7 +210,7 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 INLINE vint peak_products(vint sum, vint x, size_t s)
 {
 	(void)s;
-	return (vint)add_products((__m256i)sum, _mm256_set1_epi8(2), (__m256i)x);
+	return (vint)_mm256_dpbusd_avx_epi32((__m256i)sum, _mm256_set1_epi8(2), (__m256i)x);
 }
 
 #include "kernels/kernels_template.h"
