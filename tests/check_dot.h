@@ -7,12 +7,18 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+static struct tern_streaming any_streaming(void)
+{
+	return (struct tern_streaming){PICK(1, 2, 4), PICK(0, 64, 2048, 4096, 65536)};
+}
+
 /* tile_cols: columns of a tile. */
 static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int round, size_t tile_cols)
 {
 	size_t n_col = below(3) ? 16 * (1 + below(40)) : 16 * PICK(1, 2, 5, 10, 11, 20, 21, 22, 41, 160, 432);
 	size_t n_panel = 1 + below(4), n_token = below(3) ? 1 + below(14) : PICK(1, 1, 2, 6, 7, 30, 37);
 	int codes_fill = (int)below(9), x_fill = (int)below(6);
+	struct tern_streaming streaming = any_streaming();
 
 	if (round < 48) { /* first the extremes of 16-bit sums: each constant with each kind of x, one token and some */
 		codes_fill = round / 2 % 6;
@@ -43,10 +49,11 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 		exit(1);
 	fill_bytes(panels, rooms[1].size, codes_fill);
 	fill_activations(x, rooms[2].size, x_fill);
-	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, fills %d %d", n_panel, panel_stride,
-	         n_token, x_stride, n_col, codes_fill, x_fill);
-	kernel(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col);
-	reference(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col);
+	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, fills %d %d, %zu streams, prefetch %zu",
+	         n_panel, panel_stride, n_token, x_stride, n_col, codes_fill, x_fill, streaming.n_stream,
+	         streaming.prefetch);
+	kernel(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming);
+	reference(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming);
 	int ok = same_integers("sums", sums, expected, n_sum) && rooms_intact(3);
 	free(expected);
 	return ok;
@@ -101,7 +108,7 @@ typedef void dot_groups_kernel(float *y, const uint8_t *panels, size_t panel_str
 
 static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference, int round, size_t tile_cols)
 {
-	struct tern_groups g = {.n_col = tile_cols * (1 + below(round % 2 ? 8 : 20))};
+	struct tern_groups g = {.n_col = tile_cols * (1 + below(round % 2 ? 8 : 20)), .streaming = any_streaming()};
 	size_t n_panel = 1 + below(11), n_token = round % 4 ? 1 + below(32) : 1, n_col = tile_cols * (1 + below(40));
 	size_t panel_bytes = n_col / tile_cols * TERN_TILE_BYTES,
 	       panel_stride = panel_bytes + (below(2) ? 0 : below(100));

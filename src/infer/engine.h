@@ -7,6 +7,7 @@
 #include "base/threads.h"
 #include "infer/sequence.h"
 #include "infer/top.h"
+#include "infer/tuner.h"
 #include "kernels/kernels.h"
 #include "model/transformer.h"
 
@@ -36,6 +37,8 @@ struct tern_engine {
 	const struct tern_kernels *kernels;
 	struct tern_pool *pool;
 	struct tern_prefetch_range *prefetch_ranges; /* [n_thread], see prefetch.h */
+	struct tern_tuner tuner;
+	struct tern_streaming streaming; /* of the read that is going on, chosen by the tuner */
 
 	/* While a batch is computed: asked before each projection whether to go on; NULL: always. After a refusal
 	 * is_stopped is true, projections do nothing, and the batch is dropped. */

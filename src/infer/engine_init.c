@@ -90,6 +90,8 @@ enum tern_status tern_engine_init(struct tern_engine *engine, const struct tern_
 	*engine = (struct tern_engine){.transformer = transformer, .n_batch = n_batch};
 	if (!(engine->kernels = tern_kernels_select(err)))
 		return TERN_ERR_USAGE;
+	if ((status = tern_tuner_init(&engine->tuner, err)))
+		return status;
 	if ((status = tern_pool_new(&engine->pool, n_threads, err)))
 		return status;
 	if (tern_prefetch_init(engine) && alloc_batch(engine) && alloc_worker_scratch(engine) &&

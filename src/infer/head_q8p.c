@@ -88,8 +88,10 @@ static void logits_tile(const struct logits_task *task, size_t chunk, size_t fir
 	const uint8_t *low_plane = high_plane + tern_panel_count(m->n_row) * panel_bytes;
 	int32_t *high = tern_worker_scratch(engine, worker), *low = high + TOKENS_PER_TILE * ROWS_PER_CHUNK;
 
-	engine->kernels->dot_nibble(high, high_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col);
-	engine->kernels->dot_nibble(low, low_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col);
+	engine->kernels->dot_nibble(high, high_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col,
+	                            engine->streaming);
+	engine->kernels->dot_nibble(low, low_plane, panel_bytes, n_panel, x, m->n_col, n_token, m->n_col,
+	                            engine->streaming);
 	for (size_t t = 0; t < n_token; t++) {
 		size_t at = t * n_panel * TERN_PANEL_ROWS;
 		logits_of_rows(task->logits + (first_token + t) * m->n_row + first_row, high + at, low + at,
@@ -117,11 +119,14 @@ static void quantize(struct tern_engine *engine, size_t n_token)
 void tern_q8p_logits(struct tern_engine *engine, size_t n_token, float *logits)
 {
 	const struct tern_matrix *m = &engine->transformer->head;
+	size_t n_panel = tern_panel_count(m->n_row), panel_bytes = tern_q8p_panel_bytes(m->n_col);
 	struct logits_task task = {engine, n_token, logits};
 
 	quantize(engine, n_token);
+	engine->streaming = tern_tuner_start(&engine->tuner, m->data, panel_bytes, 2 * n_panel * panel_bytes, n_token);
 	tern_engine_run(engine, logits_chunk, &task, (m->n_row + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK,
 	                n_token * m->n_row * m->n_col);
+	tern_tuner_stop(&engine->tuner);
 }
 
 /* ---- the largest ---------------------------------------------------------------------------------------------- */
@@ -172,7 +177,7 @@ static void estimate_chunk(void *context, size_t chunk, int worker)
 		__builtin_prefetch(engine->pruning.high + row, 1);
 	}
 	engine->kernels->dot_nibble(high, m->data + first * panel_bytes, panel_bytes, n_panel, engine->quantized[0].q,
-	                            m->n_col, 1, m->n_col);
+	                            m->n_col, 1, m->n_col, engine->streaming);
 	n_whole = smaller(n_panel, m->n_row / TERN_PANEL_ROWS - first);
 	engine->kernels->estimate(task->logits + first * TERN_PANEL_ROWS, engine->pruning.upper + first, high,
 	                          m->row_scales + first * TERN_PANEL_ROWS, n_whole, task->inverse, task->offset,
@@ -196,7 +201,7 @@ static void read_low_chunk(void *context, size_t chunk, int worker)
 	for (size_t i = begin; i < end; i++) {
 		size_t panel = engine->pruning.panels[i], row = panel * TERN_PANEL_ROWS;
 		engine->kernels->dot_nibble(low, low_plane + panel * panel_bytes, panel_bytes, 1,
-		                            engine->quantized[0].q, m->n_col, 1, m->n_col);
+		                            engine->quantized[0].q, m->n_col, 1, m->n_col, engine->streaming);
 		logits_of_rows(task->logits + row, engine->pruning.high + row, low, m->row_scales + row,
 		               smaller(m->n_row - row, TERN_PANEL_ROWS), &task->x);
 		engine->pruning.upper[panel] = -INFINITY; /* not to be read again */
@@ -254,7 +259,7 @@ void tern_q8p_top_logits(struct tern_engine *engine, size_t n_top, float *logits
 {
 	struct tern_pruning *pruning = &engine->pruning;
 	const struct tern_matrix *m = &engine->transformer->head;
-	size_t n_panel = tern_panel_count(m->n_row);
+	size_t n_panel = tern_panel_count(m->n_row), panel_bytes = tern_q8p_panel_bytes(m->n_col);
 	struct top_task task = {.engine = engine, .logits = logits};
 
 	quantize(engine, 1);
@@ -262,8 +267,10 @@ void tern_q8p_top_logits(struct tern_engine *engine, size_t n_top, float *logits
 	task.inverse = 1.0f / task.x.scale;
 	task.offset = 15 * task.x.sum / 2 - 128 * task.x.sum;
 	task.bound = bound_of(engine->quantized[0].q, m->n_col);
+	engine->streaming = tern_tuner_start(&engine->tuner, m->data, panel_bytes, n_panel * panel_bytes, 1);
 	tern_engine_run(engine, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
 	                m->n_row * m->n_col);
+	tern_tuner_stop(&engine->tuner);
 	float threshold = read_best_panels(&task, n_top);
 	task.n_panel = 0;
 	for (size_t p = 0; p < n_panel; p++)

@@ -171,7 +171,7 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
 	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
 
 	dot(sums, panels, panel_bytes, part->n_panel, projection->input->q + part->first_token * n_col, n_col,
-	    part->n_token, n_col);
+	    part->n_token, n_col, engine->streaming);
 	for (size_t t = 0; t < part->n_token; t++, sums += part->n_panel * TERN_PANEL_ROWS) {
 		struct tern_activation activation = projection->input->activations[part->first_token + t];
 		float factor = linear->scale / activation.scale;
@@ -207,6 +207,7 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	        .x_stride = n_x_group,
 	        .steps_per_x = group_count(x_group, step),
 	        .next = projection->next,
+	        .streaming = engine->streaming,
 	};
 
 	(linear->is_binary ? engine->kernels->dot_groups_binary : engine->kernels->dot_groups)(
@@ -254,15 +255,19 @@ void tern_project(struct tern_engine *engine, const struct tern_projection *proj
 {
 	struct project_task task = {engine, projections, n_token, {0}};
 	const struct tern_linear *linears[TERN_MAX_READ_LINEARS];
-	size_t work = 0;
+	size_t work = 0, n_panel = 0, panel_bytes = tern_linear_panel_bytes(projections[0].linear);
 
 	if (!tern_engine_may_go_on(engine))
 		return;
 	for (size_t i = 0; i < n_projection; i++) {
 		linears[i] = projections[i].linear;
 		work += linears[i]->n_row * linears[i]->n_col * n_token;
+		n_panel += tern_panel_count(linears[i]->n_row);
 	}
 	tern_divide_rows(&task.chunks, linears, n_projection, n_token, tern_pool_size(engine->pool));
 	tern_prefetch_read(engine, linears[0]->next_read);
+	engine->streaming =
+	        tern_tuner_start(&engine->tuner, linears[0]->panels, panel_bytes, n_panel * panel_bytes, n_token);
 	tern_engine_run(engine, project_chunk, &task, tern_row_chunk_count(&task.chunks), work);
+	tern_tuner_stop(&engine->tuner);
 }

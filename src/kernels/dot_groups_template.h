@@ -3,16 +3,9 @@
  * Parameters, besides those of dot_panels_template.h, whose functions it calls too:
  *
  *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
- *     TOKEN_SUMS      1: one token is computed with a function of the instruction set; 0: as several are
- *
- * and, if TOKEN_SUMS is 1, the functions
- *
- *     token_sums(sums, panels, panel_stride, n_panel, x, n_col, prefetch), token_sums_binary(the same)
- *                     dot_ternary and dot_binary for one token and at most STREAM_PANELS panels. Prefetch `prefetch`
- *                     bytes ahead.
  *
  * Slots: dot_groups, dot_groups_binary. */
-#if !defined(LOAD_F16) || !defined(TOKEN_SUMS)
+#if !defined(LOAD_F16)
 #error "dot_groups_template.h: a parameter is not defined"
 #endif
 
@@ -28,19 +21,10 @@ enum {
 struct group_kernels {
 	const struct tile_format *format;
 	tern_dot_panels *dot;
-#if TOKEN_SUMS
-	void (*token_sums)(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-	                   size_t n_col, size_t prefetch);
-#endif
 };
 
-#if TOKEN_SUMS
-static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary, token_sums};
-static const struct group_kernels binary_groups = {&binary_format, dot_binary, token_sums_binary};
-#else
 static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary};
 static const struct group_kernels binary_groups = {&binary_format, dot_binary};
-#endif
 
 /* The results that the sums of a step are added to, and the scales they get. */
 struct step_scales {
@@ -138,51 +122,74 @@ INLINE void gather_tokens(float *inverses, int32_t *firsts, const struct step *s
 	}
 }
 
-INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, size_t n_panel)
+/* n_next: half floats from a panel's scales to those of the panel that takes its place, to be prefetched. */
+INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, size_t n_panel, size_t n_next)
 {
 	const struct tern_groups *g = step->groups;
 	size_t at = step->first_panel * g->scales_stride + step->index / g->steps_per_scale * LANES;
 
 	for (size_t p = 0; p < n_panel; p++, at += g->scales_stride) {
-		if (g->scales) /* those of the next panels */
-			__builtin_prefetch(g->scales + at + n_panel * g->scales_stride);
+		if (g->scales)
+			__builtin_prefetch(g->scales + at + n_next);
 		for (size_t v = 0; v < VECTORS; v++)
 			weights[p][v] = g->scales ? LOAD_F16(g->scales + at + v * VECTOR_LANES) : splat(g->whole);
 	}
 }
 
-#if TOKEN_SUMS
-/* All steps of one token and up to STREAM_PANELS panels; the panels at `next` follow. */
-INLINE void steps_of_token(float *y, const struct tern_groups *groups, size_t first_panel, const uint8_t *panels,
-                           size_t panel_stride, size_t n_panel, const int8_t *x, size_t n_col, const uint8_t *next,
-                           const struct group_kernels *kernels)
+/* All steps of one token and n_panel <= TERN_MAX_STREAMS panels; groups: of these panels. */
+INLINE void steps_of_token(float *y, const struct tern_groups *groups, const uint8_t *panels, size_t panel_stride,
+                           size_t n_panel, const int8_t *x, size_t n_col, size_t n_next_scale, struct stream_end end,
+                           const struct tile_format *format)
 {
-	/* From the last bytes of a panel to the first of the one that takes its place. */
-	const size_t to_next = PREFETCH_BYTES + (size_t)((uintptr_t)next - (uintptr_t)panels) - panel_stride;
-	_Alignas(64) int32_t sums[STREAM_PANELS * LANES];
-	vfloat weights[STREAM_PANELS][VECTORS];
-	size_t left = panel_stride; /* bytes of a panel */
+	_Alignas(64) int32_t sums[TERN_MAX_STREAMS * LANES];
+	vfloat weights[TERN_MAX_STREAMS][VECTORS];
 
 	for (size_t c = 0, n; c < n_col; c += n) {
-		struct step step = {groups, c / groups->n_col, 0, first_panel};
+		struct step step = {groups, c / groups->n_col, 0, 0};
 		int32_t sum_first;
 		float inverse;
 		struct step_scales s = {y, 0, &inverse, &sum_first, (const vfloat(*)[VECTORS])weights};
-		size_t n_bytes;
 
-		n = n_col - c < groups->n_col ? n_col - c : groups->n_col;
-		n_bytes = n / kernels->format->tile_cols * TERN_TILE_BYTES;
-		step.n_col = n;
+		step.n_col = n = n_col - c < groups->n_col ? n_col - c : groups->n_col;
 		gather_tokens(&inverse, &sum_first, &step, 0, 1, x + c, 0);
-		gather_weights(weights, &step, n_panel);
-		kernels->token_sums(sums, panels, panel_stride, n_panel, x + c, n,
-		                    left > PREFETCH_BYTES + n_bytes ? PREFETCH_BYTES : to_next);
+		gather_weights(weights, &step, n_panel, n_next_scale);
+		dot_side_by_side(sums, panels, panel_stride, n_panel, x + c, n, groups->streaming.prefetch, end,
+		                 format);
 		scale_sums(&s, sums, 1, n_panel);
-		panels += n_bytes;
-		left -= n_bytes;
+		panels += n / format->tile_cols * TERN_TILE_BYTES;
+		end.n_left -= n / format->tile_cols;
 	}
 }
-#endif
+
+/* One token, y is 0; see dot_token(). */
+INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                               size_t n_col, const struct tern_groups *groups, const struct tile_format *format)
+{
+	struct stream_parts parts = share_panels(n_panel, groups->streaming);
+	size_t n_shared = parts.n_stream * parts.n_part, stride = parts.n_part * panel_stride;
+	const uint8_t *next = groups->next ? groups->next : panels + n_panel * panel_stride;
+	struct stream_end end = {n_col / format->tile_cols, 0};
+	struct tern_groups now = *groups;
+
+	now.scales_stride = parts.n_part * groups->scales_stride;
+	for (size_t p = 0; p < parts.n_part; p++, panels += panel_stride) {
+		float some[TERN_MAX_STREAMS * LANES] = {0};
+		if (p + 1 == parts.n_part)
+			end.jump = (size_t)((uintptr_t)next - (uintptr_t)(panels + panel_stride));
+		steps_of_token(some, &now, panels, stride, parts.n_stream, x, n_col, groups->scales_stride, end,
+		               format);
+		for (size_t s = 0; s < parts.n_stream; s++)
+			memcpy(y + (s * parts.n_part + p) * LANES, some + s * LANES, LANES * sizeof *y);
+		now.scales = now.scales ? now.scales + groups->scales_stride : NULL;
+	}
+	panels += n_shared * panel_stride - stride;
+	end.jump = 0;
+	for (size_t p = n_shared; p < n_panel; p++, panels += panel_stride) {
+		now.scales = groups->scales ? groups->scales + p * groups->scales_stride : NULL;
+		steps_of_token(y + p * LANES, &now, panels, panel_stride, 1, x, n_col, groups->scales_stride, end,
+		               format);
+	}
+}
 
 /* One step of a few tokens and up to STEP_PANELS panels. */
 INLINE void step_of_few(float *y, size_t y_stride, const struct step *step, const uint8_t *panels, size_t panel_stride,
@@ -196,8 +203,8 @@ INLINE void step_of_few(float *y, size_t y_stride, const struct step *step, cons
 	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
 
 	gather_tokens(inverses, firsts, step, 0, n_token, x, x_stride);
-	gather_weights(weights, step, n_panel);
-	kernels->dot(sums, panels, panel_stride, n_panel, x, x_stride, n_token, step->n_col);
+	gather_weights(weights, step, n_panel, n_panel * step->groups->scales_stride);
+	kernels->dot(sums, panels, panel_stride, n_panel, x, x_stride, n_token, step->n_col, step->groups->streaming);
 	scale_sums(&s, sums, n_token, n_panel);
 }
 
@@ -216,7 +223,7 @@ INLINE void step_of_many(float *y, size_t y_stride, const struct step *step, con
 	                           .n_panel = n_panel,
 	                           .n_quad = step->n_col / QUAD_COLS};
 
-	gather_weights(weights, step, n_panel);
+	gather_weights(weights, step, n_panel, n_panel * step->groups->scales_stride);
 	unpack(quads, unpacked.panel_stride, panels, panel_stride, n_panel, step->n_col, format);
 	for (size_t first = 0, n; first < n_token; first += n) {
 		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
@@ -260,18 +267,10 @@ INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 	size_t token_step = in_stretch ? n_token : STEP_FEW_TOKENS, y_stride = n_panel * LANES;
 
 	memset(y, 0, n_token * y_stride * sizeof *y);
-#if TOKEN_SUMS
 	if (n_token == 1) {
-		for (size_t p = 0, n; p < n_panel; p += n) {
-			n = n_panel - p < STREAM_PANELS ? n_panel - p : STREAM_PANELS;
-			steps_of_token(y + p * LANES, groups, p, panels + p * panel_stride, panel_stride, n, x, n_col,
-			               p + n == n_panel && groups->next ? groups->next
-			                                                : panels + (p + n) * panel_stride,
-			               kernels);
-		}
+		all_steps_of_token(y, panels, panel_stride, n_panel, x, n_col, groups, kernels->format);
 		return;
 	}
-#endif
 	for (size_t t = 0, n; t < n_token; t += n) {
 		struct tern_groups now = *groups;
 		n = n_token - t < token_step ? n_token - t : token_step;

@@ -15,8 +15,9 @@
  *
  * and functions:
  *
- *     token_ternary(), token_nibble(), token_binary()
- *                      the slots dot_ternary, dot_nibble and dot_binary for one token, without x_stride and n_token
+ *     token_ternary(sums, panels, panel_stride, n_panel, x, n_col, prefetch), token_nibble(), token_binary()
+ *                      the slots dot_ternary, dot_nibble and dot_binary for one token and at most TERN_MAX_STREAMS
+ *                      panels, which are read side by side. Prefetch `prefetch` bytes ahead.
  *     multiply_unpacked(sum, panels, x, x_stride, n_token, first)
  *                      INLINE. sum[t][p][v] = first[t], or 0 if first is NULL, + the products of a stretch of
  *                      PANELS_AT_ONCE panels and token t at x + t * x_stride; n_token is a constant, at most
@@ -54,8 +55,8 @@ struct tile_format {
 	size_t stretch_cols;
 	void (*unpack)(uint8_t *quads, const uint8_t *tile);
 	void (*token)(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-	              size_t n_col); /* all of one token */
-	multiply_stretch *few;       /* of stored tiles; NULL if FEW_TOKENS is 0 */
+	              size_t n_col, size_t prefetch);
+	multiply_stretch *few; /* of stored tiles; NULL if FEW_TOKENS is 0 */
 };
 
 /* Adds the sums of the first n_panel panels. n_token is a constant. */
@@ -218,20 +219,20 @@ INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stri
 /* A few tokens. Fewer than PANELS_AT_ONCE panels at the end are multiplied one by one, with this panel in the place of
  * all. */
 INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format)
+                       size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming,
+                       const struct tile_format *format)
 {
+	const size_t n_stream = streaming.n_stream > PANELS_AT_ONCE ? streaming.n_stream : PANELS_AT_ONCE;
 	size_t n_tile = n_col / format->tile_cols, sums_stride = n_panel * TERN_PANEL_ROWS;
 	struct stretch stretch;
 
 	memset(sums, 0, n_token * sums_stride * sizeof *sums);
 	for (size_t first = 0, end; first < n_panel; first = end) {
-		end = n_panel - first < STREAM_PANELS ? n_panel : first + STREAM_PANELS;
+		end = n_panel - first < n_stream ? n_panel : first + n_stream;
 		for (size_t i = 0; i < n_tile; i += STORED_TILES) {
 			stretch.n_quad =
 			        (n_tile - i < STORED_TILES ? n_tile - i : STORED_TILES) * format->codes_per_byte;
-			stretch.prefetch = (n_tile - i) * TERN_TILE_BYTES > PREFETCH_BYTES
-			                           ? PREFETCH_BYTES
-			                           : PREFETCH_BYTES + (end - first - 1) * panel_stride;
+			stretch.prefetch = prefetch_distance(streaming.prefetch, n_tile - i, end - first, panel_stride);
 			for (size_t p = first; p < end; p += stretch.n_panel) {
 				stretch.n_panel = end - p < PANELS_AT_ONCE ? 1 : PANELS_AT_ONCE;
 				stretch.panel_stride = end - p < PANELS_AT_ONCE ? 0 : panel_stride;
@@ -244,34 +245,96 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
 }
 #endif
 
+/* Where streams go on after the panels that they are in: n_left tiles from now on, `jump` bytes further than the next
+ * tile would be; 0: the next panels follow in memory. */
+struct stream_end {
+	size_t n_left, jump;
+};
+
+/* The sums of one token and n_panel <= TERN_MAX_STREAMS panels; prefetches beyond the end of the streams. */
+INLINE void dot_side_by_side(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                             size_t n_col, size_t prefetch, struct stream_end end, const struct tile_format *format)
+{
+	size_t n_tile = n_col / format->tile_cols, n_ahead = prefetch / TERN_TILE_BYTES;
+	size_t n_before = end.n_left > n_ahead ? end.n_left - n_ahead : 0;
+	int32_t more[TERN_MAX_STREAMS * TERN_PANEL_ROWS];
+
+	if (end.jump == 0 || n_before >= n_tile) {
+		format->token(sums, panels, panel_stride, n_panel, x, n_col, prefetch);
+		return;
+	}
+	format->token(sums, panels, panel_stride, n_panel, x, n_before * format->tile_cols, prefetch);
+	format->token(more, panels + n_before * TERN_TILE_BYTES, panel_stride, n_panel,
+	              x + n_before * format->tile_cols, (n_tile - n_before) * format->tile_cols, prefetch + end.jump);
+	for (size_t i = 0; i < n_panel * TERN_PANEL_ROWS; i++)
+		sums[i] += more[i];
+}
+
+/* How the panels are shared among streams: each reads an equal part of them, from its first to its last, as memory
+ * delivers several streams faster than one, and long ones faster than short ones. What is left over is read as one
+ * stream. */
+struct stream_parts {
+	size_t n_stream, n_part; /* panels of a part */
+};
+
+INLINE struct stream_parts share_panels(size_t n_panel, struct tern_streaming streaming)
+{
+	size_t n_stream = n_panel < streaming.n_stream ? 1 : streaming.n_stream;
+	return (struct stream_parts){n_stream, n_panel / n_stream};
+}
+
+/* One token. */
+INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t n_col, struct tern_streaming streaming, const struct tile_format *format)
+{
+	struct stream_parts parts = share_panels(n_panel, streaming);
+	size_t stride = parts.n_part * panel_stride;
+	struct stream_end end = {n_col / format->tile_cols, 0};
+	int32_t some[TERN_MAX_STREAMS * TERN_PANEL_ROWS];
+
+	for (size_t p = 0; p < parts.n_part; p++) {
+		if (p + 1 == parts.n_part) /* all go on behind the last panel, as far from each other as here */
+			end.jump = (parts.n_stream - 1) * stride;
+		dot_side_by_side(some, panels + p * panel_stride, stride, parts.n_stream, x, n_col, streaming.prefetch,
+		                 end, format);
+		for (size_t s = 0; s < parts.n_stream; s++)
+			memcpy(sums + (s * parts.n_part + p) * TERN_PANEL_ROWS, some + s * TERN_PANEL_ROWS,
+			       TERN_PANEL_ROWS * sizeof *sums);
+	}
+	for (size_t p = parts.n_part * parts.n_stream; p < n_panel; p++)
+		format->token(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, panel_stride, 1, x, n_col,
+		              streaming.prefetch);
+}
+
 /* A pointer to the format is a constant at every call. */
 INLINE void dot_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                      size_t x_stride, size_t n_token, size_t n_col, const struct tile_format *format)
+                      size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming,
+                      const struct tile_format *format)
 {
 	if (n_token == 1)
-		format->token(sums, panels, panel_stride, n_panel, x, n_col);
+		dot_token(sums, panels, panel_stride, n_panel, x, n_col, streaming, format);
 #if FEW_TOKENS
 	else if (n_token <= FEW_TOKENS)
-		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, format);
+		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming, format);
 #endif
 	else
 		dot_unpacked(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, format);
 }
 
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                        size_t x_stride, size_t n_token, size_t n_col)
+                        size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
-	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &ternary_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming, &ternary_format);
 }
 
 static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col)
+                       size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
-	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &binary_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming, &binary_format);
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col)
+                       size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
-	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &nibble_format);
+	dot_tiles(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming, &nibble_format);
 }

@@ -34,6 +34,17 @@ struct tern_activation {
 	int32_t sum; /* of all q. Corrects dot products for the +1 in ternary codes and the +128 in Q8P. */
 };
 
+/* How a kernel goes through panels of codes that a few tokens are multiplied by. The results are the same bits whatever
+ * it says; which is fastest depends on the machine and on the panels. */
+struct tern_streaming {
+	size_t n_stream; /* panels read side by side: 1, 2 or 4; instruction sets that cannot read as many read fewer */
+	size_t prefetch; /* distance in bytes, a multiple of TERN_TILE_BYTES; 0: none */
+};
+
+enum {
+	TERN_MAX_STREAMS = 4,
+};
+
 /* A panel of the matrix times vectors of int8, as raw sums over unsigned codes:
  *
  *     sums[t * n_panel * 16 + p * 16 + r] = sum over c < n_col of code(p, r, c) * x[t * x_stride + c]
@@ -41,7 +52,7 @@ struct tern_activation {
  * panels: panel p starts at panels + p * panel_stride bytes. n_col is a multiple of 16 (binary panels: 32), at most
  * 2^16. |x| <= 127 in practice, -128 is allowed. sums is [n_token, n_panel * 16]. */
 typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                             size_t x_stride, size_t n_token, size_t n_col);
+                             size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming);
 
 /* Attention of n_query queries (heads that share one key/value head, of one token or of several) over one block of
  * positions, n_skip .. n_pos - 1:
@@ -88,6 +99,7 @@ struct tern_groups {
 	size_t x_stride, steps_per_x;
 	/* Panels that will be read next, to prefetch the first of them. NULL: those that follow in memory. */
 	const uint8_t *next;
+	struct tern_streaming streaming;
 };
 
 /* The delta rule (arXiv 2412.06464) for 16 columns of a head's state S, token after token:

@@ -16,20 +16,20 @@
  *     dot_panels_template.h      TOKENS_AT_ONCE, PANELS_AT_ONCE, TERNARY_STRETCH,  token_ternary(), token_nibble(),
  *                                NIBBLE_STRETCH, UNPACK_TERNARY, UNPACK_NIBBLE,    token_binary(), multiply_stored(),
  *                                UNPACK_BINARY, FEW_TOKENS                         multiply_unpacked()
- *     dot_groups_template.h      TOKEN_SUMS, LOAD_F16                              token_sums(), token_sums_binary()
+ *     dot_groups_template.h      LOAD_F16
  *     peak_multiply_template.h   PEAK_INSTRUCTION: for people; PEAK_SUMS,          peak_products(), peak_widen()
  *                                PEAK_STEPS, PEAK_WIDENS; PEAK_MACS: multiply-adds
  *                                of one instruction
  *
  * The values that are used. Others have not been tested:
  *
- *                  VECTOR_LANES  ATTENTION_SUMS  TOKENS_AT_ONCE  PANELS_AT_ONCE  FEW_TOKENS  TOKEN_SUMS  PEAK_WIDENS
- *     avx2                    8               4               6               1           0           1            1
- *     avxvnni                 8               4               6               1           6           1            0
- *     avx512vnni             16              16               6               4          12           1            0
- *     neon                    4               4               3               1           0           0            1
- *     dotprod                 4               4               5               1           0           0            0
- *     i8mm                    4               4               6               1           0           0            0
+ *                  VECTOR_LANES  ATTENTION_SUMS  TOKENS_AT_ONCE  PANELS_AT_ONCE  FEW_TOKENS  PEAK_WIDENS
+ *     avx2                    8               4               6               1           0            1
+ *     avxvnni                 8               4               6               1           6            0
+ *     avx512vnni             16              16               6               4          12            0
+ *     neon                    4               4               3               1           0            1
+ *     dotprod                 4               4               5               1           0            0
+ *     i8mm                    4               4               6               1           0            0
  *
  * No slot can be NULL: the table is filled from TERN_KERNEL_SLOTS, so a set that lacks a function does not compile. To
  * write a set step by step, start with a copy of one that this CPU can run too. */

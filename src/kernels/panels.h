@@ -2,6 +2,8 @@
 #ifndef TERN_KERNELS_PANELS_H
 #define TERN_KERNELS_PANELS_H
 
+#include "kernels/kernels.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,12 +15,17 @@ enum {
 };
 
 enum {
-	PREFETCH_BYTES = 2048,  /* prefetch distance; the hardware's own prefetching stops at pages */
-	STREAM_PANELS = 4,      /* panels read side by side: memory delivers several streams faster than one */
 	STORED_TILES = 32,      /* tiles of a panel that few tokens multiply while the L1 cache holds them: 2 KB */
 	UNPACKED_BYTES = 32768, /* codes unpacked at a time, at most: these mostly stay in a 32 KB L1 cache */
 	PANELS_PER_STRETCH = 8, /* panels multiplied by one stretch of activations while it is in cache */
 };
+
+/* How far ahead to prefetch from tiles of n_stream panels that are read side by side, n_left tiles before their ends:
+ * in the same panels, or beyond their ends in those that are read after them. */
+static inline size_t prefetch_distance(size_t prefetch, size_t n_left, size_t n_stream, size_t panel_stride)
+{
+	return n_left * TERN_TILE_BYTES > prefetch ? prefetch : prefetch + (n_stream - 1) * panel_stride;
+}
 
 /* The address `distance` bytes after a tile, or before it if the sum wraps around; only to prefetch it. */
 static inline const char *far_tile(const uint8_t *tile, size_t distance)

@@ -15,8 +15,8 @@
 #error "peak_multiply_template.h: a parameter is not defined"
 #endif
 
-/* PEAK_STEPS instructions for each register of sums. OPAQUE() keeps compilers from computing a product once for all, and
- * from copying sums back and forth. */
+/* PEAK_STEPS instructions for each register of sums. OPAQUE() keeps compilers from computing a product once for all,
+ * and from copying sums back and forth. */
 INLINE void peak_steps(vint sums[PEAK_SUMS])
 {
 	vint x = (vint){0} + 0x03030303;

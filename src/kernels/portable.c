@@ -41,8 +41,9 @@ float tern_exp(float x)
 }
 
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                        size_t x_stride, size_t n_token, size_t n_col)
+                        size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
+	(void)streaming;
 	for (size_t t = 0; t < n_token; t++) {
 		for (size_t p = 0; p < n_panel; p++) {
 			const uint8_t *tile = panels + p * panel_stride;
@@ -62,8 +63,9 @@ static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_strid
 }
 
 static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col)
+                       size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
+	(void)streaming;
 	for (size_t t = 0; t < n_token; t++) {
 		for (size_t p = 0; p < n_panel; p++) {
 			const uint8_t *tile = panels + p * panel_stride;
@@ -87,8 +89,9 @@ static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride
 }
 
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t x_stride, size_t n_token, size_t n_col)
+                       size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
+	(void)streaming;
 	for (size_t t = 0; t < n_token; t++) {
 		for (size_t p = 0; p < n_panel; p++) {
 			const uint8_t *tile = panels + p * panel_stride;
@@ -145,7 +148,7 @@ static void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 				int32_t sums[TERN_PANEL_ROWS], x_sum = 0;
 				for (size_t i = c; i < c + n; i++)
 					x_sum += x[i];
-				dot(sums, tile, panel_stride, 1, x + c, x_stride, 1, n);
+				dot(sums, tile, panel_stride, 1, x + c, x_stride, 1, n, g->streaming);
 				add_step(y, sums, x_sum, scales, g->whole,
 				         g->x_inverse[t * g->x_stride + step / g->steps_per_x]);
 			}

@@ -12,7 +12,6 @@
 #define UNPACK_NIBBLE    unpack_nibble
 #define UNPACK_BINARY    unpack_binary
 #define FEW_TOKENS       0
-#define TOKEN_SUMS       0
 #define PEAK_INSTRUCTION "sdot"
 #define PEAK_SUMS        16
 #define PEAK_STEPS       16

@@ -17,7 +17,6 @@
 #define UNPACK_NIBBLE    unpack_nibble_pairs
 #define UNPACK_BINARY    unpack_binary_pairs
 #define FEW_TOKENS       0
-#define TOKEN_SUMS       0
 #define PEAK_INSTRUCTION "usmmla"
 #define PEAK_SUMS        16
 #define PEAK_STEPS       16

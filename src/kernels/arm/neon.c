@@ -21,7 +21,6 @@
 #define UNPACK_NIBBLE    unpack_nibble
 #define UNPACK_BINARY    unpack_binary
 #define FEW_TOKENS       0
-#define TOKEN_SUMS       0
 #define PEAK_INSTRUCTION "smlal"
 #define PEAK_SUMS        10
 #define PEAK_STEPS       85 /* products with m = 3 */
@@ -68,13 +67,14 @@ static inline int32x4_t widen(struct words sum)
 /* ---- one token: the sums stay in registers for a whole panel ------------------------------------------------ */
 
 /* Adds n <= TERNARY_TILES tiles. */
-static inline void ternary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n)
+static inline void ternary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n,
+                                 size_t prefetch)
 {
 	struct words words[VECTORS] = {no_words(), no_words(), no_words(), no_words()};
 
 	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += TERN_TERNARY_TILE_COLS) {
 		int8x16_t x0 = broadcast4(x), x1 = broadcast4(x + 4), x2 = broadcast4(x + 8), x3 = broadcast4(x + 12);
-		__builtin_prefetch(tile + PREFETCH_BYTES);
+		__builtin_prefetch(tile + prefetch);
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++) {
 			uint8x16_t codes[4];
@@ -90,13 +90,13 @@ static inline void ternary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, co
 }
 
 /* Adds n <= NIBBLE_TILES tiles. */
-static inline void nibble_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n)
+static inline void nibble_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	struct words words[VECTORS] = {no_words(), no_words(), no_words(), no_words()};
 
 	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += TERN_NIBBLE_TILE_COLS) {
 		int8x16_t x0 = broadcast4(x), x1 = broadcast4(x + 4);
-		__builtin_prefetch(tile + PREFETCH_BYTES);
+		__builtin_prefetch(tile + prefetch);
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++) {
 			uint8x16_t codes[2];
@@ -110,13 +110,13 @@ static inline void nibble_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, con
 }
 
 /* Adds n <= BINARY_TILES tiles; bits stand for 0 and 2. */
-static inline void binary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n)
+static inline void binary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	int16x8_t words[VECTORS] = {vdupq_n_s16(0), vdupq_n_s16(0), vdupq_n_s16(0), vdupq_n_s16(0)};
 
 	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += TERN_BINARY_TILE_COLS) {
 		uint8x16_t bits[VECTORS];
-		__builtin_prefetch(tile + PREFETCH_BYTES);
+		__builtin_prefetch(tile + prefetch);
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++)
 			bits[i] = vld1q_u8(tile + VECTOR_BYTES * i);
@@ -136,13 +136,14 @@ static inline void binary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, con
 
 /* One panel, with tiles() for at most n_step tiles of tile_cols columns at a time. */
 INLINE void dot_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t tile_cols,
-                      size_t n_step, void (*tiles)(int32x4_t *, const uint8_t *, const int8_t *, size_t))
+                      size_t n_step, void (*tiles)(int32x4_t *, const uint8_t *, const int8_t *, size_t, size_t),
+                      size_t prefetch)
 {
 	int32x4_t sum[VECTORS] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
 
 	for (size_t n_tile = n_col / tile_cols, n; n_tile > 0; n_tile -= n) {
 		n = n_tile < n_step ? n_tile : n_step;
-		tiles(sum, tile, x, n);
+		tiles(sum, tile, x, n, prefetch);
 		tile += n * TERN_TILE_BYTES;
 		x += n * tile_cols;
 	}
@@ -151,27 +152,27 @@ INLINE void dot_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_
 }
 
 static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col)
+                          size_t n_col, size_t prefetch)
 {
 	for (size_t p = 0; p < n_panel; p++)
 		dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, TERN_TERNARY_TILE_COLS,
-		          TERNARY_TILES, ternary_tiles);
+		          TERNARY_TILES, ternary_tiles, prefetch);
 }
 
 static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
 	for (size_t p = 0; p < n_panel; p++)
 		dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, TERN_BINARY_TILE_COLS,
-		          BINARY_TILES, binary_tiles);
+		          BINARY_TILES, binary_tiles, prefetch);
 }
 
 static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
 	for (size_t p = 0; p < n_panel; p++)
 		dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, TERN_NIBBLE_TILE_COLS,
-		          NIBBLE_TILES, nibble_tiles);
+		          NIBBLE_TILES, nibble_tiles, prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

@@ -18,7 +18,7 @@ INLINE int32x4_t add_products(int32x4_t sum, uint8x16_t codes, int8x16_t x, size
 	                   : vdotq_laneq_s32(sum, factors, x, 3);
 }
 
-static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col)
+static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
 {
 	int32x4_t ones[VECTORS], fours[VECTORS], sixteens[VECTORS];
 
@@ -26,7 +26,7 @@ static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, s
 		ones[i] = fours[i] = sixteens[i] = vdupq_n_s32(0);
 	for (size_t c = 0; c < n_col; c += TERN_TERNARY_TILE_COLS, tile += TERN_TILE_BYTES) {
 		int8x16_t activations = vld1q_s8(x + c);
-		__builtin_prefetch(tile + PREFETCH_BYTES);
+		__builtin_prefetch(tile + prefetch);
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++) {
 			uint8x16_t codes = vld1q_u8(tile + VECTOR_BYTES * i);
@@ -43,7 +43,7 @@ static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, s
 }
 
 /* A set bit becomes -1 where it is, so one register of sums takes all places; bits stand for 0 and 2. */
-static void binary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col)
+static void binary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
 {
 	int32x4_t negative[VECTORS];
 
@@ -51,7 +51,7 @@ static void binary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, si
 		negative[i] = vdupq_n_s32(0);
 	for (size_t c = 0; c < n_col; c += TERN_BINARY_TILE_COLS, tile += TERN_TILE_BYTES) {
 		int8x16_t first = vld1q_s8(x + c), last = vld1q_s8(x + c + 4 * QUAD_COLS);
-		__builtin_prefetch(tile + PREFETCH_BYTES);
+		__builtin_prefetch(tile + prefetch);
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++) {
 			uint8x16_t bits = vld1q_u8(tile + VECTOR_BYTES * i);
@@ -66,7 +66,7 @@ static void binary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, si
 }
 
 /* n_col is a multiple of 16: tiles come in pairs. */
-static void nibble_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col)
+static void nibble_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
 {
 	int32x4_t low[VECTORS], high[VECTORS];
 
@@ -77,7 +77,7 @@ static void nibble_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, si
 		UNROLL
 		for (size_t half = 0; half < 2; half++) {
 			const uint8_t *quarters = tile + half * TERN_TILE_BYTES;
-			__builtin_prefetch(quarters + PREFETCH_BYTES);
+			__builtin_prefetch(quarters + prefetch);
 			UNROLL
 			for (size_t i = 0; i < VECTORS; i++) {
 				uint8x16_t codes[2];
@@ -92,24 +92,24 @@ static void nibble_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, si
 }
 
 static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col)
+                          size_t n_col, size_t prefetch)
 {
 	for (size_t p = 0; p < n_panel; p++)
-		ternary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col);
+		ternary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, prefetch);
 }
 
 static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
 	for (size_t p = 0; p < n_panel; p++)
-		binary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col);
+		binary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, prefetch);
 }
 
 static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
 	for (size_t p = 0; p < n_panel; p++)
-		nibble_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col);
+		nibble_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, prefetch);
 }
 
 #endif

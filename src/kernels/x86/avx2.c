@@ -17,7 +17,6 @@
 #define TERNARY_STRETCH  160 /* 10 tiles of 4 products with m = 3: 40 of 42 */
 #define NIBBLE_STRETCH   32  /* 4 tiles of 2 products with m = 15: 8 of 8 */
 #define FEW_TOKENS       0
-#define TOKEN_SUMS       1
 #define PEAK_INSTRUCTION "vpmaddubsw ymm"
 #define PEAK_SUMS        6
 #define PEAK_STEPS       42 /* products with m = 3 */
@@ -146,37 +145,24 @@ static void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 }
 
 static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col)
+                          size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, TERNARY_STEP, add_ternary,
-	          TERNARY_SHIFT);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, TERNARY_STEP, add_ternary,
+	           TERNARY_SHIFT, prefetch);
 }
 
 static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, NIBBLE_STEP, add_nibble, 0);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, NIBBLE_STEP, add_nibble, 0,
+	           prefetch);
 }
 
 static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, BINARY_STEP, add_binary,
-	          BINARY_SHIFT);
-}
-
-static void token_sums(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t prefetch)
-{
-	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, TERNARY_STEP, add_ternary,
-	          TERNARY_SHIFT, prefetch);
-}
-
-static void token_sums_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel,
-                              const int8_t *x, size_t n_col, size_t prefetch)
-{
-	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, BINARY_STEP, add_binary,
-	          BINARY_SHIFT, prefetch);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, BINARY_STEP, add_binary,
+	           BINARY_SHIFT, prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

@@ -17,7 +17,6 @@
 #define TERNARY_STRETCH  512
 #define NIBBLE_STRETCH   512
 #define FEW_TOKENS       12
-#define TOKEN_SUMS       1
 #define UNPACK_TERNARY   unpack_ternary
 #define UNPACK_NIBBLE    unpack_nibble
 #define UNPACK_BINARY    unpack_binary
@@ -65,13 +64,13 @@ enum {
 
 /* Adds n_tile tiles of n_panel panels to the sums of their places, and prefetches `prefetch` bytes ahead. n_panel and
  * codes_per_byte are constants. */
-INLINE void add_tiles(__m512i sum[STREAM_PANELS][MAX_PLACES], const uint8_t *tile, size_t panel_stride, const int8_t *x,
-                      size_t n_tile, size_t prefetch, size_t n_panel, size_t codes_per_byte)
+INLINE void add_tiles(__m512i sum[TERN_MAX_STREAMS][MAX_PLACES], const uint8_t *tile, size_t panel_stride,
+                      const int8_t *x, size_t n_tile, size_t prefetch, size_t n_panel, size_t codes_per_byte)
 {
 	const unsigned bits = 8 / (unsigned)codes_per_byte;
 
 	for (; n_tile > 0; n_tile--, tile += TERN_TILE_BYTES, x += codes_per_byte * QUAD_COLS) {
-		__m512i codes[STREAM_PANELS];
+		__m512i codes[TERN_MAX_STREAMS];
 		UNROLL
 		for (size_t p = 0; p < n_panel; p++) {
 			codes[p] = load_tile(tile + p * panel_stride);
@@ -93,7 +92,8 @@ INLINE void add_tiles(__m512i sum[STREAM_PANELS][MAX_PLACES], const uint8_t *til
 }
 
 /* Stores the sums of all places, each shifted back, as one. Bits stand for 0 and 2. */
-INLINE void store_places(int32_t *sums, __m512i sum[STREAM_PANELS][MAX_PLACES], size_t n_panel, size_t codes_per_byte)
+INLINE void store_places(int32_t *sums, __m512i sum[TERN_MAX_STREAMS][MAX_PLACES], size_t n_panel,
+                         size_t codes_per_byte)
 {
 	const size_t bits = 8 / codes_per_byte, n_place = codes_per_byte < MAX_PLACES ? codes_per_byte : MAX_PLACES;
 
@@ -107,89 +107,49 @@ INLINE void store_places(int32_t *sums, __m512i sum[STREAM_PANELS][MAX_PLACES], 
 	}
 }
 
-INLINE void dot_side_by_side(int32_t *sums, const uint8_t *tile, size_t panel_stride, const int8_t *x, size_t n_col,
-                             size_t n_panel, size_t codes_per_byte)
+/* n_panel and codes_per_byte are constants. */
+INLINE void dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, const int8_t *x, size_t n_col,
+                       size_t prefetch, size_t n_panel, size_t codes_per_byte)
 {
-	__m512i sum[STREAM_PANELS][MAX_PLACES];
-	size_t n_tile = n_col / (codes_per_byte * QUAD_COLS), n_last = PREFETCH_BYTES / TERN_TILE_BYTES;
+	__m512i sum[TERN_MAX_STREAMS][MAX_PLACES];
 
 	for (size_t p = 0; p < n_panel; p++)
 		for (size_t s = 0; s < MAX_PLACES; s++)
 			sum[p][s] = _mm512_setzero_si512();
-	n_last = n_tile < n_last ? n_tile : n_last;
-	add_tiles(sum, tile, panel_stride, x, n_tile - n_last, PREFETCH_BYTES, n_panel, codes_per_byte);
-	tile += (n_tile - n_last) * TERN_TILE_BYTES;
-	x += (n_tile - n_last) * codes_per_byte * QUAD_COLS;
-	add_tiles(sum, tile, panel_stride, x, n_last, PREFETCH_BYTES + (n_panel - 1) * panel_stride, n_panel,
+	add_tiles(sum, panels, panel_stride, x, n_col / (codes_per_byte * QUAD_COLS), prefetch, n_panel,
 	          codes_per_byte);
 	store_places(sums, sum, n_panel, codes_per_byte);
 }
 
-/* The sums of a few tiles. n_panel and codes_per_byte are constants. */
-INLINE void few_tiles(int32_t *sums, const uint8_t *tile, size_t panel_stride, const int8_t *x, size_t n_col,
-                      size_t prefetch, size_t n_panel, size_t codes_per_byte)
+INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t prefetch, size_t codes_per_byte)
 {
-	__m512i sum[STREAM_PANELS][MAX_PLACES];
-
-	for (size_t p = 0; p < n_panel; p++)
-		for (size_t s = 0; s < MAX_PLACES; s++)
-			sum[p][s] = _mm512_setzero_si512();
-	add_tiles(sum, tile, panel_stride, x, n_col / (codes_per_byte * QUAD_COLS), prefetch, n_panel, codes_per_byte);
-	store_places(sums, sum, n_panel, codes_per_byte);
-}
-
-INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                      size_t n_col, size_t codes_per_byte)
-{
-	size_t p = 0;
-
-	for (; p + STREAM_PANELS <= n_panel; p += STREAM_PANELS)
-		dot_side_by_side(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, panel_stride, x, n_col,
-		                 STREAM_PANELS, codes_per_byte);
-	for (; p < n_panel; p++)
-		dot_side_by_side(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, panel_stride, x, n_col, 1,
-		                 codes_per_byte);
+	if (n_panel == 4)
+		dot_panels(sums, panels, panel_stride, x, n_col, prefetch, 4, codes_per_byte);
+	else if (n_panel == 2)
+		dot_panels(sums, panels, panel_stride, x, n_col, prefetch, 2, codes_per_byte);
+	else
+		for (size_t p = 0; p < n_panel; p++)
+			dot_panels(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, panel_stride, x, n_col,
+			           prefetch, 1, codes_per_byte);
 }
 
 static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col)
+                          size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, 4);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 4);
 }
 
 static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, 2);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 2);
 }
 
 static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, 8);
-}
-
-INLINE void stream_few(int32_t *sums, const uint8_t *tile, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t prefetch, size_t codes_per_byte)
-{
-	if (n_panel == STREAM_PANELS)
-		few_tiles(sums, tile, panel_stride, x, n_col, prefetch, STREAM_PANELS, codes_per_byte);
-	else
-		for (size_t p = 0; p < n_panel; p++)
-			few_tiles(sums + p * TERN_PANEL_ROWS, tile + p * panel_stride, panel_stride, x, n_col, prefetch,
-			          1, codes_per_byte);
-}
-
-static void token_sums(int32_t *sums, const uint8_t *tile, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t prefetch)
-{
-	stream_few(sums, tile, panel_stride, n_panel, x, n_col, prefetch, 4);
-}
-
-static void token_sums_binary(int32_t *sums, const uint8_t *tile, size_t panel_stride, size_t n_panel, const int8_t *x,
-                              size_t n_col, size_t prefetch)
-{
-	stream_few(sums, tile, panel_stride, n_panel, x, n_col, prefetch, 8);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 8);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

@@ -13,7 +13,6 @@
 #define TERNARY_STRETCH  512
 #define NIBBLE_STRETCH   512
 #define FEW_TOKENS       6
-#define TOKEN_SUMS       1
 #define PEAK_INSTRUCTION "vpdpbusd ymm"
 #define PEAK_SUMS        12
 #define PEAK_STEPS       16
@@ -84,35 +83,24 @@ static void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 }
 
 static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col)
+                          size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, STEP_TILES, add_ternary, 0);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, STEP_TILES, add_ternary, 0,
+	           prefetch);
 }
 
 static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, STEP_TILES, add_nibble, 0);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, STEP_TILES, add_nibble, 0,
+	           prefetch);
 }
 
 static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col)
+                         size_t n_col, size_t prefetch)
 {
-	dot_token(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, STEP_TILES, add_binary, 0);
-}
-
-static void token_sums(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t prefetch)
-{
-	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, STEP_TILES, add_ternary, 0,
-	          prefetch);
-}
-
-static void token_sums_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel,
-                              const int8_t *x, size_t n_col, size_t prefetch)
-{
-	few_tiles(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, STEP_TILES, add_binary, 0,
-	          prefetch);
+	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, STEP_TILES, add_binary, 0,
+	           prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

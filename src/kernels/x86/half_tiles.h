@@ -73,20 +73,18 @@ static inline void unpack_binary(uint8_t *quads, const uint8_t *tile)
 /* Adds n tiles of a panel to the sums of its halves, and prefetches `prefetch` bytes ahead. */
 typedef void add_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch);
 
-/* The sums of n_panel <= STREAM_PANELS panels, shifted right by `shift`. Reads n_step tiles of each panel in turn. */
-INLINE void dot_side_by_side(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                             size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift)
+/* The sums of n_panel <= TERN_MAX_STREAMS panels, shifted right by `shift`. Reads n_step tiles of each panel in turn.
+ */
+INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
 {
-	__m256i sum[STREAM_PANELS][VECTORS];
+	__m256i sum[TERN_MAX_STREAMS][VECTORS];
 	size_t n_tile = n_col / tile_cols;
 
 	for (size_t p = 0; p < n_panel; p++)
 		sum[p][0] = sum[p][1] = _mm256_setzero_si256();
 	for (size_t i = 0; i < n_tile; i += n_step) {
 		size_t n = n_tile - i < n_step ? n_tile - i : n_step;
-		size_t prefetch = (n_tile - i) * TERN_TILE_BYTES > PREFETCH_BYTES
-		                          ? PREFETCH_BYTES
-		                          : PREFETCH_BYTES + (n_panel - 1) * panel_stride;
 		for (size_t p = 0; p < n_panel; p++)
 			add(sum[p], panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * tile_cols, n, prefetch);
 	}
@@ -94,35 +92,6 @@ INLINE void dot_side_by_side(int32_t *sums, const uint8_t *panels, size_t panel_
 		for (size_t v = 0; v < VECTORS; v++)
 			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * v),
 			                    _mm256_srai_epi32(sum[p][v], shift));
-}
-
-/* The same for any number of panels. */
-INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                      size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift)
-{
-	for (size_t n; n_panel > 0; n_panel -= n) {
-		n = n_panel < STREAM_PANELS ? n_panel : STREAM_PANELS;
-		dot_side_by_side(sums, panels, panel_stride, n, x, n_col, tile_cols, n_step, add, shift);
-		sums += n * TERN_PANEL_ROWS;
-		panels += n * panel_stride;
-	}
-}
-
-/* The sums of short rows, one panel after the other. */
-INLINE void few_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                      size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
-{
-	size_t n_tile = n_col / tile_cols;
-
-	for (size_t p = 0; p < n_panel; p++) {
-		__m256i sum[VECTORS] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-		for (size_t i = 0; i < n_tile; i += n_step)
-			add(sum, panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * tile_cols,
-			    n_tile - i < n_step ? n_tile - i : n_step, prefetch);
-		for (size_t v = 0; v < VECTORS; v++)
-			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * v),
-			                    _mm256_srai_epi32(sum[v], shift));
-	}
 }
 
 #endif

@@ -1,0 +1,198 @@
+/* First a tournament: all choices take turns, of those that are left the slower half leaves after 2, 4 and 8 reads
+ * each, some 60 reads altogether: two or three tokens of most models. Then duels: one read in DUEL_READS is measured,
+ * the next is done as a rival would and measured too. If the ratio of the two is clearly better in most of several
+ * duels, the rival takes over; if not, the next one's turn comes. The ratios of neighbours in time stay what they are
+ * while the machine's speed drifts, so that choices follow a machine that changes, without flapping. */
+#include "infer/tuner.h"
+
+#include "base/clock.h"
+#include "infer/row_chunks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	MIN_BYTES = 128 * 1024, /* smaller reads are from caches, and too short to be measured */
+	DUEL_READS = 64,
+	MIN_DUELS = 3, /* after so many a rival that does not win is done with */
+	MAX_DUELS = 7,
+};
+
+#define CLEARLY_FASTER 0.97f /* a rival's time over the best's */
+
+static const struct tern_streaming choices[TERN_TUNER_CHOICES] = {
+        {4, 2048}, {1, 0},    {1, 2048}, {1, 4096}, {1, 8192}, {1, 16384},
+        {2, 2048}, {2, 4096}, {2, 8192}, {4, 4096}, {4, 8192},
+};
+
+enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *err)
+{
+	const char *text = getenv("TERN_STREAMING");
+	char end;
+
+	memset(tuner, 0, sizeof *tuner);
+	if (!text || !*text)
+		return TERN_OK;
+	tuner->is_fixed = true;
+	if (sscanf(text, "%zu:%zu%c", &tuner->fixed.n_stream, &tuner->fixed.prefetch, &end) != 2 ||
+	    (tuner->fixed.n_stream != 1 && tuner->fixed.n_stream != 2 && tuner->fixed.n_stream != TERN_MAX_STREAMS) ||
+	    tuner->fixed.prefetch % TERN_TILE_BYTES || tuner->fixed.prefetch > 1 << 20)
+		return tern_fail(err, TERN_ERR_USAGE,
+		                 "TERN_STREAMING=%.40s: expected 1, 2 or 4 streams, a colon, and how far ahead to "
+		                 "prefetch: a multiple of %d up to 1048576",
+		                 text, TERN_TILE_BYTES);
+	return TERN_OK;
+}
+
+struct tern_streaming tern_tuner_choice(const struct tern_read_kind *kind) { return choices[kind->best]; }
+
+/* The kind of a read, a new one if there is none; NULL if there is no more room. */
+static struct tern_read_kind *find_kind(struct tern_tuner *tuner, const void *first, size_t panel_bytes, size_t n_bytes,
+                                        bool is_few)
+{
+	struct tern_read_kind *kind = tuner->kinds;
+
+	for (size_t i = 0; i < tuner->n_kind; i++, kind++)
+		if (kind->panel_bytes == panel_bytes && kind->n_bytes == n_bytes && kind->is_few == is_few) {
+			kind->is_warm |= kind->first == first;
+			return kind;
+		}
+	if (tuner->n_kind == TERN_TUNER_KINDS)
+		return NULL;
+	tuner->n_kind++;
+	*kind = (struct tern_read_kind){.first = first,
+	                                .panel_bytes = panel_bytes,
+	                                .n_bytes = n_bytes,
+	                                .is_few = is_few,
+	                                .n_alive = TERN_TUNER_CHOICES,
+	                                .n_round = 2};
+	for (uint8_t c = 0; c < TERN_TUNER_CHOICES; c++)
+		kind->alive[c] = c;
+	return kind;
+}
+
+struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, const void *first, size_t panel_bytes, size_t n_bytes,
+                                       size_t n_token)
+{
+	struct tern_read_kind *kind;
+
+	tuner->measured = NULL;
+	if (tuner->is_fixed)
+		return tuner->fixed;
+	if (n_bytes < MIN_BYTES || n_token > TERN_FEW_TOKENS ||
+	    !(kind = find_kind(tuner, first, panel_bytes, n_bytes, n_token > 1)))
+		return choices[0];
+	if (!kind->is_warm)
+		return choices[kind->best];
+	if (!kind->is_settled) {
+		tuner->choice = kind->alive[kind->turn];
+	} else if (kind->n_until_duel > 0) {
+		kind->n_until_duel--;
+		return choices[kind->best];
+	} else {
+		tuner->choice = kind->best_time > 0 ? kind->rival : kind->best;
+	}
+	tuner->measured = kind;
+	tuner->start = tern_clock_ns();
+	return choices[tuner->choice];
+}
+
+/* ---- the tournament ---- */
+
+static int compare_floats(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+	return (x > y) - (x < y);
+}
+
+/* The sum of the faster half of n times: what disturbed the others does not count. Sorts them. */
+static float faster_half(float *times, size_t n)
+{
+	float sum = 0;
+
+	qsort(times, n, sizeof *times, compare_floats);
+	for (size_t i = 0; i < n / 2; i++)
+		sum += times[i];
+	return sum;
+}
+
+/* The faster half of the choices goes on. */
+static void end_round(struct tern_read_kind *kind)
+{
+	float times[TERN_TUNER_CHOICES];
+
+	for (size_t i = 0; i < kind->n_alive; i++) { /* sorts alive by time */
+		uint8_t choice = kind->alive[i];
+		size_t at = i;
+		times[choice] = faster_half(kind->samples[choice], kind->n_sample);
+		for (; at > 0 && times[kind->alive[at - 1]] > times[choice]; at--)
+			kind->alive[at] = kind->alive[at - 1];
+		kind->alive[at] = choice;
+	}
+	kind->best = kind->alive[0];
+	kind->n_alive = (uint8_t)((kind->n_alive + 1) / 2);
+	kind->n_sample = 0;
+	kind->n_round = kind->n_round * 2 < TERN_TUNER_SAMPLES ? (uint8_t)(kind->n_round * 2) : TERN_TUNER_SAMPLES;
+	kind->is_settled = kind->n_alive == 1;
+	kind->n_until_duel = DUEL_READS;
+	kind->rival = kind->best;
+}
+
+static void add_to_tournament(struct tern_read_kind *kind, float time)
+{
+	kind->samples[kind->alive[kind->turn]][kind->n_sample] = time;
+	if (++kind->turn < kind->n_alive)
+		return;
+	kind->turn = 0;
+	if (++kind->n_sample == kind->n_round)
+		end_round(kind);
+}
+
+/* ---- duels ---- */
+
+static void next_rival(struct tern_read_kind *kind)
+{
+	kind->n_sample = 0;
+	do
+		kind->rival = (uint8_t)((kind->rival + 1) % TERN_TUNER_CHOICES);
+	while (kind->rival == kind->best);
+}
+
+static void add_to_duel(struct tern_read_kind *kind, float time)
+{
+	float *ratios = kind->samples[0], median;
+
+	if (kind->best_time == 0) {
+		kind->best_time = time;
+		if (kind->rival == kind->best)
+			next_rival(kind);
+		return;
+	}
+	ratios[kind->n_sample++] = time / kind->best_time;
+	kind->best_time = 0;
+	kind->n_until_duel = DUEL_READS;
+	if (kind->n_sample < MIN_DUELS)
+		return;
+	qsort(ratios, kind->n_sample, sizeof *ratios, compare_floats);
+	median = ratios[kind->n_sample / 2];
+	if (median > CLEARLY_FASTER) {
+		next_rival(kind);
+	} else if (kind->n_sample == MAX_DUELS) {
+		kind->best = kind->rival;
+		next_rival(kind);
+	}
+}
+
+void tern_tuner_stop(struct tern_tuner *tuner)
+{
+	float time;
+
+	if (!tuner->measured)
+		return;
+	time = (float)(tern_clock_ns() - tuner->start + 1);
+	if (tuner->measured->is_settled)
+		add_to_duel(tuner->measured, time);
+	else
+		add_to_tournament(tuner->measured, time);
+}

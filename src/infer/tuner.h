@@ -1,0 +1,62 @@
+/* Chooses how the weights are streamed that a few tokens are multiplied by (struct tern_streaming), by measuring the
+ * engine's own reads while it generates: results are the same bits whatever is chosen, so every choice can be tried on
+ * real work. */
+#ifndef TERN_INFER_TUNER_H
+#define TERN_INFER_TUNER_H
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	TERN_TUNER_KINDS = 24,
+	TERN_TUNER_CHOICES = 11,
+	TERN_TUNER_SAMPLES = 8,
+};
+
+/* Reads of one kind are alike: the same layers' matrices, of other layers. */
+struct tern_read_kind {
+	const void *first; /* whatever the first of them began with: when it comes again, all have been read once */
+	size_t panel_bytes, n_bytes;
+	bool is_few; /* several tokens, multiplied by the tiles as they are stored */
+
+	bool is_warm;    /* all have been read once, so they are in memory */
+	bool is_settled; /* the tournament is over: n_alive is 1 */
+	uint8_t best;    /* the choice that reads use */
+	/* The tournament: the choices that are left take turns, n_sample of each have been measured. */
+	uint8_t n_alive, alive[TERN_TUNER_CHOICES], turn, n_sample, n_round;
+	/* After it: `rival` is tried now and then, right after `best` has been measured. */
+	uint8_t rival;
+	unsigned n_until_duel;
+	float best_time;                                       /* 0: not measured for this duel yet */
+	float samples[TERN_TUNER_CHOICES][TERN_TUNER_SAMPLES]; /* nanoseconds; in duels [0]: rival's over best's */
+};
+
+struct tern_tuner {
+	bool is_fixed;
+	struct tern_streaming fixed;
+	size_t n_kind;
+	struct tern_read_kind kinds[TERN_TUNER_KINDS];
+	/* The read that is measured now; NULL: none is. */
+	struct tern_read_kind *measured;
+	uint8_t choice;
+	uint64_t start;
+};
+
+/* Nothing is chosen yet; or for all reads what the environment variable TERN_STREAMING says, "STREAMS:BYTES", for tests
+ * and measurements. */
+enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *err);
+
+/* What the next read should use. Around each read, by the thread that waits for it. first: where its first panel is;
+ * panel_bytes, n_bytes: of a panel, and of all that is read; n_token: that the weights are multiplied by. */
+struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, const void *first, size_t panel_bytes, size_t n_bytes,
+                                       size_t n_token);
+void tern_tuner_stop(struct tern_tuner *tuner);
+
+/* What reads of a kind use at present. */
+struct tern_streaming tern_tuner_choice(const struct tern_read_kind *kind);
+
+#endif
