@@ -59,7 +59,7 @@ static void bench_panels(struct bench *b, tern_dot_panels *kernel, size_t bytes_
 {
 	size_t panel_bytes = b->n_col / 16 * bytes_per_16, n_panel = b->n_row / 16;
 	kernel(b->sums, next_weights(b, n_panel * panel_bytes), panel_bytes, n_panel, b->q, b->n_col, b->n_token,
-	       b->n_col, (struct tern_streaming){4, 2048});
+	       b->n_col, (struct tern_streaming){.n_stream = 4, .prefetch = 2048});
 }
 
 static void bench_dot_ternary(struct bench *b) { bench_panels(b, b->kernels->dot_ternary, 64); }

@@ -9,7 +9,7 @@
 
 static struct tern_streaming any_streaming(void)
 {
-	return (struct tern_streaming){PICK(1, 2, 4), PICK(0, 64, 2048, 4096, 65536)};
+	return (struct tern_streaming){PICK(1, 2, 4), PICK(0, 64, 2048, 4096, 65536), NULL};
 }
 
 /* tile_cols: columns of a tile. */
@@ -118,7 +118,7 @@ static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference,
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 
 	make_groups(&g, n_panel, n_token, (n_col + g.n_col - 1) / g.n_col);
-	g.next = below(2) ? panels : NULL;
+	g.streaming.next = below(2) ? panels : NULL;
 	struct tern_activation *sums = calloc(n_token * g.x_stride, sizeof *sums);
 	if (!expected || !sums)
 		exit(1);

@@ -369,7 +369,8 @@ static void check_ternary_layout(void)
 	tern_t2r16_pack_panel(panel, weights, PACK_COLS);
 	tern_t2r16_unpack_panel(unpacked, panel, PACK_COLS);
 	CHECK(!memcmp(weights, unpacked, sizeof weights), "T2R16: unpacking gives other weights");
-	portable->dot_ternary(sums, panel, sizeof panel, 1, x, PACK_COLS, 1, PACK_COLS, (struct tern_streaming){1, 0});
+	portable->dot_ternary(sums, panel, sizeof panel, 1, x, PACK_COLS, 1, PACK_COLS,
+	                      (struct tern_streaming){.n_stream = 1});
 	for (size_t r = 0; r < 16; r++) {
 		int32_t exact = 0;
 		for (size_t c = 0; c < PACK_COLS; c++)
@@ -398,9 +399,9 @@ static void check_binary_layout(void)
 	CHECK(!memcmp(weights, unpacked, sizeof weights), "T1R16: unpacking gives other weights");
 	CHECK((panel[4 * 5 + 2] >> 3 & 1) == (weights[5 * COLS + 14] > 0), "T1R16: row 5, column 14 is elsewhere");
 	tern_t2r16_pack_panel(ternary, weights, COLS);
-	portable->dot_binary(sums, panel, sizeof panel, 1, x, COLS, 1, COLS, (struct tern_streaming){1, 0});
+	portable->dot_binary(sums, panel, sizeof panel, 1, x, COLS, 1, COLS, (struct tern_streaming){.n_stream = 1});
 	portable->dot_ternary(ternary_sums, ternary, sizeof ternary, 1, x, COLS, 1, COLS,
-	                      (struct tern_streaming){1, 0});
+	                      (struct tern_streaming){.n_stream = 1});
 	CHECK(!memcmp(sums, ternary_sums, sizeof sums), "dot_binary: not the sums of the same ternary weights");
 	CHECK(tern_t2r16_is_binary(ternary, 16, COLS), "T2R16 without zeros is taken to have some");
 	for (size_t c = 0; c < COLS; c++)
@@ -448,9 +449,9 @@ static void check_int8_layout(void)
 		sum_x += x[c];
 	}
 	portable->dot_nibble(high, tensor, PANEL_BYTES, PANELS, x, PACK_COLS, 1, PACK_COLS,
-	                     (struct tern_streaming){1, 0});
+	                     (struct tern_streaming){.n_stream = 1});
 	portable->dot_nibble(low, tensor + PANELS * PANEL_BYTES, PANEL_BYTES, PANELS, x, PACK_COLS, 1, PACK_COLS,
-	                     (struct tern_streaming){1, 0});
+	                     (struct tern_streaming){.n_stream = 1});
 	for (size_t r = 0; r < ROWS; r++) {
 		int32_t exact = 0, got = 16 * high[r] + low[r] - 128 * sum_x;
 		for (size_t c = 0; c < PACK_COLS; c++)

@@ -107,6 +107,11 @@ static const uint8_t *panels_of(const struct tern_linear *linear, size_t first_r
 	return linear->panels + first_row / TERN_PANEL_ROWS * tern_linear_panel_bytes(linear);
 }
 
+static struct tern_panel_range panels_of_rows(size_t first_row, size_t n_row)
+{
+	return (struct tern_panel_range){first_row / TERN_PANEL_ROWS, tern_panel_count(n_row), 1};
+}
+
 static void gate_up_chunk(void *context, size_t chunk, int worker)
 {
 	const struct experts_task *task = context;
@@ -117,9 +122,8 @@ static void gate_up_chunk(void *context, size_t chunk, int worker)
 
 	if (chunk + 1 < s->uses[s->n_use].first_chunk)
 		next = part_of_chunk(task, chunk + 1);
-	projection.next = panels_of(&next.linear, next.first_row);
-	tern_project_part(task->engine, &projection, part.first_row, part.n_row, part.use->first_slot, part.use->n_slot,
-	                  worker);
+	tern_project_part(task->engine, &projection, panels_of_rows(part.first_row, part.n_row), part.use->first_slot,
+	                  part.use->n_slot, panels_of(&next.linear, next.first_row), worker);
 }
 
 /* gate = f(gate) * up, quantised. */
@@ -153,9 +157,9 @@ static void down_chunk(void *context, size_t chunk, int worker)
 		                                     .tokens = s->slot_tokens,
 		                                     .weights = s->slot_weights};
 		next = tern_expert_linear(down, h->n_expert, s->uses[is_last ? 0 : i + 1].index);
-		projection.next = panels_of(&next, is_last && end < h->n_embd ? end : first);
-		tern_project_part(task->engine, &projection, first, end - first, s->uses[i].first_slot,
-		                  s->uses[i].n_slot, worker);
+		tern_project_part(task->engine, &projection, panels_of_rows(first, end - first), s->uses[i].first_slot,
+		                  s->uses[i].n_slot, panels_of(&next, is_last && end < h->n_embd ? end : first),
+		                  worker);
 	}
 }
 
@@ -179,9 +183,9 @@ static void prefetch_down(struct experts_task *task, size_t n_chunk)
 static void start_read(struct tern_engine *engine, const struct tern_linear *experts, size_t n_panel)
 {
 	size_t panel_bytes = tern_linear_panel_bytes(experts);
+	struct tern_read_size read = {experts->panels, panel_bytes, n_panel * panel_bytes};
 
-	engine->streaming =
-	        tern_tuner_start(&engine->tuner, experts->panels, panel_bytes, n_panel * panel_bytes, engine->n_token);
+	engine->streaming = tern_tuner_start(&engine->tuner, read, engine->n_token);
 }
 
 void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *weights)

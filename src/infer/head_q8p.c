@@ -123,7 +123,8 @@ void tern_q8p_logits(struct tern_engine *engine, size_t n_token, float *logits)
 	struct logits_task task = {engine, n_token, logits};
 
 	quantize(engine, n_token);
-	engine->streaming = tern_tuner_start(&engine->tuner, m->data, panel_bytes, 2 * n_panel * panel_bytes, n_token);
+	engine->streaming = tern_tuner_start(
+	        &engine->tuner, (struct tern_read_size){m->data, panel_bytes, 2 * n_panel * panel_bytes}, n_token);
 	tern_engine_run(engine, logits_chunk, &task, (m->n_row + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK,
 	                n_token * m->n_row * m->n_col);
 	tern_tuner_stop(&engine->tuner);
@@ -267,7 +268,8 @@ void tern_q8p_top_logits(struct tern_engine *engine, size_t n_top, float *logits
 	task.inverse = 1.0f / task.x.scale;
 	task.offset = 15 * task.x.sum / 2 - 128 * task.x.sum;
 	task.bound = bound_of(engine->quantized[0].q, m->n_col);
-	engine->streaming = tern_tuner_start(&engine->tuner, m->data, panel_bytes, n_panel * panel_bytes, 1);
+	engine->streaming = tern_tuner_start(&engine->tuner,
+	                                     (struct tern_read_size){m->data, panel_bytes, n_panel * panel_bytes}, 1);
 	tern_engine_run(engine, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
 	                m->n_row * m->n_col);
 	tern_tuner_stop(&engine->tuner);

@@ -4,6 +4,7 @@
 #include "infer/norm.h"
 #include "infer/prefetch.h"
 #include "infer/row_chunks.h"
+#include "kernels/compiler.h"
 #include "model/layout.h"
 
 #include <math.h>
@@ -122,132 +123,162 @@ struct project_task {
 
 /* The part of the output that a kernel call computes. */
 struct part {
-	size_t first_row, n_row; /* rows of the matrix */
-	size_t n_panel;          /* ceil(n_row / 16) */
+	struct tern_panel_range panels;
 	size_t first_token, n_token;
 };
 
-static float *output_of(const struct tern_projection *projection, const struct part *part, size_t token)
+static float *output_of(const struct tern_projection *projection, const struct part *part, size_t panel, size_t token)
 {
 	size_t row = projection->tokens ? projection->tokens[token] : token;
-	return &projection->out[row * projection->linear->n_row + part->first_row];
+	return &projection
+	                ->out[row * projection->linear->n_row + tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS];
 }
 
-/* Stores the products of a token and a part's rows; y is scratch afterwards. */
-static void store(const struct tern_projection *projection, const struct part *part, size_t token, float *restrict y)
+/* Rows that a panel of the part has: 16, or fewer if it is the last of the matrix. */
+static size_t rows_of(const struct tern_projection *projection, const struct part *part, size_t panel)
 {
-	const struct tern_linear *linear = projection->linear;
-	float *restrict out = output_of(projection, part, token);
+	size_t n_left = projection->linear->n_row - tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS;
+	return n_left < TERN_PANEL_ROWS ? n_left : TERN_PANEL_ROWS;
+}
 
-	for (size_t r = 0; linear->bias && r < part->n_row; r++)
-		y[r] += linear->bias[part->first_row + r];
+/* Stores the products of a token and a panel's n_row rows; y is scratch afterwards. */
+INLINE void store_rows(const struct tern_projection *projection, const struct part *part, size_t panel, size_t token,
+                       float *restrict y, size_t n_row)
+{
+	float *restrict out = output_of(projection, part, panel, token);
+	const float *bias = projection->linear->bias;
+
+	if (bias)
+		bias += tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS;
+	for (size_t r = 0; bias && r < n_row; r++)
+		y[r] += bias[r];
 	if (projection->weights)
-		for (size_t r = 0; r < part->n_row; r++)
+		for (size_t r = 0; r < n_row; r++)
 			out[r] += y[r] * projection->weights[token];
 	else if (projection->add)
-		for (size_t r = 0; r < part->n_row; r++)
+		for (size_t r = 0; r < n_row; r++)
 			out[r] += y[r];
 	else
-		memcpy(out, y, part->n_row * sizeof *out);
+		memcpy(out, y, n_row * sizeof *out);
+}
+
+static void store(const struct tern_projection *projection, const struct part *part, size_t panel, size_t token,
+                  float *restrict y)
+{
+	size_t n_row = rows_of(projection, part, panel);
+
+	if (n_row == TERN_PANEL_ROWS)
+		store_rows(projection, part, panel, token, y, TERN_PANEL_ROWS);
+	else
+		store_rows(projection, part, panel, token, y, n_row);
 }
 
 /* Prefetches the cache lines that store() will write for a token. */
 static void prefetch_output(const struct tern_projection *projection, const struct part *part, size_t token)
 {
-	const float *out = output_of(projection, part, token);
-
-	for (size_t r = 0; r < part->n_row; r += 16)
-		__builtin_prefetch(out + r, 1);
+	for (size_t p = 0; p < part->panels.n; p++)
+		__builtin_prefetch(output_of(projection, part, p, token), 1);
 }
 
 /* One scale for the matrix and one for each token's vector: y = (sums - sum of q) * (scale / activation scale). */
 static void project_whole(const struct tern_engine *engine, const struct tern_projection *projection,
-                          const struct part *part, int32_t *sums)
+                          const struct part *part, struct tern_streaming streaming, int32_t *sums)
 {
 	const struct tern_linear *linear = projection->linear;
-	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear);
+	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear), n_panel = part->panels.n;
 	tern_dot_panels *dot = linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
-	const uint8_t *panels = linear->panels + part->first_row / TERN_PANEL_ROWS * panel_bytes;
-	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
 
-	dot(sums, panels, panel_bytes, part->n_panel, projection->input->q + part->first_token * n_col, n_col,
-	    part->n_token, n_col, engine->streaming);
-	for (size_t t = 0; t < part->n_token; t++, sums += part->n_panel * TERN_PANEL_ROWS) {
+	dot(sums, linear->panels + part->panels.first * panel_bytes, part->panels.apart * panel_bytes, n_panel,
+	    projection->input->q + part->first_token * n_col, n_col, part->n_token, n_col, streaming);
+	for (size_t t = 0; t < part->n_token; t++) {
 		struct tern_activation activation = projection->input->activations[part->first_token + t];
 		float factor = linear->scale / activation.scale;
 		if (t + STORE_AHEAD < part->n_token)
 			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
-		for (size_t r = 0; r < part->n_row; r++)
-			y[r] = (float)(sums[r] - activation.sum) * factor;
-		store(projection, part, part->first_token + t, y);
+		for (size_t p = 0; p < n_panel; p++, sums += TERN_PANEL_ROWS) {
+			float y[TERN_PANEL_ROWS];
+			for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+				y[r] = (float)(sums[r] - activation.sum) * factor;
+			store(projection, part, p, part->first_token + t, y);
+		}
 	}
 }
 
 /* Scales per group of columns, of the matrix, of the activations, or of both: the smaller groups are the steps in which
  * columns are added up. y: scratch. */
 static void project_groups(const struct tern_engine *engine, const struct tern_projection *projection,
-                           const struct part *part, float *y)
+                           const struct part *part, struct tern_streaming streaming, float *y)
 {
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, x_group = activation_group(engine, n_col),
 	       n_x_group = group_count(n_col, x_group);
 	size_t w_group = linear->scale_group ? linear->scale_group : n_col,
 	       step = w_group < x_group ? w_group : x_group;
-	size_t panel = part->first_row / TERN_PANEL_ROWS, panel_bytes = tern_linear_panel_bytes(linear);
-	size_t width = part->n_panel * TERN_PANEL_ROWS, scales_stride = n_col / w_group * TERN_PANEL_ROWS;
+	size_t first = part->panels.first, apart = part->panels.apart, panel_bytes = tern_linear_panel_bytes(linear);
+	size_t scales_per_panel = n_col / w_group * TERN_PANEL_ROWS;
 	const struct tern_quantized *input = projection->input;
 	const struct tern_groups groups = {
 	        .n_col = step,
-	        .scales = linear->scale_group ? linear->group_scales + panel * scales_stride : NULL,
-	        .scales_stride = scales_stride,
+	        .scales = linear->scale_group ? linear->group_scales + first * scales_per_panel : NULL,
+	        .scales_stride = apart * scales_per_panel,
 	        .steps_per_scale = group_count(w_group, step),
 	        .whole = linear->scale,
 	        .x = input->activations + part->first_token * n_x_group,
 	        .x_inverse = input->inverses + part->first_token * n_x_group,
 	        .x_stride = n_x_group,
 	        .steps_per_x = group_count(x_group, step),
-	        .next = projection->next,
-	        .streaming = engine->streaming,
+	        .streaming = streaming,
 	};
 
 	(linear->is_binary ? engine->kernels->dot_groups_binary : engine->kernels->dot_groups)(
-	        y, linear->panels + panel * panel_bytes, panel_bytes, part->n_panel,
+	        y, linear->panels + first * panel_bytes, apart * panel_bytes, part->panels.n,
 	        input->q + part->first_token * n_col, n_col, part->n_token, n_col, &groups);
 	for (size_t t = 0; t < part->n_token; t++) {
 		if (t + STORE_AHEAD < part->n_token)
 			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
-		store(projection, part, part->first_token + t, y + t * width);
+		for (size_t p = 0; p < part->panels.n; p++, y += TERN_PANEL_ROWS)
+			store(projection, part, p, part->first_token + t, y);
 	}
 }
 
-void tern_project_part(const struct tern_engine *engine, const struct tern_projection *projection, size_t first_row,
-                       size_t n_row, size_t first_token, size_t n_token, int worker)
+void tern_project_part(const struct tern_engine *engine, const struct tern_projection *projection,
+                       struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
+                       int worker)
 {
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(engine, linear->n_col) < linear->n_col;
-	struct part part = {.first_row = first_row, .n_row = n_row, .n_panel = tern_panel_count(n_row)};
-	size_t end = first_token + n_token, most = TOKENS_PER_CALL * TERN_MANY_TOKENS_PANELS / part.n_panel;
+	struct part part = {.panels = panels};
+	size_t end = first_token + n_token, most = TOKENS_PER_CALL * TERN_MANY_TOKENS_PANELS / panels.n;
+	struct tern_streaming streaming = engine->streaming;
 	void *scratch = tern_worker_scratch(engine, worker);
 
+	streaming.next = next;
 	most = most < TOKENS_PER_CALL ? most : TOKENS_PER_CALL;
 	for (part.first_token = first_token; part.first_token < end; part.first_token += part.n_token) {
 		part.n_token = end - part.first_token < most ? end - part.first_token : most;
 		if (in_groups)
-			project_groups(engine, projection, &part, scratch);
+			project_groups(engine, projection, &part, streaming, scratch);
 		else
-			project_whole(engine, projection, &part, scratch);
+			project_whole(engine, projection, &part, streaming, scratch);
 	}
 }
 
+/* A chunk in strips is computed one panel of each strip at a time: each is a stream that goes on in the next chunk. */
 static void project_chunk(void *context, size_t chunk, int worker)
 {
 	const struct project_task *task = context;
-	size_t first_row;
-	const struct tern_projection *projection = &task->projections[tern_row_chunk(&task->chunks, chunk, &first_row)];
-	size_t n_left = projection->linear->n_row - first_row;
+	struct tern_row_chunk part = tern_row_chunk_at(&task->chunks, chunk);
+	const struct tern_projection *projection = &task->projections[part.linear];
+	size_t panel_bytes = tern_linear_panel_bytes(projection->linear);
 
-	tern_project_part(task->engine, projection, first_row,
-	                  n_left < task->chunks.n_row ? n_left : task->chunks.n_row, 0, task->n_token, worker);
+	if (part.n_strip == 1)
+		tern_project_part(task->engine, projection, (struct tern_panel_range){part.first, part.n, 1}, 0,
+		                  task->n_token, NULL, worker);
+	else
+		for (size_t p = part.first; p < part.first + part.n; p++)
+			tern_project_part(task->engine, projection,
+			                  (struct tern_panel_range){p, part.n_strip, part.apart}, 0, task->n_token,
+			                  projection->linear->panels + (p + 1) * panel_bytes, worker);
 }
 
 void tern_project(struct tern_engine *engine, const struct tern_projection *projections, size_t n_projection,
@@ -255,19 +286,18 @@ void tern_project(struct tern_engine *engine, const struct tern_projection *proj
 {
 	struct project_task task = {engine, projections, n_token, {0}};
 	const struct tern_linear *linears[TERN_MAX_READ_LINEARS];
-	size_t work = 0, n_panel = 0, panel_bytes = tern_linear_panel_bytes(projections[0].linear);
+	size_t work = 0;
 
 	if (!tern_engine_may_go_on(engine))
 		return;
 	for (size_t i = 0; i < n_projection; i++) {
 		linears[i] = projections[i].linear;
 		work += linears[i]->n_row * linears[i]->n_col * n_token;
-		n_panel += tern_panel_count(linears[i]->n_row);
 	}
-	tern_divide_rows(&task.chunks, linears, n_projection, n_token, tern_pool_size(engine->pool));
 	tern_prefetch_read(engine, linears[0]->next_read);
-	engine->streaming =
-	        tern_tuner_start(&engine->tuner, linears[0]->panels, panel_bytes, n_panel * panel_bytes, n_token);
+	engine->streaming = tern_tuner_start(&engine->tuner, tern_read_size_of(linears, n_projection), n_token);
+	tern_divide_rows(&task.chunks, linears, n_projection, n_token, tern_pool_size(engine->pool),
+	                 engine->streaming.n_stream);
 	tern_engine_run(engine, project_chunk, &task, tern_row_chunk_count(&task.chunks), work);
 	tern_tuner_stop(&engine->tuner);
 }

@@ -17,15 +17,23 @@ struct tern_projection {
 	/* Or, unless NULL, row tokens[t] of out += weights[t] * y(t, r). */
 	const uint32_t *tokens;
 	const float *weights;
-	/* tern_project_part() of one vector: the panels that the worker reads next, of as many columns, to prefetch;
-	 * NULL: those behind these in memory. */
-	const uint8_t *next;
 };
 
-/* Some rows of a matrix, times some vectors of the input. first_row is a multiple of 16, n_row at most
- * TERN_MAX_CHUNK_PANELS panels; worker: whose scratch to use. */
-void tern_project_part(const struct tern_engine *engine, const struct tern_projection *projection, size_t first_row,
-                       size_t n_row, size_t first_token, size_t n_token, int worker);
+/* Panels first, first + apart, ... of a matrix: n of them. */
+struct tern_panel_range {
+	size_t first, n, apart;
+};
+
+static inline size_t tern_panel_at(const struct tern_panel_range *panels, size_t index)
+{
+	return panels->first + index * panels->apart;
+}
+
+/* Some panels of a matrix, at most TERN_MAX_CHUNK_PANELS, times some vectors of the input. next: the panels that the
+ * worker reads after the last of these, to prefetch; NULL: those behind it. worker: whose scratch to use. */
+void tern_project_part(const struct tern_engine *engine, const struct tern_projection *projection,
+                       struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
+                       int worker);
 
 /* Quantises one vector for a projection, as vector `index` of out. */
 void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,

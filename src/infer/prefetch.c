@@ -14,7 +14,7 @@ enum {
  * sees one old and one new value prefetches the wrong lines for a moment, which does no harm. */
 struct tern_prefetch_range {
 	_Alignas(TERN_CACHE_LINE) _Atomic(const char *) bytes;
-	atomic_size_t n_bytes;
+	atomic_size_t n_bytes, n_strip, apart;
 	/* The worker's own: the range it is in, and how much of it is done. */
 	_Alignas(TERN_CACHE_LINE) const char *current;
 	size_t n_done;
@@ -31,8 +31,12 @@ static bool prefetch_step(void *context, int worker)
 	}
 	if (!bytes || range->n_done >= atomic_load_explicit(&range->n_bytes, memory_order_relaxed))
 		return false;
+	size_t n_strip = atomic_load_explicit(&range->n_strip, memory_order_relaxed);
+	size_t apart = atomic_load_explicit(&range->apart, memory_order_relaxed);
+	size_t strip = range->n_done / STEP % n_strip;
 	for (size_t i = 0; i < STEP; i += TERN_CACHE_LINE)
-		__builtin_prefetch(bytes + range->n_done + i, 0, TERN_TO_SECOND_CACHE);
+		__builtin_prefetch(bytes + strip * apart + range->n_done / n_strip / STEP * STEP + i, 0,
+		                   TERN_TO_SECOND_CACHE);
 	range->n_done += STEP;
 	return true;
 }
@@ -48,6 +52,8 @@ bool tern_prefetch_init(struct tern_engine *engine)
 		struct tern_prefetch_range *range = &engine->prefetch_ranges[i];
 		atomic_init(&range->bytes, NULL);
 		atomic_init(&range->n_bytes, 0);
+		atomic_init(&range->n_strip, 1);
+		atomic_init(&range->apart, 0);
 		range->current = NULL;
 		range->n_done = 0;
 	}
@@ -55,12 +61,21 @@ bool tern_prefetch_init(struct tern_engine *engine)
 	return true;
 }
 
-void tern_prefetch_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes)
+/* n_bytes in all, as much of each of n_strip strips, which begin `apart` bytes from each other. */
+static void prefetch_strips(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes, size_t n_strip,
+                            size_t apart)
 {
 	struct tern_prefetch_range *range = &engine->prefetch_ranges[worker];
 
 	atomic_store_explicit(&range->bytes, bytes, memory_order_relaxed);
 	atomic_store_explicit(&range->n_bytes, n_bytes, memory_order_relaxed);
+	atomic_store_explicit(&range->n_strip, n_strip, memory_order_relaxed);
+	atomic_store_explicit(&range->apart, apart, memory_order_relaxed);
+}
+
+void tern_prefetch_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes)
+{
+	prefetch_strips(engine, worker, bytes, n_bytes, 1, 0);
 }
 
 const void *tern_prefetch_start(const struct tern_engine *engine, int worker)
@@ -73,13 +88,20 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 	struct tern_row_chunks chunks;
 	int n_thread = tern_pool_size(engine->pool);
 
-	tern_divide_rows(&chunks, read->linears, read->n_linear, engine->n_token, n_thread);
+	struct tern_streaming streaming =
+	        tern_tuner_choice(&engine->tuner, tern_read_size_of(read->linears, read->n_linear), engine->n_token);
+
+	tern_divide_rows(&chunks, read->linears, read->n_linear, engine->n_token, n_thread, streaming.n_stream);
 	for (int w = 0; w < n_thread; w++) {
-		size_t chunk = tern_pool_first_chunk(engine->pool, w, tern_row_chunk_count(&chunks)), row;
-		const struct tern_linear *linear = read->linears[tern_row_chunk(&chunks, chunk, &row)];
-		size_t panel_bytes = tern_linear_panel_bytes(linear), first = row / TERN_PANEL_ROWS * panel_bytes;
-		size_t n_bytes = tern_panel_count(linear->n_row) * panel_bytes - first;
-		tern_prefetch_range(engine, w, linear->panels + first, n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES);
+		struct tern_row_chunk first = tern_row_chunk_at(
+		        &chunks, tern_pool_first_chunk(engine->pool, w, tern_row_chunk_count(&chunks)));
+		const struct tern_linear *linear = read->linears[first.linear];
+		size_t panel_bytes = tern_linear_panel_bytes(linear);
+		size_t n_panel = first.n_strip * (first.n_strip > 1 ? first.apart - first.first : first.n);
+		size_t n_bytes = n_panel * panel_bytes;
+		prefetch_strips(engine, w, linear->panels + first.first * panel_bytes,
+		                n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES, first.n_strip,
+		                first.apart * panel_bytes);
 	}
 }
 

@@ -2,46 +2,67 @@
 
 #include "model/layout.h"
 
+#include <stdbool.h>
+
 enum {
 	CHUNKS_PER_THREAD = 10,
-	PANEL_MULTIPLE = 4, /* kernels read so many panels at a time */
 };
 
-/* For few tokens the time goes into reading the weights. Memory is fastest in long runs, since each chunk has to start
- * its streams anew, but threads that are not equally fast need several chunks each to share the work evenly. For many
- * tokens a chunk has as many rows as the scratch holds. */
+/* For few tokens the time goes into reading the weights, and threads that are not equally fast need several chunks each
+ * to share the work evenly. For many tokens a chunk has as many rows as the scratch holds. */
 static size_t chunk_panels(size_t n_panel, size_t n_token, size_t n_thread)
 {
-	size_t share = n_panel / (n_thread * CHUNKS_PER_THREAD) / PANEL_MULTIPLE * PANEL_MULTIPLE;
+	size_t share = n_panel / (n_thread * CHUNKS_PER_THREAD);
 
 	if (n_token > TERN_FEW_TOKENS)
 		return TERN_MANY_TOKENS_PANELS;
 	if (n_thread == 1 || share > TERN_MAX_CHUNK_PANELS)
 		return TERN_MAX_CHUNK_PANELS;
-	return share < PANEL_MULTIPLE ? PANEL_MULTIPLE : share;
+	return share > 0 ? share : 1;
 }
 
 void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *const *linears, size_t n_linear,
-                      size_t n_token, int n_thread)
+                      size_t n_token, int n_thread, size_t n_strip)
 {
 	size_t n_panel = 0;
 
 	for (size_t i = 0; i < n_linear; i++)
-		n_panel += tern_panel_count(linears[i]->n_row);
+		n_panel += chunks->matrix_panels[i] = tern_panel_count(linears[i]->n_row);
 	chunks->n_linear = n_linear;
-	chunks->n_row = chunk_panels(n_panel, n_token, (size_t)n_thread) * TERN_PANEL_ROWS;
+	chunks->n_strip = n_token > TERN_FEW_TOKENS ? 1 : n_strip;
+	chunks->n_panel = (chunk_panels(n_panel, n_token, (size_t)n_thread) + chunks->n_strip - 1) / chunks->n_strip;
 	chunks->first_chunk[0] = 0;
-	for (size_t i = 0; i < n_linear; i++)
+	for (size_t i = 0; i < n_linear; i++) {
+		size_t strip = chunks->matrix_panels[i] / chunks->n_strip;
+		bool has_rest = chunks->matrix_panels[i] % chunks->n_strip;
 		chunks->first_chunk[i + 1] =
-		        chunks->first_chunk[i] + (linears[i]->n_row + chunks->n_row - 1) / chunks->n_row;
+		        chunks->first_chunk[i] + (strip + chunks->n_panel - 1) / chunks->n_panel + has_rest;
+	}
 }
 
-size_t tern_row_chunk(const struct tern_row_chunks *chunks, size_t chunk, size_t *first_row)
+struct tern_read_size tern_read_size_of(const struct tern_linear *const *linears, size_t n_linear)
 {
-	size_t i = 0;
+	struct tern_read_size read = {linears[0]->panels, tern_linear_panel_bytes(linears[0]), 0};
 
-	while (chunk >= chunks->first_chunk[i + 1])
-		i++;
-	*first_row = (chunk - chunks->first_chunk[i]) * chunks->n_row;
-	return i;
+	for (size_t i = 0; i < n_linear; i++)
+		read.n_bytes += tern_panel_count(linears[i]->n_row) * read.panel_bytes;
+	return read;
+}
+
+struct tern_row_chunk tern_row_chunk_at(const struct tern_row_chunks *chunks, size_t chunk)
+{
+	struct tern_row_chunk at = {.linear = 0};
+
+	while (chunk >= chunks->first_chunk[at.linear + 1])
+		at.linear++;
+	at.apart = chunks->matrix_panels[at.linear] / chunks->n_strip;
+	at.n_strip = chunks->n_strip;
+	at.first = (chunk - chunks->first_chunk[at.linear]) * chunks->n_panel;
+	at.n = at.apart - at.first < chunks->n_panel ? at.apart - at.first : chunks->n_panel;
+	if (at.first >= at.apart) { /* the panels behind the last strip */
+		at.first = at.apart * chunks->n_strip;
+		at.n = chunks->matrix_panels[at.linear] - at.first;
+		at.n_strip = 1;
+	}
+	return at;
 }

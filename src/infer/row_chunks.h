@@ -2,6 +2,7 @@
 #ifndef TERN_INFER_ROW_CHUNKS_H
 #define TERN_INFER_ROW_CHUNKS_H
 
+#include "infer/tuner.h"
 #include "model/transformer.h"
 
 enum {
@@ -10,21 +11,32 @@ enum {
 	TERN_MAX_CHUNK_PANELS = 32,
 };
 
+/* Chunks of many tokens are contiguous rows. For few tokens a matrix is divided into n_strip equal strips, and a chunk
+ * is the same panels of each: what a thread reads in chunk after chunk are n_strip streams without gaps. */
 struct tern_row_chunks {
-	size_t n_row; /* of a chunk, if it is not the last of its matrix */
+	size_t n_panel; /* of a chunk, or of a strip of it, if it is not the last of its matrix */
+	size_t n_strip;
 	size_t n_linear;
+	size_t matrix_panels[TERN_MAX_READ_LINEARS];
 	size_t first_chunk[TERN_MAX_READ_LINEARS + 1]; /* of matrix i; behind the last: how many there are */
 };
 
+/* Panels first .. first + n - 1 of matrix `linear`, and those `apart`, 2 apart, ... further: n_strip times. */
+struct tern_row_chunk {
+	size_t linear, first, n, n_strip, apart;
+};
+
 void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *const *linears, size_t n_linear,
-                      size_t n_token, int n_thread);
+                      size_t n_token, int n_thread, size_t n_strip);
 
 static inline size_t tern_row_chunk_count(const struct tern_row_chunks *chunks)
 {
 	return chunks->first_chunk[chunks->n_linear];
 }
 
-/* Which matrix a chunk belongs to, and its first row there. */
-size_t tern_row_chunk(const struct tern_row_chunks *chunks, size_t chunk, size_t *first_row);
+/* What reading all of the matrices, which have as many columns, is to the tuner. */
+struct tern_read_size tern_read_size_of(const struct tern_linear *const *linears, size_t n_linear);
+
+struct tern_row_chunk tern_row_chunk_at(const struct tern_row_chunks *chunks, size_t chunk);
 
 #endif

@@ -6,13 +6,13 @@
 #include "infer/tuner.h"
 
 #include "base/clock.h"
-#include "infer/row_chunks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
+	FEW_TOKENS = 12,        /* more are multiplied by unpacked weights */
 	MIN_BYTES = 128 * 1024, /* smaller reads are from caches, and too short to be measured */
 	DUEL_READS = 64,
 	MIN_DUELS = 3, /* after so many a rival that does not win is done with */
@@ -22,8 +22,17 @@ enum {
 #define CLEARLY_FASTER 0.97f /* a rival's time over the best's */
 
 static const struct tern_streaming choices[TERN_TUNER_CHOICES] = {
-        {4, 2048}, {1, 0},    {1, 2048}, {1, 4096}, {1, 8192}, {1, 16384},
-        {2, 2048}, {2, 4096}, {2, 8192}, {4, 4096}, {4, 8192},
+        {.n_stream = 4, .prefetch = 2048}, /* before anything is known */
+        {.n_stream = 1},
+        {.n_stream = 1, .prefetch = 2048},
+        {.n_stream = 1, .prefetch = 4096},
+        {.n_stream = 1, .prefetch = 8192},
+        {.n_stream = 1, .prefetch = 16384},
+        {.n_stream = 2, .prefetch = 2048},
+        {.n_stream = 2, .prefetch = 4096},
+        {.n_stream = 2, .prefetch = 8192},
+        {.n_stream = 4, .prefetch = 1024},
+        {.n_stream = 4, .prefetch = 4096},
 };
 
 enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *err)
@@ -45,25 +54,22 @@ enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *er
 	return TERN_OK;
 }
 
-struct tern_streaming tern_tuner_choice(const struct tern_read_kind *kind) { return choices[kind->best]; }
-
-/* The kind of a read, a new one if there is none; NULL if there is no more room. */
-static struct tern_read_kind *find_kind(struct tern_tuner *tuner, const void *first, size_t panel_bytes, size_t n_bytes,
-                                        bool is_few)
+/* The kind of a read, a new one if there is none; NULL if it is not tuned. */
+static struct tern_read_kind *find_kind(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
 {
 	struct tern_read_kind *kind = tuner->kinds;
+	bool is_few = n_token > 1;
 
+	if (read.n_bytes < MIN_BYTES || n_token > FEW_TOKENS)
+		return NULL;
 	for (size_t i = 0; i < tuner->n_kind; i++, kind++)
-		if (kind->panel_bytes == panel_bytes && kind->n_bytes == n_bytes && kind->is_few == is_few) {
-			kind->is_warm |= kind->first == first;
+		if (kind->panel_bytes == read.panel_bytes && kind->n_bytes == read.n_bytes && kind->is_few == is_few)
 			return kind;
-		}
 	if (tuner->n_kind == TERN_TUNER_KINDS)
 		return NULL;
 	tuner->n_kind++;
-	*kind = (struct tern_read_kind){.first = first,
-	                                .panel_bytes = panel_bytes,
-	                                .n_bytes = n_bytes,
+	*kind = (struct tern_read_kind){.panel_bytes = read.panel_bytes,
+	                                .n_bytes = read.n_bytes,
 	                                .is_few = is_few,
 	                                .n_alive = TERN_TUNER_CHOICES,
 	                                .n_round = 2};
@@ -72,19 +78,24 @@ static struct tern_read_kind *find_kind(struct tern_tuner *tuner, const void *fi
 	return kind;
 }
 
-struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, const void *first, size_t panel_bytes, size_t n_bytes,
-                                       size_t n_token)
+struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
 {
-	struct tern_read_kind *kind;
+	const struct tern_read_kind *kind = tuner->is_fixed ? NULL : find_kind(tuner, read, n_token);
+	return tuner->is_fixed ? tuner->fixed : choices[kind ? kind->best : 0];
+}
+
+struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
+{
+	struct tern_read_kind *kind = tuner->is_fixed ? NULL : find_kind(tuner, read, n_token);
 
 	tuner->measured = NULL;
-	if (tuner->is_fixed)
-		return tuner->fixed;
-	if (n_bytes < MIN_BYTES || n_token > TERN_FEW_TOKENS ||
-	    !(kind = find_kind(tuner, first, panel_bytes, n_bytes, n_token > 1)))
-		return choices[0];
-	if (!kind->is_warm)
+	if (!kind)
+		return tuner->is_fixed ? tuner->fixed : choices[0];
+	if (!kind->is_warm) {
+		kind->is_warm = kind->first == read.first;
+		kind->first = kind->first ? kind->first : read.first;
 		return choices[kind->best];
+	}
 	if (!kind->is_settled) {
 		tuner->choice = kind->alive[kind->turn];
 	} else if (kind->n_until_duel > 0) {

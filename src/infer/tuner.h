@@ -50,13 +50,18 @@ struct tern_tuner {
  * and measurements. */
 enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *err);
 
-/* What the next read should use. Around each read, by the thread that waits for it. first: where its first panel is;
- * panel_bytes, n_bytes: of a panel, and of all that is read; n_token: that the weights are multiplied by. */
-struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, const void *first, size_t panel_bytes, size_t n_bytes,
-                                       size_t n_token);
+/* All weights that one step of the computation reads. */
+struct tern_read_size {
+	const void *first;           /* where its first panel is */
+	size_t panel_bytes, n_bytes; /* of a panel, and of all that is read */
+};
+
+/* What the next read should use: a read is between start and stop, by the thread that waits for it. n_token: that the
+ * weights are multiplied by. */
+struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token);
 void tern_tuner_stop(struct tern_tuner *tuner);
 
-/* What reads of a kind use at present. */
-struct tern_streaming tern_tuner_choice(const struct tern_read_kind *kind);
+/* What a read uses that is not measured. */
+struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token);
 
 #endif

@@ -167,7 +167,7 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
 {
 	struct stream_parts parts = share_panels(n_panel, groups->streaming);
 	size_t n_shared = parts.n_stream * parts.n_part, stride = parts.n_part * panel_stride;
-	const uint8_t *next = groups->next ? groups->next : panels + n_panel * panel_stride;
+	const uint8_t *next = groups->streaming.next ? groups->streaming.next : panels + n_panel * panel_stride;
 	struct stream_end end = {n_col / format->tile_cols, 0};
 	struct tern_groups now = *groups;
 
@@ -175,7 +175,7 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
 	for (size_t p = 0; p < parts.n_part; p++, panels += panel_stride) {
 		float some[TERN_MAX_STREAMS * LANES] = {0};
 		if (p + 1 == parts.n_part)
-			end.jump = (size_t)((uintptr_t)next - (uintptr_t)(panels + panel_stride));
+			end.jump = jump_from(panels, end.n_left, next);
 		steps_of_token(some, &now, panels, stride, parts.n_stream, x, n_col, groups->scales_stride, end,
 		               format);
 		for (size_t s = 0; s < parts.n_stream; s++)

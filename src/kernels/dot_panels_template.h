@@ -283,18 +283,25 @@ INLINE struct stream_parts share_panels(size_t n_panel, struct tern_streaming st
 	return (struct stream_parts){n_stream, n_panel / n_stream};
 }
 
+/* From the end of the last panel of the first stream, at `panel`, to what is read after it. */
+INLINE size_t jump_from(const uint8_t *panel, size_t n_tile, const uint8_t *next)
+{
+	return (size_t)((uintptr_t)next - (uintptr_t)panel) - n_tile * TERN_TILE_BYTES;
+}
+
 /* One token. */
 INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                       size_t n_col, struct tern_streaming streaming, const struct tile_format *format)
 {
 	struct stream_parts parts = share_panels(n_panel, streaming);
 	size_t stride = parts.n_part * panel_stride;
+	const uint8_t *next = streaming.next ? streaming.next : panels + n_panel * panel_stride;
 	struct stream_end end = {n_col / format->tile_cols, 0};
 	int32_t some[TERN_MAX_STREAMS * TERN_PANEL_ROWS];
 
 	for (size_t p = 0; p < parts.n_part; p++) {
-		if (p + 1 == parts.n_part) /* all go on behind the last panel, as far from each other as here */
-			end.jump = (parts.n_stream - 1) * stride;
+		if (p + 1 == parts.n_part)
+			end.jump = jump_from(panels + p * panel_stride, end.n_left, next);
 		dot_side_by_side(some, panels + p * panel_stride, stride, parts.n_stream, x, n_col, streaming.prefetch,
 		                 end, format);
 		for (size_t s = 0; s < parts.n_stream; s++)

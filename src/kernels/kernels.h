@@ -39,6 +39,9 @@ struct tern_activation {
 struct tern_streaming {
 	size_t n_stream; /* panels read side by side: 1, 2 or 4; instruction sets that cannot read as many read fewer */
 	size_t prefetch; /* distance in bytes, a multiple of TERN_TILE_BYTES; 0: none */
+	/* The first of the panels that are read after these, as far from each other, to be prefetched. NULL: those
+	 * behind the last. */
+	const uint8_t *next;
 };
 
 enum {
@@ -97,8 +100,6 @@ struct tern_groups {
 	const struct tern_activation *x;
 	const float *x_inverse;
 	size_t x_stride, steps_per_x;
-	/* Panels that will be read next, to prefetch the first of them. NULL: those that follow in memory. */
-	const uint8_t *next;
 	struct tern_streaming streaming;
 };
 
