@@ -284,6 +284,23 @@ struct tern_head_reads tern_session_head_reads(const struct tern_session *sessio
 	return (struct tern_head_reads){session->engine.n_head_panel, session->engine.n_low_panel};
 }
 
+bool tern_session_read_choice(const struct tern_session *session, size_t index, struct tern_read_choice *choice)
+{
+	const struct tern_read_kind *kind = tern_tuner_kind(&session->engine.tuner, index);
+	struct tern_streaming best;
+
+	if (!kind)
+		return false;
+	best = tern_tuner_best(kind);
+	*choice = (struct tern_read_choice){.panel_bytes = kind->panel_bytes,
+	                                    .n_bytes = kind->n_bytes,
+	                                    .is_few = kind->is_few,
+	                                    .is_settled = kind->is_settled,
+	                                    .n_stream = best.n_stream,
+	                                    .prefetch = best.prefetch};
+	return true;
+}
+
 /* ---- limits of the machine ------------------------------------------------------------------------------- */
 
 void tern_meter_start(struct tern_meter *meter, const struct tern_session *session, const struct tern_model *model)
@@ -302,12 +319,11 @@ void tern_meter_start(struct tern_meter *meter, const struct tern_session *sessi
 	                             .weights = begin,
 	                             .n_weight_bytes = (size_t)(end - begin)};
 	meter->instruction = meter->peak->instruction;
-	meter->n_stream = tern_choose_streams(meter->pool, meter->peak, meter->weights, meter->n_weight_bytes);
 }
 
 double tern_meter_read(const struct tern_meter *m, uint64_t min_ns)
 {
-	return tern_measure_read(m->pool, m->peak, m->weights, m->n_weight_bytes, m->n_stream, min_ns);
+	return tern_measure_read(m->pool, m->peak, m->weights, m->n_weight_bytes, min_ns);
 }
 
 double tern_meter_multiply(const struct tern_meter *m, uint64_t min_ns)

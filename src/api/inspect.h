@@ -142,6 +142,17 @@ struct tern_head_reads {
 };
 struct tern_head_reads tern_session_head_reads(const struct tern_session *session);
 
+/* How a session streams the weights that a few tokens are multiplied by, as it has found to be fastest. */
+struct tern_read_choice {
+	size_t panel_bytes, n_bytes; /* of the panels, and of all that is read in one step of the computation */
+	bool is_few;                 /* for several tokens */
+	bool is_settled;             /* all choices have been tried */
+	size_t n_stream, prefetch;   /* read side by side; bytes ahead */
+};
+
+/* Choice number `index`; false behind the last. */
+bool tern_session_read_choice(const struct tern_session *session, size_t index, struct tern_read_choice *choice);
+
 /* ---- limits of the machine ------------------------------------------------------------------------------- */
 
 /* Measures with the threads of a session, which must be idle, what this machine allows them. */
@@ -151,13 +162,14 @@ struct tern_meter {
 	struct tern_pool *pool;
 	const struct tern_peak *peak;
 	const uint8_t *weights; /* all tensors of the model */
-	size_t n_weight_bytes, n_stream;
+	size_t n_weight_bytes;
 };
 
-/* Session and model must outlive the meter. Takes about a tenth of a second. */
+/* Session and model must outlive the meter. */
 void tern_meter_start(struct tern_meter *meter, const struct tern_session *session, const struct tern_model *model);
 
-/* Bytes per second that the threads read of the model's weights, measured for min_ns nanoseconds. */
+/* Bytes per second that the threads read of the model's weights, in the fastest of several ways, measured for min_ns
+ * nanoseconds. */
 double tern_meter_read(const struct tern_meter *meter, uint64_t min_ns);
 /* Multiply-adds of ternary weights and int8 per second of the threads, measured for min_ns nanoseconds. */
 double tern_meter_multiply(const struct tern_meter *meter, uint64_t min_ns);

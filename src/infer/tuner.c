@@ -109,6 +109,13 @@ struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_rea
 	return choices[tuner->choice];
 }
 
+const struct tern_read_kind *tern_tuner_kind(const struct tern_tuner *tuner, size_t index)
+{
+	return index < tuner->n_kind ? &tuner->kinds[index] : NULL;
+}
+
+struct tern_streaming tern_tuner_best(const struct tern_read_kind *kind) { return choices[kind->best]; }
+
 /* ---- the tournament ---- */
 
 static int compare_floats(const void *a, const void *b)

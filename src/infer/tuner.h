@@ -61,6 +61,10 @@ struct tern_read_size {
 struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token);
 void tern_tuner_stop(struct tern_tuner *tuner);
 
+/* Kind number `index` of the reads so far, for people; NULL behind the last. */
+const struct tern_read_kind *tern_tuner_kind(const struct tern_tuner *tuner, size_t index);
+struct tern_streaming tern_tuner_best(const struct tern_read_kind *kind);
+
 /* What a read uses that is not measured. */
 struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token);
 

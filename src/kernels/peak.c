@@ -9,14 +9,12 @@ enum {
 	MIN_RUN = 16 << 20, /* bytes of one run of the pool at least, which make the cost of starting it negligible */
 	ROUNDS_PER_CHUNK = 500, /* some tens of microseconds, as short a chunk as the engine hands out */
 	CHUNKS_PER_THREAD = 32,
-	CHOICE_TURNS = 3, /* how often each number of streams is measured */
-	CHOICE_NS = 8000000,
 };
 
 struct measurement {
 	const struct tern_peak *peak;
 	const uint8_t *bytes;
-	size_t n_slice, slice_bytes, n_stream;
+	size_t n_slice, slice_bytes, n_stream, prefetch;
 	atomic_uint_fast64_t sink; /* every result goes here, so that compilers compute all of them */
 };
 
@@ -24,7 +22,7 @@ static void read_slice(void *context, size_t chunk, int worker)
 {
 	struct measurement *m = context;
 	const uint8_t *slice = m->bytes + chunk % m->n_slice * m->slice_bytes;
-	uint64_t result = m->peak->read(slice, m->slice_bytes, m->n_stream);
+	uint64_t result = m->peak->read(slice, m->slice_bytes, m->n_stream, m->prefetch);
 
 	(void)worker;
 	atomic_fetch_or_explicit(&m->sink, result, memory_order_relaxed);
@@ -53,11 +51,19 @@ static double measure(struct tern_pool *pool, tern_task task, struct measurement
 	return n_done / ((double)elapsed * 1e-9);
 }
 
+/* Numbers of streams, and how far ahead is prefetched: each has been the fastest on some machine, or on the same one
+ * while its neighbours were busy. */
+static const size_t ways[][2] = {{1, 0}, {1, 4096}, {2, 4096}, {4, 2048}, {8, 2048}};
+enum {
+	N_WAY = sizeof ways / sizeof *ways
+};
+
 double tern_measure_read(struct tern_pool *pool, const struct tern_peak *peak, const uint8_t *bytes, size_t n_bytes,
-                         size_t n_stream, uint64_t min_ns)
+                         uint64_t min_ns)
 {
-	struct measurement m = {.peak = peak, .bytes = bytes, .slice_bytes = SLICE, .n_stream = n_stream};
+	struct measurement m = {.peak = peak, .bytes = bytes, .slice_bytes = SLICE};
 	size_t fair_share = n_bytes / (size_t)tern_pool_size(pool) / 4, n_pass;
+	double rate, best = 0;
 
 	if (fair_share < m.slice_bytes)
 		m.slice_bytes = fair_share / TERN_READ_STEP * TERN_READ_STEP;
@@ -65,23 +71,12 @@ double tern_measure_read(struct tern_pool *pool, const struct tern_peak *peak, c
 		m.slice_bytes = TERN_READ_STEP;
 	m.n_slice = n_bytes / m.slice_bytes;
 	n_pass = (MIN_RUN - 1) / (m.n_slice * m.slice_bytes) + 1;
-	return measure(pool, read_slice, &m, n_pass * m.n_slice, min_ns) * (double)m.slice_bytes;
-}
-
-size_t tern_choose_streams(struct tern_pool *pool, const struct tern_peak *peak, const uint8_t *bytes, size_t n_bytes)
-{
-	double rate, best_rate = 0;
-	size_t best = 1;
-
-	/* In turn, so that a disturbance does not affect one choice alone. */
-	for (int turn = 0; turn < CHOICE_TURNS; turn++)
-		for (size_t n_stream = 1; n_stream <= TERN_READ_STREAMS; n_stream *= 2) {
-			rate = tern_measure_read(pool, peak, bytes, n_bytes, n_stream, CHOICE_NS);
-			if (rate > best_rate) {
-				best_rate = rate;
-				best = n_stream;
-			}
-		}
+	for (size_t i = 0; i < N_WAY; i++) {
+		m.n_stream = ways[i][0];
+		m.prefetch = ways[i][1];
+		rate = measure(pool, read_slice, &m, n_pass * m.n_slice, min_ns / N_WAY) * (double)m.slice_bytes;
+		best = rate > best ? rate : best;
+	}
 	return best;
 }
 

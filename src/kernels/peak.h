@@ -12,9 +12,9 @@
 struct tern_peak {
 	const char *instruction; /* that multiplies and adds, for people */
 
-	/* Reads n_bytes, a multiple of TERN_READ_STEP, with vector loads, prefetching as the kernels do, in n_stream
-	 * equal parts at the same time: a power of two, at most TERN_READ_STREAMS. */
-	uint64_t (*read)(const uint8_t *bytes, size_t n_bytes, size_t n_stream);
+	/* Reads n_bytes, a multiple of TERN_READ_STEP, with vector loads, in n_stream equal parts at the same time: a
+	 * power of two, at most TERN_READ_STREAMS. Prefetches `prefetch` bytes ahead. */
+	uint64_t (*read)(const uint8_t *bytes, size_t n_bytes, size_t n_stream, size_t prefetch);
 
 	/* n_round rounds of macs_per_round exact products of ternary codes and int8, added up in registers; nothing is
 	 * loaded, unpacked or stored. */
@@ -27,14 +27,11 @@ enum {
 	TERN_READ_STREAMS = 8,
 };
 
-/* How many streams a thread should read at once to be fastest, with all threads of the pool reading. Memory often
- * delivers several faster than one. Takes about a tenth of a second. */
-size_t tern_choose_streams(struct tern_pool *pool, const struct tern_peak *peak, const uint8_t *bytes, size_t n_bytes);
-
 /* Bytes per second that all threads of the pool read together, going over the n_bytes (at least TERN_READ_STEP) at
- * `bytes` again and again for at least min_ns. For the speed of memory, these must be many more than caches hold. */
+ * `bytes` again and again for at least min_ns, in several ways in turn: of the fastest. For the speed of memory, the
+ * bytes must be many more than caches hold. */
 double tern_measure_read(struct tern_pool *pool, const struct tern_peak *peak, const uint8_t *bytes, size_t n_bytes,
-                         size_t n_stream, uint64_t min_ns);
+                         uint64_t min_ns);
 
 /* Multiply-adds per second of all threads of the pool together, for at least min_ns. */
 double tern_measure_multiply(struct tern_pool *pool, const struct tern_peak *peak, uint64_t min_ns);

@@ -64,6 +64,7 @@ struct bench {
 	struct bench_subject subject;
 	struct bench_result *results; /* without their samples */
 	size_t n_results, results_capacity;
+	struct text reads; /* lines for the end */
 };
 
 static void set_up_printers(struct bench *b)
@@ -238,6 +239,7 @@ static enum tern_status run_session(struct bench *b, struct bench_test test)
 		test.n_reps = b->plan.reps.items[i];
 		status = run_tests(b, session, test);
 	}
+	bench_append_reads(&b->reads, b->subject.type, session);
 	bench_session_close(session);
 	return status;
 }
@@ -269,9 +271,11 @@ static bool print_end(struct bench *b)
 	if (b->n_results) {
 		text_printf(&lines, "\nbuild: %s\n", TERN_VERSION);
 		bench_append_overhead(&lines, b->results, b->n_results);
+		text_append(&lines, b->reads.bytes ? b->reads.bytes : "", b->reads.n_bytes);
 	}
 	if (b->options.own.sweep)
 		bench_append_curves(&lines, b->results, b->n_results);
+	text_free(&b->reads);
 	if (!print_lines(b, &lines))
 		good = false;
 	for (int i = 0; i < 2; i++)

@@ -15,6 +15,12 @@ void bench_append_overhead(struct text *to, const struct bench_result *results, 
 
 	for (size_t i = 0; i < n_results; i++) {
 		const struct bench_result *r = &results[i];
+		if (r->limit_drift_pct > BENCH_STEADY_PCT)
+			text_printf(
+			        to,
+			        "~: %s, %s, %d thread%s: the limits before and after a repetition differ by %.0f %%\n",
+			        r->model, bench_label(label, &r->test), r->test.n_threads,
+			        r->test.n_threads == 1 ? "" : "s", r->limit_drift_pct);
 		if (r->test.n_prompt)
 			continue;
 		bench_label(label, &r->test);
@@ -25,6 +31,20 @@ void bench_append_overhead(struct text *to, const struct bench_result *results, 
 			text_printf(to, "head: %s, %s: %.2f %% of the rows are read whole to find the %zu best\n",
 			            r->model, label, r->head_second_pass_pct, bench_n_top());
 	}
+}
+
+void bench_append_reads(struct text *to, const char *type, const struct bench_session *session)
+{
+	int n_threads = bench_session_threads(session);
+	char all[FORMAT_SIZE], panel[FORMAT_SIZE];
+	struct tern_read_choice choice;
+
+	for (size_t i = 0; bench_session_read_choice(session, i, &choice); i++)
+		if (choice.is_settled)
+			text_printf(to, "reads: %s, %d thread%s%s: %s in panels of %s: %zu stream%s, %zu bytes ahead\n",
+			            type, n_threads, n_threads == 1 ? "" : "s", choice.is_few ? ", some tokens" : "",
+			            format_bytes(all, choice.n_bytes), format_bytes(panel, choice.panel_bytes),
+			            choice.n_stream, choice.n_stream == 1 ? "" : "s", choice.prefetch);
 }
 
 /* The same test but for its threads. */

@@ -84,6 +84,11 @@ int bench_session_threads(const struct bench_session *s) { return tern_session_n
 
 const struct tern_meter *bench_session_meter(const struct bench_session *s) { return &s->meter; }
 
+bool bench_session_read_choice(const struct bench_session *s, size_t index, struct tern_read_choice *choice)
+{
+	return tern_session_read_choice(s->session, index, choice);
+}
+
 const char *bench_kv_name(enum tern_kv_type kv) { return kv == TERN_KV_Q8 ? "q8" : "f16"; }
 
 const char *bench_label(char out[BENCH_LABEL_SIZE], const struct bench_test *test)
@@ -163,6 +168,9 @@ static enum tern_status run_warm_up(struct bench_session *s, const struct bench_
 	return run_once(s, &once, &ns, err);
 }
 
+/* How far two rates are apart. */
+static double drift(double a, double b) { return fmax(a, b) / fmin(a, b) - 1; }
+
 /* All repetitions, into result->samples. */
 static enum tern_status repeat(struct bench_session *s, struct bench_result *r,
                                void (*progress)(void *user, const char *step), void *user, struct tern_error *err)
@@ -183,6 +191,7 @@ static enum tern_status repeat(struct bench_session *s, struct bench_result *r,
 			return status;
 		reads = tern_meter_read(&s->meter, PROBE_NS);
 		macs = multiplies ? tern_meter_multiply(&s->meter, PROBE_NS) : 0;
+		sample->limit_drift = fmax(drift(reads_before, reads), multiplies ? drift(macs_before, macs) : 0);
 		sample->read_rate = (reads_before + reads) / 2;
 		sample->multiply_rate = (macs_before + macs) / 2;
 	}
@@ -280,6 +289,7 @@ static void summarise(const struct bench_session *s, struct bench_result *r, str
 		sample->tokens_per_second = n_token / seconds;
 		sample->limit_pct = 100 * least / seconds;
 		sample->overhead_us = (seconds - least) / n_token * 1e6;
+		r->limit_drift_pct = fmax(r->limit_drift_pct, 100 * sample->limit_drift);
 	}
 #define FIELD(name) offsetof(struct bench_sample, name)
 	mean_of(r, FIELD(ns), &r->avg_ns, &r->stddev_ns);

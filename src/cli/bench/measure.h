@@ -21,8 +21,13 @@ struct bench_sample {
 	double tokens_per_second;
 	double read_rate;     /* bytes per second, the mean of before and after */
 	double multiply_rate; /* multiply-adds per second, likewise; 0 without a prompt */
+	double limit_drift;   /* the larger of the rates before and after over the smaller, - 1; of the two the worse */
 	double limit_pct;     /* the least time that these rates allow, in % of the time taken */
 	double overhead_us;   /* per token, beyond that least time */
+};
+
+enum {
+	BENCH_STEADY_PCT = 5, /* limits that differ by more are not to be relied on */
 };
 
 struct bench_result {
@@ -35,7 +40,8 @@ struct bench_result {
 	double head_second_pass_pct; /* panels of a Q8P head that were read whole; NaN: all, always */
 	/* Medians of the samples. */
 	double limit_pct, read_rate, multiply_rate;
-	double overhead_us; /* NaN unless only generating */
+	double limit_drift_pct; /* by how much the limits before and after a repetition differed at most */
+	double overhead_us;     /* NaN unless only generating */
 };
 
 /* A session for tests that agree in threads, batch, depth and kv. Between tests its context holds n_depth tokens. */
@@ -48,6 +54,8 @@ void bench_session_close(struct bench_session *session);
 int bench_session_threads(const struct bench_session *session);
 /* For measuring what the machine allows these threads. */
 const struct tern_meter *bench_session_meter(const struct bench_session *session);
+/* See tern_session_read_choice(). */
+bool bench_session_read_choice(const struct bench_session *session, size_t index, struct tern_read_choice *choice);
 
 /* Runs one test. Calls progress() before each step: "warm-up", "repetition 3 of 5". The caller frees result->samples
  * with tern_free(), also after an error. TERN_ERR_FAILED without a message if the user interrupted. */

@@ -81,6 +81,7 @@ static void put_result(struct json_writer *json, const struct bench_result *resu
 	json_put_string(json, "isa", tern_isa_name(NULL));
 	put_real(json, "bytes_per_token", result->bytes_per_token);
 	put_real(json, "limit_pct", result->limit_pct);
+	put_real(json, "limit_drift_pct", result->limit_drift_pct);
 	put_real(json, "overhead_us", result->overhead_us);
 	put_real(json, "read_bytes_per_second", result->read_rate);
 	put_real(json, "macs_per_second", result->multiply_rate > 0 ? result->multiply_rate : (double)NAN);
@@ -180,7 +181,8 @@ static void put_md(struct text *to, const struct bench_printer *printer, const s
 	COLUMN("test", 15, false, "%s", bench_label(label, &result->test));
 	COLUMN("t/s", 20, false, "%.2f ± %.2f", result->avg_ts, result->stddev_ts);
 	COLUMN("bytes/token", 11, false, "%s", format_bytes(number, (uint64_t)result->bytes_per_token));
-	COLUMN("% of limit", 10, false, "%.1f", result->limit_pct);
+	COLUMN("% of limit", 10, false, "%s%.1f", result->limit_drift_pct > BENCH_STEADY_PCT ? "~" : "",
+	       result->limit_pct);
 #undef COLUMN
 
 	if (printer->n_rows == 0)
