@@ -1,5 +1,6 @@
 /* One answer: the logits of the shipped model are the same bits with every kernel set this CPU can run, any number of
- * threads and any split of the prompt into batches; and, by the hash below, on every machine. */
+ * threads, any split of the prompt into batches and however the weights are streamed; and, by the hash below, on every
+ * machine. */
 #include "base/memory.h"
 #include "kernels/kernels.h"
 #include "test.h"
@@ -160,6 +161,26 @@ static void check_stopping(const int32_t *ids)
 	free(wanted);
 }
 
+/* Every kernel set, token by token and a few at a time, with each number of streams. */
+static void check_streaming(const int32_t *ids)
+{
+	static const char *const choices[] = {"1:0", "1:16384", "2:2048", "2:8192", "4:1024", "4:4096"};
+	const struct tern_kernels *const *built = tern_kernels_built();
+
+	for (size_t i = 0; built[i]; i++)
+		for (size_t k = 0; k < sizeof choices / sizeof *choices && tern_kernels_usable(built[i]); k++) {
+			uint64_t hash;
+			setenv("TERN_STREAMING", choices[k], 1);
+			hash = run(ids, built[i]->name, 1 + (int)k % 3, 64, k % 2 ? 5 : 1);
+			CHECK(hash == expected_hash, "%s, streaming %s: hash 0x%016llx", built[i]->name, choices[k],
+			      (unsigned long long)hash);
+		}
+	setenv("TERN_STREAMING", "3:100", 1);
+	tern_session_new(&(struct tern_session *){NULL}, model, NULL, &err);
+	CHECK(err.status == TERN_ERR_USAGE && strstr(err.message, "TERN_STREAMING=3:100"), "%s", err.message);
+	unsetenv("TERN_STREAMING");
+}
+
 int main(void)
 {
 	static const struct {
@@ -193,6 +214,7 @@ int main(void)
 		CHECK(hash == expected_hash, "%d threads, batches of %d, pieces of %zu: hash 0x%016llx",
 		      splits[i].n_threads, splits[i].n_batch, splits[i].n_piece, (unsigned long long)hash);
 	}
+	check_streaming(ids);
 	check_rewind(ids);
 	check_rewind_to(ids);
 	check_stopping(ids);

@@ -1,8 +1,8 @@
 /* First a tournament: all choices take turns, of those that are left the slower half leaves after 2, 4 and 8 reads
  * each, some 60 reads altogether: two or three tokens of most models. Then duels: one read in DUEL_READS is measured,
- * the next is done as a rival would and measured too. If the ratio of the two is clearly better in most of several
- * duels, the rival takes over; if not, the next one's turn comes. The ratios of neighbours in time stay what they are
- * while the machine's speed drifts, so that choices follow a machine that changes, without flapping. */
+ * the next is done as a rival would and measured too. If the rival is clearly faster in three of four duels, it takes
+ * over; if not, the next one's turn comes. The ratios of neighbours in time stay what they are while the machine's speed
+ * drifts, so that choices follow a machine that changes, without flapping. */
 #include "infer/tuner.h"
 
 #include "base/clock.h"
@@ -15,8 +15,9 @@ enum {
 	FEW_TOKENS = 12,        /* more are multiplied by unpacked weights */
 	MIN_BYTES = 128 * 1024, /* smaller reads are from caches, and too short to be measured */
 	DUEL_READS = 64,
-	MIN_DUELS = 3, /* after so many a rival that does not win is done with */
-	MAX_DUELS = 7,
+	MOST_READS = 8,                 /* of a choice in a round of the tournament */
+	MIN_DUELS = 3,                  /* after so many a rival that does not win is done with */
+	MAX_DUELS = TERN_TUNER_SAMPLES, /* that a rival has to win to take over */
 };
 
 #define CLEARLY_FASTER 0.97f /* a rival's time over the best's */
@@ -151,7 +152,7 @@ static void end_round(struct tern_read_kind *kind)
 	kind->best = kind->alive[0];
 	kind->n_alive = (uint8_t)((kind->n_alive + 1) / 2);
 	kind->n_sample = 0;
-	kind->n_round = kind->n_round * 2 < TERN_TUNER_SAMPLES ? (uint8_t)(kind->n_round * 2) : TERN_TUNER_SAMPLES;
+	kind->n_round = kind->n_round * 2 < MOST_READS ? (uint8_t)(kind->n_round * 2) : MOST_READS;
 	kind->is_settled = kind->n_alive == 1;
 	kind->n_until_duel = DUEL_READS;
 	kind->rival = kind->best;
@@ -179,7 +180,7 @@ static void next_rival(struct tern_read_kind *kind)
 
 static void add_to_duel(struct tern_read_kind *kind, float time)
 {
-	float *ratios = kind->samples[0], median;
+	float *ratios = kind->samples[0];
 
 	if (kind->best_time == 0) {
 		kind->best_time = time;
@@ -193,8 +194,7 @@ static void add_to_duel(struct tern_read_kind *kind, float time)
 	if (kind->n_sample < MIN_DUELS)
 		return;
 	qsort(ratios, kind->n_sample, sizeof *ratios, compare_floats);
-	median = ratios[kind->n_sample / 2];
-	if (median > CLEARLY_FASTER) {
+	if (ratios[kind->n_sample * 3 / 4] > CLEARLY_FASTER) {
 		next_rival(kind);
 	} else if (kind->n_sample == MAX_DUELS) {
 		kind->best = kind->rival;
@@ -202,15 +202,19 @@ static void add_to_duel(struct tern_read_kind *kind, float time)
 	}
 }
 
-void tern_tuner_stop(struct tern_tuner *tuner)
+void tern_tuner_record(struct tern_tuner *tuner, uint64_t ns)
 {
-	float time;
-
 	if (!tuner->measured)
 		return;
-	time = (float)(tern_clock_ns() - tuner->start + 1);
 	if (tuner->measured->is_settled)
-		add_to_duel(tuner->measured, time);
+		add_to_duel(tuner->measured, (float)(ns + 1));
 	else
-		add_to_tournament(tuner->measured, time);
+		add_to_tournament(tuner->measured, (float)(ns + 1));
+	tuner->measured = NULL;
+}
+
+void tern_tuner_stop(struct tern_tuner *tuner)
+{
+	if (tuner->measured)
+		tern_tuner_record(tuner, tern_clock_ns() - tuner->start);
 }

@@ -14,7 +14,7 @@
 enum {
 	TERN_TUNER_KINDS = 24,
 	TERN_TUNER_CHOICES = 11,
-	TERN_TUNER_SAMPLES = 8,
+	TERN_TUNER_SAMPLES = 11,
 };
 
 /* Reads of one kind are alike: the same layers' matrices, of other layers. */
@@ -60,6 +60,8 @@ struct tern_read_size {
  * weights are multiplied by. */
 struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token);
 void tern_tuner_stop(struct tern_tuner *tuner);
+/* What tern_tuner_stop() does, with the time that the read is to have taken. */
+void tern_tuner_record(struct tern_tuner *tuner, uint64_t ns);
 
 /* Kind number `index` of the reads so far, for people; NULL behind the last. */
 const struct tern_read_kind *tern_tuner_kind(const struct tern_tuner *tuner, size_t index);
