@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "infer/engine_init.h"
-#include "infer/forward.h"
+#include "infer/batch.h"
 #include "infer/head.h"
 
 #include <string.h>

@@ -323,10 +323,12 @@ void tern_meter_start(struct tern_meter *meter, const struct tern_session *sessi
 
 double tern_meter_read(const struct tern_meter *m, uint64_t min_ns)
 {
+	tern_pool_use(m->pool, tern_pool_size(m->pool));
 	return tern_measure_read(m->pool, m->peak, m->weights, m->n_weight_bytes, min_ns);
 }
 
 double tern_meter_multiply(const struct tern_meter *m, uint64_t min_ns)
 {
+	tern_pool_use(m->pool, tern_pool_size(m->pool));
 	return tern_measure_multiply(m->pool, m->peak, min_ns);
 }

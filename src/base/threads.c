@@ -1,7 +1,8 @@
 /* How a run works: the caller publishes task, context and every worker's range of chunks, then raises `generation`.
  * Workers wait for the generation to change, first spinning, then asleep on a condition variable. Each takes the chunks
  * of its own range in order, so that a kernel may prefetch beyond the end of its chunk, then those that others have
- * left, and counts itself out. The caller returns when all workers are out, so no run overlaps the next. */
+ * left, and counts itself out. The caller returns when all workers are out, so no run overlaps the next. Which workers
+ * take part is said by the generation itself, so that one that wakes up late cannot take itself for one of them. */
 #include "base/threads.h"
 
 #include "base/cache.h"
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -25,11 +27,13 @@
 /* Some tens of microseconds: longer than the gaps between the steps of one token, far below what a person notices as
  * load while a prompt is idle. */
 enum {
-	SPIN_ROUNDS = 2000
+	SPIN_ROUNDS = 2000,
+	MAX_THREADS = 1 << 16, /* one more than there can be */
 };
 
 struct tern_pool {
 	int n_threads; /* with the caller */
+	atomic_int n_used;
 	pthread_t *threads;
 	struct worker {
 		/* The chunks of its range: taken by all threads, hence on a cache line of its own. */
@@ -47,20 +51,23 @@ struct tern_pool {
 	void *idle_context;
 
 	/* Written by all threads: each on a cache line of its own. */
-	_Alignas(TERN_CACHE_LINE) atomic_int n_working; /* workers not yet out of the current run */
-	_Alignas(TERN_CACHE_LINE) atomic_uint generation;
+	_Alignas(TERN_CACHE_LINE) atomic_int n_working;            /* workers not yet out of the current run */
+	_Alignas(TERN_CACHE_LINE) atomic_uint_fast64_t generation; /* of the runs, times MAX_THREADS, + threads used */
 
 	_Alignas(TERN_CACHE_LINE) pthread_mutex_t mutex; /* guards sleeping */
-	pthread_cond_t wake, done;
-	int n_asleep;         /* under mutex */
-	bool caller_asleep;   /* under mutex */
-	atomic_bool stopping; /* set before the generation that ends the workers */
+	pthread_cond_t wake, done, more_used;
+	int n_asleep;             /* under mutex */
+	bool caller_asleep;       /* under mutex */
+	uint64_t used_generation; /* under mutex: the latest when n_used was set */
+	atomic_bool stopping;     /* set before the generation that ends the workers */
 };
 
 static void take_chunks(struct tern_pool *pool, int worker)
 {
-	for (int i = 0; i < pool->n_threads; i++) {
-		struct worker *owner = &pool->workers[(worker + i) % pool->n_threads];
+	int n_used = tern_pool_n_used(pool);
+
+	for (int i = 0; i < n_used; i++) {
+		struct worker *owner = &pool->workers[(worker + i) % n_used];
 		size_t chunk;
 		while ((chunk = atomic_fetch_add_explicit(&owner->next_chunk, 1, memory_order_relaxed)) <
 		       owner->end_chunk)
@@ -78,10 +85,10 @@ static void idle(struct tern_pool *pool, int worker)
 }
 
 /* Returns the generation that follows `seen`. */
-static unsigned wait_for_run(struct worker *self, unsigned seen)
+static uint64_t wait_for_run(struct worker *self, uint64_t seen)
 {
 	struct tern_pool *pool = self->pool;
-	unsigned now;
+	uint64_t now;
 
 	for (int i = 0; i < SPIN_ROUNDS; i++) {
 		if ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) != seen)
@@ -97,16 +104,35 @@ static unsigned wait_for_run(struct worker *self, unsigned seen)
 	return now;
 }
 
+/* Sleeps while the worker is not used. No run is going on when it is used again, so the generation that is then the
+ * latest is one that it has seen. */
+static uint64_t wait_for_use(struct worker *self)
+{
+	struct tern_pool *pool = self->pool;
+	uint64_t generation;
+
+	pthread_mutex_lock(&pool->mutex);
+	while (self->index >= tern_pool_n_used(pool) && !atomic_load_explicit(&pool->stopping, memory_order_relaxed))
+		pthread_cond_wait(&pool->more_used, &pool->mutex);
+	generation = pool->used_generation;
+	pthread_mutex_unlock(&pool->mutex);
+	return generation;
+}
+
 static void *worker_main(void *argument)
 {
 	struct worker *self = argument;
 	struct tern_pool *pool = self->pool;
-	unsigned generation = 0;
+	uint64_t generation = 0;
 
 	for (;;) {
 		generation = wait_for_run(self, generation);
 		if (atomic_load_explicit(&pool->stopping, memory_order_relaxed))
 			return NULL;
+		if ((uint64_t)self->index >= generation % MAX_THREADS) {
+			generation = wait_for_use(self);
+			continue;
+		}
 		take_chunks(pool, self->index);
 		if (atomic_fetch_sub_explicit(&pool->n_working, 1, memory_order_acq_rel) == 1) {
 			pthread_mutex_lock(&pool->mutex);
@@ -120,8 +146,12 @@ static void *worker_main(void *argument)
 /* Starts the next generation and wakes whoever sleeps. */
 static void publish(struct tern_pool *pool)
 {
+	uint64_t run;
+
 	pthread_mutex_lock(&pool->mutex);
-	atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+	run = atomic_load_explicit(&pool->generation, memory_order_relaxed) / MAX_THREADS + 1;
+	atomic_store_explicit(&pool->generation, run * MAX_THREADS + (uint64_t)tern_pool_n_used(pool),
+	                      memory_order_release);
 	if (pool->n_asleep)
 		pthread_cond_broadcast(&pool->wake);
 	pthread_mutex_unlock(&pool->mutex);
@@ -144,20 +174,22 @@ static void wait_for_workers(struct tern_pool *pool)
 
 void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t n_chunks)
 {
-	if (pool->n_threads == 1 || n_chunks < 2) {
+	int n_used = tern_pool_n_used(pool);
+
+	if (n_used == 1 || n_chunks < 2) {
 		for (size_t chunk = 0; chunk < n_chunks; chunk++)
 			task(context, chunk, 0);
 		return;
 	}
 	pool->task = task;
 	pool->context = context;
-	for (int i = 0; i < pool->n_threads; i++) {
+	for (int i = 0; i < n_used; i++) {
 		struct worker *worker = &pool->workers[i];
 		atomic_store_explicit(&worker->next_chunk, tern_pool_first_chunk(pool, i, n_chunks),
 		                      memory_order_relaxed);
 		worker->end_chunk = tern_pool_first_chunk(pool, i + 1, n_chunks);
 	}
-	atomic_store_explicit(&pool->n_working, pool->n_threads - 1, memory_order_relaxed);
+	atomic_store_explicit(&pool->n_working, n_used - 1, memory_order_relaxed);
 	publish(pool);
 	take_chunks(pool, 0);
 	wait_for_workers(pool);
@@ -165,7 +197,7 @@ void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t
 
 size_t tern_pool_first_chunk(const struct tern_pool *pool, int worker, size_t n_chunks)
 {
-	size_t n = (size_t)pool->n_threads, i = (size_t)worker;
+	size_t n = (size_t)tern_pool_n_used(pool), i = (size_t)worker;
 	return n_chunks / n * i + n_chunks % n * i / n;
 }
 
@@ -202,8 +234,8 @@ enum tern_status tern_pool_new(struct tern_pool **out, int n_threads, struct ter
 	struct tern_pool *pool;
 
 	*out = NULL;
-	if (n_threads < 1)
-		return tern_fail(err, TERN_ERR_USAGE, "threads: expected at least 1, got %d", n_threads);
+	if (n_threads < 1 || n_threads >= MAX_THREADS)
+		return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", MAX_THREADS - 1, n_threads);
 	size_t n_workers = (size_t)n_threads - 1;
 	if (!(pool = tern_alloc_aligned(1, sizeof *pool)))
 		return tern_fail_memory(err, sizeof *pool);
@@ -211,6 +243,7 @@ enum tern_status tern_pool_new(struct tern_pool **out, int n_threads, struct ter
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->wake, NULL);
 	pthread_cond_init(&pool->done, NULL);
+	pthread_cond_init(&pool->more_used, NULL);
 	pool->n_threads = 1;
 	pool->threads = tern_alloc(n_workers, sizeof *pool->threads);
 	pool->workers = tern_alloc_aligned(n_workers + 1, sizeof *pool->workers);
@@ -219,7 +252,9 @@ enum tern_status tern_pool_new(struct tern_pool **out, int n_threads, struct ter
 		return tern_fail_memory(err, n_workers * (sizeof *pool->threads + sizeof *pool->workers));
 	}
 	memset(pool->workers, 0, (n_workers + 1) * sizeof *pool->workers);
+	atomic_init(&pool->n_used, n_threads);
 	start_workers(pool, n_workers);
+	atomic_store(&pool->n_used, pool->n_threads);
 	*out = pool;
 	return TERN_OK;
 }
@@ -230,9 +265,13 @@ void tern_pool_free(struct tern_pool *pool)
 		return;
 	atomic_store(&pool->stopping, true);
 	publish(pool);
+	pthread_mutex_lock(&pool->mutex);
+	pthread_cond_broadcast(&pool->more_used);
+	pthread_mutex_unlock(&pool->mutex);
 	for (int i = 0; i < pool->n_threads - 1; i++)
 		pthread_join(pool->threads[i], NULL);
 	pthread_cond_destroy(&pool->done);
+	pthread_cond_destroy(&pool->more_used);
 	pthread_cond_destroy(&pool->wake);
 	pthread_mutex_destroy(&pool->mutex);
 	tern_free(pool->workers);
@@ -241,3 +280,16 @@ void tern_pool_free(struct tern_pool *pool)
 }
 
 int tern_pool_size(const struct tern_pool *pool) { return pool->n_threads; }
+
+int tern_pool_n_used(const struct tern_pool *pool) { return atomic_load_explicit(&pool->n_used, memory_order_relaxed); }
+
+void tern_pool_use(struct tern_pool *pool, int n_threads)
+{
+	if (n_threads == tern_pool_n_used(pool))
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	atomic_store_explicit(&pool->n_used, n_threads, memory_order_relaxed);
+	pool->used_generation = atomic_load_explicit(&pool->generation, memory_order_relaxed);
+	pthread_cond_broadcast(&pool->more_used);
+	pthread_mutex_unlock(&pool->mutex);
+}

@@ -6,6 +6,7 @@
 #include "base/cache.h"
 #include "base/threads.h"
 #include "infer/sequence.h"
+#include "infer/thread_choice.h"
 #include "infer/top.h"
 #include "infer/tuner.h"
 #include "kernels/kernels.h"
@@ -37,6 +38,7 @@ struct tern_engine {
 	const struct tern_kernels *kernels;
 	struct tern_pool *pool;
 	struct tern_prefetch_range *prefetch_ranges; /* [n_thread], see prefetch.h */
+	struct tern_thread_choice thread_choice;
 	struct tern_tuner tuner;
 	struct tern_streaming streaming; /* of the read that is going on, chosen by the tuner */
 

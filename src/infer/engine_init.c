@@ -94,6 +94,7 @@ enum tern_status tern_engine_init(struct tern_engine *engine, const struct tern_
 		return status;
 	if ((status = tern_pool_new(&engine->pool, n_threads, err)))
 		return status;
+	tern_thread_choice_init(&engine->thread_choice, tern_pool_size(engine->pool));
 	if (tern_prefetch_init(engine) && alloc_batch(engine) && alloc_worker_scratch(engine) &&
 	    tern_attention_init(engine) && tern_experts_init(engine) && tern_q8p_init(&engine->pruning, transformer))
 		return TERN_OK;

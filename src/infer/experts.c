@@ -37,7 +37,7 @@ static void divide(struct experts_task *task)
 	const struct tern_hparams *h = &engine->transformer->hparams;
 	struct tern_expert_scratch *s = engine->experts;
 	size_t n_slot = s->uses[s->n_use].first_slot, n_chunk = 0;
-	size_t n_share = (size_t)tern_pool_size(engine->pool) * CHUNKS_PER_THREAD;
+	size_t n_share = (size_t)tern_pool_n_used(engine->pool) * CHUNKS_PER_THREAD;
 	size_t n_panel = tern_panel_count(h->n_ff_expert), n_down_panel = tern_panel_count(h->n_embd);
 
 	for (size_t i = 0; i < s->n_use; i++) {
@@ -172,9 +172,9 @@ static void prefetch_down(struct experts_task *task, size_t n_chunk)
 	        tern_expert_linear(down, engine->transformer->hparams.n_expert, engine->experts->uses[0].index);
 	size_t n_bytes = task->down_panels * tern_linear_panel_bytes(down);
 
-	if (engine->n_token > TERN_FEW_TOKENS || tern_pool_size(engine->pool) == 1)
+	if (engine->n_token > TERN_FEW_TOKENS || tern_pool_n_used(engine->pool) == 1)
 		return;
-	for (int w = 0; w < tern_pool_size(engine->pool); w++)
+	for (int w = 0; w < tern_pool_n_used(engine->pool); w++)
 		tern_prefetch_range(engine, w,
 		                    linear.panels + tern_pool_first_chunk(engine->pool, w, n_chunk) * n_bytes, n_bytes);
 }

@@ -154,7 +154,7 @@ static void experts_part(struct tern_engine *engine, const struct tern_layer *la
 	tern_experts(engine, &layer->experts);
 }
 
-static void forward(struct tern_engine *engine)
+void tern_forward(struct tern_engine *engine)
 {
 	const struct tern_transformer *t = engine->transformer;
 
@@ -179,28 +179,4 @@ static void forward(struct tern_engine *engine)
 			break;
 		}
 	}
-}
-
-bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_going)(void *user), void *user)
-{
-	struct tern_segment segment = {0};
-	size_t n_embd = engine->transformer->hparams.n_embd;
-	/* Dropping one token of an answer would cost all that follow the last snapshot, to save a part of a second. */
-	bool may_stop = n_token > 1 || !engine->tokens[0].sequence->state;
-
-	engine->n_token = n_token;
-	engine->keep_going = may_stop ? keep_going : NULL;
-	engine->keep_going_user = user;
-	forward(engine);
-	engine->keep_going = NULL;
-	if (engine->is_stopped) {
-		engine->is_stopped = false;
-		while (tern_next_segment(engine->tokens, n_token, &segment))
-			tern_sequence_recover(segment.sequence);
-		return false;
-	}
-	while (tern_next_segment(engine->tokens, n_token, &segment))
-		tern_sequence_commit(segment.sequence, engine->tokens + segment.first, segment.n_token,
-		                     engine->x + (segment.first + segment.n_token - 1) * n_embd);
-	return true;
 }

@@ -4,12 +4,7 @@
 
 #include "infer/engine.h"
 
-/* Computes engine->tokens, 1 <= n_token <= n_batch of them: tokens of one sequence are adjacent, at the positions
- * behind its context. Afterwards engine->x holds the outputs of the last layer, and the tokens are part of their
- * sequences.
- *
- * Calls keep_going(user), unless NULL, several times a layer. False if it returned false: x is then undefined, and the
- * sequences are as before or, if they have a recurrent state, as at their last snapshot. */
-bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_going)(void *user), void *user);
+/* Computes engine->tokens, n_token of them, into engine->x. Returns early if engine->keep_going refuses. */
+void tern_forward(struct tern_engine *engine);
 
 #endif

@@ -296,7 +296,7 @@ void tern_project(struct tern_engine *engine, const struct tern_projection *proj
 	}
 	tern_prefetch_read(engine, linears[0]->next_read);
 	engine->streaming = tern_tuner_start(&engine->tuner, tern_read_size_of(linears, n_projection), n_token);
-	tern_divide_rows(&task.chunks, linears, n_projection, n_token, tern_pool_size(engine->pool),
+	tern_divide_rows(&task.chunks, linears, n_projection, n_token, tern_pool_n_used(engine->pool),
 	                 engine->streaming.n_stream);
 	tern_engine_run(engine, project_chunk, &task, tern_row_chunk_count(&task.chunks), work);
 	tern_tuner_stop(&engine->tuner);

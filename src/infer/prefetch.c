@@ -86,7 +86,7 @@ const void *tern_prefetch_start(const struct tern_engine *engine, int worker)
 static void prefetch_weights(struct tern_engine *engine, const struct tern_read *read)
 {
 	struct tern_row_chunks chunks;
-	int n_thread = tern_pool_size(engine->pool);
+	int n_thread = tern_pool_n_used(engine->pool);
 
 	struct tern_streaming streaming =
 	        tern_tuner_choice(&engine->tuner, tern_read_size_of(read->linears, read->n_linear), engine->n_token);
@@ -115,7 +115,7 @@ struct tern_attention_schedule tern_schedule_attention(const struct tern_engine 
 	                                           .window = attention->window,
 	                                           .n_head_kv = h->n_head_kv,
 	                                           .n_query = h->n_head / h->n_head_kv,
-	                                           .n_thread = (size_t)tern_pool_size(engine->pool)};
+	                                           .n_thread = (size_t)tern_pool_n_used(engine->pool)};
 	tern_attention_divide(&schedule);
 	return schedule;
 }
@@ -140,7 +140,7 @@ static void prefetch_keys(struct tern_engine *engine, const struct tern_attentio
 	tern_next_segment(engine->tokens, 1, &segment);
 	struct tern_attention_schedule schedule = tern_schedule_attention(engine, attention, &segment);
 	tern_attention_next_pass(&schedule);
-	for (int w = 0; w < tern_pool_size(engine->pool); w++) {
+	for (int w = 0; w < tern_pool_n_used(engine->pool); w++) {
 		size_t index = tern_pool_first_chunk(engine->pool, w, schedule.n_item);
 		struct tern_attention_item item = tern_attention_item(&schedule, index);
 		size_t left = segment.position - item.first_block * TERN_ATTENTION_BLOCK;
@@ -152,7 +152,7 @@ static void prefetch_keys(struct tern_engine *engine, const struct tern_attentio
 
 static void prefetch_router(struct tern_engine *engine, const struct tern_matrix *router)
 {
-	for (int w = 0; w < tern_pool_size(engine->pool); w++) {
+	for (int w = 0; w < tern_pool_n_used(engine->pool); w++) {
 		size_t n_bytes;
 		const void *rows = tern_dense_start(engine, router, w, &n_bytes);
 		tern_prefetch_range(engine, w, rows, n_bytes);
@@ -164,7 +164,7 @@ void tern_prefetch_read(struct tern_engine *engine, size_t next_read)
 	const struct tern_transformer *t = engine->transformer;
 
 	if (next_read == 0 || next_read >= t->n_read || engine->n_token > TERN_FEW_TOKENS ||
-	    tern_pool_size(engine->pool) == 1)
+	    tern_pool_n_used(engine->pool) == 1)
 		return;
 	if (t->reads[next_read].attention)
 		prefetch_keys(engine, t->reads[next_read].attention);

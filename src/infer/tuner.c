@@ -1,8 +1,8 @@
 /* First a tournament: all choices take turns, of those that are left the slower half leaves after 2, 4 and 8 reads
  * each, some 60 reads altogether: two or three tokens of most models. Then duels: one read in DUEL_READS is measured,
  * the next is done as a rival would and measured too. If the rival is clearly faster in three of four duels, it takes
- * over; if not, the next one's turn comes. The ratios of neighbours in time stay what they are while the machine's speed
- * drifts, so that choices follow a machine that changes, without flapping. */
+ * over; if not, the next one's turn comes. The ratios of neighbours in time stay what they are while the machine's
+ * speed drifts, so that choices follow a machine that changes, without flapping. */
 #include "infer/tuner.h"
 
 #include "base/clock.h"
