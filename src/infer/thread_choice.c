@@ -1,7 +1,7 @@
 /* Tokens are measured in windows of time, long enough for the scheduler's time slices to average out. While all threads
- * run, a window in which they got less than ENOUGH of the processor time that they asked for (waiting threads spin, so
- * undisturbed ones get nearly all of it) leads to a trial of one thread fewer; while fewer run, one thread more is
- * tried now and then. What is clearly faster stays. */
+ * run, a window in which they did not get the processor time that they asked for (waiting threads spin, so undisturbed
+ * ones get nearly all of it) leads to a trial of fewer; while fewer run, one more is tried now and then. What is clearly
+ * faster stays. */
 #include "infer/thread_choice.h"
 
 #include "base/clock.h"
