@@ -58,17 +58,20 @@ static const uint8_t *next_weights(struct bench *b, size_t n_byte)
 	return b->pool + b->pool_at - n_byte;
 }
 
+static const struct tern_streaming bench_streaming = {.n_stream = 4, .prefetch = 2048};
+
 static void bench_plain_reads(struct bench *b)
 {
 	size_t n_byte = b->n_row * b->n_col;
-	b->sums[0] = (int32_t)b->kernels->peak->read(next_weights(b, n_byte), n_byte, 1);
+	b->sums[0] = (int32_t)b->kernels->peak->read(next_weights(b, n_byte), n_byte, bench_streaming.n_stream,
+	                                             bench_streaming.prefetch);
 }
 
 static void bench_panels(struct bench *b, tern_dot_panels *kernel, size_t bytes_per_16)
 {
 	size_t panel_bytes = b->n_col / 16 * bytes_per_16, n_panel = b->n_row / 16;
 	kernel(b->sums, next_weights(b, n_panel * panel_bytes), panel_bytes, n_panel, b->q, b->n_col, b->n_token,
-	       b->n_col, (struct tern_streaming){.n_stream = 4, .prefetch = 2048});
+	       b->n_col, bench_streaming);
 }
 
 static void bench_dot_ternary(struct bench *b) { bench_panels(b, b->kernels->dot_ternary, 64); }
