@@ -11,7 +11,7 @@
  *     UNPACK_TERNARY   functions void (uint8_t *quads, const uint8_t *tile): unpack a tile into its 4, 2 or 8 quads,
  *     UNPACK_NIBBLE    in the order that multiply_unpacked() reads; bits become 0 and 2, as the same weights in ternary
  *     UNPACK_BINARY    panels
- *     FEW_TOKENS       up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 12)
+ *     FEW_TOKENS       up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 3, 6, 12)
  *
  * and functions:
  *
@@ -158,6 +158,22 @@ NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct s
 }
 #endif
 
+/* One or two tokens that remain have so few sums that each product waits for the one before: they are multiplied with
+ * two of the others, where this leaves enough of those. */
+static void multiply_evenly(multiply_stretch *multiply, int32_t *sums, size_t sums_stride, const struct stretch *panels,
+                            const int8_t *x, size_t x_stride, size_t n_token)
+{
+	size_t rest = n_token % TOKENS_AT_ONCE, n_last = 0;
+
+	if (TOKENS_AT_ONCE > 4 && n_token > TOKENS_AT_ONCE && (rest == 1 || rest == 2)) {
+		n_last = rest + 2;
+		n_token -= n_last;
+	}
+	multiply(sums, sums_stride, panels, x, x_stride, n_token);
+	if (n_last > 0)
+		multiply(sums + n_token * sums_stride, sums_stride, panels, x + n_token * x_stride, x_stride, n_last);
+}
+
 #if FEW_TOKENS
 #define FEW(multiply) multiply
 #else
@@ -209,8 +225,8 @@ INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stri
 				unpack(quads, stretch.panel_stride,
 				       panels + p * panel_stride + c / format->tile_cols * TERN_TILE_BYTES,
 				       panel_stride, stretch.n_panel, n, format);
-				multiply_quads(sums + p * TERN_PANEL_ROWS, n_panel * TERN_PANEL_ROWS, &stretch, x + c,
-				               x_stride, n_token);
+				multiply_evenly(multiply_quads, sums + p * TERN_PANEL_ROWS, n_panel * TERN_PANEL_ROWS,
+				                &stretch, x + c, x_stride, n_token);
 			}
 		}
 }
@@ -237,8 +253,8 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
 				stretch.n_panel = end - p < PANELS_AT_ONCE ? 1 : PANELS_AT_ONCE;
 				stretch.panel_stride = end - p < PANELS_AT_ONCE ? 0 : panel_stride;
 				stretch.codes = panels + p * panel_stride + i * TERN_TILE_BYTES;
-				format->few(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
-				            x + i * format->tile_cols, x_stride, n_token);
+				multiply_evenly(format->few, sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
+				                x + i * format->tile_cols, x_stride, n_token);
 			}
 		}
 	}

@@ -22,9 +22,9 @@ INLINE void peak_steps(vint sums[PEAK_SUMS])
 	vint x = (vint){0} + 0x03030303;
 
 	for (size_t i = 0; i < PEAK_STEPS; i++) {
-		OPAQUE(x);
 		UNROLL
 		for (size_t s = 0; s < PEAK_SUMS; s++) {
+			OPAQUE(x);
 			sums[s] = peak_products(sums[s], x, s);
 			OPAQUE(sums[s]);
 		}

@@ -8,6 +8,7 @@
  *     the same in bits 2 and 3, m = 12:  3072  10 fit
  *     nibbles, m = 15:                   3840   8 fit
  *     bits at 2^3, m = 8:                2048   16 fit
+ *     bits at 2^0, m = 1:                 256  128 fit
  */
 #if defined(__x86_64__)
 
@@ -16,7 +17,7 @@
 #define PANELS_AT_ONCE   1
 #define TERNARY_STRETCH  160 /* 10 tiles of 4 products with m = 3: 40 of 42 */
 #define NIBBLE_STRETCH   32  /* 4 tiles of 2 products with m = 15: 8 of 8 */
-#define FEW_TOKENS       0
+#define FEW_TOKENS       3
 #define PEAK_INSTRUCTION "vpmaddubsw ymm"
 #define PEAK_SUMS        6
 #define PEAK_STEPS       42 /* products with m = 3 */
@@ -43,9 +44,10 @@ static inline __m256i widen(__m256i sum, __m256i words)
 /* ---- one token ----------------------------------------------------------------------------------------------- */
 
 enum {
-	TERNARY_STEP = 5, /* tiles between widenings: 2 products a tile with m = 12, 10 of 10 */
-	NIBBLE_STEP = 4,  /* 2 products a tile with m = 15, 8 of 8 */
-	BINARY_STEP = 8,  /* 2 products a tile with m = 8, 16 of 16 */
+	TERNARY_STEP = 5,      /* tiles between widenings: 2 products a tile with m = 12, 10 of 10 */
+	NIBBLE_STEP = 4,       /* 2 products a tile with m = 15, 8 of 8 */
+	BINARY_STEP = 8,       /* 2 products a tile with m = 8, 16 of 16 */
+	STORED_BITS_STEP = 16, /* of several tokens: 8 products a tile with m = 1, 128 of 128 */
 	TERNARY_SHIFT = 2,
 	BINARY_SHIFT = 2,
 };
@@ -84,16 +86,19 @@ INLINE void binary_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t
 	for (size_t s = 0; s < 4; s++)
 		words[s][0] = words[s][1] = _mm256_setzero_si256();
 	for (size_t i = 0; i < n; i++, tile += TERN_TILE_BYTES, x += TERN_BINARY_TILE_COLS) {
+		__m256i bits[VECTORS], shifted[VECTORS];
 		_mm_prefetch(far_tile(tile, prefetch), _MM_HINT_T0);
 		for (size_t h = 0; h < VECTORS; h++) {
-			__m256i bits = load_half(tile + VECTOR_BYTES * h), shifted = _mm256_srli_epi16(bits, 4);
-			UNROLL
-			for (size_t s = 0; s < 4; s++) {
-				const __m256i mask = _mm256_set1_epi8((char)(1 << s));
-				words[s][h] = add_products(words[s][h], _mm256_and_si256(bits, mask),
-				                           broadcast4(x + s * QUAD_COLS));
-				words[s][h] = add_products(words[s][h], _mm256_and_si256(shifted, mask),
-				                           broadcast4(x + (4 + s) * QUAD_COLS));
+			bits[h] = load_half(tile + VECTOR_BYTES * h);
+			shifted[h] = _mm256_srli_epi16(bits[h], 4);
+		}
+		UNROLL
+		for (size_t s = 0; s < 4; s++) {
+			const __m256i mask = _mm256_set1_epi8((char)(1 << s));
+			__m256i first = broadcast4(x + s * QUAD_COLS), last = broadcast4(x + (4 + s) * QUAD_COLS);
+			for (size_t h = 0; h < VECTORS; h++) {
+				words[s][h] = add_products(words[s][h], _mm256_and_si256(bits[h], mask), first);
+				words[s][h] = add_products(words[s][h], _mm256_and_si256(shifted[h], mask), last);
 			}
 		}
 	}
@@ -192,6 +197,35 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 	for (size_t t = 0; t < n_token; t++)
 		for (size_t v = 0; v < VECTORS; v++)
 			sum[t][0][v] = (vint)widen(_mm256_set1_epi32(first ? first[t] : 0), words[t][v]);
+}
+
+/* Bits are multiplied as 0 and 1 and stand for 0 and 2. */
+INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+                            const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
+{
+	const size_t n_step /* tiles between widenings */ =
+	        codes_per_byte == 4   ? TERNARY_STRETCH / TERN_TERNARY_TILE_COLS
+	        : codes_per_byte == 2 ? NIBBLE_STRETCH / TERN_NIBBLE_TILE_COLS
+	                              : STORED_BITS_STEP;
+	const uint8_t *tile = panel->codes;
+
+	for (size_t t = 0; t < n_token; t++)
+		sum[t][0][0] = sum[t][0][1] = (vint){0};
+	for (size_t n_tile = panel->n_quad / codes_per_byte, n; n_tile > 0; n_tile -= n) {
+		__m256i words[TOKENS_AT_ONCE][VECTORS];
+		n = n_tile < n_step ? n_tile : n_step;
+		for (size_t t = 0; t < n_token; t++)
+			words[t][0] = words[t][1] = _mm256_setzero_si256();
+		add_stored(words, tile, n, panel->prefetch, x, x_stride, n_token, codes_per_byte, add_products);
+		UNROLL
+		for (size_t t = 0; t < n_token; t++)
+			for (size_t v = 0; v < VECTORS; v++) {
+				vint more = (vint)widen(_mm256_setzero_si256(), words[t][v]);
+				sum[t][0][v] += codes_per_byte == 8 ? more + more : more;
+			}
+		tile += n * TERN_TILE_BYTES;
+		x += n * codes_per_byte * QUAD_COLS;
+	}
 }
 
 /* ---- the peak ------------------------------------------------------------------------------------------------ */

@@ -121,18 +121,6 @@ INLINE void return_sums(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], __m25
 			sum[t][0][v] = (vint)from[t][v];
 }
 
-/* Adds the products of a quad's halves and the activations of all tokens. */
-INLINE void add_quad(__m256i halves[TOKENS_AT_ONCE][VECTORS], __m256i upper, __m256i lower, const int8_t *x,
-                     size_t x_stride, size_t n_token)
-{
-	UNROLL
-	for (size_t t = 0; t < n_token; t++) {
-		__m256i activations = broadcast4(x + t * x_stride);
-		halves[t][0] = add_products(halves[t][0], upper, activations);
-		halves[t][1] = add_products(halves[t][1], lower, activations);
-	}
-}
-
 INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
                               const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first)
 {
@@ -140,51 +128,20 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 	const uint8_t *quads = panel->codes;
 
 	start_sums(halves, n_token, first);
-	for (size_t i = 0; i < panel->n_quad; i++, quads += QUAD_BYTES, x += QUAD_COLS) {
-		add_quad(halves, load_half(quads), load_half(quads + VECTOR_BYTES), x, x_stride, n_token);
-	}
+	for (size_t i = 0; i < panel->n_quad; i++, quads += QUAD_BYTES, x += QUAD_COLS)
+		add_quad(halves, load_half(quads), load_half(quads + VECTOR_BYTES), x, x_stride, n_token, add_products);
 	return_sums(sum, halves, n_token);
-}
-
-/* The 8 quads of a tile of bits, in a loop, since compilers refuse to unroll that much. */
-INLINE void add_bits(__m256i halves[TOKENS_AT_ONCE][VECTORS], const uint8_t *tile, const int8_t *x, size_t x_stride,
-                     size_t n_token)
-{
-	const __m256i mask = _mm256_set1_epi8(0x01);
-
-	for (int s = 0; s < 8; s++, x += QUAD_COLS) {
-		__m128i place = _mm_cvtsi32_si128(s);
-		__m256i upper = _mm256_srl_epi16(load_half(tile), place);
-		__m256i lower = _mm256_srl_epi16(load_half(tile + VECTOR_BYTES), place);
-		add_quad(halves, _mm256_and_si256(upper, mask), _mm256_and_si256(lower, mask), x, x_stride, n_token);
-	}
 }
 
 /* Bits stand for 0 and 2. */
 INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
                             const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
-	const int bits = 8 / (int)codes_per_byte;
-	const __m256i mask = _mm256_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
-	const uint8_t *tile = panel->codes;
 	__m256i halves[TOKENS_AT_ONCE][VECTORS];
 
 	start_sums(halves, n_token, NULL);
-	for (size_t i = 0; i < panel->n_quad; i += codes_per_byte, tile += TERN_TILE_BYTES) {
-		_mm_prefetch((const char *)tile + panel->prefetch, _MM_HINT_T0);
-		if (codes_per_byte == 8) {
-			add_bits(halves, tile, x, x_stride, n_token);
-			x += codes_per_byte * QUAD_COLS;
-			continue;
-		}
-		UNROLL
-		for (size_t s = 0; s < codes_per_byte; s++, x += QUAD_COLS) {
-			__m256i upper = _mm256_srli_epi16(load_half(tile), (int)s * bits);
-			__m256i lower = _mm256_srli_epi16(load_half(tile + VECTOR_BYTES), (int)s * bits);
-			add_quad(halves, _mm256_and_si256(upper, mask), _mm256_and_si256(lower, mask), x, x_stride,
-			         n_token);
-		}
-	}
+	add_stored(halves, panel->codes, panel->n_quad / codes_per_byte, panel->prefetch, x, x_stride, n_token,
+	           codes_per_byte, add_products);
 	UNROLL
 	for (size_t t = 0; t < n_token; t++)
 		for (size_t v = 0; v < VECTORS; v++)

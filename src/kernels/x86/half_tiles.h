@@ -1,5 +1,5 @@
 /* For the instruction sets whose registers hold half a tile, 8 rows x 4 bytes: avx2 and avxvnni. Their float
- * parameters, unpacking, and one token. */
+ * parameters, unpacking, one token, and stored tiles of several. */
 #ifndef TERN_KERNELS_X86_HALF_TILES_H
 #define TERN_KERNELS_X86_HALF_TILES_H
 
@@ -92,6 +92,62 @@ INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride
 		for (size_t v = 0; v < VECTORS; v++)
 			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * v),
 			                    _mm256_srai_epi32(sum[p][v], shift));
+}
+
+/* ---- several tokens, tiles as they are stored ---------------------------------------------------------------- */
+
+/* The sum + the products of codes and activations. */
+typedef __m256i add_half(__m256i sum, __m256i codes, __m256i x);
+
+/* Adds the products of a quad's halves and the activations of all tokens. */
+INLINE void add_quad(__m256i sum[TOKENS_AT_ONCE][VECTORS], __m256i upper, __m256i lower, const int8_t *x,
+                     size_t x_stride, size_t n_token, add_half *add)
+{
+	UNROLL
+	for (size_t t = 0; t < n_token; t++) {
+		__m256i activations = broadcast4(x + t * x_stride);
+		sum[t][0] = add(sum[t][0], upper, activations);
+		sum[t][1] = add(sum[t][1], lower, activations);
+	}
+}
+
+/* The same for the 8 quads of a tile of bits, which count as 0 and 1. In a loop, since compilers refuse to unroll that
+ * much. */
+INLINE void add_bits(__m256i sum[TOKENS_AT_ONCE][VECTORS], const uint8_t *tile, const int8_t *x, size_t x_stride,
+                     size_t n_token, add_half *add)
+{
+	const __m256i mask = _mm256_set1_epi8(0x01);
+
+	for (int s = 0; s < 8; s++, x += QUAD_COLS) {
+		__m128i place = _mm_cvtsi32_si128(s);
+		__m256i upper = _mm256_srl_epi16(load_half(tile), place);
+		__m256i lower = _mm256_srl_epi16(load_half(tile + VECTOR_BYTES), place);
+		add_quad(sum, _mm256_and_si256(upper, mask), _mm256_and_si256(lower, mask), x, x_stride, n_token, add);
+	}
+}
+
+/* The same for all quads of n_tile tiles; loads a tile anew for each place, which leaves more registers for sums. */
+INLINE void add_stored(__m256i sum[TOKENS_AT_ONCE][VECTORS], const uint8_t *tile, size_t n_tile, size_t prefetch,
+                       const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte, add_half *add)
+{
+	const int bits = 8 / (int)codes_per_byte;
+	const __m256i mask = _mm256_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
+
+	for (; n_tile > 0; n_tile--, tile += TERN_TILE_BYTES) {
+		_mm_prefetch(far_tile(tile, prefetch), _MM_HINT_T0);
+		if (codes_per_byte == 8) {
+			add_bits(sum, tile, x, x_stride, n_token, add);
+			x += TERN_BINARY_TILE_COLS;
+			continue;
+		}
+		UNROLL
+		for (size_t s = 0; s < codes_per_byte; s++, x += QUAD_COLS) {
+			__m256i upper = _mm256_srli_epi16(load_half(tile), (int)s * bits);
+			__m256i lower = _mm256_srli_epi16(load_half(tile + VECTOR_BYTES), (int)s * bits);
+			add_quad(sum, _mm256_and_si256(upper, mask), _mm256_and_si256(lower, mask), x, x_stride,
+			         n_token, add);
+		}
+	}
 }
 
 #endif
