@@ -96,40 +96,34 @@ INLINE void multiply_at_once(int32_t *sums, size_t sums_stride, const struct str
 	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
 }
 
-/* The same for any number of tokens. */
+/* The same for any number of tokens, shared evenly among as few turns as there must be: a turn of one or two tokens
+ * would cost nearly as much as one of many. */
 INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
-	for (; n_token >= TOKENS_AT_ONCE; n_token -= TOKENS_AT_ONCE) {
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, TOKENS_AT_ONCE, codes_per_byte);
-		sums += TOKENS_AT_ONCE * sums_stride;
-		x += TOKENS_AT_ONCE * x_stride;
-	}
-	switch (n_token) {
-#if TOKENS_AT_ONCE > 5
-	case 5:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 5, codes_per_byte);
+#define TURN(n)                                                                              \
+	case n:                                                                              \
+		multiply_at_once(sums, sums_stride, panels, x, x_stride, n, codes_per_byte); \
 		break;
+	for (size_t n_turn = (n_token + TOKENS_AT_ONCE - 1) / TOKENS_AT_ONCE, n; n_turn > 0; n_turn--, n_token -= n) {
+		n = (n_token + n_turn - 1) / n_turn;
+		switch (n) {
+			TURN(1)
+			TURN(2) TURN(3)
+#if TOKENS_AT_ONCE > 3
+			        TURN(4)
 #endif
 #if TOKENS_AT_ONCE > 4
-	case 4:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 4, codes_per_byte);
-		break;
+			                TURN(5)
 #endif
-#if TOKENS_AT_ONCE > 3
-	case 3:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 3, codes_per_byte);
-		break;
+#if TOKENS_AT_ONCE > 5
+			                        TURN(6)
 #endif
-	case 2:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 2, codes_per_byte);
-		break;
-	case 1:
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, 1, codes_per_byte);
-		break;
-	default:
-		break;
+		}
+		sums += n * sums_stride;
+		x += n * x_stride;
 	}
+#undef TURN
 }
 
 NOINLINE void multiply_quads(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,

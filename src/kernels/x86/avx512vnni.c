@@ -16,7 +16,7 @@
 #define PANELS_AT_ONCE   4
 #define TERNARY_STRETCH  512
 #define NIBBLE_STRETCH   512
-#define FEW_TOKENS       12
+#define FEW_TOKENS       32
 #define UNPACK_TERNARY   unpack_ternary
 #define UNPACK_NIBBLE    unpack_nibble
 #define UNPACK_BINARY    unpack_binary
