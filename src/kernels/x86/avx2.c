@@ -17,7 +17,7 @@
 #define PANELS_AT_ONCE   1
 #define TERNARY_STRETCH  160 /* 10 tiles of 4 products with m = 3: 40 of 42 */
 #define NIBBLE_STRETCH   32  /* 4 tiles of 2 products with m = 15: 8 of 8 */
-#define FEW_TOKENS       3
+#define FEW_TOKENS       6
 #define PEAK_INSTRUCTION "vpmaddubsw ymm"
 #define PEAK_SUMS        6
 #define PEAK_STEPS       42 /* products with m = 3 */
@@ -216,7 +216,7 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 		n = n_tile < n_step ? n_tile : n_step;
 		for (size_t t = 0; t < n_token; t++)
 			words[t][0] = words[t][1] = _mm256_setzero_si256();
-		add_stored(words, tile, n, panel->prefetch, x, x_stride, n_token, codes_per_byte, add_products);
+		add_stored(words, 1, tile, n, panel->prefetch, x, x_stride, n_token, codes_per_byte, add_products);
 		UNROLL
 		for (size_t t = 0; t < n_token; t++)
 			for (size_t v = 0; v < VECTORS; v++) {

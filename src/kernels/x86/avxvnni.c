@@ -3,8 +3,8 @@
  * A register holds half a tile, 8 rows x 4 bytes. dpbusd multiplies its unsigned codes by the 4 activations of their
  * columns, the same for all rows, and adds the products to 32-bit sums. For one token, codes are multiplied where they
  * are in their byte, times 4^s or 16^s; of bits, the upper four of a byte after a shift, times 2^s. Each place s has
- * its own sums, which are shifted back before they are added up. In a row of at most 2^16 columns they are far below
- * 2^31. */
+ * its own sums, which are shifted back before they are added up. A row of 2^16 columns keeps them below 2^31: see
+ * avx512vnni.c. */
 #if defined(__x86_64__)
 
 #define NAME             avxvnni
@@ -12,7 +12,7 @@
 #define PANELS_AT_ONCE   1
 #define TERNARY_STRETCH  512
 #define NIBBLE_STRETCH   512
-#define FEW_TOKENS       6
+#define FEW_TOKENS       16
 #define PEAK_INSTRUCTION "vpdpbusd ymm"
 #define PEAK_SUMS        12
 #define PEAK_STEPS       16
@@ -82,11 +82,20 @@ static void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 	add_places(sum, tile, x, n, prefetch, 8);
 }
 
+/* The places of one panel alone are added up once: each tile adds to 8 sums, as many as keep the multipliers busy. */
+INLINE void dot_long_steps(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                           size_t n_col, size_t tile_cols, add_tiles *add, size_t prefetch)
+{
+	if (n_panel == 1)
+		dot_places(sums, panels, panel_stride, 1, x, n_col, tile_cols, n_col, add, 0, prefetch);
+	else
+		dot_places(sums, panels, panel_stride, n_panel, x, n_col, tile_cols, STEP_TILES, add, 0, prefetch);
+}
+
 static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                           size_t n_col, size_t prefetch)
 {
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, STEP_TILES, add_ternary, 0,
-	           prefetch);
+	dot_long_steps(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, add_ternary, prefetch);
 }
 
 static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -99,8 +108,7 @@ static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stri
 static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                          size_t n_col, size_t prefetch)
 {
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, STEP_TILES, add_binary, 0,
-	           prefetch);
+	dot_long_steps(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, add_binary, prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */
@@ -137,16 +145,21 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
                             const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
+	/* Two sums for each half of few tokens, so that products do not wait for each other. */
+	const size_t n_set = n_token <= (codes_per_byte == 8 ? 2 : 3) ? 2 : 1;
 	__m256i halves[TOKENS_AT_ONCE][VECTORS];
 
-	start_sums(halves, n_token, NULL);
-	add_stored(halves, panel->codes, panel->n_quad / codes_per_byte, panel->prefetch, x, x_stride, n_token,
+	start_sums(halves, n_set * n_token, NULL);
+	add_stored(halves, n_set, panel->codes, panel->n_quad / codes_per_byte, panel->prefetch, x, x_stride, n_token,
 	           codes_per_byte, add_products);
 	UNROLL
 	for (size_t t = 0; t < n_token; t++)
-		for (size_t v = 0; v < VECTORS; v++)
-			halves[t][v] =
-			        codes_per_byte == 8 ? _mm256_add_epi32(halves[t][v], halves[t][v]) : halves[t][v];
+		for (size_t v = 0; v < VECTORS; v++) {
+			if (n_set == 2)
+				halves[t][v] = _mm256_add_epi32(halves[t][v], halves[n_token + t][v]);
+			if (codes_per_byte == 8)
+				halves[t][v] = _mm256_add_epi32(halves[t][v], halves[t][v]);
+		}
 	return_sums(sum, halves, n_token);
 }
 

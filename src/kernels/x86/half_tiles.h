@@ -99,6 +99,13 @@ INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride
 /* The sum + the products of codes and activations. */
 typedef __m256i add_half(__m256i sum, __m256i codes, __m256i x);
 
+/* Has tiles loaded anew for each place where n sums for each half need the registers. n is a constant. */
+INLINE void reload(size_t n)
+{
+	if (n > 3)
+		NO_EARLIER_LOADS();
+}
+
 /* Adds the products of a quad's halves and the activations of all tokens. */
 INLINE void add_quad(__m256i sum[TOKENS_AT_ONCE][VECTORS], __m256i upper, __m256i lower, const int8_t *x,
                      size_t x_stride, size_t n_token, add_half *add)
@@ -113,22 +120,29 @@ INLINE void add_quad(__m256i sum[TOKENS_AT_ONCE][VECTORS], __m256i upper, __m256
 
 /* The same for the 8 quads of a tile of bits, which count as 0 and 1. In a loop, since compilers refuse to unroll that
  * much. */
-INLINE void add_bits(__m256i sum[TOKENS_AT_ONCE][VECTORS], const uint8_t *tile, const int8_t *x, size_t x_stride,
-                     size_t n_token, add_half *add)
+INLINE void add_bits(__m256i sum[TOKENS_AT_ONCE][VECTORS], size_t n_set, const uint8_t *tile, const int8_t *x,
+                     size_t x_stride, size_t n_token, add_half *add)
 {
 	const __m256i mask = _mm256_set1_epi8(0x01);
 
-	for (int s = 0; s < 8; s++, x += QUAD_COLS) {
-		__m128i place = _mm_cvtsi32_si128(s);
-		__m256i upper = _mm256_srl_epi16(load_half(tile), place);
-		__m256i lower = _mm256_srl_epi16(load_half(tile + VECTOR_BYTES), place);
-		add_quad(sum, _mm256_and_si256(upper, mask), _mm256_and_si256(lower, mask), x, x_stride, n_token, add);
+	for (int s = 0; s < 8; s += (int)n_set) {
+		UNROLL
+		for (size_t k = 0; k < n_set; k++, x += QUAD_COLS) {
+			__m128i place = _mm_cvtsi32_si128(s + (int)k);
+			reload(n_set * n_token);
+			__m256i upper = _mm256_srl_epi16(load_half(tile), place);
+			__m256i lower = _mm256_srl_epi16(load_half(tile + VECTOR_BYTES), place);
+			add_quad(sum + k * n_token, _mm256_and_si256(upper, mask), _mm256_and_si256(lower, mask), x,
+			         x_stride, n_token, add);
+		}
 	}
 }
 
-/* The same for all quads of n_tile tiles; loads a tile anew for each place, which leaves more registers for sums. */
-INLINE void add_stored(__m256i sum[TOKENS_AT_ONCE][VECTORS], const uint8_t *tile, size_t n_tile, size_t prefetch,
-                       const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte, add_half *add)
+/* The same for all quads of n_tile tiles. There are n_set, 1 or 2, sets of sums for the tokens, which quads are added
+ * to in turn. */
+INLINE void add_stored(__m256i sum[TOKENS_AT_ONCE][VECTORS], size_t n_set, const uint8_t *tile, size_t n_tile,
+                       size_t prefetch, const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte,
+                       add_half *add)
 {
 	const int bits = 8 / (int)codes_per_byte;
 	const __m256i mask = _mm256_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
@@ -136,16 +150,17 @@ INLINE void add_stored(__m256i sum[TOKENS_AT_ONCE][VECTORS], const uint8_t *tile
 	for (; n_tile > 0; n_tile--, tile += TERN_TILE_BYTES) {
 		_mm_prefetch(far_tile(tile, prefetch), _MM_HINT_T0);
 		if (codes_per_byte == 8) {
-			add_bits(sum, tile, x, x_stride, n_token, add);
+			add_bits(sum, n_set, tile, x, x_stride, n_token, add);
 			x += TERN_BINARY_TILE_COLS;
 			continue;
 		}
 		UNROLL
 		for (size_t s = 0; s < codes_per_byte; s++, x += QUAD_COLS) {
+			reload(n_set * n_token);
 			__m256i upper = _mm256_srli_epi16(load_half(tile), (int)s * bits);
 			__m256i lower = _mm256_srli_epi16(load_half(tile + VECTOR_BYTES), (int)s * bits);
-			add_quad(sum, _mm256_and_si256(upper, mask), _mm256_and_si256(lower, mask), x, x_stride,
-			         n_token, add);
+			add_quad(sum + s % n_set * n_token, _mm256_and_si256(upper, mask),
+			         _mm256_and_si256(lower, mask), x, x_stride, n_token, add);
 		}
 	}
 }
