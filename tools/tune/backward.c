@@ -68,7 +68,7 @@ static void run_with_sums(struct backward *b, tern_task task)
 /* ---- projections ---- */
 
 /* d_W += d_y^T input, and d_input = d_y W. */
-static void project_back(const struct backward *b, enum tune_projection which, const float *d_y, float *d_input)
+static void project_back(const struct backward *b, enum tern_matrix_kind which, const float *d_y, float *d_input)
 {
 	struct graph *g = b->graph;
 	const struct linear *linear = &b->layer->projections[which];
@@ -82,7 +82,7 @@ static void project_back(const struct backward *b, enum tune_projection which, c
 }
 
 /* Through a projection's own norm for one token: adds to d_x. */
-static void prepare_back(const struct backward *b, enum tune_projection which, enum place place, float *d_x,
+static void prepare_back(const struct backward *b, enum tern_matrix_kind which, enum place place, float *d_x,
                          float *d_gain, const float *d_input, const float *x, size_t token)
 {
 	const struct linear *linear = &b->layer->projections[which];
@@ -116,7 +116,7 @@ static void entry_back_task(void *context, size_t chunk, int worker)
 	for (size_t t = first; t < end; t++) {
 		memset(d_normed, 0, d * sizeof *d_normed);
 		for (int p = (int)entry->first, i = 0; p <= (int)entry->last; p++, i++)
-			prepare_back(b, (enum tune_projection)p, entry->place, d_normed, sums[i],
+			prepare_back(b, (enum tern_matrix_kind)p, entry->place, d_normed, sums[i],
 			             g->d_inputs[i] + t * d, entry->normed + t * d, t);
 		rms_backward(g->d_stream + t * d, sums[b->n_sums - 1], d_normed, b->entry_stream + t * d,
 		             network_value(g->network, entry->norm), entry->rms[t], d);
@@ -130,7 +130,7 @@ static void enter_back(struct backward *b, struct entry entry, const float *stre
 	b->entry_stream = stream;
 	begin_sums(b);
 	for (int p = (int)entry.first, i = 0; p <= (int)entry.last; p++, i++) {
-		project_back(b, (enum tune_projection)p, d_y[i], b->graph->d_inputs[i]);
+		project_back(b, (enum tern_matrix_kind)p, d_y[i], b->graph->d_inputs[i]);
 		add_sum(b, b->layer->projections[p].gain);
 	}
 	add_sum(b, entry.norm);
@@ -151,7 +151,7 @@ static void gate_back_task(void *context, size_t chunk, int worker)
 	chunk_sums(b, chunk, sums);
 	for (size_t t = first; t < end; t++) {
 		memset(d_gated, 0, f * sizeof *d_gated);
-		prepare_back(b, TUNE_DOWN, PLACE_DOWN, d_gated, sums[0], g->d_inputs[0] + t * f,
+		prepare_back(b, TERN_FFN_DOWN, PLACE_DOWN, d_gated, sums[0], g->d_inputs[0] + t * f,
 		             b->saved->gated + t * f, t);
 		gate_backward(g->kernels, net->gate, g->d_gate + t * f, g->d_up + t * f, d_gated,
 		              b->saved->gate + t * f, b->saved->up + t * f, scratch, f);
@@ -166,12 +166,12 @@ static void ffn_back(struct backward *b)
 	struct graph *g = b->graph;
 	const struct linear *projections = b->layer->projections;
 
-	project_back(b, TUNE_DOWN, g->d_stream, g->d_inputs[0]);
+	project_back(b, TERN_FFN_DOWN, g->d_stream, g->d_inputs[0]);
 	begin_sums(b);
-	add_sum(b, projections[TUNE_DOWN].gain);
-	add_sum(b, projections[TUNE_DOWN].bias);
-	add_sum(b, projections[TUNE_GATE].bias);
-	add_sum(b, projections[TUNE_UP].bias);
+	add_sum(b, projections[TERN_FFN_DOWN].gain);
+	add_sum(b, projections[TERN_FFN_DOWN].bias);
+	add_sum(b, projections[TERN_FFN_GATE].bias);
+	add_sum(b, projections[TERN_FFN_UP].bias);
 	run_with_sums(b, gate_back_task);
 	enter_back(b, graph_ffn_entry(b->layer, b->saved), b->saved->middle, (float *const[]){g->d_gate, g->d_up});
 }
@@ -182,7 +182,7 @@ static void output_back_task(void *context, size_t chunk, int worker)
 {
 	const struct backward *b = context;
 	struct graph *g = b->graph;
-	size_t n = b->layer->projections[TUNE_O].n_col, d = g->network->n_embd;
+	size_t n = b->layer->projections[TERN_ATTN_OUTPUT].n_col, d = g->network->n_embd;
 	size_t first, end = graph_tokens(b->batch, chunk, &first);
 	float *sums[MAX_SUMS];
 
@@ -190,7 +190,7 @@ static void output_back_task(void *context, size_t chunk, int worker)
 	chunk_sums(b, chunk, sums);
 	for (size_t t = first; t < end; t++) {
 		memset(g->d_attended + t * n, 0, n * sizeof(float));
-		prepare_back(b, TUNE_O, PLACE_OUTPUT, g->d_attended + t * n, sums[0], g->d_inputs[0] + t * n,
+		prepare_back(b, TERN_ATTN_OUTPUT, PLACE_OUTPUT, g->d_attended + t * n, sums[0], g->d_inputs[0] + t * n,
 		             b->saved->attended + t * n, t);
 		bias_back(sums[1], g->d_stream + t * d, d);
 	}
@@ -258,7 +258,7 @@ static void qkv_bias_back_task(void *context, size_t chunk, int worker)
 {
 	const struct backward *b = context;
 	const struct graph *g = b->graph;
-	size_t q = b->layer->projections[TUNE_Q].n_row, kv = b->layer->projections[TUNE_K].n_row;
+	size_t q = b->layer->projections[TERN_ATTN_Q].n_row, kv = b->layer->projections[TERN_ATTN_K].n_row;
 	size_t first, end = graph_tokens(b->batch, chunk, &first);
 	float *sums[MAX_SUMS];
 
@@ -276,10 +276,10 @@ static void attention_back(struct backward *b)
 	struct graph *g = b->graph;
 	const struct linear *projections = b->layer->projections;
 
-	project_back(b, TUNE_O, g->d_stream, g->d_inputs[0]);
+	project_back(b, TERN_ATTN_OUTPUT, g->d_stream, g->d_inputs[0]);
 	begin_sums(b);
-	add_sum(b, projections[TUNE_O].gain);
-	add_sum(b, projections[TUNE_O].bias);
+	add_sum(b, projections[TERN_ATTN_OUTPUT].gain);
+	add_sum(b, projections[TERN_ATTN_OUTPUT].bias);
 	run_with_sums(b, output_back_task);
 	tern_pool_run(g->pool, attend_back_task, b, b->batch->n_segment * g->network->n_head_kv);
 	begin_sums(b);
@@ -287,7 +287,7 @@ static void attention_back(struct backward *b)
 	add_sum(b, b->layer->k_norm);
 	run_with_sums(b, heads_back_task);
 	begin_sums(b);
-	for (int p = TUNE_Q; p <= TUNE_V; p++)
+	for (int p = TERN_ATTN_Q; p <= TERN_ATTN_V; p++)
 		add_sum(b, projections[p].bias);
 	run_with_sums(b, qkv_bias_back_task);
 	enter_back(b, graph_attention_entry(b->layer, b->saved), b->in, (float *const[]){g->d_q, g->d_k, g->d_v});

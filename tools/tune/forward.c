@@ -19,8 +19,8 @@ struct pass {
 };
 
 /* The input of a projection for one token: x, through the projection's own norm if there is one, quantised. */
-static void prepare(const struct pass *pass, enum tune_projection which, enum place place, const float *x, size_t token,
-                    int worker)
+static void prepare(const struct pass *pass, enum tern_matrix_kind which, enum place place, const float *x,
+                    size_t token, int worker)
 {
 	const struct graph *g = pass->graph;
 	const struct linear *linear = &pass->layer->projections[which];
@@ -39,7 +39,7 @@ static void prepare(const struct pass *pass, enum tune_projection which, enum pl
 }
 
 /* y[n_token, n_row] = input W^T, or += with `accumulate`. */
-static void project(const struct pass *pass, enum tune_projection which, float *y, bool accumulate)
+static void project(const struct pass *pass, enum tern_matrix_kind which, float *y, bool accumulate)
 {
 	const struct linear *linear = &pass->layer->projections[which];
 	const float *w = graph_matrix(pass->graph, linear, pass->lambda);
@@ -49,7 +49,7 @@ static void project(const struct pass *pass, enum tune_projection which, float *
 	            pass->batch->n_token, linear->n_row, linear->n_col, accumulate);
 }
 
-static void add_bias(const struct pass *pass, enum tune_projection which, float *y)
+static void add_bias(const struct pass *pass, enum tern_matrix_kind which, float *y)
 {
 	const struct linear *linear = &pass->layer->projections[which];
 	const float *bias = network_value(pass->graph->network, linear->bias);
@@ -71,7 +71,7 @@ static void entry_task(void *context, size_t chunk, int worker)
 		entry->rms[t] = rms_forward(pass->graph->kernels, normed, pass->entry_stream + t * d,
 		                            network_value(net, entry->norm), net->eps, d);
 		for (int p = (int)entry->first; p <= (int)entry->last; p++)
-			prepare(pass, (enum tune_projection)p, entry->place, normed, t, worker);
+			prepare(pass, (enum tern_matrix_kind)p, entry->place, normed, t, worker);
 	}
 }
 
@@ -112,9 +112,9 @@ static void finish_qkv_task(void *context, size_t chunk, int worker)
 
 	(void)worker;
 	for (size_t t = first; t < end; t++) {
-		add_bias(pass, TUNE_Q, s->q + t * net->n_head * net->head_dim);
-		add_bias(pass, TUNE_K, s->k + t * net->n_head_kv * net->head_dim);
-		add_bias(pass, TUNE_V, s->v + t * net->n_head_kv * net->head_dim);
+		add_bias(pass, TERN_ATTN_Q, s->q + t * net->n_head * net->head_dim);
+		add_bias(pass, TERN_ATTN_K, s->k + t * net->n_head_kv * net->head_dim);
+		add_bias(pass, TERN_ATTN_V, s->v + t * net->n_head_kv * net->head_dim);
 		finish_heads(pass, s->q, s->q_raw, s->q_rms, network_value(net, layer->q_norm), net->n_head, t);
 		finish_heads(pass, s->k, s->k_raw, s->k_rms, network_value(net, layer->k_norm), net->n_head_kv, t);
 	}
@@ -144,9 +144,10 @@ static void attention_output_task(void *context, size_t chunk, int worker)
 
 	for (size_t t = first; t < end; t++) {
 		float *middle = pass->saved->middle + t * d;
-		prepare(pass, TUNE_O, PLACE_OUTPUT, pass->saved->attended + t * net->n_head * net->head_dim, t, worker);
+		prepare(pass, TERN_ATTN_OUTPUT, PLACE_OUTPUT, pass->saved->attended + t * net->n_head * net->head_dim,
+		        t, worker);
 		memcpy(middle, pass->in + t * d, d * sizeof *middle);
-		add_bias(pass, TUNE_O, middle);
+		add_bias(pass, TERN_ATTN_OUTPUT, middle);
 	}
 }
 
@@ -160,12 +161,12 @@ static void gate_task(void *context, size_t chunk, int worker)
 	size_t d = net->n_embd, f = net->n_ff, first, end = graph_tokens(pass->batch, chunk, &first);
 
 	for (size_t t = first; t < end; t++) {
-		add_bias(pass, TUNE_GATE, s->gate + t * f);
-		add_bias(pass, TUNE_UP, s->up + t * f);
+		add_bias(pass, TERN_FFN_GATE, s->gate + t * f);
+		add_bias(pass, TERN_FFN_UP, s->up + t * f);
 		gate_forward(pass->graph->kernels, net->gate, s->gated + t * f, s->gate + t * f, s->up + t * f, f);
-		prepare(pass, TUNE_DOWN, PLACE_DOWN, s->gated + t * f, t, worker);
+		prepare(pass, TERN_FFN_DOWN, PLACE_DOWN, s->gated + t * f, t, worker);
 		memcpy(pass->out + t * d, s->middle + t * d, d * sizeof(float));
-		add_bias(pass, TUNE_DOWN, pass->out + t * d);
+		add_bias(pass, TERN_FFN_DOWN, pass->out + t * d);
 	}
 }
 
@@ -177,18 +178,18 @@ static void forward_layer(struct pass *pass)
 	const struct saved *s = pass->saved;
 
 	enter(pass, graph_attention_entry(pass->layer, s), pass->in);
-	project(pass, TUNE_Q, s->q, false);
-	project(pass, TUNE_K, s->k, false);
-	project(pass, TUNE_V, s->v, false);
+	project(pass, TERN_ATTN_Q, s->q, false);
+	project(pass, TERN_ATTN_K, s->k, false);
+	project(pass, TERN_ATTN_V, s->v, false);
 	graph_run(g, finish_qkv_task, pass, pass->batch);
 	tern_pool_run(g->pool, attend_task, pass, pass->batch->n_segment * g->network->n_head_kv);
 	graph_run(g, attention_output_task, pass, pass->batch);
-	project(pass, TUNE_O, s->middle, true);
+	project(pass, TERN_ATTN_OUTPUT, s->middle, true);
 	enter(pass, graph_ffn_entry(pass->layer, s), s->middle);
-	project(pass, TUNE_GATE, s->gate, false);
-	project(pass, TUNE_UP, s->up, false);
+	project(pass, TERN_FFN_GATE, s->gate, false);
+	project(pass, TERN_FFN_UP, s->up, false);
 	graph_run(g, gate_task, pass, pass->batch);
-	project(pass, TUNE_DOWN, pass->out, true);
+	project(pass, TERN_FFN_DOWN, pass->out, true);
 }
 
 static void last_norm_task(void *context, size_t chunk, int worker)

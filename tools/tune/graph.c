@@ -172,12 +172,14 @@ size_t graph_tokens(const struct batch *batch, size_t chunk, size_t *first)
 
 struct entry graph_attention_entry(const struct layer *layer, const struct saved *saved)
 {
-	return (struct entry){TUNE_Q, TUNE_V, PLACE_ATTENTION, layer->input_norm, saved->input_rms, saved->normed};
+	return (struct entry){TERN_ATTN_Q,       TERN_ATTN_V,      PLACE_ATTENTION,
+	                      layer->input_norm, saved->input_rms, saved->normed};
 }
 
 struct entry graph_ffn_entry(const struct layer *layer, const struct saved *saved)
 {
-	return (struct entry){TUNE_GATE, TUNE_UP, PLACE_FFN, layer->post_norm, saved->post_rms, saved->post_normed};
+	return (struct entry){TERN_FFN_GATE,    TERN_FFN_UP,     PLACE_FFN,
+	                      layer->post_norm, saved->post_rms, saved->post_normed};
 }
 
 void graph_attention(const struct graph *g, const struct batch *batch, const struct saved *saved, size_t chunk,

@@ -57,7 +57,7 @@ struct saved {
 /* Where a side of a layer, attention or feed-forward, takes its input from the residual stream: through the layer's
  * norm to the projections first..last. */
 struct entry {
-	enum tune_projection first, last;
+	enum tern_matrix_kind first, last;
 	enum place place;
 	int norm;
 	float *rms;    /* [n_token] */

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "convert/checkpoint/floats.h"
 #include "convert/config/family.h"
+#include "convert/mapping/layer.h"
 #include "model/rope.h"
 #include "tune/random.h"
 
@@ -10,10 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char *const projection_names[TUNE_N_PROJECTIONS] = {
-        "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-        "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
 
 /* ---- the list of parameters ---- */
 
@@ -42,20 +39,20 @@ static enum tern_status add(struct network *net, int *number, size_t n_row, size
 	return TERN_OK;
 }
 
-static enum tern_status add_linear(struct network *net, struct linear *linear, size_t layer, enum tune_projection which,
-                                   bool has_bias, bool has_gain, struct tern_error *err)
+static enum tern_status add_linear(struct network *net, struct linear *linear, size_t layer,
+                                   enum tern_matrix_kind which, const struct config *config, struct tern_error *err)
 {
-	const char *name = projection_names[which];
+	const char *name = layer_module(which);
 	enum tern_status status;
 
 	linear->gain = linear->bias = NONE;
 	if ((status = add(net, &linear->weight, linear->n_row, linear->n_col, true, err, "model.layers.%zu.%s.weight",
 	                  layer, name)))
 		return status;
-	if (has_bias &&
+	if (layer_has_bias(config, which) &&
 	    (status = add(net, &linear->bias, 1, linear->n_row, false, err, "model.layers.%zu.%s.bias", layer, name)))
 		return status;
-	if (has_gain)
+	if (net->has_extra_norm)
 		return add(net, &linear->gain, 1, linear->n_col, false, err, "model.layers.%zu.%s.rms_norm.weight",
 		           layer, name);
 	return TERN_OK;
@@ -81,12 +78,9 @@ static enum tern_status add_layer(struct network *net, size_t i, const struct co
 		return status;
 	for (int p = 0; p < TUNE_N_PROJECTIONS; p++) {
 		struct linear *linear = &layer->projections[p];
-		bool has_bias = p <= TUNE_V   ? config->attention_bias || config->family->has_qkv_bias
-		                : p == TUNE_O ? config->attention_bias
-		                              : config->mlp_bias;
 		linear->n_row = shapes[p][0];
 		linear->n_col = shapes[p][1];
-		if ((status = add_linear(net, linear, i, (enum tune_projection)p, has_bias, net->has_extra_norm, err)))
+		if ((status = add_linear(net, linear, i, (enum tern_matrix_kind)p, config, err)))
 			return status;
 	}
 	return TERN_OK;

@@ -5,17 +5,11 @@
 
 #include "convert/checkpoint/checkpoint.h"
 #include "convert/config/config.h"
+#include "model/names.h"
 #include "tune/ops.h"
 
-enum tune_projection {
-	TUNE_Q,
-	TUNE_K,
-	TUNE_V,
-	TUNE_O,
-	TUNE_GATE,
-	TUNE_UP,
-	TUNE_DOWN,
-	TUNE_N_PROJECTIONS,
+enum {
+	TUNE_N_PROJECTIONS = TERN_FFN_DOWN + 1 /* the kinds of matrices from TERN_ATTN_Q on */
 };
 
 struct parameter {

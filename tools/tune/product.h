@@ -12,10 +12,6 @@
 #include "base/threads.h"
 #include "tune/product_kernel.h"
 
-enum {
-	PRODUCT_DEPTH = 192, /* steps of k between loading and storing a patch of c: one panel of b fits in L1 */
-};
-
 /* A matrix in memory: element (i, j) is at[i * row + j * column]. One of the strides is 1. */
 struct view {
 	const float *at;
@@ -26,8 +22,7 @@ struct view {
 struct product {
 	const struct product_kernel *kernel;
 	struct tern_pool *pool;
-	float *shared; /* packed columns of b */
-	float *own;    /* [threads, PRODUCT_OWN]: packed rows of a, then packed columns of b of serial products */
+	float *own; /* of each thread: packed rows of a, then packed columns of b */
 };
 
 /* False when memory runs out; free in either case. */

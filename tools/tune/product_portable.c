@@ -8,8 +8,11 @@ enum {
 	COLUMNS = 8
 };
 
-static void multiply(float *c, size_t c_stride, const float *a, const float *b, size_t k, bool accumulate)
+static void multiply(float *c, size_t c_stride, const float *a, const float *b, size_t k, bool accumulate,
+                     const float *ahead, size_t ahead_stride)
 {
+	(void)ahead, (void)ahead_stride;
+
 	for (size_t i = 0; i < ROWS; i++)
 		for (size_t j = 0; j < COLUMNS; j++) {
 			float sum = accumulate ? c[i * c_stride + j] : 0.0f;

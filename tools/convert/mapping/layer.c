@@ -60,6 +60,22 @@ static uint64_t width_of(const struct config *config, enum width width)
 	return widths[width];
 }
 
+const char *layer_module(enum tern_matrix_kind which)
+{
+	const struct layer_tensor *row = layer_tensors;
+
+	while (row->norm || row->which != which)
+		row++;
+	return row->module;
+}
+
+bool layer_has_bias(const struct config *config, enum tern_matrix_kind which)
+{
+	if (which >= TERN_FFN_GATE)
+		return config->mlp_bias;
+	return config->attention_bias || (config->family->has_qkv_bias && which != TERN_ATTN_OUTPUT);
+}
+
 enum tern_status map_norm(struct mapper *m, const char *module, const char *out, uint64_t n, const char *why)
 {
 	struct tensor *tensor;
@@ -82,9 +98,7 @@ static enum tern_status map_layer_tensor(struct mapper *m, uint64_t layer, const
 		snprintf(out, sizeof out, "blk.%llu.%s.weight", (unsigned long long)layer, row->norm);
 		return map_norm(m, module, out, linear.n_col, MAPPER_EVERY_LAYER);
 	}
-	linear.wants_bias = row->which >= TERN_FFN_GATE ? config->mlp_bias
-	                                                : config->attention_bias || (config->family->has_qkv_bias &&
-	                                                                             row->which != TERN_ATTN_OUTPUT);
+	linear.wants_bias = layer_has_bias(config, row->which);
 	snprintf(linear.module, sizeof linear.module, "%s%s", m->prefix, module);
 	snprintf(linear.out, sizeof linear.out, "blk.%llu.%s", (unsigned long long)layer,
 	         tern_matrix_names[row->which]);
