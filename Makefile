@@ -137,7 +137,8 @@ bench: $(BUILD)/tests/check_kernels
 # Every fuzz target for a minute each (clang).
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz:
-	$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz $(FUZZERS:%=build/fuzz/%)
+	$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined OPTIMIZE="-O1 -g" BUILD=build/fuzz $(FUZZERS:%=build/fuzz/%)
+	python3 tests/fuzz/seeds.py build/fuzz/corpus
 	@for f in $(FUZZERS); do echo $$f; mkdir -p build/fuzz/corpus/$$f; \
 		build/fuzz/$$f -max_total_time=60 -verbosity=0 build/fuzz/corpus/$$f || exit 1; done
 

@@ -1,12 +1,17 @@
 /* Writes a GGUF model of architecture qwen35 of some 300 KB: four layers, the last with attention, random ternary
  * weights. Its numbers are kept in the order of the checkpoint, value heads that share a key head side by side; the
- * file gets them in the order of llama.cpp. */
+ * file gets them in the order of llama.cpp. HYBRID_SIZE 64, defined before, makes a file of 2 MB, of whose state 1 MiB
+ * holds few snapshots. */
 #ifndef TESTS_HYBRID_MODEL_H
 #define TESTS_HYBRID_MODEL_H
 
 #include "tiny_model.h"
 
 #include <math.h>
+
+#ifndef HYBRID_SIZE
+#define HYBRID_SIZE 16
+#endif
 
 enum {
 	EMBD = 64,
@@ -23,7 +28,7 @@ enum {
 	KEYS = 2,         /* heads of a delta net */
 	VALUES = 6,
 	REP = VALUES / KEYS,
-	SIZE = 16, /* of these heads */
+	SIZE = HYBRID_SIZE, /* of these heads */
 	N_KEY = KEYS * SIZE,
 	N_VALUE = VALUES * SIZE,
 	CONV = 2 * N_KEY + N_VALUE,
@@ -54,6 +59,7 @@ static struct hybrid {
 struct hybrid_kind {
 	bool is_folded, is_tied, has_mtp;
 	const struct tiny_change *changes; /* TINY_SKIP, TINY_NUMBER or TINY_STRING of a key; may be NULL */
+	const char *end;                   /* the EOS token; NULL: that of tiny_model.h */
 };
 
 static float hybrid_uniform(float low, float high)
@@ -257,7 +263,7 @@ static void put_numbers(struct tiny_build *b, const struct hybrid_kind *kind)
 	tiny_u32(b, "qwen35.block_count", LAYERS + kind->has_mtp);
 	if (kind->has_mtp)
 		tiny_u32(b, "qwen35.nextn_predict_layers", 1);
-	tiny_u32(b, "qwen35.context_length", 256);
+	tiny_u32(b, "qwen35.context_length", 1024);
 	tiny_u32(b, "qwen35.embedding_length", EMBD);
 	tiny_u32(b, "qwen35.feed_forward_length", FF);
 	tiny_u32(b, "qwen35.attention.head_count", HEADS);
@@ -340,7 +346,7 @@ static void put_transform(struct tiny_build *b, bool is_tied)
 /* False, with the reason in *err, if the writer refused. */
 static bool hybrid_write(const char *path, const struct hybrid_kind *kind, struct tern_error *err)
 {
-	struct tiny_build b = {.changes = kind->changes};
+	struct tiny_build b = {.changes = kind->changes, .end = kind->end};
 	struct hybrid_pass declare = {&b, false}, write = {&b, true};
 
 	tiny_note(&b, tern_gguf_create(&b.writer, path, true, &b.err));

@@ -69,9 +69,10 @@ class Maple(Network):
         return out
 
 
-def build(seed, down=3.0, **more):
-    """down: how much experts weigh; traps show best where that is much, rounding to 8 bits where it is little."""
-    b, net = hf.Builder(seed, "F32"), Maple()
+def build(seed, down=3.0, dtype="F32", **more):
+    """down: how much experts weigh; traps show best where that is much, rounding to 8 bits where it is little. dtype: of
+    what is not ternary."""
+    b, net = hf.Builder(seed, dtype), Maple()
     net.n_head, net.n_head_kv, net.head_dim, net.n_rot = HEADS, HEADS_KV, HEAD_DIM, HEAD_DIM // 2
     net.theta, net.eps = 100.0, 1e-5
     net.embedding, net.head = b.rows(hf.VOCAB, HIDDEN), b.rows(hf.VOCAB, HIDDEN, HIDDEN ** -0.5)
@@ -351,16 +352,141 @@ def check_refusals():
         refused(f"{what} of the last expert", said, keys, {**rest, **whole, "blk.2.ffn_up_exps.weight": (dims, kind, bad)})
 
 
-def check_checkpoint():
-    """Float masters, and the 2-bit checkpoint for MLX."""
-    folder = lib.path("checkpoint")
-    os.mkdir(folder)
-    for names in ({"architectures": ["MapleForCausalLM"], "model_type": "maple"}, {"model_type": "maple"}):
-        with open(os.path.join(folder, "config.json"), "w") as file:
-            json.dump({**names, "hidden_size": 2048}, file)
+# ---- the checkpoint for MLX ----
+
+def words(bits, codes):
+    """Codes in 32-bit words, the lowest bits first."""
+    n = 32 // bits
+    return struct.pack(f"<{len(codes) // n}I", *(sum(code << bits * i for i, code in enumerate(codes[at:at + n]))
+                                                 for at in range(0, len(codes), n)))
+
+
+class Affine:
+    """A matrix of 4 bits: code * scale + bias, with one of each for 64 columns."""
+
+    def __init__(self, b, n_row, n_col, size=1.0):
+        self.codes = [[b.random.randrange(16) for _ in range(n_col)] for _ in range(n_row)]
+        self.parts = {name: b.rows(n_row, n_col // 64, size * part) for name, part in (("scales", 0.2), ("biases", 1.5))}
+
+    def rows(self):
+        scales, biases = self.parts.values()
+        exact = [[code * scale[i // 64] + bias[i // 64] for i, code in enumerate(codes)]
+                 for codes, scale, bias in zip(self.codes, scales, biases)]
+        return [hf.rounded(row, "F32") for row in exact]
+
+
+def mlx_tensors(net, ends):
+    tensors = hf.Tensors()
+    for name, affine in ends.items():
+        shape = [len(affine.codes), len(affine.codes[0])]
+        tensors[name + ".weight"] = ("U32", [shape[0], shape[1] // 8], words(4, hf.flat(affine.codes)))
+        for part, rows in affine.parts.items():
+            tensors.floats(f"{name}.{part}", hf.flat(rows), [shape[0], shape[1] // 64], "BF16")
+
+    def ternary(name, parts, shape):
+        codes = [code + 1 for part in parts for code in hf.flat(part.codes)]
+        tensors[name + ".weight"] = ("U32", [*shape, len(parts[0].codes[0]) // 16], words(2, codes))
+        tensors.floats(name + ".row_alpha", [row[0] for part in parts for row in part.scales], shape, "BF16")
+    gain = lambda name, values: tensors.floats(name + ".weight", values, [len(values)], "BF16")
+    gain("model.norm", net.output_norm)
+    for i, layer in enumerate(net.layers):
+        stem = f"model.layers.{i}."
+        gain(stem + "input_layernorm", layer["attn_norm"])
+        gain(stem + "post_attention_layernorm", layer["ffn_norm"])
+        for name in "qkvo":
+            ternary(f"{stem}self_attn.{name}_proj", [layer[name]], [len(layer[name].codes)])
+        for name in "qk":
+            gain(f"{stem}self_attn.{name}_norm", layer[name + "_norm"])
+        tensors.floats(stem + "mlp.gate.weight", hf.flat(layer["router"]), [EXPERTS, HIDDEN], "BF16")
+        for name in MATRICES:
+            parts = [expert[name] for expert in layer["experts"]]
+            ternary(f"{stem}mlp.switch_mlp.{name}_proj", parts, [EXPERTS, len(parts[0].codes)])
+    return tensors
+
+
+def mlx_config(net, **more):
+    quantization = {"group_size": 128, "bits": 2, "mode": "affine", "lm_head": {"group_size": 64, "bits": 4}}
+    config = {"architectures": ["MapleForCausalLM"], "model_type": "maple", "hidden_size": HIDDEN,
+              "intermediate_size": 5120, "moe_intermediate_size": FF, "num_hidden_layers": LAYERS, "num_experts": EXPERTS,
+              "num_experts_per_tok": net.n_used, "num_attention_heads": HEADS, "num_key_value_heads": HEADS_KV,
+              "head_dim": HEAD_DIM, "vocab_size": hf.VOCAB, "max_position_embeddings": 4096, "rms_norm_eps": net.eps,
+              "rope_theta": net.theta, "rope_scaling": None, "partial_rotary_factor": 0.5, "sliding_window": WINDOW,
+              "layer_types": ["sliding_attention" if l["window"] else "full_attention" for l in net.layers],
+              "hidden_act": "silu", "norm_topk_prob": True, "num_shared_experts": 0, "use_bias": False, "use_qk_norm": True,
+              "nope_on_global_attention": True, "tie_word_embeddings": False, "quantization": quantization,
+              "quantization_config": quantization}
+    config.update({key: value for key, value in more.items() if value is not None})
+    return {key: value for key, value in config.items() if more.get(key, "") is not None}
+
+
+def mlx_model():
+    """A network of which a GGUF file and a checkpoint for MLX hold the same values."""
+    net, b = all_layers(build(9, down=0.5, dtype="BF16"), limit=7.0), hf.Builder(10, "BF16")
+    ends = {"model.word_embeddings": Affine(b, hf.VOCAB, HIDDEN), "lm_head": Affine(b, hf.VOCAB, HIDDEN, HIDDEN ** -0.5)}
+    net.embedding, net.head = (affine.rows() for affine in ends.values())
+    for layer in net.layers:
+        for linear in [layer[name] for name in "qkvo"] + [e[name] for e in layer["experts"] for name in MATRICES]:
+            linear.scales = [hf.rounded(row, "BF16") for row in linear.scales]
+    return net, ends
+
+
+def check_mlx():
+    """The same bits from the checkpoint as from the GGUF file of its values, which are the network's."""
+    net, ends = mlx_model()
+    model, folder = compare("the values of a checkpoint for MLX", net), lib.path("mlx")
+    tensors = mlx_tensors(net, ends)
+    check("tensors as in the public checkpoint", len(tensors) == 7 + 19 * LAYERS, list(tensors))
+    tensors["lm_head_flash.token_map"] = ("I32", [2], bytes(8))
+    hf.write(folder, tensors, mlx_config(net), n_shard=2)
+    for options in (("--head", "keep", "--embd", "keep"), ()):
+        ours, other = lib.path("ours.gguf"), lib.path("other.gguf")
+        if lib.convert(folder, ours, *options, "-t", "3") and lib.convert(model, other, *options):
+            check(f"MLX {options}: the same bits", lib.logits(ours, IDS) == lib.logits(other, IDS))
+    return net, tensors
+
+
+def check_mlx_refusals(net, tensors):
+    folder = lib.path("bad-mlx")
+    stem = "model.layers.1.mlp.switch_mlp.up_proj"
+
+    def refused(what, said, config=None, change=None):
+        hf.write(folder, hf.Tensors({**tensors, **(change or {})}), config or mlx_config(net))
         done = lib.call(lib.CONVERT, folder, "-o", lib.path("none.gguf"))
-        check(f"{names}: is refused in one line", done.returncode == 3 and "GGUF files" in done.stderr and
+        check(f"{what}: is refused in one line", done.returncode == 3 and said in done.stderr and
               done.stderr.count("\n") == 1, done.returncode, done.stderr)
+    masters = mlx_config(net, quantization=None, quantization_config=None)
+    refused("float masters", "GGUF files", masters)
+    refused("masters without a class", "GGUF files", {key: v for key, v in masters.items() if key != "architectures"})
+    for key, value, said in (("num_experts", 0, "from 1 to"), ("num_experts", 10 ** 9, "from 1 to"), ("num_experts", None, "missing"),
+                             ("num_experts_per_tok", EXPERTS + 1, "from 1 to 6"), ("moe_intermediate_size", 24, "multiple of 16"),
+                             ("num_shared_experts", 1, "not supported"), ("first_k_dense_replace", 1, "not supported"),
+                             ("nope_on_global_attention", False, "true"), ("partial_rotary_factor", None, "missing"),
+                             ("quantization", {"bits": 4}, "4 bits"), ("quantization", {"bits": 2, "mode": "mxfp4"}, "affine"),
+                             ("sliding_window", 0, "at least 1")):
+        refused(f"{key} {value}", said, mlx_config(net, **{key: value}))
+    for name, change, said in (
+            (stem + ".row_alpha", None, "sizes of the packed weights are unknown"), ("lm_head.biases", None, "unknown"),
+            (stem + ".weight", None, "missing"), ("model.layers.2.mlp.gate.weight", None, "missing"),
+            (stem + ".row_alpha", lambda d, s, b: (d, s[::-1], b), "config.json wants [6, 32]"),
+            (stem + ".weight", lambda d, s, b: (d, [s[0] * s[1], s[2]], b), "config.json wants [6, 32, 4]"),
+            (stem + ".weight", lambda d, s, b: (d, s[:2] + [2 * s[2]], 2 * b), "config.json wants [6, 32, 4]"),
+            (stem + ".weight", lambda d, s, b: (d, s, b[:-1] + b"\xc0"), "code 3"),
+            (stem + ".row_alpha", lambda d, s, b: (d, s, b[:-2] + hf.bf16_bytes([-1.0])), "expected 0 to"),
+            (stem + ".row_alpha", lambda d, s, b: (d, s, b[:-2] + hf.bf16_bytes([1e5])), "expected 0 to"),
+            (stem + ".row_alpha", lambda d, s, b: (d, s, b[:-2] + hf.bf16_bytes([math.inf])), "not finite"),
+            (stem + ".row_alpha", lambda d, s, b: ("I16", s, b), "expected floats"),
+            ("lm_head.weight", lambda d, s, b: (d, [s[0], s[1] // 2], b[:len(b) // 2]), "config.json wants [272, 8]"),
+            ("lm_head.scales", lambda d, s, b: (d, s[:1], b), "config.json wants [272, 1]"),
+            ("model.word_embeddings.biases", lambda d, s, b: (d, s, hf.bf16_bytes([math.nan]) + b[2:]), "not finite"),
+            ("model.layers.2.mlp.gate.weight", lambda d, s, b: ("U16", s, b), "U16"),
+            ("model.layers.0.mlp.shared.weight", lambda d, s, b: tensors["model.norm.weight"], "no use for it")):
+        old = tensors.get(name, (None, None, None))
+        if change:
+            refused(name, said, change={name: change(*old)})
+        else:
+            kept = tensors.pop(name)
+            refused(name, said)
+            tensors[name] = kept
 
 
 def check_damage():
@@ -388,7 +514,7 @@ def main():
     check_one_answer()
     check_info()
     check_refusals()
-    check_checkpoint()
+    check_mlx_refusals(*check_mlx())
     check_damage()
     return lib.summary()
 

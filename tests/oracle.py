@@ -210,6 +210,17 @@ def check_made(what, program, names, folder, max_median, max_error=None):
                 check_gguf(name, os.path.join(place, name), max_median, max_error)
 
 
+def check_unfolded():
+    """Weights whose rotation has been multiplied into them are floats of full precision: the one file of the reference's
+    programs that is refused. Its goldens are those of its folded twin, bonsai2-pq2_0, which tern is compared with."""
+    made = os.path.isdir(lib.SHARED) and make("make_qwen35.py", ("bonsai2-unfolded",))
+    if not made:
+        return
+    done = tern("logits", "-m", os.path.join(made, "bonsai2-unfolded.gguf"), "--ids", "1", "-o", lib.path("none"))
+    check("weights rotated back are refused in one line", done.returncode == 3 and "not ternary" in done.stderr and
+          done.stderr.count("\n") == 1, done.returncode, done.stderr)
+
+
 def main():
     model = lib.path("tiny.gguf")
     if lib.convert("models/tern-tiny", model, *AS_STORED):
@@ -222,6 +233,7 @@ def main():
     check_made("MiniCPM and 1-bit weights", "make_more.py", MORE, "more", MAX_MEDIAN_ERROR)
     check_made("mixtures of experts", "make_more.py", EXPERTS, "more", MAX_EXPERTS_ERROR)
     check_made("delta nets and rotated weights", "make_qwen35.py", HYBRID, "qwen35", max_median=2e-2, max_error=4e-2)
+    check_unfolded()
     return lib.summary()
 
 

@@ -24,9 +24,9 @@
 #define QWEN2_SYSTEM  "You are a helpful assistant."
 #define QWEN25_SYSTEM "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 #define NO_THOUGHTS   "<think>\n\n</think>\n\n"
-#define QWEN36_TURNS                                                                                               \
-	CHATML_TURNS, .generate = CHATML_BEFORE("assistant"), .thinking = "<think>\n", .no_thinking = NO_THOUGHTS, \
-	              .system = SYSTEM_LEADING, .trims = true, .needs_user = true
+#define QWEN36_TURNS                                                                                                \
+	CHATML_TURNS, .generate = CHATML_BEFORE("assistant"), .no_thinking = NO_THOUGHTS, .system = SYSTEM_LEADING, \
+	              .trims = true, .needs_user = true
 
 static const struct chat_table tables[TERN_CHAT_N_FORMATS] = {
         [TERN_CHAT_NONE] = {.name = ""},
@@ -58,8 +58,20 @@ static const struct chat_table tables[TERN_CHAT_N_FORMATS] = {
                                       CHATML_TURNS,
                                       .generate = CHATML_BEFORE("assistant") "<think>\n",
                                       .thoughts = THOUGHTS_QWEN3},
-        [TERN_CHAT_QWEN36] = {.name = "qwen3.6", .alias = "qwen3.5", QWEN36_TURNS, .thoughts = THOUGHTS_QWEN36},
-        [TERN_CHAT_QWEN38] = {.name = "qwen3.8", QWEN36_TURNS, .thoughts = THOUGHTS_QWEN38, .has_efforts = true},
+        [TERN_CHAT_QWEN36] = {.name = "qwen3.6",
+                              .alias = "qwen3.5",
+                              QWEN36_TURNS,
+                              .thinking = "<think>\n",
+                              .thoughts = THOUGHTS_QWEN36},
+        [TERN_CHAT_QWEN35_SMALL] = {.name = "qwen3.5-small",
+                                    QWEN36_TURNS,
+                                    .thinking = NO_THOUGHTS,
+                                    .thoughts = THOUGHTS_QWEN36},
+        [TERN_CHAT_QWEN38] = {.name = "qwen3.8",
+                              QWEN36_TURNS,
+                              .thinking = "<think>\n",
+                              .thoughts = THOUGHTS_QWEN38,
+                              .has_efforts = true},
         [TERN_CHAT_FALCON3] = {.name = "falcon3",
                                .turns = {{"<|system|>\n", "\n"},
                                          {"<|user|>\n", "\n"},
@@ -174,7 +186,9 @@ static enum tern_chat_format detect_chatml(const struct source *source)
 	if (has(source, "<|im_sep|>") || has(source, "<end_of_utterance>")) /* Phi 4; SmolVLM */
 		return TERN_CHAT_NONE;
 	if (has(source, "</think>") && has(source, "'<think>\n'"))
-		return has(source, "reasoning_effort") ? TERN_CHAT_QWEN38 : TERN_CHAT_QWEN36;
+		return has(source, "reasoning_effort")                                         ? TERN_CHAT_QWEN38
+		       : has(source, "enable_thinking is defined and enable_thinking is true") ? TERN_CHAT_QWEN35_SMALL
+		                                                                               : TERN_CHAT_QWEN36;
 	if (has(source, "</think>"))
 		return has(source, CHATML_BEFORE("assistant") "<think>") ? TERN_CHAT_QWEN3_THINKING : TERN_CHAT_QWEN3;
 	if (has(source, QWEN25_SYSTEM))

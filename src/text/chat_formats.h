@@ -14,6 +14,7 @@ enum tern_chat_format {
 	TERN_CHAT_QWEN25,         /* chatml with another default system text */
 	TERN_CHAT_QWEN3,          /* chatml without the thoughts of earlier answers */
 	TERN_CHAT_QWEN3_THINKING, /* the same, and every answer begins with thoughts */
+	TERN_CHAT_QWEN35_SMALL,   /* of 0.8B and 2B: answers without thoughts */
 	TERN_CHAT_QWEN36,         /* and 3.5: answers begin with thoughts, unless they are refused */
 	TERN_CHAT_QWEN38,         /* keeps all thoughts; knows reasoning effort */
 	TERN_CHAT_FALCON3,

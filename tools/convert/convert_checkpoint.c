@@ -84,6 +84,7 @@ static void summarise_config(struct checkpoint_summary *s, const struct config *
 	s->n_head_kv = config->n_head_kv;
 	s->head_dim = config->head_dim;
 	s->n_ctx = config->n_ctx;
+	s->experts = config->experts;
 	s->rope = ropes[config->rope.type];
 	s->rope_factor = config->rope.factor;
 	s->has_sub_norms = config->has_sub_norms;

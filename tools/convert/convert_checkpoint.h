@@ -2,6 +2,7 @@
 #ifndef CONVERT_CONVERT_CHECKPOINT_H
 #define CONVERT_CONVERT_CHECKPOINT_H
 
+#include "convert/config/experts.h"
 #include "convert/job/options.h"
 #include "convert/tensor_data.h"
 
@@ -10,6 +11,7 @@ struct checkpoint_summary {
 	const char *family; /* "Qwen 3"; NULL without config.json */
 	const char *arch;
 	uint64_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_ctx;
+	struct experts experts;
 	const char *rope; /* "plain", "linear", ... */
 	double rope_factor;
 	const char *linear_norm; /* "none", "weight", "weightless" */

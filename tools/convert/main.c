@@ -198,6 +198,7 @@ static void print_storage(FILE *to, const struct checkpoint_summary *s)
 	} kinds[] = {
 	        {s->weights.n_packed, "packed uint8 with a scale"},
 	        {s->weights.n_codes, "int8 codes with a scale"},
+	        {s->weights.n_words, "MLX's words with a scale for each row"},
 	        {s->weights.n_masters, "master weights, ternarised by their mean"},
 	        {s->weights.n_ternary_floats, "floats that are ternary"},
 	        {s->weights.n_grouped, "floats that are ternary in groups of columns"},
@@ -249,6 +250,9 @@ static void print_model(FILE *to, const struct checkpoint_summary *s)
 	        s->family, s->arch, (unsigned long long)s->n_layer, (unsigned long long)s->n_embd,
 	        (unsigned long long)s->n_ff, (unsigned long long)s->n_head, (unsigned long long)s->head_dim,
 	        (unsigned long long)s->n_head_kv, (unsigned long long)s->n_ctx);
+	if (s->experts.n)
+		fprintf(to, ", %llu of %llu experts of %llu", (unsigned long long)s->experts.n_used,
+		        (unsigned long long)s->experts.n, (unsigned long long)s->experts.n_ff);
 	if (strcmp(s->rope, "plain") != 0)
 		fprintf(to, ", RoPE %s x %g", s->rope, s->rope_factor);
 	fputc('\n', to);

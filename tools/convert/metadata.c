@@ -45,11 +45,14 @@ static void put_longrope(const struct putter *p, const struct rope *rope)
 		put_number(p, "rope.scaling.attn_factor", rope->attention_factor);
 }
 
-static void put_rope(const struct putter *p, const struct rope *rope)
+static void put_rope(const struct putter *p, const struct config *config)
 {
+	const struct rope *rope = &config->rope;
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 
-	put_size(p, "rope.dimension_count", rope->n_rot);
+	put_size(p, "rope.dimension_count", config->family->rotates_windows ? 0 : rope->n_rot);
+	if (config->family->rotates_windows)
+		put_size(p, "rope.dimension_count_swa", rope->n_rot);
 	put_number(p, "rope.freq_base", rope->theta);
 	if (rope->type == ROPE_LONGROPE)
 		put_longrope(p, rope);
@@ -92,20 +95,40 @@ static void put_delta(const struct putter *p, const struct delta *delta)
 		tern_gguf_put_array(p->writer, key, GGUF_I32, delta->sections, DELTA_SECTIONS);
 }
 
-/* Layers that see a window: the period is llama.cpp's key, flags are for patterns without one. */
+/* Layers that see a window: a period or flags, as llama.cpp's key for the architecture has it. */
 static void put_windows(const struct putter *p, const struct config *config)
 {
 	const struct windows *windows = &config->windows;
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 
 	put_size(p, "attention.sliding_window", windows->size);
-	put_number(p, "rope.freq_base_swa", config->rope.local_theta);
-	if (windows->period) {
+	if (config->rope.local_theta > 0.0)
+		put_number(p, "rope.freq_base_swa", config->rope.local_theta);
+	if (windows->period && !config->family->rotates_windows) {
 		put_size(p, "attention.sliding_window_pattern", windows->period);
 		return;
 	}
 	snprintf(key, sizeof key, "%s.attention.sliding_window_pattern", p->arch);
 	tern_gguf_put_array(p->writer, key, GGUF_BOOL, windows->has_window, (size_t)config->n_layer);
+}
+
+/* Maple's experts; their activation is limited to 7. */
+static void put_experts(const struct putter *p, const struct config *config)
+{
+	const struct experts *experts = &config->experts;
+	float limits[WINDOWS_MAX_LAYERS];
+	char key[GGUF_MAX_KEY_LENGTH + 1];
+
+	put_size(p, "expert_count", experts->n);
+	put_size(p, "expert_used_count", experts->n_used);
+	put_size(p, "expert_feed_forward_length", experts->n_ff);
+	put_size(p, "expert_gating_func", 1); /* softmax */
+	snprintf(key, sizeof key, "%s.expert_weights_norm", p->arch);
+	tern_gguf_put_bool(p->writer, key, experts->normalizes);
+	for (uint64_t i = 0; i < config->n_layer; i++)
+		limits[i] = 7.0f;
+	snprintf(key, sizeof key, "%s.swiglu_clamp_exp", p->arch);
+	tern_gguf_put_array(p->writer, key, GGUF_F32, limits, (size_t)config->n_layer);
 }
 
 static void put_shape(const struct putter *p, const struct config *config)
@@ -170,9 +193,11 @@ void metadata_write(struct gguf_writer *writer, const struct directory *dir, con
 	put_shape(&p, config);
 	if (config->family->scales_stream)
 		put_stream_scales(&p, config);
-	put_rope(&p, &config->rope);
+	put_rope(&p, config);
 	if (config->family->window_period)
 		put_windows(&p, config);
+	if (config->experts.n)
+		put_experts(&p, config);
 	if (config->family->is_hybrid)
 		put_delta(&p, &config->delta);
 	if (config->pooling != POOLING_UNKNOWN)

@@ -169,9 +169,10 @@ static void count_matrix(const struct tensor_data *d, const struct output_tensor
 	counts->n_zeros[tensor->which] += n_zeros;
 	counts->n_packed += matrix->storage == STORAGE_PACKED;
 	counts->n_codes += matrix->storage == STORAGE_CODES;
+	counts->n_words += matrix->storage == STORAGE_WORDS;
 	counts->n_masters += matrix->storage == STORAGE_MASTER;
 	counts->n_ternary_floats += matrix->storage == STORAGE_TERNARY && !matrix->group;
-	counts->n_grouped += matrix->group != 0;
+	counts->n_grouped += matrix->storage == STORAGE_TERNARY && matrix->group;
 	if (n_zeros == n)
 		listener_warn(&d->output->options->listener, "%s: all weights are zero", tensor->name);
 	else if (n_zeros > n - n / 64)
@@ -221,15 +222,23 @@ static void q8p_task(void *context, size_t chunk, int worker)
 	                    n_col);
 }
 
+/* Of values that are not ternary. */
+static struct matrix float_matrix(const struct tensor_data *d, const struct output_tensor *tensor)
+{
+	return (struct matrix){.ckpt = d->ckpt,
+	                       .weight = tensor->source,
+	                       .scales = tensor->scales,
+	                       .biases = tensor->biases,
+	                       .n_row = tensor->n_row,
+	                       .n_col = tensor->n_col,
+	                       .storage = tensor->biases ? STORAGE_AFFINE : STORAGE_FLOATS};
+}
+
 /* Writes both planes, one after the other, and the tensor that follows, the scales. Reading the floats twice is cheaper
  * than keeping half of a big tensor. */
 static enum tern_status write_q8p(const struct tensor_data *d, const struct output_tensor *tensor)
 {
-	struct matrix matrix = {.ckpt = d->ckpt,
-	                        .weight = tensor->source,
-	                        .n_row = tensor->n_row,
-	                        .n_col = tensor->n_col,
-	                        .storage = STORAGE_FLOATS};
+	struct matrix matrix = float_matrix(d, tensor);
 	struct work work;
 	enum tern_status status = work_begin(&work, d, &matrix, tern_q8p_panel_bytes((size_t)tensor->n_col));
 	size_t n_scales = panel_count(&work) * TERN_PANEL_ROWS;
@@ -273,6 +282,28 @@ static enum tern_status write_copy(const struct tensor_data *d, const struct out
 	}
 	tern_free(raw);
 	tern_free(floats);
+	return status;
+}
+
+/* The values of an affine matrix. */
+static enum tern_status write_affine(const struct tensor_data *d, const struct output_tensor *tensor)
+{
+	const struct matrix matrix = float_matrix(d, tensor);
+	uint64_t n_panel = tern_panel_count((size_t)tensor->n_row), n_col = tensor->n_col;
+	struct matrix_scratch scratch;
+	enum tern_status status = TERN_OK;
+
+	if (!matrix_scratch_init(&scratch, (size_t)n_col))
+		status = tern_fail_memory(d->output->err, (size_t)n_col * TERN_PANEL_ROWS * sizeof(double));
+	for (uint64_t panel = 0; !status && panel < n_panel; panel++) {
+		uint64_t n_left = tensor->n_row - panel * TERN_PANEL_ROWS;
+		size_t n = (size_t)((n_left < TERN_PANEL_ROWS ? n_left : TERN_PANEL_ROWS) * n_col);
+		if ((status = matrix_read_floats(&matrix, panel, &scratch, d->output->err)))
+			break;
+		status = out_file_write(d->output, scratch.floats, n * sizeof *scratch.floats);
+		out_file_advance(d->output, n / 2);
+	}
+	matrix_scratch_free(&scratch);
 	return status;
 }
 
@@ -344,7 +375,7 @@ enum tern_status tensor_data_write(const struct tensor_data *d)
 			status = write_q8p(d, tensor);
 			break;
 		case OUTPUT_COPY:
-			status = write_copy(d, tensor);
+			status = tensor->biases ? write_affine(d, tensor) : write_copy(d, tensor);
 			break;
 		case OUTPUT_VECTOR:
 		case OUTPUT_TAPS:

@@ -10,7 +10,8 @@
 
 /* What was found in the ternary matrices. */
 struct weight_counts {
-	size_t n_packed, n_codes, n_masters, n_ternary_floats, n_grouped; /* matrices by the way they were stored */
+	/* matrices by the way they were stored */
+	size_t n_packed, n_codes, n_words, n_masters, n_ternary_floats, n_grouped;
 	uint64_t n_weights[TERN_N_MATRICES], n_zeros[TERN_N_MATRICES];
 };
 

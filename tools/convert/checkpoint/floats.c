@@ -44,10 +44,29 @@ size_t floats_find_nonfinite(const float *values, size_t n)
 	return n;
 }
 
+enum tern_status floats_read_part(const struct checkpoint *ckpt, const struct tensor *tensor, uint64_t first, size_t n,
+                                  float *out, struct tern_error *err)
+{
+	size_t size = dtype_size(tensor->dtype);
+	uint8_t *raw = tern_alloc(n, size);
+	enum tern_status status;
+
+	if (!raw)
+		return tern_fail_memory(err, n * size);
+	if (!(status = checkpoint_read(ckpt, tensor, first * size, n * size, raw, err))) {
+		floats_convert(out, raw, n, tensor->dtype);
+		size_t bad = floats_find_nonfinite(out, n);
+		if (bad < n)
+			status = checkpoint_fail(ckpt, tensor, err, "value %llu is not finite",
+			                         (unsigned long long)(first + bad));
+	}
+	tern_free(raw);
+	return status;
+}
+
 enum tern_status floats_read(const struct checkpoint *ckpt, const struct tensor *tensor, size_t n, float *out,
                              struct tern_error *err)
 {
-	enum tern_status status;
 	char shape[SHAPE_TEXT_SIZE];
 
 	if (!dtype_is_float(tensor->dtype))
@@ -55,15 +74,5 @@ enum tern_status floats_read(const struct checkpoint *ckpt, const struct tensor 
 	if (tensor->n_bytes != n * dtype_size(tensor->dtype))
 		return checkpoint_fail(ckpt, tensor, err, "shape %s; expected %zu values",
 		                       shape_text(shape, tensor->n_dims, tensor->shape), n);
-	uint8_t *raw = tern_alloc(n, dtype_size(tensor->dtype));
-	if (!raw)
-		return tern_fail_memory(err, n * dtype_size(tensor->dtype));
-	if (!(status = checkpoint_read(ckpt, tensor, 0, (size_t)tensor->n_bytes, raw, err))) {
-		floats_convert(out, raw, n, tensor->dtype);
-		size_t bad = floats_find_nonfinite(out, n);
-		if (bad < n)
-			status = checkpoint_fail(ckpt, tensor, err, "value %zu is not finite", bad);
-	}
-	tern_free(raw);
-	return status;
+	return floats_read_part(ckpt, tensor, 0, n, out, err);
 }

@@ -31,6 +31,18 @@ static size_t count_rows(const struct matrix *matrix, uint64_t panel)
 	return n_left < TERN_PANEL_ROWS ? (size_t)n_left : TERN_PANEL_ROWS;
 }
 
+/* Of a row of the stored tensor. */
+static size_t row_bytes(const struct matrix *matrix)
+{
+	size_t n_word = (size_t)matrix->n_col * sizeof(uint32_t);
+
+	if (matrix->storage == STORAGE_WORDS)
+		return n_word / WORD_CODES;
+	if (matrix->storage == STORAGE_AFFINE)
+		return n_word / AFFINE_WORD_CODES;
+	return (size_t)matrix->n_col * dtype_size(matrix->weight->dtype);
+}
+
 /* Where a row of the output is: a row of the stored tensor and, if packed, two bits of its bytes. */
 static void locate(const struct matrix *matrix, uint64_t row, uint64_t *stored, unsigned *shift)
 {
@@ -45,11 +57,11 @@ static void locate(const struct matrix *matrix, uint64_t row, uint64_t *stored, 
 static void order_columns(const struct matrix *matrix, size_t n_rows, struct matrix_scratch *scratch)
 {
 	size_t size = dtype_size(matrix->weight->dtype), n_head = (size_t)matrix->columns.head_dim * size;
-	size_t row_bytes = (size_t)matrix->n_col * size;
+	size_t n_bytes = row_bytes(matrix);
 	uint8_t *copy = (uint8_t *)scratch->floats; /* which are not there yet */
 
-	for (uint8_t *row = scratch->raw; row < scratch->raw + n_rows * row_bytes; row += row_bytes) {
-		memcpy(copy, row, row_bytes);
+	for (uint8_t *row = scratch->raw; row < scratch->raw + n_rows * n_bytes; row += n_bytes) {
+		memcpy(copy, row, n_bytes);
 		for (uint64_t c = 0; c < matrix->n_col; c += matrix->columns.head_dim)
 			memcpy(row + c * size, copy + order_source(&matrix->columns, c) * size, n_head);
 	}
@@ -59,8 +71,7 @@ static void order_columns(const struct matrix *matrix, size_t n_rows, struct mat
 static enum tern_status read_rows(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                                   unsigned shifts[TERN_PANEL_ROWS], struct tern_error *err)
 {
-	size_t row_bytes = (size_t)matrix->n_col * dtype_size(matrix->weight->dtype),
-	       n_rows = count_rows(matrix, panel);
+	size_t n_bytes = row_bytes(matrix), n_rows = count_rows(matrix, panel);
 	uint64_t stored[TERN_PANEL_ROWS];
 	enum tern_status status;
 
@@ -69,8 +80,8 @@ static enum tern_status read_rows(const struct matrix *matrix, uint64_t panel, s
 	for (size_t r = 0, n; r < n_rows; r += n) {
 		for (n = 1; r + n < n_rows && stored[r + n] == stored[r] + n;)
 			n++;
-		if ((status = checkpoint_read(matrix->ckpt, matrix->weight, stored[r] * row_bytes, n * row_bytes,
-		                              scratch->raw + r * row_bytes, err)))
+		if ((status = checkpoint_read(matrix->ckpt, matrix->weight, stored[r] * n_bytes, n * n_bytes,
+		                              scratch->raw + r * n_bytes, err)))
 			return status;
 	}
 	if (matrix->columns.n_key)
@@ -88,6 +99,25 @@ static enum tern_status fail_value(const struct matrix *matrix, uint64_t panel, 
 	                       (unsigned long long)column, what);
 }
 
+/* The values of n affine codes in scratch->raw, behind which there is room for their scales. */
+static enum tern_status convert_affine(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
+                                       size_t n, struct tern_error *err)
+{
+	size_t n_group = n / AFFINE_GROUP, n_all = TERN_PANEL_ROWS * (size_t)matrix->n_col;
+	float *scales = (float *)(void *)(scratch->raw + n_all), *biases = scales + n_group;
+	uint64_t first = panel * n_all / AFFINE_GROUP;
+	enum tern_status status;
+
+	if ((status = floats_read_part(matrix->ckpt, matrix->scales, first, n_group, scales, err)) ||
+	    (status = floats_read_part(matrix->ckpt, matrix->biases, first, n_group, biases, err)))
+		return status;
+	for (size_t i = 0; i < n; i++) {
+		float code = (float)(scratch->raw[i / 2] >> i % 2 * 4 & 15);
+		scratch->floats[i] = code * scales[i / AFFINE_GROUP] + biases[i / AFFINE_GROUP];
+	}
+	return TERN_OK;
+}
+
 enum tern_status matrix_read_floats(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                                     struct tern_error *err)
 {
@@ -95,9 +125,12 @@ enum tern_status matrix_read_floats(const struct matrix *matrix, uint64_t panel,
 	unsigned shifts[TERN_PANEL_ROWS];
 	enum tern_status status = read_rows(matrix, panel, scratch, shifts, err);
 
+	if (!status && matrix->storage == STORAGE_AFFINE)
+		status = convert_affine(matrix, panel, scratch, n, err);
+	else if (!status)
+		floats_convert(scratch->floats, scratch->raw, n, matrix->weight->dtype);
 	if (status)
 		return status;
-	floats_convert(scratch->floats, scratch->raw, n, matrix->weight->dtype);
 	memset(scratch->floats + n, 0, (n_all - n) * sizeof *scratch->floats);
 	size_t bad = floats_find_nonfinite(scratch->floats, n);
 	return bad == n ? TERN_OK : fail_value(matrix, panel, bad, "the value is not finite", err);
@@ -170,6 +203,13 @@ enum tern_status matrix_conclude(struct matrix *matrix, const struct matrix_fact
 
 /* ---- codes ---- */
 
+/* Gives each of n codes, four of which are in a byte, one of its own. */
+static void spread_codes(uint8_t *bytes, size_t n)
+{
+	for (size_t i = n; i-- > 0;)
+		bytes[i] = bytes[i / 4] >> i % 4 * 2 & 3;
+}
+
 static enum tern_status unpack(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                                struct tern_error *err)
 {
@@ -179,6 +219,8 @@ static enum tern_status unpack(const struct matrix *matrix, uint64_t panel, stru
 
 	if (status)
 		return status;
+	if (matrix->storage == STORAGE_WORDS)
+		spread_codes(scratch->raw, n_rows * n_col);
 	for (size_t r = 0; r < n_rows; r++)
 		for (size_t c = 0; c < n_col; c++) {
 			unsigned code = scratch->raw[r * n_col + c] >> shifts[r] & 3;
@@ -248,6 +290,27 @@ static enum tern_status read_group_scales(const struct matrix *matrix, uint64_t 
 	return TERN_OK;
 }
 
+/* The scales of words, of which each is for all columns of a row. Too small for a half float is as good as 0. */
+static enum tern_status read_row_scales(const struct matrix *matrix, uint64_t panel, uint16_t *group_scales,
+                                        struct tern_error *err)
+{
+	size_t n_group = (size_t)(matrix->n_col / matrix->group), n_rows = count_rows(matrix, panel);
+	float scales[TERN_PANEL_ROWS] = {0};
+	enum tern_status status =
+	        floats_read_part(matrix->ckpt, matrix->scales, panel * TERN_PANEL_ROWS, n_rows, scales, err);
+
+	for (size_t r = 0; !status && r < TERN_PANEL_ROWS; r++) {
+		uint16_t half = tern_f16_from_f32(scales[r]);
+		if (scales[r] < 0.0f || half >= 0x7c00)
+			return checkpoint_fail(matrix->ckpt, matrix->scales, err,
+			                       "value %llu is %g; expected 0 to 65504",
+			                       (unsigned long long)(panel * TERN_PANEL_ROWS + r), (double)scales[r]);
+		for (size_t g = 0; g < n_group; g++)
+			group_scales[g * TERN_PANEL_ROWS + r] = half;
+	}
+	return status;
+}
+
 static enum tern_status codes_of_floats(const struct matrix *matrix, uint64_t panel, struct matrix_scratch *scratch,
                                         uint16_t *group_scales, struct tern_error *err)
 {
@@ -270,12 +333,14 @@ enum tern_status matrix_read_panel(const struct matrix *matrix, uint64_t panel, 
 	size_t n = count_rows(matrix, panel) * (size_t)matrix->n_col, n_all = TERN_PANEL_ROWS * (size_t)matrix->n_col;
 	enum tern_status status;
 
-	if (matrix->storage == STORAGE_PACKED)
+	if (matrix->storage == STORAGE_PACKED || matrix->storage == STORAGE_WORDS)
 		status = unpack(matrix, panel, scratch, err);
 	else if (matrix->storage == STORAGE_CODES)
 		status = copy_codes(matrix, panel, scratch, err);
 	else
 		status = codes_of_floats(matrix, panel, scratch, group_scales, err);
+	if (!status && matrix->storage == STORAGE_WORDS)
+		status = read_row_scales(matrix, panel, group_scales, err);
 	if (status)
 		return status;
 	memset(scratch->codes + n, 0, n_all - n);

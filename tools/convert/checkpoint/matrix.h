@@ -5,9 +5,13 @@
  *     codes           int8 [n_row, n_col] of -1, 0, +1
  *     master weights  floats; code = clamp(round(w / mean|w|), -1, +1), ties to even; scale = mean|w|, at least 1e-5
  *     ternary floats  floats that are -s, 0 or s, with one s for all or one for each group of columns of a row
+ *     words           MLX's uint32 [n_row, n_col/16] of codes + 1, the lowest bits first, and a scale for each row
  *
  * Packed weights and codes have a weight_scale, which multiplies or divides (see struct quantization). The values alone
- * decide which of the two kinds floats are; ternarising floats that are ternary already would change their scale. */
+ * decide which of the two kinds floats are; ternarising floats that are ternary already would change their scale.
+ *
+ * Embeddings and heads are matrices of floats; MLX's are affine: uint32 [n_row, n_col/8] of codes 0 to 15, the lowest
+ * bits first, value = code * scale + bias with a scale and a bias for each 64 columns of a row. */
 #ifndef CONVERT_CHECKPOINT_MATRIX_H
 #define CONVERT_CHECKPOINT_MATRIX_H
 
@@ -22,15 +26,21 @@ enum storage {
 	STORAGE_FLOATS, /* not looked at yet */
 	STORAGE_MASTER,
 	STORAGE_TERNARY,
+	STORAGE_WORDS,
+	STORAGE_AFFINE,
 };
 
 enum {
 	ACTIVATION_GROUP = 128, /* tern.activation_group; groups of columns with a scale divide it or are a multiple */
+	WORD_CODES = 16,        /* in a word of MLX's ternary matrices, */
+	AFFINE_WORD_CODES = 8,  /* and of its affine ones, */
+	AFFINE_GROUP = 64,      /* which have a scale for so many columns */
 };
 
 struct matrix {
 	const struct checkpoint *ckpt;
 	const struct tensor *weight;
+	const struct tensor *scales, *biases; /* words: a scale for each row; affine: both for each group of a row */
 	uint64_t n_row, n_col;
 	enum storage storage;
 	bool may_be_master; /* the model was trained with ternarised master weights; else floats have to be ternary */

@@ -16,9 +16,9 @@ static const struct {
 	const char *name;
 	size_t size;
 } dtypes[] = {
-        [DTYPE_F64] = {"F64", 8}, [DTYPE_F32] = {"F32", 4},   [DTYPE_F16] = {"F16", 2}, [DTYPE_BF16] = {"BF16", 2},
-        [DTYPE_I64] = {"I64", 8}, [DTYPE_I32] = {"I32", 4},   [DTYPE_I16] = {"I16", 2}, [DTYPE_I8] = {"I8", 1},
-        [DTYPE_U8] = {"U8", 1},   [DTYPE_BOOL] = {"BOOL", 1},
+        [DTYPE_F64] = {"F64", 8}, [DTYPE_F32] = {"F32", 4}, [DTYPE_F16] = {"F16", 2},   [DTYPE_BF16] = {"BF16", 2},
+        [DTYPE_I64] = {"I64", 8}, [DTYPE_I32] = {"I32", 4}, [DTYPE_U32] = {"U32", 4},   [DTYPE_I16] = {"I16", 2},
+        [DTYPE_I8] = {"I8", 1},   [DTYPE_U8] = {"U8", 1},   [DTYPE_BOOL] = {"BOOL", 1},
 };
 
 enum {
@@ -112,7 +112,8 @@ static enum tern_status read_dtype(const struct reader *r, struct json_value ent
 	if (json_type(dtype) != JSON_STRING)
 		return json_fail_type(dtype, "a type such as \"BF16\"", r->err);
 	struct json_string name = json_string(dtype);
-	snprintf(what, sizeof what, "type '%s' is not supported (F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL are)",
+	snprintf(what, sizeof what,
+	         "type '%s' is not supported (F64, F32, F16, BF16, I64, I32, U32, I16, I8, U8, BOOL are)",
 	         tern_quote(quoted, name.bytes, name.length));
 	return fail_tensor(r, tensor, what);
 }

@@ -98,8 +98,9 @@ static enum tern_status read_stream_scales(struct config *config, struct json_va
 /* Members that ask for more than tern computes unless they are absent, null, false or 0. */
 static enum tern_status check_extras(const struct config *config, struct json_value root, struct tern_error *err)
 {
-	static const char *const extras[] = {"attn_logit_softcapping", "final_logit_softcapping",
-	                                     "use_bidirectional_attention", "sparse_config"};
+	static const char *const extras[] = {
+	        "attn_logit_softcapping", "final_logit_softcapping", "use_bidirectional_attention",   "sparse_config",
+	        "num_shared_experts",     "first_k_dense_replace",   "moe_router_enable_expert_bias", "use_bias"};
 	double scalar = (double)config->head_dim;
 	enum tern_status status;
 
@@ -178,6 +179,31 @@ static enum tern_status read_quantization(struct quantization *q, struct json_va
 	return json_get_positive(object, "rms_norm_eps", false, &q->rms_norm_eps, err);
 }
 
+/* MLX's description of its packs, which it may repeat as quantization_config. Shapes say the rest. */
+static enum tern_status check_mlx(const struct family *family, struct json_value root, struct tern_error *err)
+{
+	struct json_value object;
+	uint64_t bits = 0;
+	bool is_other = false;
+	enum tern_status status = json_get_container(root, "quantization", JSON_OBJECT, &object, err);
+
+	if (!status && !json_exists(object))
+		status = json_get_container(root, "quantization_config", JSON_OBJECT, &object, err);
+	if (status)
+		return status;
+	if (!json_exists(object))
+		return json_fail(root, err,
+		                 "no quantization: float masters of %s, and how those are ternarised is not published; "
+		                 "tern-convert reads its 2-bit checkpoint for MLX, and tern its GGUF files",
+		                 family->title);
+	if ((status = json_get_u64(object, "bits", &bits, NULL, err)) ||
+	    (status = get_choice(object, "mode", "affine", "affine", &is_other, err)))
+		return status;
+	return bits == 2 ? TERN_OK
+	                 : json_fail(object, err, "%llu bits; only the 2 of ternary weights are supported",
+	                             (unsigned long long)bits);
+}
+
 static bool contains(const char *text, struct json_string part)
 {
 	size_t n = strlen(text);
@@ -202,6 +228,21 @@ bool config_is_not_converted(const struct config *config, const char *module)
 
 /* ---- the file ---- */
 
+/* Layers that see everything know no positions, and those with a window rotate a part of each head. */
+static enum tern_status check_rotation(struct json_value root, struct tern_error *err)
+{
+	bool has_none = true;
+	enum tern_status status = json_get_bool(root, "nope_on_global_attention", &has_none, NULL, err);
+
+	if (status)
+		return status;
+	if (!has_none)
+		return json_fail_type(json_find(root, "nope_on_global_attention"), "true", err);
+	if (!json_exists(json_find(root, "partial_rotary_factor")))
+		return json_fail_missing(root, "partial_rotary_factor", "a number, such as 0.5", err);
+	return TERN_OK;
+}
+
 /* Which layers see how much, and where the others are delta nets. */
 static enum tern_status read_layers(struct config *config, struct json_value root, struct tern_error *err)
 {
@@ -210,6 +251,8 @@ static enum tern_status read_layers(struct config *config, struct json_value roo
 
 	if (!family->is_hybrid &&
 	    (status = windows_read(&config->windows, root, family->window_period, config->n_layer, config->n_ctx, err)))
+		return status;
+	if (family->rotates_windows && (status = check_rotation(root, err)))
 		return status;
 	if ((status = rope_read(&config->rope, root, family->default_rope_theta, family->default_local_theta,
 	                        config->head_dim, config->n_ctx, err)) ||
@@ -228,6 +271,8 @@ static enum tern_status read_network(struct config *config, struct json_value ro
 	    (status = json_get_bool(root, "tie_word_embeddings", &config->is_tied, &config->says_tied, err)) ||
 	    (status = json_get_bool(root, "attention_bias", &config->attention_bias, NULL, err)) ||
 	    (status = json_get_bool(root, "mlp_bias", &config->mlp_bias, NULL, err)))
+		return status;
+	if ((config->family->features & LAYER_EXPERTS) && (status = experts_read(&config->experts, root, err)))
 		return status;
 	return read_layers(config, root, err);
 }
@@ -271,10 +316,12 @@ enum tern_status config_read(struct config *config, const struct directory *dir,
 		                 dir->path);
 	}
 	struct json_value root = json_root(&config->json), text = {0};
-	if (!(status = family_find(&config->family, root, err)) && config->family->is_hybrid)
+	if (!(status = family_find(&config->family, root, err)) && config->family->is_mlx)
+		status = check_mlx(config->family, root, err);
+	else if (!status && config->family->is_hybrid)
 		status = json_get_container(root, "text_config", JSON_OBJECT, &text, err);
 	if (!status && !(status = read_network(config, json_exists(text) ? text : root, err)) &&
-	    !(status = read_quantization(&config->quantization, root, err)) &&
+	    (config->family->is_mlx || !(status = read_quantization(&config->quantization, root, err))) &&
 	    !(status = pooling_read(&config->pooling, dir, err)))
 		status = read_rest(config, root, err);
 	if (status)

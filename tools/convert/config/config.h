@@ -5,6 +5,7 @@
 
 #include "convert/checkpoint/directory.h"
 #include "convert/config/delta.h"
+#include "convert/config/experts.h"
 #include "convert/config/family.h"
 #include "convert/config/pooling.h"
 #include "convert/config/rope.h"
@@ -39,6 +40,7 @@ struct config {
 	struct rope rope;
 	struct windows windows;
 	struct delta delta;
+	struct experts experts;
 	enum pooling pooling;
 	struct quantization quantization;
 	struct json_string name; /* of the model, may be empty */

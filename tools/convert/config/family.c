@@ -69,6 +69,18 @@ static const struct family families[] = {
          .default_rope_theta = 1e4},
         {.architecture = "Qwen3_5ForCausalLM", .bare = "Qwen3_5TextModel", .model_type = "qwen3_5_text", QWEN35},
         {.architecture = "Qwen3_5ForConditionalGeneration", .model_type = "qwen3_5", QWEN35}, /* it also sees */
+        {.architecture = "MapleForCausalLM",
+         .model_type = "maple",
+         .title = "Maple",
+         .arch = "maple",
+         .activation = "silu",
+         .embedding = "word_embeddings",
+         .features = LAYER_QK_NORM | LAYER_EXPERTS,
+         .is_mlx = true,
+         .rotates_windows = true,
+         .default_rope_theta = 1e4,
+         .default_head_dim = 128,
+         .window_period = 4},
         {.architecture = "BitnetForCausalLM", /* 1bitLLM's; its model_type is "llama" */
          .title = "BitNet b1.58 (1bitLLM)",
          .arch = "bitnet",
@@ -83,10 +95,6 @@ static enum tern_status fail_family(struct json_value value, struct tern_error *
 	char quoted[TERN_QUOTE_SIZE], known[256] = "";
 	struct json_string name = json_string(value);
 
-	if (name.length >= 5 && (!memcmp(name.bytes, "Maple", 5) || !memcmp(name.bytes, "maple", 5)))
-		return json_fail(value, err,
-		                 "Maple's checkpoints are not supported: how its float masters are ternarised is not "
-		                 "published; tern runs its GGUF files (deepgrove/maple-preview-GGUF)");
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
 		         families[i].architecture);

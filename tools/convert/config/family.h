@@ -15,6 +15,7 @@ enum layer_feature {
 	LAYER_1BITLLM_SUB_NORM = 1 << 2, /* the same under 1bitLLM's names */
 	LAYER_POST_NORM = 1 << 3,        /* Gemma: norms behind attention and behind the feed-forward part */
 	LAYER_HYBRID = 1 << 4,           /* Qwen 3.5: attention with a gate, its name for the second norm */
+	LAYER_EXPERTS = 1 << 5,          /* Maple: a router, and experts instead of one feed-forward part */
 	LAYER_SUB_NORMS = LAYER_SUB_NORM | LAYER_1BITLLM_SUB_NORM,
 };
 
@@ -28,9 +29,12 @@ struct family {
 	const char *silu_arch;      /* the same for the activation silu where that is another arch, else NULL */
 	const char *activation_key; /* NULL: hidden_act */
 	const char *activation;     /* the value in config.json */
+	const char *embedding;      /* its module; NULL: embed_tokens */
 	unsigned features;          /* enum layer_feature */
 	bool permutes_qk;           /* rows of q and k go into the order of interleaved RoPE */
 	bool has_qkv_bias;
+	bool is_mlx;             /* packed by MLX: ternary projections, a head and embedding of 4 bits */
+	bool rotates_windows;    /* and no other layers: only what sees a window knows positions */
 	bool is_hybrid;          /* delta nets between layers of attention; config.json may have a text_config */
 	bool scales_stream;      /* MiniCPM's constants: scale_emb, scale_depth, dim_model_base */
 	float norm_offset;       /* the stored value plus this is the gain of a norm */

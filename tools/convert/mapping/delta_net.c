@@ -78,7 +78,7 @@ static enum tern_status map_gate(const struct net *net, const char *name, enum t
 		        (struct linear){
 		                .which = which, .n_row = tensor.n_row, .n_col = tensor.n_col, .rows = tensor.order});
 	tensor.source = weight;
-	status = mapper_check_shape(m, weight, tensor.n_row, tensor.n_col);
+	status = mapper_check_shape(m, weight, 2, (uint64_t[]){tensor.n_row, tensor.n_col});
 	return status ? status : mapper_add(m, &tensor, "blk.%u.%s.weight", net->layer, tern_matrix_names[which]);
 }
 

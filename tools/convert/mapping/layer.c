@@ -8,20 +8,23 @@
 
 /* The sizes of a layer's tensors. */
 enum width {
+	WIDTH_ONE,
 	WIDTH_EMBD,
 	WIDTH_Q,  /* all query heads */
 	WIDTH_QG, /* and their gates */
 	WIDTH_KV, /* all key or value heads */
 	WIDTH_HEAD,
 	WIDTH_FF,
+	WIDTH_EXPERTS,   /* how many there are */
+	WIDTH_EXPERT_FF, /* of one of them */
 };
 
 /* The tensors of a layer in the order of the output; an architecture that has others adds rows, under a feature. */
 static const struct layer_tensor {
 	const char *module;          /* below "layers.N." in the checkpoint, without ".weight" */
-	const char *norm;            /* a norm's name below "blk.N." in the output; NULL: a projection */
+	const char *floats;          /* name of a norm or router below "blk.N." in the output; NULL: a projection */
 	enum tern_matrix_kind which; /* which brings its scale, bias and norm along */
-	enum width n_row, n_col;     /* a norm has n_col values */
+	enum width n_row, n_col;     /* a norm has one row */
 	unsigned needs, lacks;       /* features (enum layer_feature) that the layer has to have, and not to have */
 } layer_tensors[] = {
         {"input_layernorm", "attn_norm", .n_col = WIDTH_EMBD},
@@ -40,22 +43,32 @@ static const struct layer_tensor {
         {"post_attention_layernorm", "post_attention_norm", .n_col = WIDTH_EMBD, .needs = LAYER_HYBRID},
         {"pre_feedforward_layernorm", "ffn_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
         {"post_feedforward_layernorm", "post_ffw_norm", .n_col = WIDTH_EMBD, .needs = LAYER_POST_NORM},
-        {"mlp.gate_proj", .which = TERN_FFN_GATE, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
-        {"mlp.up_proj", .which = TERN_FFN_UP, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD},
+        {"mlp.gate_proj", .which = TERN_FFN_GATE, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD, .lacks = LAYER_EXPERTS},
+        {"mlp.up_proj", .which = TERN_FFN_UP, .n_row = WIDTH_FF, .n_col = WIDTH_EMBD, .lacks = LAYER_EXPERTS},
         {"mlp.ffn_sub_norm", "ffn_sub_norm", .n_col = WIDTH_FF, .needs = LAYER_SUB_NORM},
         {"mlp.ffn_layernorm", "ffn_sub_norm", .n_col = WIDTH_FF, .needs = LAYER_1BITLLM_SUB_NORM},
-        {"mlp.down_proj", .which = TERN_FFN_DOWN, .n_row = WIDTH_EMBD, .n_col = WIDTH_FF},
+        {"mlp.down_proj", .which = TERN_FFN_DOWN, .n_row = WIDTH_EMBD, .n_col = WIDTH_FF, .lacks = LAYER_EXPERTS},
+        {"mlp.gate", "ffn_gate_inp", .n_row = WIDTH_EXPERTS, .n_col = WIDTH_EMBD, .needs = LAYER_EXPERTS},
+        {"mlp.switch_mlp.gate_proj", .which = TERN_FFN_GATE_EXPS, .n_row = WIDTH_EXPERT_FF, .n_col = WIDTH_EMBD,
+         .needs = LAYER_EXPERTS},
+        {"mlp.switch_mlp.up_proj", .which = TERN_FFN_UP_EXPS, .n_row = WIDTH_EXPERT_FF, .n_col = WIDTH_EMBD,
+         .needs = LAYER_EXPERTS},
+        {"mlp.switch_mlp.down_proj", .which = TERN_FFN_DOWN_EXPS, .n_row = WIDTH_EMBD, .n_col = WIDTH_EXPERT_FF,
+         .needs = LAYER_EXPERTS},
 };
 
 static uint64_t width_of(const struct config *config, enum width width)
 {
 	const uint64_t widths[] = {
+	        [WIDTH_ONE] = 1,
 	        [WIDTH_EMBD] = config->n_embd,
 	        [WIDTH_Q] = config->n_head * config->head_dim,
 	        [WIDTH_QG] = 2 * config->n_head * config->head_dim,
 	        [WIDTH_KV] = config->n_head_kv * config->head_dim,
 	        [WIDTH_HEAD] = config->head_dim,
 	        [WIDTH_FF] = config->n_ff,
+	        [WIDTH_EXPERTS] = config->experts.n,
+	        [WIDTH_EXPERT_FF] = config->experts.n_ff,
 	};
 	return widths[width];
 }
@@ -86,6 +99,21 @@ enum tern_status map_norm(struct mapper *m, const char *module, const char *out,
 	return mapper_add_vector(m, tensor, n, (struct output_tensor){.offset = m->config->family->norm_offset}, out);
 }
 
+static enum tern_status map_router(struct mapper *m, const char *module, const char *out, uint64_t n_row,
+                                   uint64_t n_col)
+{
+	struct output_tensor tensor = {.kind = OUTPUT_COPY, .n_row = n_row, .n_col = n_col};
+	struct tensor *source;
+	enum tern_status status;
+
+	if ((status = mapper_require(m, &source, MAPPER_EVERY_LAYER, "%s%s.weight", m->prefix, module)) ||
+	    (status = mapper_check_shape(m, source, 2, (uint64_t[]){n_row, n_col})) ||
+	    (status = mapper_check_floats(m, source)))
+		return status;
+	tensor.source = source;
+	return mapper_add(m, &tensor, "%s", out);
+}
+
 static enum tern_status map_layer_tensor(struct mapper *m, uint64_t layer, const struct layer_tensor *row)
 {
 	const struct config *config = m->config;
@@ -94,9 +122,14 @@ static enum tern_status map_layer_tensor(struct mapper *m, uint64_t layer, const
 	        .which = row->which, .n_row = width_of(config, row->n_row), .n_col = width_of(config, row->n_col)};
 
 	snprintf(module, sizeof module, "layers.%llu.%s", (unsigned long long)layer, row->module);
-	if (row->norm) {
-		snprintf(out, sizeof out, "blk.%llu.%s.weight", (unsigned long long)layer, row->norm);
-		return map_norm(m, module, out, linear.n_col, MAPPER_EVERY_LAYER);
+	if (row->floats) {
+		snprintf(out, sizeof out, "blk.%llu.%s.weight", (unsigned long long)layer, row->floats);
+		return row->n_row == WIDTH_ONE ? map_norm(m, module, out, linear.n_col, MAPPER_EVERY_LAYER)
+		                               : map_router(m, module, out, linear.n_row, linear.n_col);
+	}
+	if (row->needs & LAYER_EXPERTS) {
+		linear.n_expert = config->experts.n;
+		linear.n_row *= linear.n_expert;
 	}
 	linear.wants_bias = layer_has_bias(config, row->which);
 	snprintf(linear.module, sizeof linear.module, "%s%s", m->prefix, module);

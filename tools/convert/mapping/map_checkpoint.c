@@ -5,6 +5,7 @@
 #include "convert/mapping/projection.h"
 #include "convert/mapping/vocabulary.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool ends_with(const struct json_string *name, const char *suffix)
@@ -44,6 +45,8 @@ static enum tern_status check_all_used(const struct mapper *m)
 		if (m->config->family->is_hybrid) /* the part that sees, and that predicts the token after the next */
 			is_harmless = is_harmless || begins_with(&tensor->name, "mtp.") ||
 			              begins_with(&tensor->name, "model.visual.");
+		if (m->config->family->is_mlx) /* a smaller head, which finds the best tokens nearly always */
+			is_harmless = is_harmless || begins_with(&tensor->name, "lm_head_flash.");
 		if (!is_harmless)
 			return checkpoint_fail(
 			        m->ckpt, tensor, m->err,
@@ -83,18 +86,19 @@ static enum tern_status conclude_norms(struct mapper *m)
  * "model.language_model." in a model that also sees. */
 static enum tern_status find_prefix(struct mapper *m)
 {
+	static const char *const prefixes[] = {"model.", "", "model.language_model."};
+	size_t n = m->config->family->is_hybrid ? 3 : 2;
+	char name[MAPPER_NAME_SIZE];
 	struct tensor *embedding;
 
-	m->prefix = "model.";
-	if (checkpoint_find(m->ckpt, "model.embed_tokens.weight"))
-		return TERN_OK;
-	m->prefix = "model.language_model.";
-	if (m->config->family->is_hybrid && checkpoint_find(m->ckpt, "model.language_model.embed_tokens.weight"))
-		return TERN_OK;
-	m->prefix = "";
-	if (checkpoint_find(m->ckpt, "embed_tokens.weight"))
-		return TERN_OK;
-	return mapper_require(m, &embedding, "not a decoder in Hugging Face layout", "model.embed_tokens.weight");
+	for (size_t i = 0; i < n; i++) {
+		m->prefix = prefixes[i];
+		snprintf(name, sizeof name, "%s%s.weight", m->prefix, mapper_embedding(m));
+		if (checkpoint_find(m->ckpt, name))
+			return TERN_OK;
+	}
+	return mapper_require(m, &embedding, "not a decoder in Hugging Face layout", "model.%s.weight",
+	                      mapper_embedding(m));
 }
 
 static enum tern_status map_rope(struct mapper *m)
@@ -125,7 +129,7 @@ static enum tern_status map_all(struct mapper *m)
 	/* A projection with a norm of its own was trained as BitNet is, whatever config.json says. */
 	m->is_trained = config->family->is_trained_ternary || config->quantization.is_there || has_linear_norms(m);
 	m->mapping->per_token = m->is_trained;
-	embedding = mapper_take(m, "%sembed_tokens.weight", m->prefix);
+	embedding = mapper_take(m, "%s%s.weight", m->prefix, mapper_embedding(m));
 	if ((status = map_embedding(m, embedding)))
 		return status;
 	for (uint64_t layer = 0; layer < config->n_layer; layer++)

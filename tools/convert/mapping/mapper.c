@@ -4,8 +4,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- tensors of the checkpoint ---- */
+
+const char *mapper_embedding(const struct mapper *m)
+{
+	return m->config->family->embedding ? m->config->family->embedding : "embed_tokens";
+}
 
 static struct tensor *take(struct mapper *m, char name[MAPPER_NAME_SIZE], const char *format, va_list args)
 {
@@ -47,14 +53,21 @@ enum tern_status mapper_fail_shape(const struct mapper *m, const struct tensor *
 	                       shape_text(shape, tensor->n_dims, tensor->shape), dtype_name(tensor->dtype), expected);
 }
 
-enum tern_status mapper_check_shape(const struct mapper *m, const struct tensor *tensor, uint64_t n_row, uint64_t n_col)
+enum tern_status mapper_check_shape(const struct mapper *m, const struct tensor *tensor, int n_dims,
+                                    const uint64_t *shape)
 {
-	char expected[64];
+	char expected[SHAPE_TEXT_SIZE];
 
-	if (tensor->n_dims == 2 && tensor->shape[0] == n_row && tensor->shape[1] == n_col)
+	if (tensor->n_dims == n_dims && !memcmp(tensor->shape, shape, (size_t)n_dims * sizeof *shape))
 		return TERN_OK;
-	snprintf(expected, sizeof expected, "[%llu, %llu]", (unsigned long long)n_row, (unsigned long long)n_col);
-	return mapper_fail_shape(m, tensor, expected);
+	return mapper_fail_shape(m, tensor, shape_text(expected, n_dims, shape));
+}
+
+enum tern_status mapper_check_floats(const struct mapper *m, const struct tensor *tensor)
+{
+	if (dtype_is_float(tensor->dtype))
+		return TERN_OK;
+	return checkpoint_fail(m->ckpt, tensor, m->err, "type %s; expected floats", dtype_name(tensor->dtype));
 }
 
 /* ---- tensors of the output ---- */

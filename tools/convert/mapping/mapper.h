@@ -26,6 +26,9 @@ struct mapper {
 	struct tern_error *err;
 };
 
+/* The module of the token embedding, without the prefix. */
+const char *mapper_embedding(const struct mapper *m);
+
 /* Finds a tensor of the checkpoint by its formatted name and marks it as used; NULL if there is none. */
 struct tensor *mapper_take(struct mapper *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a tensor that must exist: without it, fails with "DIRECTORY: tensor 'NAME': missing; WHY". */
@@ -36,8 +39,10 @@ enum tern_status mapper_require(struct mapper *m, struct tensor **tensor, const 
 
 /* "... shape [3] of F32; config.json wants EXPECTED" */
 enum tern_status mapper_fail_shape(const struct mapper *m, const struct tensor *tensor, const char *expected);
-enum tern_status mapper_check_shape(const struct mapper *m, const struct tensor *tensor, uint64_t n_row,
-                                    uint64_t n_col);
+enum tern_status mapper_check_shape(const struct mapper *m, const struct tensor *tensor, int n_dims,
+                                    const uint64_t *shape);
+
+enum tern_status mapper_check_floats(const struct mapper *m, const struct tensor *tensor);
 
 /* Appends a tensor of the output under a formatted name. */
 enum tern_status mapper_add(struct mapper *m, const struct output_tensor *tensor, const char *name_format, ...)

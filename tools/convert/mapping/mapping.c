@@ -16,14 +16,19 @@ int output_tensor_shape(const struct output_tensor *tensor, uint32_t *type, uint
 	static const uint32_t kept[] = {[DTYPE_F64] = GGUF_TENSOR_F32,
 	                                [DTYPE_F32] = GGUF_TENSOR_F32,
 	                                [DTYPE_F16] = GGUF_TENSOR_F16,
-	                                [DTYPE_BF16] = GGUF_TENSOR_BF16};
+	                                [DTYPE_BF16] = GGUF_TENSOR_BF16,
+	                                [DTYPE_U32] = GGUF_TENSOR_F32};
 
 	dims[0] = tensor->n_col;
 	dims[1] = tensor->n_row;
 	switch (tensor->kind) {
 	case OUTPUT_TERNARY:
 		*type = tensor->matrix->is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16;
-		return 2;
+		if (!tensor->n_expert)
+			return 2;
+		dims[1] = tensor->n_row / tensor->n_expert;
+		dims[2] = tensor->n_expert;
+		return 3;
 	case OUTPUT_Q8P:
 		*type = GGUF_TENSOR_Q8P;
 		return 2;

@@ -28,6 +28,26 @@ bool may_be_master(const struct mapper *m, const char *module)
 	       !(json_exists(m->config->quantization.not_converted) && config_is_not_converted(m->config, module));
 }
 
+/* MLX's words, and a scale for each row; experts are the first dimension of both. */
+static enum tern_status find_words(struct mapper *m, const struct linear *linear, struct matrix *matrix)
+{
+	const uint64_t shape[] = {linear->n_expert, linear->n_row / (linear->n_expert ? linear->n_expert : 1),
+	                          linear->n_col / WORD_CODES};
+	int first = linear->n_expert ? 0 : 1;
+	struct tensor *scales;
+	enum tern_status status;
+
+	matrix->storage = STORAGE_WORDS;
+	matrix->group = matrix->group_sizes.sizes[0];
+	if ((status = mapper_check_shape(m, matrix->weight, 3 - first, shape + first)) ||
+	    (status = mapper_require(m, &scales, "without it the sizes of the packed weights are unknown",
+	                             "%s.row_alpha", linear->module)) ||
+	    (status = mapper_check_shape(m, scales, 2 - first, shape + first)))
+		return status;
+	matrix->scales = scales;
+	return mapper_check_floats(m, scales);
+}
+
 /* How the weights are stored, as far as type and shape tell. */
 static enum tern_status find_storage(struct mapper *m, const struct linear *linear, struct matrix *matrix)
 {
@@ -39,9 +59,11 @@ static enum tern_status find_storage(struct mapper *m, const struct linear *line
 		matrix->storage = STORAGE_PACKED;
 		return read_weight_scale(m, linear, matrix);
 	}
+	if (weight->dtype == DTYPE_U32)
+		return find_words(m, linear, matrix);
 	if (weight->dtype == DTYPE_U8)
 		return mapper_fail_shape(m, weight, "packed weights: a quarter of the rows, all columns");
-	enum tern_status status = mapper_check_shape(m, weight, linear->n_row, linear->n_col);
+	enum tern_status status = mapper_check_shape(m, weight, 2, (uint64_t[]){linear->n_row, linear->n_col});
 	if (status)
 		return status;
 	if (weight->dtype == DTYPE_I8) {
@@ -66,7 +88,8 @@ static enum tern_status add_matrix(struct mapper *m, const struct linear *linear
 	                               .matrix = matrix,
 	                               .which = linear->which,
 	                               .n_row = linear->n_row,
-	                               .n_col = linear->n_col};
+	                               .n_col = linear->n_col,
+	                               .n_expert = linear->n_expert};
 	enum tern_status status;
 
 	*matrix = (struct matrix){.ckpt = m->ckpt,

@@ -9,6 +9,7 @@ struct linear {
 	char out[48];                  /* and in the output, without ".weight" */
 	enum tern_matrix_kind which;
 	uint64_t n_row, n_col;
+	uint64_t n_expert;          /* whose matrices are one below the other; 0: it is one matrix */
 	bool wants_bias;            /* according to config.json */
 	struct order rows, columns; /* of a delta net; rows of q and k for RoPE are known from `which` */
 };

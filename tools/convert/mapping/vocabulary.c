@@ -6,6 +6,38 @@
 #include <stdio.h>
 #include <string.h>
 
+static enum tern_status check_plain(const struct mapper *m, const struct output_tensor *out)
+{
+	enum tern_status status = mapper_check_shape(m, out->source, 2, (uint64_t[]){out->n_row, out->n_col});
+	return status ? status : mapper_check_floats(m, out->source);
+}
+
+/* MLX's words, with the scales and biases that go with them. */
+static enum tern_status take_affine(struct mapper *m, struct output_tensor *out)
+{
+	const struct json_string *name = &out->source->name;
+	const struct tensor **parts[] = {&out->scales, &out->biases};
+	const uint64_t words[] = {out->n_row, out->n_col / AFFINE_WORD_CODES},
+	               groups[] = {out->n_row, out->n_col / AFFINE_GROUP};
+	enum tern_status status = mapper_check_shape(m, out->source, 2, words);
+
+	if (status)
+		return status;
+	if (out->n_col % AFFINE_GROUP)
+		return checkpoint_fail(m->ckpt, out->source, m->err, "%llu columns are no multiple of %d",
+		                       (unsigned long long)out->n_col, AFFINE_GROUP);
+	for (int i = 0; i < 2; i++) {
+		struct tensor *tensor;
+		if ((status = mapper_require(m, &tensor, "without it the size of the packed weights is unknown",
+		                             "%.*s.%s", (int)(name->length - strlen(".weight")), name->bytes,
+		                             i ? "biases" : "scales")) ||
+		    (status = mapper_check_shape(m, tensor, 2, groups)) || (status = mapper_check_floats(m, tensor)))
+			return status;
+		*parts[i] = tensor;
+	}
+	return TERN_OK;
+}
+
 static enum tern_status add_dense(struct mapper *m, const struct tensor *tensor, bool keep, const char *name)
 {
 	const struct config *config = m->config;
@@ -13,13 +45,9 @@ static enum tern_status add_dense(struct mapper *m, const struct tensor *tensor,
 	                            .source = tensor,
 	                            .n_row = config->n_vocab,
 	                            .n_col = config->n_embd};
-	enum tern_status status = mapper_check_shape(m, tensor, config->n_vocab, config->n_embd);
+	enum tern_status status = tensor->dtype == DTYPE_U32 ? take_affine(m, &out) : check_plain(m, &out);
 
-	if (status)
-		return status;
-	if (!dtype_is_float(tensor->dtype))
-		return checkpoint_fail(m->ckpt, tensor, m->err, "type %s; expected floats", dtype_name(tensor->dtype));
-	if ((status = mapper_add(m, &out, "%s.weight", name)) || keep)
+	if (status || (status = mapper_add(m, &out, "%s.weight", name)) || keep)
 		return status;
 	out.kind = OUTPUT_ROW_SCALES;
 	return mapper_add(m, &out, "%s.scale", name);
@@ -56,7 +84,7 @@ static enum tern_status look_for_ternary(const struct mapper *m, const struct te
 	struct matrix_facts facts = matrix_no_facts(), all = facts;
 	struct matrix_scratch scratch;
 	uint64_t n_panel = tern_panel_count((size_t)matrix.n_row);
-	enum tern_status status = mapper_check_shape(m, tensor, matrix.n_row, matrix.n_col);
+	enum tern_status status = mapper_check_shape(m, tensor, 2, (uint64_t[]){matrix.n_row, matrix.n_col});
 
 	if (status)
 		return status;
@@ -135,7 +163,7 @@ enum tern_status map_head(struct mapper *m, const struct tensor *embedding)
 	if (!options->keep_head && !m->is_trained && dtype_is_float(embedding->dtype) &&
 	    (status = look_for_ternary(m, embedding, &is_ternary)))
 		return status;
-	return is_ternary ? add_ternary(m, TERN_OUTPUT, m->prefix, "embed_tokens")
+	return is_ternary ? add_ternary(m, TERN_OUTPUT, m->prefix, mapper_embedding(m))
 	                  : add_dense(m, embedding, options->keep_head, "output");
 }
 
@@ -149,6 +177,6 @@ enum tern_status map_embedding(struct mapper *m, const struct tensor *tensor)
 		status = look_for_ternary(m, tensor, &is_ternary);
 	if (status)
 		return status;
-	return is_ternary ? add_ternary(m, TERN_TOKEN_EMBD, m->prefix, "embed_tokens")
+	return is_ternary ? add_ternary(m, TERN_TOKEN_EMBD, m->prefix, mapper_embedding(m))
 	                  : add_dense(m, tensor, m->options->keep_embedding, "token_embd");
 }
