@@ -24,8 +24,8 @@
  * The values that are used. Others have not been tested:
  *
  *                  VECTOR_LANES  ATTENTION_SUMS  TOKENS_AT_ONCE  PANELS_AT_ONCE  FEW_TOKENS  PEAK_WIDENS
- *     avx2                    8               4               6               1           0            1
- *     avxvnni                 8               4               6               1           6            0
+ *     avx2                    8               4               6               1           6            1
+ *     avxvnni                 8               4               6               1          16            0
  *     avx512vnni             16              16               6               4          32            0
  *     neon                    4               4               3               1           0            1
  *     dotprod                 4               4               5               1           0            0

@@ -77,7 +77,7 @@ const char *layer_module(enum tern_matrix_kind which)
 {
 	const struct layer_tensor *row = layer_tensors;
 
-	while (row->norm || row->which != which)
+	while (row->floats || row->which != which)
 		row++;
 	return row->module;
 }
