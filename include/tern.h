@@ -366,6 +366,12 @@ struct tern_generate_options {
 	int n_predict;            /* tokens at most; 0 = until the text ends or the context is full */
 	const char *const *stops; /* strings that end the text and are not part of it */
 	size_t n_stops;
+	/* Tokens guessed at a time, at most: what followed the longest suffix of the text that came before is computed
+	 * together with the next token, and taken as far as it turns out to be what the sampler picks. The result is
+	 * the same, sooner where a text repeats itself; how many are guessed is judged by what guesses have saved and
+	 * cost in this session. 0 = 16, which is the most; -1 = none, as always with hybrid models, which cannot go
+	 * back (see tern_session_rewind()). */
+	int lookup;
 	bool ignore_end;   /* go on past end tokens */
 	bool show_special; /* spell special tokens out in the text */
 	/* Called after every token with the text it completed: whole UTF-8 characters only, broken ones as U+FFFD,
@@ -396,6 +402,7 @@ struct tern_generate_result {
 	enum tern_finish finish;
 	int n_prompt, n_generated; /* tokens; the end token is not counted */
 	double prompt_seconds, generate_seconds;
+	int n_guessed, n_accepted; /* tokens that were guessed, and those of them that were right */
 };
 
 /* Reads the prompt (n_ids > 0 tokens, appended to the session's context) and generates until one of the reasons above.

@@ -11,7 +11,7 @@ quick() {
 }
 # rows NAME "WORDS": the tests in the rows of the Markdown table just printed
 rows() {
-	awk -F'|' '/±/ { for (i = 1; i <= NF; i++) if ($i ~ /^ *(pp|tg)[0-9]/) { gsub(/ /, "", $i); printf "%s%s", n++ ? " " : "", $i } }' out >found
+	awk -F'|' '/±/ { for (i = 1; i <= NF; i++) if ($i ~ /^ *(pp|tg|edit)[0-9]/) { gsub(/ /, "", $i); printf "%s%s", n++ ? " " : "", $i } }' out >found
 	if [ "$(cat found)" = "$2" ]; then pass; else fail "$1: rows" "expected: $2" "found:    $(cat found)"; fi
 }
 
@@ -47,6 +47,9 @@ quick 0 'a range that its step does not meet' -p 1-4+2 -n 0
 rows 'a range that its step does not meet' 'pp1 pp3'
 quick 0 'depth' -p 2 -n 1 -d 0,5
 rows 'depth' 'pp2 tg1 pp2@d5 tg1@d5'
+quick 0 'edits' -p 0 -n 0 --edit 5,40 -d 3
+rows 'edits' 'edit5@d3 edit40@d3'
+check 'edits: a line each' test "$(grep -c '^lookup: .*, edit.* @ d3, 1 thread: [0-9.]* times as fast .*; [0-9]* of [0-9]* guesses right$' out)" -eq 2
 quick 0 'batch sizes' -p 4 -n 0 -b 2,4
 rows 'batch sizes' 'pp4 pp4'
 check 'batch sizes: a column' grep -q '| n_batch |' out

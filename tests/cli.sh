@@ -57,6 +57,7 @@ refused 2 'system text without chat format' 'system' run --raw -s 'be kind' hi
 refused 2 'two output forms' 'jsonl' run --json --jsonl hi
 for value in nan -1 1e308 0x10 1,5 '' ' 1'; do refused 2 "--temp '$value'" 'temp' run --temp "$value" hi; done
 for value in 2 -0.1 inf; do refused 2 "--top-p $value" 'from 0 to 1' run --top-p "$value" hi; done
+for value in 17 -1 2.5; do refused 2 "--lookup $value" 'from 0 to 16' run --lookup "$value" hi; done
 for value in 0 -1 1000000 NaN 2.5; do refused 2 "-t $value" 'from 1 to' run -t "$value" hi; done
 for value in -1 4k 99999999999 1000000000000000000 ''; do refused 2 "-c '$value'" 'ctx' run -c "$value" hi; done
 for value in 0 -5 x; do refused 2 "-n $value" 'predict' run -n "$value" hi; done
@@ -308,7 +309,7 @@ run 0 'context 0 is the model'\''s' run -m "$MODEL" -c 0 -n 1 hi
 # ---- run: JSON ----
 
 run 0 '--json' run -m "$MODEL" --json -n 5 --seed 3 'Tell me a story.'
-for key in text finish_reason prompt_tokens generated_tokens seed prompt_ms generate_ms model; do
+for key in text finish_reason prompt_tokens generated_tokens guessed_tokens accepted_tokens seed prompt_ms generate_ms model; do
 	check "--json: $key" grep -q "\"$key\": " out
 done
 check '--json: one line' test "$(wc -l <out)" -eq 1
@@ -318,6 +319,14 @@ check '--json: count' grep -q '"generated_tokens": 5,' out
 run 0 '--jsonl' run -m "$MODEL" --jsonl -n 5 --seed 3 'Tell me a story.'
 check '--jsonl: pieces, then the object' test "$(sed -n '$p' out | grep -c '"finish_reason"')" -eq 1
 check '--jsonl: text comes once' test "$(sed -n '$p' out | grep -c '"text"')" -eq 0
+loop='One two three four. One two three four. One two three four. One two'
+for lookup in 0 1 4 8 16; do
+	run 0 "--lookup $lookup" run -m "$MODEL" --raw --lookup $lookup -n 200 --seed 5 --temp 0.4 --ignore-eos -p "$loop"
+	[ $lookup = 0 ] && cp out plain
+	check "--lookup $lookup: the same text" same out plain
+done
+run 0 '--json, --lookup 0' run -m "$MODEL" --raw --lookup 0 --json -n 50 -p "$loop"
+check '--json, --lookup 0: no guesses' grep -q '"guessed_tokens": 0, "accepted_tokens": 0,' out
 run 0 '--json, end of text' run -m "$MODEL" --json --temp 0 'Who are you?'
 check '--json: stop' grep -q '"finish_reason": "stop"' out
 run 0 '--json, stop string' run -m "$MODEL" --json --temp 0 --stop a 'Who are you?'

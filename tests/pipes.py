@@ -47,7 +47,7 @@ def batch(requests, *arguments):
 
 def said(result):
     """A result without what differs from run to run."""
-    return {key: result[key] for key in result if key not in TIMES + ("cached_tokens", "id")}
+    return {key: result[key] for key in result if key not in TIMES + ("cached_tokens", "guessed_tokens", "accepted_tokens", "id")}
 
 
 # ---- --batch: the same answers as from runs of their own, in order ----
@@ -59,6 +59,7 @@ REQUESTS = [
     {"id": True, "prompt": "Once upon a time", "raw": True, "seed": 5, "n_predict": 30, "repeat_penalty": 1.3},
     {"prompt": "Tell me a story about a fox.", "seed": 2**64 - 1, "predict": 20, "stop": ["QQQ", "."]},
     {"prompt": "Tell me a story about a fox.", "seed": 7, "predict": 20, "stop": ".", "min_p": 0.2, "repeat_last_n": 8},
+    {"prompt": "Once upon a time. Once upon a time. Once", "raw": True, "seed": 5, "predict": 60, "ignore_eos": True},
     {"prompt": "a\0b", "temp": 0, "predict": 4, "ignore_eos": True, "show_special": True},
     {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": ""},
                   {"role": "user", "content": FRANCE}], "temp": 0},
@@ -78,6 +79,9 @@ def check_batch():
     check("batch: stop", results[4]["finish_reason"] in ("stop_string", "length"), results[4])
     single = run_json("--temp", "0", "--seed", str(results[0]["seed"]), FRANCE)
     check("batch: the same as run --json", said(results[0]) == said(single), results[0], single)
+    plain, status, err = batch([dict(request, lookup=0) for request in REQUESTS], "--seed", str(results[0]["seed"]))
+    check("batch: without guesses", all(r["guessed_tokens"] == 0 for r in plain), plain)
+    check("batch: the same without guesses", plain[5]["text"] == results[5]["text"], plain[5], results[5])
     results, status, err = batch([{"prompt": FRANCE}, {"prompt": FRANCE, "predict": 2}], "--temp", "0", "-n", "3")
     check("batch: the command line's settings", [r["generated_tokens"] for r in results] == [3, 2], results)
 

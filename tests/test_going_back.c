@@ -1,6 +1,8 @@
 /* Going back: whatever was fed, taken back and interrupted before, and wherever a snapshot of the state was taken or
  * restored, the logits are bit for bit those of the same tokens fed at once. */
 #define HYBRID_SIZE 64
+#include "api/inspect.h"
+#include "api/session.h"
 #include "base/memory.h"
 #include "hybrid_model.h"
 #include "scratch.h"
@@ -119,6 +121,25 @@ static void check_interrupted(int n_calls)
 	tern_session_free(session);
 }
 
+/* Only what can go back guesses. */
+static void check_lookup(bool can_go_back)
+{
+	struct tern_session *session = open_session(1, 64, 1);
+	struct tern_generate_options options = {.n_predict = 60, .lookup = 4};
+	struct tern_generate_result result = {0};
+	int32_t repeated[60];
+
+	for (size_t i = 0; i < 60; i++)
+		repeated[i] = ids[i % 10];
+	tern_guesses_note_prompt(&session->guesses, 1, 1);
+	tern_guesses_note_batch(&session->guesses, 0, 1, 1000000000000000);
+	CHECK(!tern_generate_given(session, repeated, 60, repeated, &options, &result, &err), "%s", err.message);
+	CHECK(can_go_back ? result.n_accepted > 20 : result.n_guessed == 0, "%d of %d guesses were right",
+	      result.n_accepted, result.n_guessed);
+	CHECK(tern_session_n_past(session) == 119, "%d tokens", tern_session_n_past(session));
+	tern_session_free(session);
+}
+
 /* Two sequences in the same batches, one of them taken back in between. */
 static void check_sequences(void)
 {
@@ -150,7 +171,7 @@ static void check_sequences(void)
 	tern_free(logits);
 }
 
-static void check_file(const char *path)
+static void check_file(const char *path, bool has_state)
 {
 	struct tern_session *session;
 	struct tern_model_info info;
@@ -174,6 +195,7 @@ static void check_file(const char *path)
 	for (int n_calls = 2; n_calls < 14; n_calls += 3)
 		check_interrupted(n_calls);
 	check_sequences();
+	check_lookup(!has_state);
 	tern_free(expected);
 	tern_model_close(model);
 }
@@ -182,11 +204,11 @@ int main(void)
 {
 	scratch_begin();
 	CHECK(tiny_model_write(scratch_path("tiny.gguf"), NULL, &err), "%s", err.message);
-	check_file(scratch_path("tiny.gguf"));
+	check_file(scratch_path("tiny.gguf"), false);
 	hybrid_fill();
 	CHECK(hybrid_write(scratch_path("hybrid.gguf"), &(struct hybrid_kind){.end = "<|im_end|>"}, &err), "%s",
 	      err.message);
-	check_file(scratch_path("hybrid.gguf"));
+	check_file(scratch_path("hybrid.gguf"), true);
 	scratch_end();
 	return test_summary();
 }

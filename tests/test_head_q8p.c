@@ -123,21 +123,28 @@ static uint64_t compare(struct tern_engine *engine, size_t n_top, float *top, fl
 {
 	uint64_t before = engine->n_low_panel;
 
-	tern_q8p_top_logits(engine, n_top, top);
+	tern_q8p_top_logits(engine, 1, &n_top, top);
 	tern_q8p_logits(engine, 1, full);
 	check_top(top, full, engine->transformer->head.n_row, n_top, name);
 	return engine->n_low_panel - before;
 }
 
-/* Whether this engine finds the same bits, those of the estimates too. */
+/* Whether this engine finds the same bits, those of the estimates too, also beside another vector. */
 static void check_same(struct tern_engine *engine, size_t n_top, const float *expected, const char *name)
 {
-	size_t n_row = engine->transformer->head.n_row;
-	float *top = tern_alloc(n_row, sizeof *top);
+	size_t n_row = engine->transformer->head.n_row, n_col = engine->transformer->head.n_col;
+	float *top = tern_alloc(3 * n_row, sizeof *top), *x = engine->normed;
 
-	tern_q8p_top_logits(engine, n_top, top);
+	tern_q8p_top_logits(engine, 1, &n_top, top);
 	CHECK(!memcmp(top, expected, n_row * sizeof *top), "%s: %s, %d threads differ", name, engine->kernels->name,
 	      tern_engine_n_threads(engine));
+	for (size_t c = 0; c < n_col; c++) {
+		x[n_col + c] = -2 * x[c];
+		x[2 * n_col + c] = x[c];
+	}
+	tern_q8p_top_logits(engine, 3, (size_t[]){n_top, 1, n_top}, top);
+	CHECK(!memcmp(top, expected, n_row * sizeof *top) && !memcmp(top + 2 * n_row, expected, n_row * sizeof *top),
+	      "%s: %s, %d threads, three vectors differ", name, engine->kernels->name, tern_engine_n_threads(engine));
 	tern_free(top);
 }
 
@@ -161,7 +168,7 @@ static double check_head(struct head *head, size_t n_top, bool is_within, const 
 		else if (is_within)
 			n_low = compare(&engine, n_top, top, full, name);
 		else
-			tern_q8p_top_logits(&engine, n_top, top);
+			tern_q8p_top_logits(&engine, 1, &n_top, top);
 		for (size_t i = 0; n_threads == 1 && built[i]; i++)
 			if (tern_kernels_usable(built[i])) {
 				engine.kernels = built[i];
@@ -322,7 +329,7 @@ static void check_inputs(void)
 	float logits[555];
 	if (open_engine(&engine, &head, 2)) {
 		memcpy(engine.normed, head.x, n * sizeof *head.x);
-		tern_q8p_top_logits(&engine, 3, logits);
+		tern_q8p_top_logits(&engine, 1, &(size_t){3}, logits);
 		for (size_t r = 0; r < head.n_row; r++)
 			CHECK(isnan(logits[r]), "row %zu: %g from NaN", r, (double)logits[r]);
 		tern_engine_clear(&engine);
@@ -352,7 +359,7 @@ static void check_scales(void)
 	pack(&head);
 	if (open_engine(&engine, &head, 1)) {
 		memcpy(engine.normed, head.x, head.n_col * sizeof *head.x);
-		tern_q8p_top_logits(&engine, 1, logits);
+		tern_q8p_top_logits(&engine, 1, &(size_t){1}, logits);
 		for (size_t r = 0; r < head.n_row; r++)
 			n_infinite += isinf(logits[r]) != 0;
 		CHECK(n_infinite > 0 && n_infinite <= 16, "%zu infinite logits of 16", n_infinite);
@@ -390,7 +397,7 @@ static void check_aligned(size_t n_aligned, bool is_within)
 	if (open_engine(&engine, &head, 2)) {
 		memcpy(engine.normed, head.x, N_COL * sizeof *head.x);
 		tern_q8p_logits(&engine, 1, full);
-		tern_q8p_top_logits(&engine, 1, top);
+		tern_q8p_top_logits(&engine, 1, &(size_t){1}, top);
 		CHECK(full[ALIGNED] == nth_largest(full, N_ROW, 1) && full[RIVAL] == nth_largest(full, N_ROW, 2) &&
 		              full[RIVAL] < full[ALIGNED],
 		      "the rows are not as meant: %g, %g", (double)full[ALIGNED], (double)full[RIVAL]);
@@ -417,7 +424,7 @@ static void check_sampler(struct tern_engine *engine, struct tern_sequence *sequ
 		for (size_t c = 0; c < head->n_col; c++)
 			sequence->last[c] = (float)random_int(-100, 100) + (float)(i / 4); /* some alike */
 		sequence->n_top_logits = 0;
-		tern_sampler_pick(a, tern_top_logits(engine, sequence, tern_sampler_n_top(a)), &picked, NULL);
+		tern_sampler_pick(a, tern_top_logits(engine, sequence, tern_sampler_n_top(a, NULL, 0)), &picked, NULL);
 		n_pruned += sequence->n_top_logits < head->n_row;
 		tern_sampler_pick(b, tern_top_logits(engine, sequence, 0), &expected, NULL);
 		CHECK(sequence->n_top_logits == head->n_row, "not all logits were computed");
@@ -426,7 +433,8 @@ static void check_sampler(struct tern_engine *engine, struct tern_sequence *sequ
 		tern_sampler_accept(a, picked);
 		tern_sampler_accept(b, expected);
 	}
-	CHECK((n_pruned > 0) == (tern_sampler_n_top(a) > 0), "%zu times not all logits were computed", n_pruned);
+	CHECK((n_pruned > 0) == (tern_sampler_n_top(a, NULL, 0) > 0), "%zu times not all logits were computed",
+	      n_pruned);
 	tern_sampler_free(a);
 	tern_sampler_free(b);
 }

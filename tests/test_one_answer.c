@@ -1,6 +1,7 @@
 /* One answer: the logits of the shipped model are the same bits with every kernel set this CPU can run, any number of
  * threads, any split of the prompt into batches and however the weights are streamed; and, by the hash below, on every
- * machine. */
+ * machine. What is generated is the same with guesses and without. */
+#include "api/session.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
 #include "test.h"
@@ -113,6 +114,13 @@ static void check_rewind_to(const int32_t *ids)
 	tern_session_free(session);
 }
 
+/* A record by which guesses always pay: single tokens took a year. */
+static void encourage(struct tern_guesses *guesses)
+{
+	tern_guesses_note_prompt(guesses, 1, 1);
+	tern_guesses_note_batch(guesses, 0, 1, (uint64_t)365 * 86400 * 1000000000);
+}
+
 struct patience {
 	int n_asked, limit;
 };
@@ -141,6 +149,7 @@ static void check_stopping(const int32_t *ids)
 		struct tern_generate_options settings = {
 		        .ignore_end = true, .keep_going = is_patient, .user = &patience};
 		struct tern_generate_result result;
+		encourage(&session->guesses);
 		tern_session_rewind(session, 0);
 		CHECK(tern_generate(session, sampler, ids, 100, &settings, &result, &err) == TERN_OK, "%s",
 		      err.message);
@@ -181,6 +190,162 @@ static void check_streaming(const int32_t *ids)
 	unsetenv("TERN_STREAMING");
 }
 
+/* ---- lookup on and off ---- */
+
+/* A generation, and all that comes of it. */
+struct outcome {
+	int lookup;
+	char text[8192];
+	size_t n_text;
+	int n_texts, max_texts; /* calls of on_text; the last one returns false */
+	uint64_t token_hash;    /* of what on_token got */
+	struct tern_generate_result result;
+	int32_t ids[512], drawn[4]; /* the context; what the sampler draws next from the logits at the end */
+	uint64_t logits_hash;
+};
+
+static bool on_text(void *user, const char *text, size_t n_bytes)
+{
+	struct outcome *o = user;
+
+	if (o->n_text + n_bytes <= sizeof o->text)
+		memcpy(o->text + o->n_text, text, n_bytes);
+	o->n_text += n_bytes;
+	return ++o->n_texts != o->max_texts;
+}
+
+static void on_token(void *user, int32_t id, float probability, const float *logits)
+{
+	struct outcome *o = user;
+
+	o->token_hash = o->token_hash * 31 + hash_floats(logits, n_vocab) + hash_floats(&probability, 1) + (uint64_t)id;
+}
+
+/* A way to generate. */
+struct way {
+	const char *name;
+	struct tern_sampler_options sampler;
+	struct tern_generate_options options;
+	int n_ctx, max_texts;
+};
+
+/* Generates twice, the second time behind what the first has said. */
+static void generate(struct outcome *o, const struct way *way, const int32_t *prompt, size_t n_prompt)
+{
+	struct tern_session_options options = {.n_ctx = way->n_ctx, .n_threads = 1, .n_batch = 64};
+	struct tern_generate_options settings = way->options;
+	struct tern_session *session;
+	struct tern_sampler *sampler;
+
+	CHECK(!tern_session_new(&session, model, &options, &err), "%s", err.message);
+	CHECK(!tern_sampler_new(&sampler, model, &way->sampler, &err), "%s", err.message);
+	encourage(&session->guesses);
+	o->max_texts = way->max_texts;
+	settings.lookup = o->lookup;
+	settings.on_text = on_text;
+	settings.on_token = way->options.on_token;
+	settings.user = o;
+	for (int i = 0; i < 2; i++)
+		if (tern_session_n_past(session) + (int)n_prompt <= way->n_ctx)
+			CHECK(!tern_generate(session, sampler, prompt, n_prompt, &settings, &o->result, &err), "%s: %s",
+			      way->name, err.message);
+	o->result.n_prompt = tern_session_n_past(session);
+	memcpy(o->ids, session->sequence.ids, (size_t)o->result.n_prompt * sizeof *o->ids);
+	o->logits_hash = hash_floats(tern_session_logits(session), n_vocab);
+	for (size_t i = 0; i < sizeof o->drawn / sizeof *o->drawn; i++) {
+		tern_sampler_pick(sampler, tern_session_logits(session), &o->drawn[i], &err);
+		tern_sampler_accept(sampler, o->drawn[i]);
+	}
+	tern_sampler_free(sampler);
+	tern_session_free(session);
+}
+
+static int check_way(const struct way *way, const int32_t *prompt, size_t n_prompt)
+{
+	static const int lookups[] = {1, 4, 8, 16, 0};
+	static struct outcome plain, looked_up;
+	int n_accepted = 0;
+
+	plain = (struct outcome){.lookup = -1};
+	generate(&plain, way, prompt, n_prompt);
+	CHECK(plain.result.n_guessed == 0, "%s: %d guesses", way->name, plain.result.n_guessed);
+	for (size_t i = 0; i < sizeof lookups / sizeof *lookups; i++) {
+		looked_up = (struct outcome){.lookup = lookups[i]};
+		generate(&looked_up, way, prompt, n_prompt);
+		n_accepted += looked_up.result.n_accepted;
+		CHECK(looked_up.n_text == plain.n_text && looked_up.n_texts == plain.n_texts &&
+		              !memcmp(looked_up.text, plain.text, sizeof plain.text),
+		      "%s, lookup %d: another text", way->name, lookups[i]);
+		CHECK(looked_up.result.finish == plain.result.finish &&
+		              looked_up.result.n_generated == plain.result.n_generated &&
+		              looked_up.result.n_prompt == plain.result.n_prompt &&
+		              looked_up.result.n_accepted <= looked_up.result.n_guessed,
+		      "%s, lookup %d: finish %d after %d tokens of %d", way->name, lookups[i],
+		      (int)looked_up.result.finish, looked_up.result.n_generated, looked_up.result.n_prompt);
+		CHECK(!memcmp(looked_up.ids, plain.ids, sizeof plain.ids) &&
+		              looked_up.logits_hash == plain.logits_hash && looked_up.token_hash == plain.token_hash &&
+		              !memcmp(looked_up.drawn, plain.drawn, sizeof plain.drawn),
+		      "%s, lookup %d: another state at the end", way->name, lookups[i]);
+	}
+	return n_accepted;
+}
+
+/* A string that a greedy answer comes to after a while. */
+static void find_stop(char stop[8], const struct way *way, const int32_t *prompt, size_t n_prompt)
+{
+	static struct outcome plain;
+
+	plain = (struct outcome){.lookup = -1};
+	generate(&plain, way, prompt, n_prompt);
+	CHECK(plain.n_text > 100, "%zu bytes", plain.n_text);
+	memcpy(stop, plain.text + 80, 7);
+}
+
+static void check_lookup(void)
+{
+	static const char text[] = "Tell me a story about a fox. Tell me a story about a penguin. Tell me a story.";
+	const struct tern_message question = {.role = "user", .content = text};
+	char stop[8] = "";
+	const char *const stops[] = {"\xff", stop};
+	const struct tern_sampler_options greedy = {.top_p = 1.0f, .repeat_penalty = 1.0f};
+	const struct tern_generate_options go_on = {.ignore_end = true, .n_predict = 120};
+	struct tern_sampler_options drawn = tern_sampler_defaults(), penal = drawn, cold = drawn, all = drawn;
+	struct tern_generate_options all_tokens = go_on;
+	int n_accepted = 0;
+	size_t n_ids;
+	int32_t *ids;
+
+	drawn.seed = 7;
+	penal.repeat_penalty = 1.2f;
+	penal.repeat_last_n = 20;
+	cold.temperature = 0.3f;
+	cold.repeat_penalty = 0.8f;
+	all.top_k = 0;
+	all_tokens.on_token = on_token;
+	const struct way ways[] = {
+	        {"greedy", greedy, go_on, 512, 0},
+	        {"drawn", drawn, go_on, 512, 0},
+	        {"drawn with a penalty", penal, go_on, 512, 0},
+	        {"cold, repetitions preferred", cold, go_on, 512, 0},
+	        {"drawn from all", all, go_on, 512, 0},
+	        {"all logits", cold, all_tokens, 512, 0},
+	        {"a few tokens", cold, {.ignore_end = true, .n_predict = 3}, 512, 0},
+	        {"one token", cold, {.ignore_end = true, .n_predict = 1}, 512, 0},
+	        {"stop strings", greedy, {.ignore_end = true, .stops = stops, .n_stops = 2}, 512, 0},
+	        {"a full context", cold, {.ignore_end = true}, 200, 0},
+	        {"stopped by a callback", cold, go_on, 512, 93},
+	};
+	CHECK(!tern_tokenize(model, text, strlen(text), TERN_TOKENIZE_BOS, &ids, &n_ids, &err), "%s", err.message);
+	find_stop(stop, &ways[0], ids, n_ids);
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+		n_accepted += check_way(&ways[i], ids, n_ids);
+	CHECK(n_accepted > 100, "%d guesses were right", n_accepted);
+	tern_free(ids);
+	CHECK(!tern_chat_tokenize(model, &question, 1, TERN_CHAT_GENERATE, &ids, &n_ids, &err), "%s", err.message);
+	check_way(&(struct way){"to the end", cold, {.n_predict = 0}, 512, 0}, ids, n_ids);
+	tern_free(ids);
+}
+
 int main(void)
 {
 	static const struct {
@@ -218,6 +383,7 @@ int main(void)
 	check_rewind(ids);
 	check_rewind_to(ids);
 	check_stopping(ids);
+	check_lookup();
 	tern_model_close(model);
 	return test_summary();
 }

@@ -19,7 +19,7 @@ enum {
 
 static struct tern_model *model;
 static bool is_end[END + 1] = {[END] = true};
-static const float last[TINY_EMBD];
+static const float outputs[N_BATCH * TINY_EMBD];
 
 static void make_state(uint8_t state[N_STATE], const int32_t *ids, size_t n_ids)
 {
@@ -73,7 +73,7 @@ static void compute(struct tern_sequence *s, const int32_t *ids, size_t n)
 	for (size_t i = 0; i < n; i++)
 		tokens[i] = (struct tern_token){s, s->n_past + i, ids[i]};
 	make_state(s->state, all, s->n_past + n);
-	tern_sequence_commit(s, tokens, n, last);
+	tern_sequence_commit(s, tokens, n, outputs);
 }
 
 /* Returns how many batches it took. */

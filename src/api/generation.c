@@ -1,8 +1,10 @@
 #include "api/generation.h"
 
+#include "api/inspect.h"
 #include "api/sampler.h"
 #include "api/session.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "infer/head.h"
 
 static double seconds_since(uint64_t start_ns) { return (double)(tern_clock_ns() - start_ns) * 1e-9; }
@@ -19,7 +21,6 @@ enum tern_status tern_generation_begin(struct tern_generation *g, const struct t
                                        const struct tern_generate_options *options, struct tern_error *err)
 {
 	size_t n_vocab = engine->transformer->hparams.n_vocab, n_sampled = tern_sampler_n_vocab(sampler);
-	enum tern_status status = tern_model_need_text(model, err);
 
 	*g = (struct tern_generation){.model = model,
 	                              .engine = engine,
@@ -35,8 +36,6 @@ enum tern_status tern_generation_begin(struct tern_generation *g, const struct t
 	                              .start_ns = tern_clock_ns()};
 	if (!n_prompt)
 		return tern_fail(err, TERN_ERR_USAGE, "the prompt is empty");
-	if (status)
-		return status;
 	if (n_sampled != n_vocab)
 		return tern_fail(err, TERN_ERR_USAGE,
 		                 "the sampler is of a model with %zu tokens, the session's has %zu", n_sampled,
@@ -47,12 +46,49 @@ enum tern_status tern_generation_begin(struct tern_generation *g, const struct t
 	return tern_sequence_begin(sequence, prompt, n_prompt, err);
 }
 
-/* Adds where it happened, which the sampler cannot know. */
-static enum tern_status pick(struct tern_generation *g, struct tern_error *err)
+void tern_generation_guess(struct tern_generation *g, struct tern_guesses *guesses)
 {
-	size_t n_top = g->options->on_token ? 0 : tern_sampler_n_top(g->sampler); /* on_token gets all logits */
-	const float *logits = tern_top_logits(g->engine, g->sequence, n_top);
-	enum tern_status status = tern_sampler_pick(g->sampler, logits, &g->id, err);
+	size_t n_vocab = g->engine->transformer->hparams.n_vocab, n_most = TERN_MAX_GUESSES;
+	int wanted = g->options->lookup;
+
+	if (wanted > 0 && wanted < TERN_MAX_GUESSES)
+		n_most = (size_t)wanted;
+	if (n_most > g->engine->n_batch - 1)
+		n_most = g->engine->n_batch - 1;
+	if (wanted < 0 || n_most == 0 || g->sequence->state ||
+	    !(g->logits = tern_alloc_aligned((1 + n_most) * n_vocab, sizeof *g->logits)))
+		return;
+	g->guesses = guesses;
+	g->n_most_guesses = n_most;
+	tern_guesses_follow(guesses, g->sequence->ids, g->sequence->n_past);
+	for (size_t i = 0; i < g->n_prompt; i++)
+		tern_guesses_append(guesses, g->prompt[i]);
+}
+
+/* How many of the largest logits decide the next token if n_guess guesses were right; on_token gets all. */
+static size_t n_top_after(const struct tern_generation *g, size_t n_guess)
+{
+	return g->options->on_token ? 0 : tern_sampler_n_top(g->sampler, g->ids + 1, n_guess);
+}
+
+/* Logits after the last token, and after each guess. The guesses leave the sequence: it is what it would be without. */
+static const float *compute_logits(struct tern_generation *g)
+{
+	size_t n_top[1 + TERN_MAX_GUESSES];
+
+	if (g->n_guess == 0)
+		return tern_top_logits(g->engine, g->sequence, n_top_after(g, 0));
+	tern_sequence_take_back(g->sequence, g->n_guess);
+	for (size_t i = 0; i <= g->n_guess; i++)
+		n_top[i] = n_top_after(g, i);
+	tern_top_logits_of(g->engine, g->sequence->last, g->n_guess + 1, n_top, g->logits);
+	return g->logits;
+}
+
+/* Adds where it happened, which the sampler cannot know. */
+static enum tern_status pick(struct tern_generation *g, const float *logits, int32_t *id, struct tern_error *err)
+{
+	enum tern_status status = tern_sampler_pick(g->sampler, logits, id, err);
 
 	if (status == TERN_ERR_FAILED)
 		return tern_fail(
@@ -60,38 +96,47 @@ static enum tern_status pick(struct tern_generation *g, struct tern_error *err)
 		        "%s: logits are not finite at position %zu; the file is damaged or the model is not supported",
 		        g->model->path, g->sequence->n_past);
 	if (!status && g->options->on_token)
-		g->options->on_token(g->options->user, g->id,
-		                     tern_token_probability(logits, g->engine->transformer->hparams.n_vocab, g->id),
+		g->options->on_token(g->options->user, *id,
+		                     tern_token_probability(logits, g->engine->transformer->hparams.n_vocab, *id),
 		                     logits);
 	return status;
 }
 
 /* One token's text; a special token has none unless asked for. */
-static enum tern_status show(struct tern_generation *g, struct tern_error *err)
+static enum tern_status show(struct tern_generation *g, int32_t id, struct tern_error *err)
 {
 	const struct tern_tokenizer *tokenizer = g->model->text.tokenizer;
-	struct tern_piece piece = tern_tokenizer_piece(tokenizer, g->id);
+	struct tern_piece piece = tern_tokenizer_piece(tokenizer, id);
 
-	if (tern_tokenizer_is_special(tokenizer, g->id) && !g->options->show_special)
+	if (tern_tokenizer_is_special(tokenizer, id) && !g->options->show_special)
 		piece.length = 0;
 	return tern_stream_push(&g->stream, piece.bytes, piece.length, err);
 }
 
+static bool ends(const struct tern_generation *g, int32_t id)
+{
+	return !g->given && !g->options->ignore_end && tern_is_end(g->model, id);
+}
+
 /* Picks a token, shows it, and finds out whether it is the last. */
-static enum tern_status generate_token(struct tern_generation *g, struct tern_error *err)
+static enum tern_status generate_token(struct tern_generation *g, const float *logits, int32_t *id,
+                                       struct tern_error *err)
 {
 	const struct tern_generate_options *options = g->options;
-	enum tern_status status = pick(g, err);
+	enum tern_status status = pick(g, logits, id, err);
 
 	if (status)
 		return status;
-	if (tern_is_end(g->model, g->id) && !options->ignore_end) {
+	if (g->given)
+		*id = g->given[g->result.n_generated];
+	if (ends(g, *id)) {
 		finish(g, TERN_FINISH_STOP);
-		return options->show_special ? show(g, err) : TERN_OK;
+		return options->show_special ? show(g, *id, err) : TERN_OK;
 	}
-	tern_sampler_accept(g->sampler, g->id);
+	tern_sampler_accept(g->sampler, *id);
 	g->result.n_generated++;
-	status = show(g, err);
+	if (!g->given)
+		status = show(g, *id, err);
 	if (g->stream.found_stop)
 		finish(g, TERN_FINISH_STOP_STRING);
 	else if (g->stream.is_interrupted)
@@ -101,6 +146,48 @@ static enum tern_status generate_token(struct tern_generation *g, struct tern_er
 	else if (g->sequence->n_past == g->sequence->n_ctx)
 		finish(g, TERN_FINISH_CONTEXT);
 	return status;
+}
+
+/* Guesses what follows the token picked last, as far as it could become part of the text. */
+static void guess(struct tern_generation *g)
+{
+	size_t n_most = g->n_most_guesses, n_room = g->sequence->n_ctx - g->sequence->n_past - 1, n;
+
+	if (g->options->n_predict > 0 && (size_t)(g->options->n_predict - g->result.n_generated) <= n_room)
+		n_room = (size_t)(g->options->n_predict - g->result.n_generated) - 1;
+	n = tern_guesses_make(g->guesses, g->ids + 1, n_most < n_room ? n_most : n_room);
+	for (g->n_guess = 0; g->n_guess < n && !ends(g, g->ids[1 + g->n_guess]);)
+		g->n_guess++;
+	g->result.n_guessed += (int)g->n_guess;
+}
+
+/* Picks the token that the last one leads to, and those that right guesses lead to. */
+static enum tern_status generate(struct tern_generation *g, struct tern_error *err)
+{
+	size_t n_vocab = g->engine->transformer->hparams.n_vocab, n_guess = g->n_guess, n = 0;
+	uint64_t start = tern_clock_ns();
+	const float *logits = compute_logits(g);
+	bool was_prompt = g->result.n_generated == 0, is_guessed = true;
+	int32_t id = -1;
+
+	g->batch_ns += tern_clock_ns() - start;
+	for (; is_guessed && !g->has_ended; n++) {
+		enum tern_status status = generate_token(g, logits + n * n_vocab, &id, err);
+		if (status)
+			return status;
+		is_guessed = n < n_guess && id == g->ids[1 + n];
+		g->result.n_accepted += is_guessed;
+		if (is_guessed && !g->has_ended)
+			tern_sequence_readmit(g->sequence);
+		if (g->guesses && !g->has_ended)
+			tern_guesses_append(g->guesses, id);
+	}
+	g->ids[0] = id;
+	if (g->guesses && !was_prompt)
+		tern_guesses_note_batch(g->guesses, n_guess, n, g->batch_ns);
+	if (g->guesses && !g->has_ended)
+		guess(g);
+	return TERN_OK;
 }
 
 enum tern_status tern_generation_next(struct tern_generation *g, const int32_t **ids, size_t *n_ids,
@@ -114,13 +201,14 @@ enum tern_status tern_generation_next(struct tern_generation *g, const int32_t *
 		g->n_next = tern_sequence_step(g->sequence, *ids, n_left, g->engine->n_batch);
 	} else {
 		if (!g->has_ended)
-			status = generate_token(g, err);
-		*ids = &g->id;
-		g->n_next = 1;
+			status = generate(g, err);
+		*ids = g->ids;
+		g->n_next = 1 + g->n_guess;
 	}
 	if (g->has_ended || status)
 		g->n_next = 0;
 	*n_ids = g->n_next;
+	g->batch_start = tern_clock_ns();
 	return status;
 }
 
@@ -128,10 +216,13 @@ void tern_generation_computed(struct tern_generation *g, bool was_completed)
 {
 	const struct tern_generate_options *options = g->options;
 
+	g->batch_ns = tern_clock_ns() - g->batch_start;
 	if (!was_completed)
 		finish(g, TERN_FINISH_INTERRUPTED);
 	if (!was_completed || g->is_generating)
 		return;
+	if (g->guesses)
+		tern_guesses_note_prompt(g->guesses, g->n_next, g->batch_ns);
 	for (size_t i = 0; i < g->n_next; i++)
 		tern_sampler_accept(g->sampler, g->prompt[(size_t)g->result.n_prompt + i]);
 	g->result.n_prompt += (int)g->n_next;
@@ -146,6 +237,7 @@ void tern_generation_computed(struct tern_generation *g, bool was_completed)
 
 void tern_generation_end(struct tern_generation *g)
 {
+	tern_free(g->logits);
 	if (g->is_generating) {
 		tern_sequence_mark(g->sequence);
 		tern_stream_finish(&g->stream);
@@ -155,23 +247,56 @@ void tern_generation_end(struct tern_generation *g)
 	}
 }
 
+/* Everything between begin and end. */
+static enum tern_status run(struct tern_generation *g, struct tern_session *session, struct tern_error *err)
+{
+	const int32_t *next;
+	size_t n_next;
+	enum tern_status status;
+
+	tern_generation_guess(g, &session->guesses);
+	while (!(status = tern_generation_next(g, &next, &n_next, err)) && n_next)
+		tern_generation_computed(
+		        g, tern_session_compute(session, next, n_next, g->options->keep_going, g->options->user));
+	return status;
+}
+
 enum tern_status tern_generate(struct tern_session *session, struct tern_sampler *sampler, const int32_t *ids,
                                size_t n_ids, const struct tern_generate_options *options,
                                struct tern_generate_result *result, struct tern_error *err)
 {
 	struct tern_generate_options defaults = {0};
 	struct tern_generation g;
-	const int32_t *next;
-	size_t n_next;
+	enum tern_status status;
 
 	options = options ? options : &defaults;
-	enum tern_status status = tern_generation_begin(&g, session->model, &session->engine, &session->sequence,
-	                                                sampler, ids, n_ids, options, err);
-	while (!status && !(status = tern_generation_next(&g, &next, &n_next, err)) && n_next)
-		tern_generation_computed(
-		        &g, tern_session_compute(session, next, n_next, options->keep_going, options->user));
+	status = tern_generation_begin(&g, session->model, &session->engine, &session->sequence, sampler, ids, n_ids,
+	                               options, err);
+	if (!status && !(status = tern_model_need_text(session->model, err)))
+		status = run(&g, session, err);
 	tern_generation_end(&g);
 	if (result)
 		*result = g.result;
+	return status;
+}
+
+enum tern_status tern_generate_given(struct tern_session *session, const int32_t *prompt, size_t n_prompt,
+                                     const int32_t *ids, const struct tern_generate_options *options,
+                                     struct tern_generate_result *result, struct tern_error *err)
+{
+	struct tern_sampler *sampler;
+	struct tern_generation g;
+	enum tern_status status = tern_sampler_new(&sampler, session->model, NULL, err);
+
+	if (status)
+		return status;
+	status = tern_generation_begin(&g, session->model, &session->engine, &session->sequence, sampler, prompt,
+	                               n_prompt, options, err);
+	g.given = ids;
+	if (!status)
+		status = run(&g, session, err);
+	tern_generation_end(&g);
+	tern_sampler_free(sampler);
+	*result = g.result;
 	return status;
 }

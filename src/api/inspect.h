@@ -135,6 +135,13 @@ const char *tern_model_ternary_type(const struct tern_model *model);
  */
 void tern_compute_top_logits(struct tern_session *session, size_t n_top);
 
+/* Generates options->n_predict tokens as tern_generate() does with the default sampler, but takes those of ids in place
+ * of the tokens that it picks: to measure what guessing tokens saves in a text that is known. Neither end tokens nor
+ * on_text count, and the model needs no tokenizer. */
+enum tern_status tern_generate_given(struct tern_session *session, const int32_t *prompt, size_t n_prompt,
+                                     const int32_t *ids, const struct tern_generate_options *options,
+                                     struct tern_generate_result *result, struct tern_error *err);
+
 /* 16-row panels of the output head that the session's logits took so far, and those of them that were read whole. The
  * difference are panels of a Q8P head whose low nibbles were not needed. */
 struct tern_head_reads {

@@ -108,14 +108,17 @@ void tern_sampler_accept(struct tern_sampler *s, int32_t id)
 	s->n_recent += s->n_recent < n;
 }
 
-/* Marks the recent tokens in is_recent, or removes the marks. Returns how many different ones there are. */
-static size_t mark_recent(struct tern_sampler *s, bool mark)
+/* Marks the tokens in is_recent that are recent once n_ids more are accepted, or removes the marks. Returns how many
+ * different ones there are. */
+static size_t mark_recent(struct tern_sampler *s, const int32_t *ids, size_t n_ids, bool mark)
 {
-	size_t n = 0;
+	size_t most = (size_t)s->options.repeat_last_n, n_new = n_ids < most ? n_ids : most, n = 0;
+	size_t n_old = s->n_recent < most - n_new ? s->n_recent : most - n_new;
 
-	for (size_t i = 0; i < s->n_recent; i++) {
-		n += s->is_recent[s->recent[i]] != mark;
-		s->is_recent[s->recent[i]] = mark;
+	for (size_t i = 0; i < n_new + n_old; i++) {
+		int32_t id = i < n_new ? ids[n_ids - 1 - i] : s->recent[(s->next_recent + most + n_new - 1 - i) % most];
+		n += s->is_recent[id] != mark;
+		s->is_recent[id] = mark;
 	}
 	return n;
 }
@@ -127,7 +130,7 @@ static void penalize(struct tern_sampler *s)
 
 	if (penalty == 1.0f)
 		return;
-	mark_recent(s, true);
+	mark_recent(s, NULL, 0, true);
 	for (size_t i = 0; i < s->n_recent; i++) {
 		int32_t id = s->recent[i];
 		if (s->is_recent[id])
@@ -139,15 +142,15 @@ static void penalize(struct tern_sampler *s)
 size_t tern_sampler_n_vocab(const struct tern_sampler *sampler) { return sampler->n_vocab; }
 
 /* A penalty above 1 lowers the recent tokens, whose places those behind them take; one below 1 may raise any. */
-size_t tern_sampler_n_top(struct tern_sampler *s)
+size_t tern_sampler_n_top(struct tern_sampler *s, const int32_t *ids, size_t n_ids)
 {
 	size_t k = s->options.temperature == 0.0f ? 1 : (size_t)s->options.top_k;
 
 	if (k == 0 || s->options.repeat_penalty < 1.0f)
 		return 0;
 	if (s->options.repeat_penalty > 1.0f) {
-		k += mark_recent(s, true);
-		mark_recent(s, false);
+		k += mark_recent(s, ids, n_ids, true);
+		mark_recent(s, ids, n_ids, false);
 	}
 	return k;
 }

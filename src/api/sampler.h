@@ -14,8 +14,8 @@ enum tern_status tern_sampler_create(struct tern_sampler **sampler, size_t n_voc
 /* How many logits it picks from. */
 size_t tern_sampler_n_vocab(const struct tern_sampler *sampler);
 
-/* How many of the largest logits the next tern_sampler_pick() decides by: the others need only be lower than these, in
- * the same place. 0: by all. */
-size_t tern_sampler_n_top(struct tern_sampler *sampler);
+/* How many of the largest logits the next tern_sampler_pick() decides by, once n_ids more tokens are accepted: the
+ * others need only be lower than these, in the same place. 0: by all. */
+size_t tern_sampler_n_top(struct tern_sampler *sampler, const int32_t *ids, size_t n_ids);
 
 #endif

@@ -55,6 +55,7 @@ void tern_session_free(struct tern_session *session)
 {
 	if (!session)
 		return;
+	tern_guesses_free(&session->guesses);
 	tern_sequence_clear(&session->sequence);
 	tern_engine_clear(&session->engine);
 	tern_free(session);

@@ -157,6 +157,10 @@ static void write_counts(const struct answer *answer, struct json_writer *json)
 	}
 	json_write_key(json, "generated_tokens");
 	json_write_int(json, answer->result.n_generated);
+	json_write_key(json, "guessed_tokens");
+	json_write_int(json, answer->result.n_guessed);
+	json_write_key(json, "accepted_tokens");
+	json_write_int(json, answer->result.n_accepted);
 	json_write_key(json, "seed");
 	json_write_uint(json, answer->sampling.seed);
 	write_milliseconds(json, "prompt_ms", answer->result.prompt_seconds);
@@ -219,6 +223,7 @@ static enum tern_status generate(struct answer *answer, const struct prompt_ids 
 	        .n_predict = settings->n_predict < 0 ? 0 : settings->n_predict,
 	        .stops = settings->stops.items,
 	        .n_stops = settings->stops.n_items,
+	        .lookup = generation_lookup(settings),
 	        .ignore_end = settings->ignore_eos,
 	        .show_special = settings->show_special,
 	        .on_text = on_text,

@@ -106,6 +106,13 @@ const struct option generation_options[] = {
          .max = INT_MAX,
          .initial = "64",
          .help = "how many tokens are recent"},
+        {.name = "lookup",
+         .kind = OPTION_INT,
+         .offset = FIELD(lookup),
+         .argument = "N",
+         .max = 16,
+         .initial = "16",
+         .help = "guess up to N tokens at a time from repetitions, as far as that saves time; same text; 0: none"},
         {.name = "seed",
          .kind = OPTION_SEED,
          .offset = FIELD(seed),
@@ -138,6 +145,8 @@ static uint64_t random_seed(void)
 		seed = (uint32_t)(tern_clock_ns() * 2654435761u) ^ (uint32_t)getpid();
 	return seed;
 }
+
+int generation_lookup(const struct generation_options *options) { return options->lookup ? options->lookup : -1; }
 
 struct tern_sampler_options generation_sampler(const struct generation_options *options)
 {
@@ -264,4 +273,6 @@ void generation_describe(struct text *line, const struct tern_generate_result *r
 	text_printf(line, " · generated %d tokens", result->n_generated);
 	if (result->n_generated > 0 && result->generate_seconds > 0)
 		text_printf(line, " %.1f t/s", result->n_generated / result->generate_seconds);
+	if (result->n_guessed > 0)
+		text_printf(line, ", %d of %d guesses right", result->n_accepted, result->n_guessed);
 }

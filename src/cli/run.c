@@ -33,8 +33,8 @@ static const struct option output_options[] = {
         {.name = "echo", .offset = FIELD(echo), .help = "print the prompt before the answer"},
         {.name = "json",
          .offset = FIELD(json),
-         .help = "print one JSON object at the end: text, finish_reason, prompt_tokens, generated_tokens, seed, "
-                 "prompt_ms, generate_ms, model"},
+         .help = "print one JSON object at the end: text, finish_reason, prompt_tokens, generated_tokens, "
+                 "guessed_tokens, accepted_tokens, seed, prompt_ms, generate_ms, model"},
         {.name = "jsonl",
          .offset = FIELD(jsonl),
          .help = "print a line {\"text\": ...} for every piece, then the object without text"},

@@ -31,6 +31,6 @@ bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_
 	}
 	while (tern_next_segment(engine->tokens, n_token, &segment))
 		tern_sequence_commit(segment.sequence, engine->tokens + segment.first, segment.n_token,
-		                     engine->x + (segment.first + segment.n_token - 1) * n_embd);
+		                     engine->x + segment.first * n_embd);
 	return true;
 }

@@ -32,24 +32,33 @@ void tern_head(struct tern_engine *engine, const float *x, size_t n_token, float
 	}
 }
 
-const float *tern_top_logits(struct tern_engine *engine, struct tern_sequence *sequence, size_t n_top)
+bool tern_top_logits_of(struct tern_engine *engine, const float *x, size_t n_token, const size_t *n_top, float *logits)
 {
 	const struct tern_transformer *t = engine->transformer;
-	size_t n_vocab = t->hparams.n_vocab, n_panel = tern_panel_count(n_vocab);
+	size_t n_panel = n_token * tern_panel_count(t->hparams.n_vocab), max_top = tern_q8p_max_top(t);
+	bool want_all = false;
+
+	for (size_t i = 0; i < n_token; i++)
+		want_all |= n_top[i] == 0 || n_top[i] > max_top;
+	engine->n_head_panel += n_panel;
+	if (want_all) {
+		engine->n_low_panel += n_panel;
+		tern_head(engine, x, n_token, logits);
+	} else {
+		output_norm(engine, x, n_token);
+		tern_q8p_top_logits(engine, n_token, n_top, logits);
+	}
+	return want_all;
+}
+
+const float *tern_top_logits(struct tern_engine *engine, struct tern_sequence *sequence, size_t n_top)
+{
+	size_t n_vocab = engine->transformer->hparams.n_vocab;
 
 	if (n_top == 0 || n_top > n_vocab)
 		n_top = n_vocab;
-	if (sequence->n_top_logits >= n_top)
-		return sequence->logits;
-	engine->n_head_panel += n_panel;
-	if (n_top > tern_q8p_max_top(t)) {
-		engine->n_low_panel += n_panel;
-		tern_head(engine, sequence->last, 1, sequence->logits);
-		sequence->n_top_logits = n_vocab;
-	} else {
-		output_norm(engine, sequence->last, 1);
-		tern_q8p_top_logits(engine, n_top, sequence->logits);
-		sequence->n_top_logits = n_top;
-	}
+	if (sequence->n_top_logits < n_top)
+		sequence->n_top_logits =
+		        tern_top_logits_of(engine, sequence->last, 1, &n_top, sequence->logits) ? n_vocab : n_top;
 	return sequence->logits;
 }

@@ -132,32 +132,65 @@ void tern_q8p_logits(struct tern_engine *engine, size_t n_token, float *logits)
 
 /* ---- the largest ---------------------------------------------------------------------------------------------- */
 
-struct top_task {
-	struct tern_engine *engine;
-	float *logits;
+/* A vector whose largest logits are wanted. */
+struct top_vector {
+	const int8_t *q;
 	struct tern_activation x;
 	float inverse;  /* 1 / x.scale */
 	int32_t offset; /* middle = 16 (sum over h x) + offset */
 	int32_t bound;  /* of the distance between a row's sum and its middle */
-	size_t n_panel; /* in pruning->panels, for read_low_planes() */
+	float *upper, *logits;
 };
 
-/* The last panel's rows, where they are not 16: with copies of the last one, which have the same upper limit. */
-static void estimate_last(const struct top_task *task, size_t panel, size_t n_row)
+struct top_task {
+	struct tern_engine *engine;
+	size_t n_vector;
+	struct top_vector vectors[TERN_KEPT_OUTPUTS];
+	/* For read_low_planes(): of which vector, and how many of pruning->panels. */
+	size_t vector, n_panel;
+};
+
+/* A vector's sums over the high nibbles of a panel's rows. Those of a chunk's panels lie together, vector after vector,
+ * as dot_nibble() gives them. */
+static int32_t *high_sums(const struct top_task *task, size_t vector, size_t panel)
 {
-	struct tern_pruning *pruning = &task->engine->pruning;
+	size_t in_chunk = panel % PANELS_PER_CHUNK, first = panel - in_chunk;
+	size_t n = smaller(tern_panel_count(task->engine->transformer->head.n_row) - first, PANELS_PER_CHUNK);
+
+	return task->engine->pruning.high + (first * task->n_vector + vector * n + in_chunk) * TERN_PANEL_ROWS;
+}
+
+/* The last panel's rows, where they are not 16: with copies of the last one, which have the same upper limit. */
+static void estimate_last(const struct top_task *task, size_t vector, size_t panel, size_t n_row)
+{
+	const struct top_vector *v = &task->vectors[vector];
 	const struct tern_matrix *m = &task->engine->transformer->head;
+	const int32_t *sums = high_sums(task, vector, panel);
 	size_t first = panel * TERN_PANEL_ROWS;
 	float estimates[TERN_PANEL_ROWS], row_scales[TERN_PANEL_ROWS];
 	int32_t high[TERN_PANEL_ROWS];
 
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++) {
-		high[r] = pruning->high[first + smaller(r, n_row - 1)];
+		high[r] = sums[smaller(r, n_row - 1)];
 		row_scales[r] = m->row_scales[first + smaller(r, n_row - 1)];
 	}
-	task->engine->kernels->estimate(estimates, &pruning->upper[panel], high, row_scales, 1, task->inverse,
-	                                task->offset, task->bound);
-	memcpy(task->logits + first, estimates, n_row * sizeof *estimates);
+	task->engine->kernels->estimate(estimates, &v->upper[panel], high, row_scales, 1, v->inverse, v->offset,
+	                                v->bound);
+	memcpy(v->logits + first, estimates, n_row * sizeof *estimates);
+}
+
+/* A token's weights drive these out of the caches: they come while the plane is read. */
+static void prefetch_chunk(const struct top_task *task, size_t first, size_t n_panel)
+{
+	const struct tern_matrix *m = &task->engine->transformer->head;
+
+	for (size_t panel = first; panel < first + n_panel; panel++) {
+		__builtin_prefetch(m->row_scales + panel * TERN_PANEL_ROWS);
+		for (size_t i = 0; i < task->n_vector; i++) {
+			__builtin_prefetch(task->vectors[i].logits + panel * TERN_PANEL_ROWS, 1);
+			__builtin_prefetch(high_sums(task, i, panel), 1);
+		}
+	}
 }
 
 /* Step 1: estimates as logits. */
@@ -167,30 +200,28 @@ static void estimate_chunk(void *context, size_t chunk, int worker)
 	const struct tern_engine *engine = task->engine;
 	const struct tern_matrix *m = &engine->transformer->head;
 	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), first = chunk * PANELS_PER_CHUNK;
-	size_t n_panel = smaller(tern_panel_count(m->n_row) - first, PANELS_PER_CHUNK), n_whole;
-	int32_t *high = engine->pruning.high + first * TERN_PANEL_ROWS;
+	size_t n_panel = smaller(tern_panel_count(m->n_row) - first, PANELS_PER_CHUNK);
+	size_t n_whole = smaller(n_panel, m->n_row / TERN_PANEL_ROWS - first);
 
 	(void)worker;
-	/* A token's weights drive these out of the caches: they come while the plane is read. */
-	for (size_t row = first * TERN_PANEL_ROWS; row < (first + n_panel) * TERN_PANEL_ROWS; row += TERN_PANEL_ROWS) {
-		__builtin_prefetch(m->row_scales + row);
-		__builtin_prefetch(task->logits + row, 1);
-		__builtin_prefetch(engine->pruning.high + row, 1);
+	prefetch_chunk(task, first, n_panel);
+	engine->kernels->dot_nibble(high_sums(task, 0, first), m->data + first * panel_bytes, panel_bytes, n_panel,
+	                            task->vectors[0].q, m->n_col, task->n_vector, m->n_col, engine->streaming);
+	for (size_t i = 0; i < task->n_vector; i++) {
+		const struct top_vector *v = &task->vectors[i];
+		engine->kernels->estimate(v->logits + first * TERN_PANEL_ROWS, v->upper + first,
+		                          high_sums(task, i, first), m->row_scales + first * TERN_PANEL_ROWS, n_whole,
+		                          v->inverse, v->offset, v->bound);
+		if (n_whole < n_panel)
+			estimate_last(task, i, first + n_whole, m->n_row % TERN_PANEL_ROWS);
 	}
-	engine->kernels->dot_nibble(high, m->data + first * panel_bytes, panel_bytes, n_panel, engine->quantized[0].q,
-	                            m->n_col, 1, m->n_col, engine->streaming);
-	n_whole = smaller(n_panel, m->n_row / TERN_PANEL_ROWS - first);
-	engine->kernels->estimate(task->logits + first * TERN_PANEL_ROWS, engine->pruning.upper + first, high,
-	                          m->row_scales + first * TERN_PANEL_ROWS, n_whole, task->inverse, task->offset,
-	                          task->bound);
-	if (n_whole < n_panel)
-		estimate_last(task, first + n_whole, m->n_row % TERN_PANEL_ROWS);
 }
 
 /* Exact logits for the rows of some listed panels. */
 static void read_low_chunk(void *context, size_t chunk, int worker)
 {
 	const struct top_task *task = context;
+	const struct top_vector *v = &task->vectors[task->vector];
 	const struct tern_engine *engine = task->engine;
 	const struct tern_matrix *m = &engine->transformer->head;
 	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), begin = chunk * PANELS_PER_RUN;
@@ -201,11 +232,11 @@ static void read_low_chunk(void *context, size_t chunk, int worker)
 	(void)worker;
 	for (size_t i = begin; i < end; i++) {
 		size_t panel = engine->pruning.panels[i], row = panel * TERN_PANEL_ROWS;
-		engine->kernels->dot_nibble(low, low_plane + panel * panel_bytes, panel_bytes, 1,
-		                            engine->quantized[0].q, m->n_col, 1, m->n_col, engine->streaming);
-		logits_of_rows(task->logits + row, engine->pruning.high + row, low, m->row_scales + row,
-		               smaller(m->n_row - row, TERN_PANEL_ROWS), &task->x);
-		engine->pruning.upper[panel] = -INFINITY; /* not to be read again */
+		engine->kernels->dot_nibble(low, low_plane + panel * panel_bytes, panel_bytes, 1, v->q, m->n_col, 1,
+		                            m->n_col, engine->streaming);
+		logits_of_rows(v->logits + row, high_sums(task, task->vector, panel), low, m->row_scales + row,
+		               smaller(m->n_row - row, TERN_PANEL_ROWS), &v->x);
+		v->upper[panel] = -INFINITY; /* not to be read again */
 	}
 }
 
@@ -238,12 +269,13 @@ static float read_best_panels(struct top_task *task, size_t n_top)
 {
 	struct tern_engine *engine = task->engine;
 	struct tern_pruning *pruning = &engine->pruning;
+	const struct top_vector *v = &task->vectors[task->vector];
 	size_t n_row = engine->transformer->head.n_row, n_panel = tern_panel_count(n_row);
 	struct tern_top panels = {.heap = pruning->best, .k = smaller(PANELS_PER_TOP * n_top + MIN_PANELS, n_panel)};
 	struct tern_top rows = {.heap = pruning->best, .k = n_top};
 
 	for (size_t p = 0; p < n_panel; p++)
-		tern_top_offer(&panels, pruning->upper[p], (int32_t)p);
+		tern_top_offer(&panels, v->upper[p], (int32_t)p);
 	task->n_panel = panels.n;
 	for (size_t i = 0; i < panels.n; i++)
 		pruning->panels[i] = (uint32_t)panels.heap[i].id;
@@ -251,34 +283,51 @@ static float read_best_panels(struct top_task *task, size_t n_top)
 	for (size_t i = 0; i < task->n_panel; i++) {
 		size_t first = (size_t)pruning->panels[i] * TERN_PANEL_ROWS;
 		for (size_t row = first; row < smaller(first + TERN_PANEL_ROWS, n_row); row++)
-			tern_top_offer(&rows, task->logits[row], (int32_t)row);
+			tern_top_offer(&rows, v->logits[row], (int32_t)row);
 	}
 	return rows.n == n_top ? rows.heap[0].value : -INFINITY;
 }
 
-void tern_q8p_top_logits(struct tern_engine *engine, size_t n_top, float *logits)
+/* Step 3. */
+static void read_other_panels(struct top_task *task, float threshold)
 {
-	struct tern_pruning *pruning = &engine->pruning;
-	const struct tern_matrix *m = &engine->transformer->head;
-	size_t n_panel = tern_panel_count(m->n_row), panel_bytes = tern_q8p_panel_bytes(m->n_col);
-	struct top_task task = {.engine = engine, .logits = logits};
+	struct tern_pruning *pruning = &task->engine->pruning;
+	const struct top_vector *v = &task->vectors[task->vector];
+	size_t n_panel = tern_panel_count(task->engine->transformer->head.n_row);
 
-	quantize(engine, 1);
-	task.x = engine->quantized[0].activations[0];
-	task.inverse = 1.0f / task.x.scale;
-	task.offset = 15 * task.x.sum / 2 - 128 * task.x.sum;
-	task.bound = bound_of(engine->quantized[0].q, m->n_col);
-	engine->streaming = tern_tuner_start(&engine->tuner,
-	                                     (struct tern_read_size){m->data, panel_bytes, n_panel * panel_bytes}, 1);
-	tern_engine_run(engine, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
-	                m->n_row * m->n_col);
-	tern_tuner_stop(&engine->tuner);
-	float threshold = read_best_panels(&task, n_top);
-	task.n_panel = 0;
+	task->n_panel = 0;
 	for (size_t p = 0; p < n_panel; p++)
-		if (!(pruning->upper[p] < threshold)) /* so also if T is a NaN */
-			pruning->panels[task.n_panel++] = (uint32_t)p;
-	read_low_planes(&task);
+		if (!(v->upper[p] < threshold)) /* so also if T is a NaN */
+			pruning->panels[task->n_panel++] = (uint32_t)p;
+	read_low_planes(task);
+}
+
+void tern_q8p_top_logits(struct tern_engine *engine, size_t n_token, const size_t *n_top, float *logits)
+{
+	const struct tern_matrix *m = &engine->transformer->head;
+	const struct tern_quantized *quantized = &engine->quantized[0];
+	size_t n_panel = tern_panel_count(m->n_row), panel_bytes = tern_q8p_panel_bytes(m->n_col);
+	struct top_task task = {.engine = engine, .n_vector = n_token};
+
+	quantize(engine, n_token);
+	for (size_t i = 0; i < n_token; i++) {
+		struct tern_activation x = quantized->activations[i];
+		const int8_t *q = quantized->q + i * m->n_col;
+		task.vectors[i] = (struct top_vector){.q = q,
+		                                      .x = x,
+		                                      .inverse = 1.0f / x.scale,
+		                                      .offset = 15 * x.sum / 2 - 128 * x.sum,
+		                                      .bound = bound_of(q, m->n_col),
+		                                      .upper = engine->pruning.upper + i * n_panel,
+		                                      .logits = logits + i * m->n_row};
+	}
+	engine->streaming = tern_tuner_start(
+	        &engine->tuner, (struct tern_read_size){m->data, panel_bytes, n_panel * panel_bytes}, n_token);
+	tern_engine_run(engine, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
+	                n_token * m->n_row * m->n_col);
+	tern_tuner_stop(&engine->tuner);
+	for (task.vector = 0; task.vector < n_token; task.vector++)
+		read_other_panels(&task, read_best_panels(&task, n_top[task.vector]));
 }
 
 /* ---- memory --------------------------------------------------------------------------------------------------- */
@@ -300,8 +349,8 @@ bool tern_q8p_init(struct tern_pruning *pruning, const struct tern_transformer *
 
 	if (!is_q8p(transformer))
 		return true;
-	pruning->high = tern_alloc(n_panel * TERN_PANEL_ROWS, sizeof *pruning->high);
-	pruning->upper = tern_alloc(n_panel, sizeof *pruning->upper);
+	pruning->high = tern_alloc(TERN_KEPT_OUTPUTS * n_panel * TERN_PANEL_ROWS, sizeof *pruning->high);
+	pruning->upper = tern_alloc(TERN_KEPT_OUTPUTS * n_panel, sizeof *pruning->upper);
 	pruning->panels = tern_alloc(n_panel, sizeof *pruning->panels);
 	pruning->best = tern_alloc(n_panel, sizeof *pruning->best);
 	return pruning->high && pruning->upper && pruning->panels && pruning->best;

@@ -36,9 +36,9 @@ enum tern_status tern_sequence_init(struct tern_sequence *s, const struct tern_t
 	if (s->snapshots.n_state_bytes && (s->state = tern_alloc_huge(s->snapshots.n_state_bytes, 1)))
 		memset(s->state, 0, s->snapshots.n_state_bytes);
 	s->ids = tern_alloc_aligned(n_ctx, sizeof *s->ids);
-	s->last = tern_alloc(h->n_embd, sizeof *s->last);
+	s->last = s->outputs = tern_alloc(TERN_KEPT_OUTPUTS * h->n_embd, sizeof *s->outputs);
 	s->logits = tern_alloc(h->n_vocab, sizeof *s->logits);
-	if (s->ids && s->last && s->logits && !s->state == !s->snapshots.n_state_bytes)
+	if (s->ids && s->outputs && s->logits && !s->state == !s->snapshots.n_state_bytes)
 		return TERN_OK;
 	tern_sequence_clear(s);
 	return tern_fail(err, TERN_ERR_FAILED, "out of memory for a context of %zu tokens", n_ctx);
@@ -50,7 +50,7 @@ void tern_sequence_clear(struct tern_sequence *s)
 	tern_snapshots_free(&s->snapshots);
 	tern_free(s->state);
 	tern_free(s->ids);
-	tern_free(s->last);
+	tern_free(s->outputs);
 	tern_free(s->logits);
 	*s = (struct tern_sequence){0};
 }
@@ -69,17 +69,36 @@ enum tern_status tern_sequence_begin(const struct tern_sequence *s, const int32_
 	return TERN_OK;
 }
 
-void tern_sequence_commit(struct tern_sequence *s, const struct tern_token *tokens, size_t n_token, const float *last)
+void tern_sequence_commit(struct tern_sequence *s, const struct tern_token *tokens, size_t n_token,
+                          const float *outputs)
 {
+	size_t n_embd = s->transformer->hparams.n_embd,
+	       n_kept = n_token < TERN_KEPT_OUTPUTS ? n_token : TERN_KEPT_OUTPUTS;
+
 	for (size_t i = 0; i < n_token; i++)
 		s->ids[s->n_past + i] = tokens[i].id;
 	s->n_past += n_token;
-	memcpy(s->last, last, s->transformer->hparams.n_embd * sizeof *last);
+	memcpy(s->outputs, outputs + (n_token - n_kept) * n_embd, n_kept * n_embd * sizeof *outputs);
+	s->last = s->outputs + (n_kept - 1) * n_embd;
 	s->n_top_logits = 0;
 	tern_kv_settle(&s->kv, s->n_past, n_token);
 	if (s->snapshot_due == s->n_past)
 		tern_snapshots_take(&s->snapshots, s->n_past, s->state);
 	s->snapshot_due = 0;
+}
+
+void tern_sequence_take_back(struct tern_sequence *s, size_t n)
+{
+	s->n_past -= n;
+	s->last -= n * s->transformer->hparams.n_embd;
+	s->n_top_logits = 0;
+}
+
+void tern_sequence_readmit(struct tern_sequence *s)
+{
+	s->n_past++;
+	s->last += s->transformer->hparams.n_embd;
+	s->n_top_logits = 0;
 }
 
 /* ---- going back ---- */

@@ -6,6 +6,10 @@
 #include "infer/kv.h"
 #include "infer/snapshots.h"
 
+enum {
+	TERN_KEPT_OUTPUTS = 17 /* tokens of a sequence whose logits one pass over the head gives */
+};
+
 struct tern_sequence {
 	const struct tern_transformer *transformer; /* whose states these are */
 	size_t n_ctx, n_past;                       /* tokens that fit, tokens in the context */
@@ -20,7 +24,8 @@ struct tern_sequence {
 	size_t n_shared;     /* a snapshot is wanted after so many tokens, which other texts begin with; 0: none is */
 	size_t snapshot_due; /* the batch under way ends where a snapshot is to be taken; 0: it does not */
 
-	float *last;         /* [n_embd] output of the last layer for the last token, which the head reads */
+	float *outputs;      /* [TERN_KEPT_OUTPUTS, n_embd] of the last layer for the last tokens of the last batch */
+	float *last;         /* that of the last token, which the head reads */
 	float *logits;       /* [n_vocab] of the last token; zeros before the first */
 	size_t n_top_logits; /* how many of the largest are exact; n_vocab: all; 0: not computed */
 };
@@ -53,9 +58,16 @@ struct tern_token {
 	int32_t id;
 };
 
-/* Makes n_token computed tokens part of the context. last: the output of the last layer for the last of them. */
+/* Makes n_token computed tokens part of the context. outputs: [n_token, n_embd] of the last layer. */
 void tern_sequence_commit(struct tern_sequence *sequence, const struct tern_token *tokens, size_t n_token,
-                          const float *last);
+                          const float *outputs);
+
+/* Takes the last n tokens of the last batch, n < TERN_KEPT_OUTPUTS and less than the batch had, out of the context
+ * again: it is then in all what it was before they were computed. Only without a recurrent state. */
+void tern_sequence_take_back(struct tern_sequence *sequence, size_t n);
+
+/* Makes the first of the tokens that were taken back part of the context again. */
+void tern_sequence_readmit(struct tern_sequence *sequence);
 
 /* Goes back to the state after the first n_keep tokens, or to the last snapshot before. Returns the new n_past. */
 size_t tern_sequence_go_back(struct tern_sequence *sequence, size_t n_keep);

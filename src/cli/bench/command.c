@@ -177,7 +177,8 @@ static enum tern_status run_test(struct bench *b, struct bench_session *session,
 	return status;
 }
 
-/* All tests of one number of threads, batch size, depth and repetitions: prompts, then generation, then both. */
+/* All tests of one number of threads, batch size, depth and repetitions: prompts, then generation, then both, then
+ * edits. */
 static enum tern_status run_tests(struct bench *b, struct bench_session *session, struct bench_test test)
 {
 	enum tern_status status = TERN_OK;
@@ -196,6 +197,11 @@ static enum tern_status run_tests(struct bench *b, struct bench_session *session
 	for (size_t i = 0; i < b->plan.both.n_items && !status; i += 2) {
 		test.n_prompt = b->plan.both.items[i];
 		test.n_gen = b->plan.both.items[i + 1];
+		status = run_test(b, session, &test);
+	}
+	test.n_prompt = test.n_gen = 0;
+	for (size_t i = 0; i < b->plan.edits.n_items && !status; i++) {
+		test.n_edit = b->plan.edits.items[i];
 		status = run_test(b, session, &test);
 	}
 	return status;
@@ -218,7 +224,7 @@ static int longest_test(const struct bench *b)
 	for (size_t i = 0; i < b->plan.both.n_items; i += 2)
 		if (b->plan.both.items[i] + b->plan.both.items[i + 1] > longest)
 			longest = b->plan.both.items[i] + b->plan.both.items[i + 1];
-	return longest;
+	return 2 * largest(&b->plan.edits) > longest ? 2 * largest(&b->plan.edits) : longest;
 }
 
 static enum tern_status run_session(struct bench *b, struct bench_test test)

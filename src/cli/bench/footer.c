@@ -21,9 +21,15 @@ void bench_append_overhead(struct text *to, const struct bench_result *results, 
 			        "~: %s, %s, %d thread%s: the limits before and after a repetition differ by %.0f %%\n",
 			        r->model, bench_label(label, &r->test), r->test.n_threads,
 			        r->test.n_threads == 1 ? "" : "s", r->limit_drift_pct);
-		if (r->test.n_prompt)
-			continue;
 		bench_label(label, &r->test);
+		if (r->test.n_edit)
+			text_printf(
+			        to,
+			        "lookup: %s, %s, %d thread%s: %.2f times as fast as without; %d of %d guesses right\n",
+			        r->model, label, r->test.n_threads, r->test.n_threads == 1 ? "" : "s", r->lookup_gain,
+			        r->n_accepted, r->n_guessed);
+		if (isnan(r->overhead_us))
+			continue;
 		text_printf(to, "overhead: %s, %s, %d thread%s: %.1f us per token beyond reading %s at %.1f GB/s\n",
 		            r->model, label, r->test.n_threads, r->test.n_threads == 1 ? "" : "s", r->overhead_us,
 		            format_bytes(bytes, (uint64_t)r->bytes_per_token), r->read_rate * 1e-9);
@@ -53,7 +59,7 @@ static bool is_same_curve(const struct bench_result *one, const struct bench_res
 	const struct bench_test *a = &one->test, *b = &other->test;
 
 	return !strcmp(one->model, other->model) && a->n_prompt == b->n_prompt && a->n_gen == b->n_gen &&
-	       a->n_depth == b->n_depth && a->n_batch == b->n_batch && a->n_reps == b->n_reps;
+	       a->n_edit == b->n_edit && a->n_depth == b->n_depth && a->n_batch == b->n_batch && a->n_reps == b->n_reps;
 }
 
 /* A bar over the first `length` columns, with the mark in column `mark`. */

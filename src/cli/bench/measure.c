@@ -14,6 +14,7 @@
 
 enum {
 	PROBE_NS = 50000000, /* of one measurement of a limit */
+	EDIT_DISTANCE = 16,  /* one token of so many is changed in an edit */
 };
 
 struct bench_session {
@@ -22,7 +23,8 @@ struct bench_session {
 	struct tern_meter meter;
 	struct tern_cost cost;
 	size_t n_batch, n_depth;
-	int32_t *ids; /* [n_ctx] random tokens */
+	int32_t *ids;  /* [n_ctx] random tokens */
+	int32_t *text; /* [n_ctx] random, some tokens being as frequent as in texts: what is edited, then the edited */
 };
 
 /* Random tokens, after BOS where the model has one: as llama-bench does. */
@@ -37,6 +39,20 @@ static void fill_ids(struct bench_session *s, size_t n)
 	}
 	if (bos >= 0)
 		s->ids[0] = bos;
+}
+
+/* A text of n tokens and, behind it, the same with changes. The 1000 most frequent tokens of 100,000 make up a third.
+ */
+static void fill_text(struct bench_session *s, size_t n)
+{
+	uint32_t state = 1;
+	double n_vocab = s->subject->opened.info.n_vocab;
+
+	for (size_t i = 0; i < n; i++) {
+		state = state * 1664525u + 1013904223u;
+		s->text[i] = (int32_t)(pow((double)state * 0x1p-32, 4) * n_vocab);
+		s->text[n + i] = i % EDIT_DISTANCE ? s->text[i] : s->ids[i];
+	}
 }
 
 enum tern_status bench_session_open(struct bench_session **out, const struct bench_subject *subject,
@@ -58,7 +74,9 @@ enum tern_status bench_session_open(struct bench_session **out, const struct ben
 	s->n_batch = (size_t)test->n_batch;
 	s->n_depth = (size_t)test->n_depth;
 	status = tern_session_new(&s->session, model, &options, err);
-	if (!status && !(s->ids = tern_alloc((size_t)n_ctx, sizeof *s->ids)))
+	s->ids = tern_alloc((size_t)n_ctx, sizeof *s->ids);
+	s->text = tern_alloc((size_t)n_ctx, sizeof *s->text);
+	if (!status && (!s->ids || !s->text))
 		status = tern_fail_memory(err, (size_t)n_ctx * sizeof *s->ids);
 	if (status) {
 		bench_session_close(s);
@@ -77,6 +95,7 @@ void bench_session_close(struct bench_session *s)
 		return;
 	tern_session_free(s->session);
 	tern_free(s->ids);
+	tern_free(s->text);
 	tern_free(s);
 }
 
@@ -95,7 +114,9 @@ const char *bench_label(char out[BENCH_LABEL_SIZE], const struct bench_test *tes
 {
 	int at;
 
-	if (test->n_prompt && test->n_gen)
+	if (test->n_edit)
+		at = snprintf(out, BENCH_LABEL_SIZE, "edit%d", test->n_edit);
+	else if (test->n_prompt && test->n_gen)
 		at = snprintf(out, BENCH_LABEL_SIZE, "pp%d+tg%d", test->n_prompt, test->n_gen);
 	else
 		at = snprintf(out, BENCH_LABEL_SIZE, "%s%d", test->n_prompt ? "pp" : "tg",
@@ -158,13 +179,52 @@ static enum tern_status run_once(struct bench_session *s, const struct bench_tes
 	return TERN_OK;
 }
 
+static bool go_on(void *user)
+{
+	(void)user;
+	return !signals_interrupted();
+}
+
+/* Reads a text, and writes it again with changes. */
+static enum tern_status edit_once(struct bench_session *s, size_t n, int lookup, double *ns,
+                                  struct tern_generate_result *result, struct tern_error *err)
+{
+	struct tern_generate_options options = {.n_predict = (int)n, .lookup = lookup, .keep_going = go_on};
+	enum tern_status status = prepare(s, err);
+
+	if (!status)
+		status = tern_generate_given(s->session, s->text, n, s->text + n, &options, result, err);
+	if (!status && signals_interrupted())
+		return interrupted(err);
+	*ns = fmax(1, result->generate_seconds * 1e9);
+	return status;
+}
+
+/* Without guesses and with them. */
+static enum tern_status edit(struct bench_session *s, struct bench_result *r, struct bench_sample *sample,
+                             struct tern_error *err)
+{
+	struct tern_generate_result result = {0};
+	size_t n = (size_t)r->test.n_edit;
+	double plain_ns;
+	enum tern_status status;
+
+	fill_text(s, n);
+	if (!(status = edit_once(s, n, -1, &plain_ns, &result, err)))
+		status = edit_once(s, n, 0, &sample->ns, &result, err);
+	sample->lookup_gain = plain_ns / sample->ns;
+	r->n_guessed += result.n_guessed;
+	r->n_accepted += result.n_accepted;
+	return status;
+}
+
 /* The whole prompt, or one token. */
 static enum tern_status run_warm_up(struct bench_session *s, const struct bench_test *test, struct tern_error *err)
 {
 	struct bench_test once = *test;
 	double ns;
 
-	once.n_gen = test->n_gen > 0;
+	once.n_gen = test->n_gen > 0 || test->n_edit > 0;
 	return run_once(s, &once, &ns, err);
 }
 
@@ -187,7 +247,8 @@ static enum tern_status repeat(struct bench_session *s, struct bench_result *r,
 		double reads_before = reads, macs_before = macs;
 		snprintf(step, sizeof step, "repetition %d of %d", i + 1, test->n_reps);
 		progress(user, step);
-		if ((status = run_once(s, test, &sample->ns, err)))
+		status = test->n_edit ? edit(s, r, sample, err) : run_once(s, test, &sample->ns, err);
+		if (status)
 			return status;
 		reads = tern_meter_read(&s->meter, PROBE_NS);
 		macs = multiplies ? tern_meter_multiply(&s->meter, PROBE_NS) : 0;
@@ -252,8 +313,8 @@ static struct work work_of(const struct bench_session *s, const struct bench_tes
 	const struct tern_cost *c = &s->cost;
 	double layers = (double)c->layer_bytes;
 	double head = (double)(c->head_bytes - c->head_low_bytes) + (double)c->head_low_bytes * second_pass;
-	double n_gen = test->n_gen, n_prompt = test->n_prompt;
-	double positions = n_gen * (test->n_depth + n_prompt + (n_gen + 1) / 2);
+	double n_gen = test->n_gen + test->n_edit, n_prompt = test->n_prompt;
+	double positions = n_gen * (test->n_depth + test->n_edit + n_prompt + (n_gen + 1) / 2);
 	struct work work = {.gen_bytes = (layers + head) * n_gen + positions * (double)c->kv_bytes};
 
 	if (test->n_prompt) {
@@ -281,7 +342,7 @@ static void summarise(const struct bench_session *s, struct bench_result *r, str
 {
 	double second_pass = (double)reads.n_whole_panels / (double)reads.n_panels;
 	struct work work = work_of(s, &r->test, second_pass);
-	double n_token = r->test.n_prompt + r->test.n_gen;
+	double n_token = r->test.n_prompt + r->test.n_gen + r->test.n_edit;
 
 	for (int i = 0; i < r->test.n_reps; i++) {
 		struct bench_sample *sample = &r->samples[i];
@@ -297,7 +358,9 @@ static void summarise(const struct bench_session *s, struct bench_result *r, str
 	r->limit_pct = median_of(r, FIELD(limit_pct), values);
 	r->read_rate = median_of(r, FIELD(read_rate), values);
 	r->multiply_rate = median_of(r, FIELD(multiply_rate), values);
-	r->overhead_us = r->test.n_prompt ? (double)NAN : median_of(r, FIELD(overhead_us), values);
+	r->overhead_us =
+	        r->test.n_gen == 0 || r->test.n_prompt ? (double)NAN : median_of(r, FIELD(overhead_us), values);
+	r->lookup_gain = r->test.n_edit ? median_of(r, FIELD(lookup_gain), values) : (double)NAN;
 #undef FIELD
 	r->bytes_per_token = (work.prompt_bytes + work.gen_bytes) / n_token;
 	r->head_second_pass_pct = second_pass < 1 ? 100 * second_pass : (double)NAN;

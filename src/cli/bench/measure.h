@@ -12,6 +12,7 @@
 
 struct bench_test {
 	int n_prompt, n_gen, n_depth, n_batch, n_threads, n_reps;
+	int n_edit; /* tokens of a text in the context that are written again, with changes; alone */
 	enum tern_kv_type kv;
 };
 
@@ -24,6 +25,7 @@ struct bench_sample {
 	double limit_drift;   /* the larger of the rates before and after over the smaller, - 1; of the two the worse */
 	double limit_pct;     /* the least time that these rates allow, in % of the time taken */
 	double overhead_us;   /* per token, beyond that least time */
+	double lookup_gain;   /* of an edit: the time that it takes without guesses over that with them */
 };
 
 enum {
@@ -40,8 +42,10 @@ struct bench_result {
 	double head_second_pass_pct; /* panels of a Q8P head that were read whole; NaN: all, always */
 	/* Medians of the samples. */
 	double limit_pct, read_rate, multiply_rate;
-	double limit_drift_pct; /* by how much the limits before and after a repetition differed at most */
-	double overhead_us;     /* NaN unless only generating */
+	double limit_drift_pct;    /* by how much the limits before and after a repetition differed at most */
+	double overhead_us;        /* NaN unless only generating */
+	double lookup_gain;        /* NaN unless editing */
+	int n_guessed, n_accepted; /* tokens, in all repetitions */
 };
 
 /* A session for tests that agree in threads, batch, depth and kv. Between tests its context holds n_depth tokens. */
@@ -69,7 +73,7 @@ size_t bench_n_top(void);
 /* "f16" or "q8" */
 const char *bench_kv_name(enum tern_kv_type kv);
 
-/* "pp512 @ d4096" */
+/* "pp512 @ d4096", "edit128" */
 enum {
 	BENCH_LABEL_SIZE = 64
 };

@@ -38,6 +38,12 @@ const struct option bench_own_options[] = {
          .argument = "PP,TG",
          .help = "also: read PP tokens and then generate TG (-pg 512,128); may be given several times",
          .aliases = "-pg"},
+        {.name = "edit",
+         .kind = OPTION_LIST,
+         .offset = FIELD(edits),
+         .argument = "LIST",
+         .help = "also: write so many tokens again that are in the context, one in 16 changed, with guesses (tern run "
+                 "--lookup) and without"},
         {.name = "n-depth",
          .letter = 'd',
          .kind = OPTION_LIST,
@@ -209,9 +215,10 @@ struct list_option {
 
 /* All but --pg, whose items are pairs. */
 static const struct list_option list_options[] = {
-        LIST_OPTION("n-prompt", prompts, "512", 0, MAX_TOKENS), LIST_OPTION("n-gen", gens, "128", 0, MAX_TOKENS),
-        LIST_OPTION("n-depth", depths, "0", 0, MAX_TOKENS),     LIST_OPTION("batch-size", batches, "512", 1, MAX_BATCH),
-        LIST_OPTION("threads", threads, NULL, 1, MAX_THREADS),  LIST_OPTION("repetitions", reps, "5", 1, MAX_REPS),
+        LIST_OPTION("n-prompt", prompts, "512", 0, MAX_TOKENS),  LIST_OPTION("n-gen", gens, "128", 0, MAX_TOKENS),
+        LIST_OPTION("edit", edits, NULL, 1, MAX_TOKENS),         LIST_OPTION("n-depth", depths, "0", 0, MAX_TOKENS),
+        LIST_OPTION("batch-size", batches, "512", 1, MAX_BATCH), LIST_OPTION("threads", threads, NULL, 1, MAX_THREADS),
+        LIST_OPTION("repetitions", reps, "5", 1, MAX_REPS),
 };
 
 enum {
@@ -310,9 +317,11 @@ enum tern_status bench_plan_read(struct bench_plan *plan, const struct command *
 		status = read_list(plan, command, &options->own, &list_options[i]);
 	if (status || (status = complete_threads(&plan->threads, options)))
 		return status;
-	n_each = count_nonzero(&plan->prompts) + count_nonzero(&plan->gens) + plan->both.n_items / 2;
+	n_each = count_nonzero(&plan->prompts) + count_nonzero(&plan->gens) + plan->both.n_items / 2 +
+	         plan->edits.n_items;
 	if (n_each == 0)
-		return usage_error(command, "nothing to measure: all of -p and -n are 0, and there is no -pg");
+		return usage_error(command,
+		                   "nothing to measure: all of -p and -n are 0, and there is no -pg or --edit");
 	plan->n_tests =
 	        n_each * plan->depths.n_items * plan->batches.n_items * plan->threads.n_items * plan->reps.n_items;
 	return TERN_OK;

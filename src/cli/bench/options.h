@@ -9,7 +9,7 @@
 #include <tern.h>
 
 struct bench_own_options {
-	struct option_list prompts, gens, both, depths, batches, threads, reps;
+	struct option_list prompts, gens, both, edits, depths, batches, threads, reps;
 	int kv;                 /* enum tern_kv_type */
 	int output, output_err; /* enum bench_format */
 	float delay;            /* seconds */
@@ -40,7 +40,7 @@ struct bench_list {
 
 /* The tests: all combinations of these numbers. `both` holds pairs. */
 struct bench_plan {
-	struct bench_list prompts, gens, both, depths, batches, threads, reps;
+	struct bench_list prompts, gens, both, edits, depths, batches, threads, reps;
 	size_t n_tests; /* of one model */
 };
 

@@ -67,7 +67,7 @@ static void put_setting(struct json_writer *json, const char *cpu, const struct 
 	json_put_bool(json, "use_mmap", subject->use_mmap);
 	json_put_bool(json, "embeddings", false);
 	put_int(json, "n_prompt", test->n_prompt);
-	put_int(json, "n_gen", test->n_gen);
+	put_int(json, "n_gen", test->n_gen + test->n_edit);
 	put_int(json, "n_depth", test->n_depth);
 }
 
@@ -86,6 +86,10 @@ static void put_result(struct json_writer *json, const struct bench_result *resu
 	put_real(json, "read_bytes_per_second", result->read_rate);
 	put_real(json, "macs_per_second", result->multiply_rate > 0 ? result->multiply_rate : (double)NAN);
 	put_real(json, "head_second_pass_pct", result->head_second_pass_pct);
+	put_int(json, "n_edit", result->test.n_edit);
+	put_real(json, "lookup_gain", result->lookup_gain);
+	put_int(json, "n_guessed", result->n_guessed);
+	put_int(json, "n_accepted", result->n_accepted);
 	json_write_key(json, "samples_ns");
 	json_write_begin_array(json);
 	for (int i = 0; i < result->test.n_reps; i++)

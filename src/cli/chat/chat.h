@@ -25,6 +25,7 @@ struct chat_values {
 /* Of the last answer, or of all answers so far. */
 struct chat_speed {
 	long n_prompt, n_kept, n_generated; /* tokens read, found in the context, generated */
+	long n_guessed, n_accepted;         /* tokens that were guessed; those of them that were right */
 	double prompt_seconds, generate_seconds;
 };
 

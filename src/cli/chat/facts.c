@@ -60,6 +60,8 @@ static void put_speed(struct text *text, const char *label, const struct chat_sp
 	text_printf(text, "; %ld more were in the context\n  generated  %ld tokens", speed->n_kept, speed->n_generated);
 	if (speed->n_generated > 0)
 		text_printf(text, ", %.1f t/s", rate(speed->n_generated, speed->generate_seconds));
+	if (speed->n_guessed > 0)
+		text_printf(text, "; %ld of %ld guesses were right", speed->n_accepted, speed->n_guessed);
 	text_append(text, "\n", 1);
 }
 

@@ -173,6 +173,7 @@ static enum tern_status generate(struct answering *a, struct tern_error *err)
 	        .n_predict = generation->n_predict < 0 ? 0 : generation->n_predict,
 	        .stops = generation->stops.items,
 	        .n_stops = generation->stops.n_items,
+	        .lookup = generation_lookup(generation),
 	        .ignore_end = generation->ignore_eos,
 	        .show_special = generation->show_special,
 	        .on_text = on_text,
@@ -202,6 +203,8 @@ static void count(struct chat_speed *speed, const struct answering *a)
 	speed->n_prompt += a->result.n_prompt;
 	speed->n_kept += a->n_kept;
 	speed->n_generated += a->result.n_generated;
+	speed->n_guessed += a->result.n_guessed;
+	speed->n_accepted += a->result.n_accepted;
 	speed->prompt_seconds += a->result.prompt_seconds;
 	speed->generate_seconds += a->result.generate_seconds;
 }

@@ -13,8 +13,8 @@ enum {
 
 /* The options of generation that are settings too; like on a command line, - may be typed for _, and the options' other
  * names. */
-static const char *const generation_names[] = {"temp",          "top_k", "top_p",   "min_p",           "repeat_penalty",
-                                               "repeat_last_n", "seed",  "predict", "reasoning_effort"};
+static const char *const generation_names[] = {"temp",          "top_k",  "top_p", "min_p",   "repeat_penalty",
+                                               "repeat_last_n", "lookup", "seed",  "predict", "reasoning_effort"};
 
 /* Settings that are on or off, with their fields of struct chat. */
 static const struct {
