@@ -11,7 +11,7 @@
  *     UNPACK_TERNARY   functions void (uint8_t *quads, const uint8_t *tile): unpack a tile into its 4, 2 or 8 quads,
  *     UNPACK_NIBBLE    in the order that multiply_unpacked() reads; bits become 0 and 2, as the same weights in ternary
  *     UNPACK_BINARY    panels
- *     FEW_TOKENS       up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 12, 16)
+ *     FEW_TOKENS       up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 16, 32)
  *
  * and functions:
  *
