@@ -179,13 +179,18 @@ static void prefetch_down(struct experts_task *task, size_t n_chunk)
 		                    linear.panels + tern_pool_first_chunk(engine->pool, w, n_chunk) * n_bytes, n_bytes);
 }
 
-/* Of n_panel panels of the experts' matrices. */
+/* Of n_panel panels of each expert. Only one token's reads are alike: several tokens may use any number of experts, which
+ * are read as one token's are. */
 static void start_read(struct tern_engine *engine, const struct tern_linear *experts, size_t n_panel)
 {
 	size_t panel_bytes = tern_linear_panel_bytes(experts);
-	struct tern_read_size read = {experts->panels, panel_bytes, n_panel * panel_bytes};
+	size_t n_used = engine->transformer->hparams.n_expert_used;
+	struct tern_read_size read = {experts->panels, panel_bytes, n_used * n_panel * panel_bytes};
 
-	engine->streaming = tern_tuner_start(&engine->tuner, read, engine->n_token);
+	if (engine->n_token == 1)
+		engine->streaming = tern_tuner_start(&engine->tuner, read, 1);
+	else
+		engine->streaming = tern_tuner_choice(&engine->tuner, read, 1);
 }
 
 void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *weights)
@@ -203,12 +208,12 @@ void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *
 
 	tern_engine_run(engine, quantize_token, &task, engine->n_token, engine->n_token * h->n_embd * 16);
 	prefetch_down(&task, n_down_chunk);
-	start_read(engine, &weights->gate, 2 * s->n_use * tern_panel_count(h->n_ff_expert));
+	start_read(engine, &weights->gate, 2 * tern_panel_count(h->n_ff_expert));
 	tern_engine_run(engine, gate_up_chunk, &task, s->uses[s->n_use].first_chunk, 2 * work);
 	tern_tuner_stop(&engine->tuner);
 	tern_engine_run(engine, activate_slot, &task, n_slot, n_slot * h->n_ff_expert * 48);
 	tern_prefetch_read(engine, weights->down.next_read);
-	start_read(engine, &weights->down, s->n_use * tern_panel_count(h->n_embd));
+	start_read(engine, &weights->down, tern_panel_count(h->n_embd));
 	tern_engine_run(engine, down_chunk, &task, n_down_chunk, work);
 	tern_tuner_stop(&engine->tuner);
 }
