@@ -51,7 +51,7 @@ chatting 0 '/undo' "$long: one.
 $long: wrong.
 /undo
 $long: two."
-check '/undo: the same answer' test "$(tail -n 3 wanted)" = "$(tail -n 3 out)"
+check '/undo: the same answer' test "$(tail -n 2 wanted)" = "$(tail -n 2 out)"
 chatting 0 '/context' "$long.
 /context"
 told '/context: the state' '^memory: .* of state, '
