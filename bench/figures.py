@@ -2,7 +2,9 @@
 """The figures of bench/RESULTS.md: every configuration below once per round, so that disturbances of the machine hit
 all of them; prints medians over the rounds and their range.
 
-    bench/figures.py [--rounds 5] [--threads 2] [--tern ./tern] [--only WORD]
+    bench/figures.py [--rounds 5] [--threads 2] [--tern ./tern] [--old OTHER_TERN] [--only WORD]
+
+With --old another build runs right before each run of this one, and a column says how many times as fast this one is.
 
 Prints Markdown. Leave the machine idle meanwhile.
 """
@@ -28,6 +30,15 @@ CONFIGURATIONS = [
     ("prompt of 512, one thread", "--shape 2b -t 1 -p 512 -n 0", None),
     ("prompt of 512, AVX-VNNI", "--shape 2b -t {t} -p 512 -n 0", "avxvnni"),
     ("prompt of 512, AVX2", "--shape 2b -t {t} -p 512 -n 0", "avx2"),
+    ("generating, AVX2, one thread", "--shape 2b -t 1 -p 0 -n 64", "avx2"),
+    ("prompt of 512, AVX2, one thread", "--shape 2b -t 1 -p 512 -n 0", "avx2"),
+    ("generating, 8b", "--shape 8b -t {t} -p 0 -n 48", None),
+    ("generating, 8b-1bit", "--shape 8b-1bit -t {t} -p 0 -n 48", None),
+    ("generating, maple", "--shape maple -t {t} -p 0 -n 64", None),
+    ("prompt of 512, maple", "--shape maple -t {t} -p 512 -n 0", None),
+    ("generating, 27b", "--shape 27b -t {t} -p 0 -n 16", None),
+    ("prompt of 128, 27b", "--shape 27b -t {t} -p 128 -n 0", None),
+    ("prompt of 128, 8b", "--shape 8b -t {t} -p 128 -n 0", None),
     ("shipped model, generating, one thread", "-t 1 -p 0 -n 128", None),
 ]
 
@@ -38,15 +49,15 @@ def usable(tern, isa):
     return done.returncode == 0
 
 
-def measure(tern, arguments, isa):
+def measure(tern, arguments, isa, may_fail=False):
     environment = dict(os.environ)
     if isa:
         environment["TERN_ISA"] = isa
     done = subprocess.run([tern, "bench", *arguments.split(), "-r", "1", "-o", "json", "-q"], env=environment,
                           capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode and not may_fail:
         sys.exit(f"tern bench {arguments}: {done.stderr.strip()}")
-    return json.loads(done.stdout)[0]
+    return None if done.returncode else json.loads(done.stdout)[0]
 
 
 def spread(values, form):
@@ -59,28 +70,34 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tern", default=os.path.join(HERE, "..", "tern"))
+    parser.add_argument("--old", help="an older build, to be compared with")
     parser.add_argument("--only", default="", help="configurations whose name has this word in it")
     options = parser.parse_args()
     chosen = [(name, arguments.format(t=options.threads), isa) for name, arguments, isa in CONFIGURATIONS
               if options.only in name and (not isa or usable(options.tern, isa))]
     rows = {name: [] for name, _, _ in chosen}
+    ratios_to_old = {name: [] for name, _, _ in chosen}
 
     for number in range(options.rounds):
         for name, arguments, isa in chosen:
+            old = options.old and measure(options.old, arguments, isa, may_fail=True)
             rows[name].append(measure(options.tern, arguments, isa))
+            if old:
+                ratios_to_old[name].append(rows[name][-1]["avg_ts"] / old["avg_ts"])
             print(f"round {number + 1}: {name}: {rows[name][-1]['avg_ts']:.2f} t/s", file=sys.stderr)
-    print("| what | command | t/s | % of limit | MiB per token | overhead, µs per token |")
-    print("|---|---|---:|---:|---:|---:|")
+    print("| what | command | t/s | % of limit | MiB per token | overhead, µs per token |"
+          + (" times as fast as the old build |" if options.old else ""))
+    print("|---|---|---:|---:|---:|---:|" + ("---:|" if options.old else ""))
     for name, arguments, isa in chosen:
         overheads = [row["overhead_us"] for row in rows[name] if row["overhead_us"] is not None]
-        command = (f"TERN_ISA={isa} " if isa else "") + "tern bench " + arguments
-        print(f"| {name} | `{command}` | {spread([r['avg_ts'] for r in rows[name]], '%.2f')} "
-              f"| {spread([r['limit_pct'] for r in rows[name]], '%.1f')} "
-              f"| {statistics.median(r['bytes_per_token'] for r in rows[name]) / 2**20:.1f} "
-              f"| {statistics.median(overheads):.1f} |" if overheads else
-              f"| {name} | `{command}` | {spread([r['avg_ts'] for r in rows[name]], '%.2f')} "
-              f"| {spread([r['limit_pct'] for r in rows[name]], '%.1f')} "
-              f"| {statistics.median(r['bytes_per_token'] for r in rows[name]) / 2**20:.1f} | |")
+        cells = [name, "`" + (f"TERN_ISA={isa} " if isa else "") + f"tern bench {arguments}`",
+                 spread([row["avg_ts"] for row in rows[name]], "%.2f"),
+                 spread([row["limit_pct"] for row in rows[name]], "%.1f"),
+                 f"{statistics.median(row['bytes_per_token'] for row in rows[name]) / 2**20:.1f}",
+                 f"{statistics.median(overheads):.1f}" if overheads else ""]
+        if options.old:
+            cells.append(spread(ratios_to_old[name], "%.2f") if ratios_to_old[name] else "")
+        print("| " + " | ".join(cells) + " |")
     pairs = [("two threads over one, prompt of 512", "prompt of 512", "prompt of 512, one thread"),
              ("scales per 128 columns over one scale, prompt", "prompt of 512, scales per 128 columns", "prompt of 512"),
              ("scales per 128 columns over one scale, generating", "generating, scales per 128 columns",
