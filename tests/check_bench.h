@@ -58,7 +58,7 @@ static const uint8_t *next_weights(struct bench *b, size_t n_byte)
 	return b->pool + b->pool_at - n_byte;
 }
 
-static const struct tern_streaming bench_streaming = {.n_stream = 4, .prefetch = 2048};
+static const struct tern_streaming bench_streaming = {.n_stream = 1, .prefetch = 4096};
 
 static void bench_plain_reads(struct bench *b)
 {
@@ -241,11 +241,14 @@ static const struct bench_row bench_rows[] = {
         {WARM(dot_ternary), 256, 2560, 2, 0, 1},
         {WARM(dot_ternary), 256, 2560, 3, 0, 1},
         {WARM(dot_ternary), 256, 2560, 4, 0, 1},
+        {WARM(dot_ternary), 256, 2560, 5, 0, 1},
         {WARM(dot_ternary), 256, 2560, 6, 0, 1},
         {WARM(dot_ternary), 256, 2560, 7, 0, 1},
         {WARM(dot_ternary), 256, 2560, 8, 0, 1},
+        {WARM(dot_ternary), 256, 2560, 10, 0, 1},
         {WARM(dot_ternary), 256, 2560, 12, 0, 1},
         {WARM(dot_ternary), 256, 2560, 13, 0, 1},
+        {WARM(dot_ternary), 256, 2560, 14, 0, 1},
         {WARM(dot_ternary), 256, 2560, 16, 0, 1},
         {CALL(dot_f16), 4096, 2560, 1, 2, 0},
         {CALL(dot_bf16), 4096, 2560, 1, 2, 0},

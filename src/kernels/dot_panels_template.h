@@ -97,7 +97,8 @@ INLINE void multiply_at_once(int32_t *sums, size_t sums_stride, const struct str
 }
 
 /* The same for any number of tokens, shared evenly among as few turns as there must be: a turn of one or two tokens
- * would cost nearly as much as one of many. */
+ * would cost nearly as much as one of many. Where TOKENS_AT_ONCE is even, all turns but the last are, for instruction
+ * sets that take two tokens at once. */
 INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
@@ -107,9 +108,11 @@ INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct str
 		break;
 	for (size_t n_turn = (n_token + TOKENS_AT_ONCE - 1) / TOKENS_AT_ONCE, n; n_turn > 0; n_turn--, n_token -= n) {
 		n = (n_token + n_turn - 1) / n_turn;
+		n += n_turn > 1 && TOKENS_AT_ONCE % 2 == 0 ? n % 2 : 0;
 		switch (n) {
 			TURN(1)
-			TURN(2) TURN(3)
+			TURN(2)
+			TURN(3)
 #if TOKENS_AT_ONCE > 3
 			        TURN(4)
 #endif
@@ -151,22 +154,6 @@ NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct s
 	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 2);
 }
 #endif
-
-/* One or two tokens that remain have so few sums that each product waits for the one before: they are multiplied with
- * two of the others, where this leaves enough of those. */
-static void multiply_evenly(multiply_stretch *multiply, int32_t *sums, size_t sums_stride, const struct stretch *panels,
-                            const int8_t *x, size_t x_stride, size_t n_token)
-{
-	size_t rest = n_token % TOKENS_AT_ONCE, n_last = 0;
-
-	if (TOKENS_AT_ONCE > 4 && n_token > TOKENS_AT_ONCE && (rest == 1 || rest == 2)) {
-		n_last = rest + 2;
-		n_token -= n_last;
-	}
-	multiply(sums, sums_stride, panels, x, x_stride, n_token);
-	if (n_last > 0)
-		multiply(sums + n_token * sums_stride, sums_stride, panels, x + n_token * x_stride, x_stride, n_last);
-}
 
 #if FEW_TOKENS
 #define FEW(multiply) multiply
@@ -219,8 +206,8 @@ INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stri
 				unpack(quads, stretch.panel_stride,
 				       panels + p * panel_stride + c / format->tile_cols * TERN_TILE_BYTES,
 				       panel_stride, stretch.n_panel, n, format);
-				multiply_evenly(multiply_quads, sums + p * TERN_PANEL_ROWS, n_panel * TERN_PANEL_ROWS,
-				                &stretch, x + c, x_stride, n_token);
+				multiply_quads(sums + p * TERN_PANEL_ROWS, n_panel * TERN_PANEL_ROWS, &stretch, x + c,
+				               x_stride, n_token);
 			}
 		}
 }
@@ -247,8 +234,8 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
 				stretch.n_panel = end - p < PANELS_AT_ONCE ? 1 : PANELS_AT_ONCE;
 				stretch.panel_stride = end - p < PANELS_AT_ONCE ? 0 : panel_stride;
 				stretch.codes = panels + p * panel_stride + i * TERN_TILE_BYTES;
-				multiply_evenly(format->few, sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
-				                x + i * format->tile_cols, x_stride, n_token);
+				format->few(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
+				            x + i * format->tile_cols, x_stride, n_token);
 			}
 		}
 	}
@@ -269,6 +256,7 @@ INLINE void dot_side_by_side(int32_t *sums, const uint8_t *panels, size_t panel_
 	size_t n_before = end.n_left > n_ahead ? end.n_left - n_ahead : 0;
 	int32_t more[TERN_MAX_STREAMS * TERN_PANEL_ROWS];
 
+	n_before -= n_before % 2; /* so that both parts have a multiple of 16 columns, of nibbles too */
 	if (end.jump == 0 || n_before >= n_tile) {
 		format->token(sums, panels, panel_stride, n_panel, x, n_col, prefetch);
 		return;

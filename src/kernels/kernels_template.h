@@ -29,7 +29,7 @@
  *     avx512vnni             16              16               6               4          32            0
  *     neon                    4               4               3               1           0            1
  *     dotprod                 4               4               5               1           0            0
- *     i8mm                    4               4               6               1           0            0
+ *     i8mm                    4               4               6               4           0            0
  *
  * No slot can be NULL: the table is filled from TERN_KERNEL_SLOTS, so a set that lacks a function does not compile. To
  * write a set step by step, start with a copy of one that this CPU can run too. */

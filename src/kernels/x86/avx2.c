@@ -125,7 +125,7 @@ INLINE void nibble_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t
 		sum[h] = widen(sum[h], words[h]);
 }
 
-static void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+INLINE void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	if (n == TERNARY_STEP)
 		ternary_tiles(sum, tile, x, TERNARY_STEP, prefetch);
@@ -133,7 +133,7 @@ static void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t 
 		ternary_tiles(sum, tile, x, n, prefetch);
 }
 
-static void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+INLINE void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	if (n == NIBBLE_STEP)
 		nibble_tiles(sum, tile, x, NIBBLE_STEP, prefetch);
@@ -141,7 +141,7 @@ static void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 		nibble_tiles(sum, tile, x, n, prefetch);
 }
 
-static void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+INLINE void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	if (n == BINARY_STEP)
 		binary_tiles(sum, tile, x, BINARY_STEP, prefetch);

@@ -67,17 +67,17 @@ INLINE void add_places(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 		}
 }
 
-static void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+INLINE void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	add_places(sum, tile, x, n, prefetch, 4);
 }
 
-static void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+INLINE void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	add_places(sum, tile, x, n, prefetch, 2);
 }
 
-static void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
+INLINE void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
 	add_places(sum, tile, x, n, prefetch, 8);
 }

@@ -75,8 +75,8 @@ typedef void add_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 
 /* The sums of n_panel <= TERN_MAX_STREAMS panels, shifted right by `shift`. Reads n_step tiles of each panel in turn.
  */
-INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
+INLINE void dot_in_turn(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                        size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
 {
 	__m256i sum[TERN_MAX_STREAMS][VECTORS];
 	size_t n_tile = n_col / tile_cols;
@@ -92,6 +92,16 @@ INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride
 		for (size_t v = 0; v < VECTORS; v++)
 			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * v),
 			                    _mm256_srai_epi32(sum[p][v], shift));
+}
+
+/* The same; the sums of one panel alone stay in registers. */
+INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
+{
+	if (n_panel == 1)
+		dot_in_turn(sums, panels, panel_stride, 1, x, n_col, tile_cols, n_step, add, shift, prefetch);
+	else
+		dot_in_turn(sums, panels, panel_stride, n_panel, x, n_col, tile_cols, n_step, add, shift, prefetch);
 }
 
 /* ---- several tokens, tiles as they are stored ---------------------------------------------------------------- */
