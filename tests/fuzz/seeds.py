@@ -125,6 +125,8 @@ def config_of(architecture, model_type, **more):
 
 
 class Checkpoint(hf.Tensors):
+    stem = "model.layers.0."
+
     def gain(self, name, n):
         self.floats(name, [1.0] * n, [n], "BF16")
 
@@ -142,26 +144,28 @@ class Checkpoint(hf.Tensors):
             self.floats(module + ".row_alpha", [0.25] * n_row, shape, "BF16")
 
     def attention(self, how, gated=False):
-        stem = "model.layers.0.self_attn."
         for name, n in ("q", HEADS * HEAD_DIM * (2 if gated else 1)), ("k", HEAD_DIM), ("v", HEAD_DIM), ("o", EMBD):
-            self.matrix(f"{stem}{name}_proj", n, EMBD, how)
-        self.gain("model.layers.0.input_layernorm.weight", EMBD)
-        self.gain("model.layers.0.post_attention_layernorm.weight", EMBD)
-        self.gain("model.norm.weight", EMBD)
+            self.matrix(f"{self.stem}self_attn.{name}_proj", n, EMBD, how)
+
+    def norms(self, n=EMBD):
+        self.gain(self.stem + "input_layernorm.weight", n)
+        self.gain(self.stem + "post_attention_layernorm.weight", n)
+        self.gain("model.norm.weight", n)
 
     def qk_norms(self):
         for name in "qk":
-            self.gain(f"model.layers.0.self_attn.{name}_norm.weight", HEAD_DIM)
+            self.gain(f"{self.stem}self_attn.{name}_norm.weight", HEAD_DIM)
 
     def feed_forward(self, how):
         for name in ("gate", "up", "down"):
-            self.matrix(f"model.layers.0.mlp.{name}_proj", FF, EMBD, how)
+            self.matrix(f"{self.stem}mlp.{name}_proj", FF, EMBD, how)
 
 
 def llama(how):
     tensors = Checkpoint()
     tensors.floats("model.embed_tokens.weight", [0.5] * VOCAB * EMBD, [VOCAB, EMBD], "BF16")
     tensors.attention(how)
+    tensors.norms()
     tensors.feed_forward(how)
     quantization = {"quant_method": "bitnet", "linear_class": "bitlinear"} if how == "packed" else None
     return config_of("LlamaForCausalLM", "llama", quantization_config=quantization, tie_word_embeddings=True), tensors
@@ -173,15 +177,20 @@ def hybrid():
     for name, n in ("in_proj_qkv", 4 * HEAD_DIM), ("in_proj_z", 2 * HEAD_DIM), ("out_proj", EMBD):
         tensors.matrix(stem + name, n, EMBD, "floats")
     tensors.feed_forward("floats")
+    tensors.norms()
     for name in "ba":
         tensors.floats(f"{stem}in_proj_{name}.weight", [0.25] * 2 * EMBD, [2, EMBD], "BF16")
     tensors.floats(stem + "conv1d.weight", [0.5] * 16 * HEAD_DIM, [4 * HEAD_DIM, 1, 4], "BF16")
     tensors.floats(stem + "A_log", [0.5] * 2, [2], "F32")
     tensors.floats(stem + "dt_bias", [0.5] * 2, [2], "BF16")
-    for name, n in ((stem + "norm", HEAD_DIM), ("model.norm", EMBD), ("model.layers.0.input_layernorm", EMBD),
-                    ("model.layers.0.post_attention_layernorm", EMBD)):
-        tensors.gain(name + ".weight", n)
+    tensors.gain(stem + "norm.weight", HEAD_DIM)
+    tensors.stem = "model.layers.1."
+    tensors.attention("floats", gated=True)
+    tensors.qk_norms()
+    tensors.feed_forward("floats")
+    tensors.norms()
     return config_of("Qwen3_5ForCausalLM", "qwen3_5_text", tie_word_embeddings=True, full_attention_interval=2,
+                     num_hidden_layers=2,
                      linear_num_key_heads=1, linear_num_value_heads=2, linear_key_head_dim=HEAD_DIM,
                      linear_value_head_dim=HEAD_DIM, linear_conv_kernel_dim=4, partial_rotary_factor=0.5), tensors
 
@@ -198,10 +207,8 @@ def mlx():
     stem = "model.layers.0."
     for name, n_row, n_col in ("q", 32, 64), ("k", 16, 64), ("v", 16, 64), ("o", 64, 32):
         tensors.matrix(f"{stem}self_attn.{name}_proj", n_row, n_col, ())
-    for name, n in ("input_layernorm", 64), ("post_attention_layernorm", 64):
-        tensors.gain(f"{stem}{name}.weight", n)
+    tensors.norms(64)
     tensors.qk_norms()
-    tensors.gain("model.norm.weight", 64)
     tensors.floats(stem + "mlp.gate.weight", [0.5] * EXPERTS * 64, [EXPERTS, 64], "BF16")
     for name, n_row, n_col in ("gate", FF, 64), ("up", FF, 64), ("down", 64, FF):
         tensors.matrix(f"{stem}mlp.switch_mlp.{name}_proj", EXPERTS * n_row, n_col, (EXPERTS,))
