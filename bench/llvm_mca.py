@@ -3,8 +3,8 @@
 
     llvm_mca.py [--mca PROGRAM] [--cpu NAME,...] OBJECT...
 
-OBJECT is a kernel file as built, such as build/aarch64-linux-gnu-gcc/src/kernels/arm/dotprod.o. Of every loop of the
-products, and where one calls a function for each step of tiles, of that, a row: its multiplications, and for each CPU
+OBJECT is a kernel file as built, such as build/aarch64-linux-gnu-gcc/src/kernels/arm/dotprod.o. A row for every inner
+loop of the products (or for the step of tiles that it unrolls): its multiplications, and for each CPU
 
     cycles      of one turn, in the middle of many
     share       of the rate at which the model runs the same multiplications with nothing beside them
@@ -27,7 +27,7 @@ MIN_MULTIPLY = 8
 # The multiplications, and the bytes of 2-bit codes each of them takes.
 MULTIPLY = {"sdot": 4, "smmla": 4, "usmmla": 4, "smlal": 2, "smlal2": 2, "sadalp": 4, "vpmaddubsw": 8, "vpdpbusd": 8}
 BITS = {"ternary": 2, "binary": 1, "bits": 1, "nibble": 4}
-ONE_TOKEN = re.compile(r"^(dot|add|token)_(?!groups)")
+ONE_TOKEN = re.compile(r"^(dot|token)_(?!groups)|_panel$")
 PRODUCTS = re.compile(r"ternary|binary|nibble|bits|quads|step")
 
 
@@ -53,19 +53,26 @@ def target(mnemonic, operands):
     return int(match[1], 16) if match and re.match(r"b$|b\.|cbn?z|tbn?z|j", mnemonic) else None
 
 
+def multiplications(block):
+    return [o for _, m, o in block if m in MULTIPLY]
+
+
 def hot_blocks(code):
-    """The loops without a branch inside, and the ends of functions without one: what multiplies a step of tiles."""
+    """The loops without a branch inside; of a function whose loops have branches, the run that multiplies most."""
     targets = {target(m, o) for _, m, o in code}
-    block = []
+    loops, runs, block = [], [], []
     for address, mnemonic, operands in code:
         if address in targets:
+            runs.append(block)
             block = []
         block.append((address, mnemonic, operands))
         goal = target(mnemonic, operands)
-        if goal == block[0][0] or mnemonic.startswith("ret"):
-            yield [(m, o) for _, m, o in block if target(m, o) is None and not m.startswith(("ret", "push", "pop"))]
         if goal is not None:
+            (loops if goal == block[0][0] else runs).append(block)
             block = []
+    loops = [block for block in loops if multiplications(block)]
+    return [block for block in loops or [max(runs, key=lambda run: len(multiplications(run)), default=[])]
+            if len(multiplications(block)) >= MIN_MULTIPLY]
 
 
 def model(cpu, lines):
@@ -86,9 +93,9 @@ def peak(cpu, mnemonic, operands):
 
 
 def describe(name, block, cpus, peaks):
-    counts = [o for m, o in block if m in MULTIPLY]
-    kind = next(m for m, o in block if m in MULTIPLY)
-    lines = [f"{m} {o}" for m, o in block]
+    counts = multiplications(block)
+    kind = next(m for _, m, _ in block if m in MULTIPLY)
+    lines = [f"{m} {o}" for _, m, o in block if target(m, o) is None]
     row = f"{name:24} {len(counts):3} {kind:10}"
     bits = next((b for n, b in BITS.items() if n in name), None)
     for cpu in cpus:
@@ -96,7 +103,7 @@ def describe(name, block, cpus, peaks):
         if (cpu, kind) not in peaks:
             peaks[cpu, kind] = peak(cpu, kind, counts[0])
         row += f"{cycles:8.1f} {len(counts) / peaks[cpu, kind] / cycles:5.2f}"
-        has_bytes = ONE_TOKEN.match(name) and bits
+        has_bytes = ONE_TOKEN.search(name) and bits
         row += f"{len(counts) * MULTIPLY[kind] * bits / 2 / cycles:6.1f}" if has_bytes else 6 * " "
     print(row)
 
@@ -119,8 +126,7 @@ def main():
         for name, code in functions(path).items():
             if PRODUCTS.search(name):
                 for block in hot_blocks(code):
-                    if sum(m in MULTIPLY for m, _ in block) >= MIN_MULTIPLY:
-                        describe(name, block, cpus, peaks)
+                    describe(name, block, cpus, peaks)
 
 
 if __name__ == "__main__":
