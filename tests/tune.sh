@@ -45,6 +45,7 @@ check "loss.csv has a line for every step" test "$(wc -l <one/loss.csv)" -eq 17
 interrupted() {
 	python3 - "$TERN_TUNE" "$@" <<'EOF'
 import os, shutil, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # it may be ignored, which a program inherits
 def n_line(path): return open(path).read().count("\n") if os.path.exists(path) else 0
 for _ in range(20):
     p = subprocess.Popen(sys.argv[1:] + ["-o", "stopped"], stdin=subprocess.DEVNULL)
