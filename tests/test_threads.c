@@ -73,7 +73,7 @@ static void check_changes(int n_threads)
 	static struct record record;
 	struct tern_pool *pool;
 	struct tern_error err;
-	int n_run = 20000;
+	int n_run = 5000;
 
 	CHECK(tern_pool_new(&pool, n_threads, &err) == TERN_OK, "%s", err.message);
 	record.n_threads = n_threads;
