@@ -2,7 +2,7 @@
 """The figures of bench/RESULTS.md: every configuration below once per round, so that disturbances of the machine hit
 all of them; prints medians over the rounds and their range.
 
-    bench/figures.py [--rounds 5] [--threads 2] [--tern ./tern] [--old OTHER_TERN] [--only WORD]
+    bench/figures.py [--rounds 5] [--threads 2] [--tern ./tern] [--old OTHER_TERN] [--only NAME ...]
 
 With --old another build runs right before each run of this one, and a column says how many times as fast this one is.
 
@@ -71,10 +71,10 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tern", default=os.path.join(HERE, "..", "tern"))
     parser.add_argument("--old", help="an older build, to be compared with")
-    parser.add_argument("--only", default="", help="configurations whose name has this word in it")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a configuration by its name; again for more")
     options = parser.parse_args()
     chosen = [(name, arguments.format(t=options.threads), isa) for name, arguments, isa in CONFIGURATIONS
-              if options.only in name and (not isa or usable(options.tern, isa))]
+              if (not options.only or name in options.only) and (not isa or usable(options.tern, isa))]
     rows = {name: [] for name, _, _ in chosen}
     ratios_to_old = {name: [] for name, _, _ in chosen}
 
