@@ -71,7 +71,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tern", default=os.path.join(HERE, "..", "tern"))
     parser.add_argument("--old", help="an older build, to be compared with")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a configuration by its name; again for more")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME",
+                        help="a configuration by its name; again for more")
     options = parser.parse_args()
     chosen = [(name, arguments.format(t=options.threads), isa) for name, arguments, isa in CONFIGURATIONS
               if (not options.only or name in options.only) and (not isa or usable(options.tern, isa))]
