@@ -4,7 +4,6 @@
 #include "infer/norm.h"
 #include "infer/prefetch.h"
 #include "infer/row_chunks.h"
-#include "kernels/compiler.h"
 #include "model/layout.h"
 
 #include <math.h>
@@ -134,16 +133,19 @@ static float *output_of(const struct tern_projection *projection, const struct p
 	                ->out[row * projection->linear->n_row + tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS];
 }
 
-/* Rows that a panel of the part has: 16, or fewer if it is the last of the matrix. */
-static size_t rows_of(const struct tern_projection *projection, const struct part *part, size_t panel)
+/* Panels of the part, from any on, whose rows follow each other in the output. */
+static size_t panels_in_a_row(const struct part *part) { return part->panels.apart == 1 ? part->panels.n : 1; }
+
+/* Rows of n_panel panels that follow each other; the last panel of a matrix may have fewer than 16. */
+static size_t rows_of(const struct tern_projection *projection, const struct part *part, size_t panel, size_t n_panel)
 {
 	size_t n_left = projection->linear->n_row - tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS;
-	return n_left < TERN_PANEL_ROWS ? n_left : TERN_PANEL_ROWS;
+	return n_left < n_panel * TERN_PANEL_ROWS ? n_left : n_panel * TERN_PANEL_ROWS;
 }
 
-/* Stores the products of a token and a panel's n_row rows; y is scratch afterwards. */
-INLINE void store_rows(const struct tern_projection *projection, const struct part *part, size_t panel, size_t token,
-                       float *restrict y, size_t n_row)
+/* Stores the products of a token and n_row rows from a panel on; y is scratch afterwards. */
+static void store(const struct tern_projection *projection, const struct part *part, size_t panel, size_t n_row,
+                  size_t token, float *restrict y)
 {
 	float *restrict out = output_of(projection, part, panel, token);
 	const float *bias = projection->linear->bias;
@@ -162,17 +164,6 @@ INLINE void store_rows(const struct tern_projection *projection, const struct pa
 		memcpy(out, y, n_row * sizeof *out);
 }
 
-static void store(const struct tern_projection *projection, const struct part *part, size_t panel, size_t token,
-                  float *restrict y)
-{
-	size_t n_row = rows_of(projection, part, panel);
-
-	if (n_row == TERN_PANEL_ROWS)
-		store_rows(projection, part, panel, token, y, TERN_PANEL_ROWS);
-	else
-		store_rows(projection, part, panel, token, y, n_row);
-}
-
 /* Prefetches the cache lines that store() will write for a token. */
 static void prefetch_output(const struct tern_projection *projection, const struct part *part, size_t token)
 {
@@ -186,6 +177,8 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
 {
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear), n_panel = part->panels.n;
+	size_t n_together = panels_in_a_row(part);
+	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
 	tern_dot_panels *dot = linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
 
 	dot(sums, linear->panels + part->panels.first * panel_bytes, part->panels.apart * panel_bytes, n_panel,
@@ -195,11 +188,11 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
 		float factor = linear->scale / activation.scale;
 		if (t + STORE_AHEAD < part->n_token)
 			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
-		for (size_t p = 0; p < n_panel; p++, sums += TERN_PANEL_ROWS) {
-			float y[TERN_PANEL_ROWS];
-			for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+		for (size_t p = 0; p < n_panel; p += n_together, sums += n_together * TERN_PANEL_ROWS) {
+			size_t n_row = rows_of(projection, part, p, n_together);
+			for (size_t r = 0; r < n_row; r++)
 				y[r] = (float)(sums[r] - activation.sum) * factor;
-			store(projection, part, p, part->first_token + t, y);
+			store(projection, part, p, n_row, part->first_token + t, y);
 		}
 	}
 }
@@ -216,6 +209,7 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	       step = w_group < x_group ? w_group : x_group;
 	size_t first = part->panels.first, apart = part->panels.apart, panel_bytes = tern_linear_panel_bytes(linear);
 	size_t scales_per_panel = n_col / w_group * TERN_PANEL_ROWS;
+	size_t n_together = panels_in_a_row(part);
 	const struct tern_quantized *input = projection->input;
 	const struct tern_groups groups = {
 	        .n_col = step,
@@ -236,8 +230,8 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	for (size_t t = 0; t < part->n_token; t++) {
 		if (t + STORE_AHEAD < part->n_token)
 			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
-		for (size_t p = 0; p < part->panels.n; p++, y += TERN_PANEL_ROWS)
-			store(projection, part, p, part->first_token + t, y);
+		for (size_t p = 0; p < part->panels.n; p += n_together, y += n_together * TERN_PANEL_ROWS)
+			store(projection, part, p, rows_of(projection, part, p, n_together), part->first_token + t, y);
 	}
 }
 
