@@ -24,7 +24,6 @@ int tern_pool_size(const struct tern_pool *pool);
 void tern_pool_use(struct tern_pool *pool, int n_threads);
 int tern_pool_n_used(const struct tern_pool *pool);
 
-
 /* Runs task for chunk 0 .. n_chunks-1 and returns when all are done; the caller works too. Every thread begins with a
  * range of its own and then helps the others, so fast cores take more of them. One caller at a time. */
 void tern_pool_run(struct tern_pool *pool, tern_task task, void *context, size_t n_chunks);

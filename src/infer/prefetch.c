@@ -87,7 +87,6 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 {
 	struct tern_row_chunks chunks;
 	int n_thread = tern_pool_n_used(engine->pool);
-
 	struct tern_streaming streaming =
 	        tern_tuner_choice(&engine->tuner, tern_read_size_of(read->linears, read->n_linear), engine->n_token);
 

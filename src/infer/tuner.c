@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-	FEW_TOKENS = 12,        /* more are multiplied by unpacked weights */
+	FEW_TOKENS = 12,        /* of more, multiplying takes longer than reading, however it is done */
 	MIN_BYTES = 128 * 1024, /* smaller reads are from caches, and too short to be measured */
 	DUEL_READS = 64,
 	MOST_READS = 8,                 /* of a choice in a round of the tournament */
