@@ -22,8 +22,10 @@ one() {
 
 if [ "$1" = --one ]; then # called from below
 	log=$logs/$(basename "$2")
+	start=$(date +%s)
 	one "$2" >"$log" 2>&1
 	status=$?
+	echo "$(($(date +%s) - start)) s $(basename "$2")" >"$log.seconds"
 	case $status in
 	0) end=passed ;;
 	77) end=skipped ;;
@@ -44,5 +46,6 @@ xargs -n 1 -P "$JOBS" sh tests/run.sh --one <"$logs/tests"
 ended() { find "$logs" -name "*.$1" | wc -l; }
 total=$(wc -l <"$logs/tests") passed=$(ended passed) skipped=$(ended skipped)
 failed=$((total - passed - skipped))
+echo "longest: $(cat "$logs"/*.seconds | sort -rn | head -n 6 | paste -s -d , - | sed 's/,/, /g')"
 echo "tests: $((passed)) passed, $failed failed, $(cat "$logs"/* | grep -c '^skipped: ') skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
