@@ -31,41 +31,47 @@ void *tern_alloc(size_t n_items, size_t item_size)
 	return calloc(n_items ? n_items : 1, item_size ? item_size : 1);
 }
 
-/* Not zeroed; NULL on failure. alignment: a power of two, at least 64. */
-static void *alloc_at(size_t alignment, size_t n_items, size_t item_size, size_t *n_bytes)
+/* Not zeroed; NULL on failure. alignment: of begin and end, a power of two, at least 64. */
+static void *alloc_at(size_t alignment, size_t n_items, size_t item_size)
 {
 	void *block;
-
-	if (injected_failure() || !tern_mul_size(n_items, item_size, n_bytes) || !tern_add_size(*n_bytes, 63, n_bytes))
-		return NULL;
-	*n_bytes = *n_bytes < 64 ? 64 : *n_bytes & ~(size_t)63;
-	return posix_memalign(&block, alignment, *n_bytes) == 0 ? block : NULL;
-}
-
-void *tern_alloc_aligned(size_t n_items, size_t item_size)
-{
 	size_t n_bytes;
-	return alloc_at(64, n_items, item_size, &n_bytes);
+
+	if (injected_failure() || !tern_mul_size(n_items, item_size, &n_bytes) ||
+	    !tern_add_size(n_bytes, alignment - 1, &n_bytes))
+		return NULL;
+	n_bytes = n_bytes < alignment ? alignment : n_bytes & ~(alignment - 1);
+	return posix_memalign(&block, alignment, n_bytes) == 0 ? block : NULL;
 }
+
+void *tern_alloc_aligned(size_t n_items, size_t item_size) { return alloc_at(64, n_items, item_size); }
 
 void *tern_alloc_filling(size_t n_items, size_t item_size)
 {
-	size_t n_bytes, alignment = 64;
+	size_t n_bytes;
+	bool is_large = tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= TERN_HUGE_PAGE / 2;
 
-	if (tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= TERN_HUGE_PAGE)
-		alignment = TERN_HUGE_PAGE;
-	return alloc_at(alignment, n_items, item_size, &n_bytes);
+	return alloc_at(is_large ? TERN_HUGE_PAGE : 64, n_items, item_size);
+}
+
+void tern_expect_use(void *block, size_t n_bytes)
+{
+#if defined(MADV_HUGEPAGE)
+	size_t n_page = (n_bytes + TERN_HUGE_PAGE / 2) / TERN_HUGE_PAGE;
+	if (n_page > 0)
+		(void)madvise(block, n_page * TERN_HUGE_PAGE, MADV_HUGEPAGE); /* if this fails, the pages are small */
+#else
+	(void)block;
+	(void)n_bytes;
+#endif
 }
 
 void *tern_alloc_huge(size_t n_items, size_t item_size)
 {
 	void *block = tern_alloc_filling(n_items, item_size);
 
-#if defined(MADV_HUGEPAGE)
-	size_t n_bytes;
-	if (block && tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= TERN_HUGE_PAGE)
-		(void)madvise(block, n_bytes, MADV_HUGEPAGE); /* if this fails, the pages are small */
-#endif
+	if (block)
+		tern_expect_use(block, n_items * item_size);
 	return block;
 }
 

@@ -23,8 +23,13 @@ enum {
 	TERN_HUGE_PAGE = 2 << 20, /* bytes; on x86-64, and on AArch64 with pages of 4 KiB */
 };
 
-/* Like tern_alloc_aligned(), for blocks that fill gradually: large blocks begin at a multiple of TERN_HUGE_PAGE. */
+/* Like tern_alloc_aligned(), for blocks that fill gradually: those of half a huge page or more begin and end at a
+ * multiple of TERN_HUGE_PAGE. */
 void *tern_alloc_filling(size_t n_items, size_t item_size);
+
+/* About the first n_bytes of a block of tern_alloc_filling() will be used: huge pages that they fill at least half, and
+ * that have not been touched yet, become such if the system grants them. */
+void tern_expect_use(void *block, size_t n_bytes);
 
 /* Turns TERN_HUGE_PAGE bytes at `page`, a multiple of it, into a huge page if the system can. Their contents stay. */
 void tern_make_huge(void *page);

@@ -1,5 +1,6 @@
 #include "infer/batch.h"
 
+#include "infer/engine_init.h"
 #include "infer/forward.h"
 #include "infer/sequence.h"
 
@@ -18,6 +19,7 @@ bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_
 	/* Dropping one token of an answer would cost all that follow the last snapshot, to save a part of a second. */
 	bool may_stop = n_token > 1 || !engine->tokens[0].sequence->state;
 
+	tern_engine_expect(engine, n_token);
 	engine->n_token = n_token;
 	engine->keep_going = may_stop ? keep_going : NULL;
 	engine->keep_going_user = user;

@@ -50,6 +50,7 @@ struct tern_engine {
 
 	/* The batch that is computed, n_token <= n_batch. Tokens of one sequence are adjacent. */
 	size_t n_batch, n_token;
+	size_t n_expected;         /* the most tokens that tern_engine_expect() was told of */
 	struct tern_token *tokens; /* [n_batch] */
 
 	/* Scratch for a batch. */

@@ -25,23 +25,22 @@ static size_t mixed_width(const struct tern_hparams *h)
 /* Columns of the widest projection. */
 static size_t widest_input(const struct tern_hparams *h) { return largest(h->n_embd, mixed_width(h), h->n_ff); }
 
-/* [n_batch, width] floats, or NULL. Pages stay untouched until a batch of that size comes. */
-static bool alloc_floats(const struct tern_engine *engine, float **floats, size_t width)
-{
-	size_t n;
-	*floats = tern_mul_size(engine->n_batch, width, &n) ? tern_alloc_aligned(n, sizeof **floats) : NULL;
-	return *floats;
-}
+enum {
+	N_SCRATCH = 18
+};
 
-static bool alloc_batch(struct tern_engine *e)
+/* [n_batch, width] floats. */
+struct scratch {
+	float **floats;
+	size_t width; /* 0: not needed */
+};
+
+static void list_scratch(struct tern_engine *e, struct scratch list[N_SCRATCH])
 {
 	const struct tern_hparams *h = &e->transformer->hparams;
 	size_t q_width = h->n_head * h->head_dim, kv_width = h->n_head_kv * h->head_dim;
 	bool has_local = h->rope_freq_local;
-	const struct {
-		float **floats;
-		size_t width; /* 0: not needed */
-	} blocks[] = {
+	const struct scratch all[N_SCRATCH] = {
 	        {&e->x, h->n_embd},
 	        {&e->normed, h->n_embd},
 	        {&e->q, q_width},
@@ -62,13 +61,39 @@ static bool alloc_batch(struct tern_engine *e)
 	        {&e->rope_sin_local, has_local ? h->n_rot / 2 : 0},
 	};
 
-	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-		if (blocks[i].width && !alloc_floats(e, blocks[i].floats, blocks[i].width))
+	memcpy(list, all, sizeof all);
+}
+
+/* Pages stay untouched until a batch of that size comes. */
+static bool alloc_batch(struct tern_engine *e)
+{
+	struct scratch list[N_SCRATCH];
+	size_t n;
+
+	list_scratch(e, list);
+	for (size_t i = 0; i < N_SCRATCH; i++) {
+		if (!list[i].width)
+			continue;
+		if (!tern_mul_size(e->n_batch, list[i].width, &n) ||
+		    !(*list[i].floats = tern_alloc_filling(n, sizeof **list[i].floats)))
 			return false;
+	}
 	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++)
-		if (!tern_quantized_alloc(e, &e->quantized[i], e->n_batch, widest_input(h)))
+		if (!tern_quantized_alloc(e, &e->quantized[i], e->n_batch, widest_input(&e->transformer->hparams)))
 			return false;
 	return (e->tokens = tern_alloc_aligned(e->n_batch, sizeof *e->tokens));
+}
+
+void tern_engine_expect(struct tern_engine *engine, size_t n_token)
+{
+	struct scratch list[N_SCRATCH];
+
+	if (n_token <= engine->n_expected)
+		return;
+	engine->n_expected = n_token;
+	list_scratch(engine, list);
+	for (size_t i = 0; i < N_SCRATCH; i++)
+		tern_expect_use(*list[i].floats, n_token * list[i].width * sizeof **list[i].floats);
 }
 
 static bool alloc_worker_scratch(struct tern_engine *e)
