@@ -113,6 +113,8 @@ static void bench_dots_bf16(struct bench *b)
 	                      b->floats, b->n_token, b->n_col);
 }
 
+static void bench_dequantize_sums(struct bench *b) { b->kernels->dequantize_sums(b->out, b->sums, 1, 1.5f, b->n_col); }
+
 static void bench_sum_squares(struct bench *b) { b->out[0] = b->kernels->sum_squares(b->floats, b->n_col); }
 
 static void bench_rms_scale(struct bench *b)
@@ -257,6 +259,7 @@ static const struct bench_row bench_rows[] = {
         {CALL(dots_bf16), 256, 2048, 1, 2, 0},
         {CALL(dots_f32), 16, 2048, 4, 0, 1},
         {CALL(dots_bf16), 16, 2048, 4, 0, 1},
+        {CALL(dequantize_sums), 1, 128, 1, 8, 0},
         {CALL(sum_squares), 1, 2560, 1, 4, 0},
         {CALL(rms_scale), 1, 2560, 1, 12, 0},
         {CALL(norm_quantize), 1, 2560, 1, 9, 0},

@@ -8,6 +8,27 @@
 
 /* ---- dot products and sums --------------------------------------------------------------------------------------- */
 
+/* The difference of sums and offset is an int32. */
+static int check_dequantize_sums(const struct tern_kernels *kernels, int round)
+{
+	size_t n = vector_length();
+	int32_t *sums = place(&rooms[0], n, sizeof *sums), offset = (int32_t)test_random() / 2;
+	float *out = place(&rooms[1], n, sizeof *out), *expected = malloc((n + 1) * sizeof *expected);
+	float factor = random_float(pick_fill(round));
+
+	if (!expected)
+		exit(1);
+	offset = below(2) ? offset : offset % 1024;
+	for (size_t i = 0; i < n; i++)
+		sums[i] = (int32_t)test_random() / (below(2) ? 2 : 1 << 16);
+	run_case("n %zu, %s", n, fill_names[pick_fill(round)]);
+	tern_kernels_portable.dequantize_sums(expected, sums, offset, factor, n);
+	kernels->dequantize_sums(out, sums, offset, factor, n);
+	int ok = same_floats("out", out, expected, n) && rooms_intact(2);
+	free(expected);
+	return ok;
+}
+
 static int check_sum_squares(const struct tern_kernels *kernels, int round)
 {
 	size_t n = vector_length();

@@ -144,22 +144,18 @@ static size_t rows_of(const struct tern_projection *projection, const struct par
 }
 
 /* Stores the products of a token and n_row rows from a panel on; y is scratch afterwards. */
-static void store(const struct tern_projection *projection, const struct part *part, size_t panel, size_t n_row,
-                  size_t token, float *restrict y)
+static void store(const struct tern_engine *engine, const struct tern_projection *projection, const struct part *part,
+                  size_t panel, size_t n_row, size_t token, float *y)
 {
-	float *restrict out = output_of(projection, part, panel, token);
+	float *out = output_of(projection, part, panel, token);
 	const float *bias = projection->linear->bias;
 
 	if (bias)
 		bias += tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS;
 	for (size_t r = 0; bias && r < n_row; r++)
 		y[r] += bias[r];
-	if (projection->weights)
-		for (size_t r = 0; r < n_row; r++)
-			out[r] += y[r] * projection->weights[token];
-	else if (projection->add)
-		for (size_t r = 0; r < n_row; r++)
-			out[r] += y[r];
+	if (projection->weights || projection->add)
+		engine->kernels->combine(out, 1.0f, y, projection->weights ? projection->weights[token] : 1.0f, n_row);
 	else
 		memcpy(out, y, n_row * sizeof *out);
 }
@@ -178,6 +174,7 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear), n_panel = part->panels.n;
 	size_t n_together = panels_in_a_row(part);
+	bool is_plain = !linear->bias && !projection->weights && !projection->add;
 	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
 	tern_dot_panels *dot = linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
 
@@ -190,9 +187,10 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
 			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
 		for (size_t p = 0; p < n_panel; p += n_together, sums += n_together * TERN_PANEL_ROWS) {
 			size_t n_row = rows_of(projection, part, p, n_together);
-			for (size_t r = 0; r < n_row; r++)
-				y[r] = (float)(sums[r] - activation.sum) * factor;
-			store(projection, part, p, n_row, part->first_token + t, y);
+			float *to = is_plain ? output_of(projection, part, p, part->first_token + t) : y;
+			engine->kernels->dequantize_sums(to, sums, activation.sum, factor, n_row);
+			if (!is_plain)
+				store(engine, projection, part, p, n_row, part->first_token + t, y);
 		}
 	}
 }
@@ -231,7 +229,8 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 		if (t + STORE_AHEAD < part->n_token)
 			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
 		for (size_t p = 0; p < part->panels.n; p += n_together, y += n_together * TERN_PANEL_ROWS)
-			store(projection, part, p, rows_of(projection, part, p, n_together), part->first_token + t, y);
+			store(engine, projection, part, p, rows_of(projection, part, p, n_together),
+			      part->first_token + t, y);
 	}
 }
 

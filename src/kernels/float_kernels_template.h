@@ -8,8 +8,8 @@
  *     STORE_F16(h, v) VECTOR_LANES floats, rounded to even, to uint16_t *h
  *     STORE_I8(q, i)  VECTOR_LANES integers of -128..127 in vuint i to int8_t *q
  *
- * Slots: estimate, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, dots_f32, dots_bf16, to_f16,
- * silu_mul, relu2_mul, gelu_mul, clamped_silu_mul, sigmoid_mul, conv_silu, hadamard, delta_rule. */
+ * Slots: estimate, dequantize_sums, sum_squares, rms_scale, norm_quantize, dot_f32, dot_f16, dot_bf16, dots_f32,
+ * dots_bf16, to_f16, silu_mul, relu2_mul, gelu_mul, clamped_silu_mul, sigmoid_mul, conv_silu, hadamard, delta_rule. */
 #if !defined(LOAD_F16) || !defined(LOAD_BF16) || !defined(STORE_F16) || !defined(STORE_I8)
 #error "float_kernels_template.h: a parameter is not defined"
 #endif
@@ -37,6 +37,20 @@ static void estimate(float *estimates, float *uppers, const int32_t *high, const
 		uppers[p] = largest_lane(upper);
 	}
 }
+
+/* ---- the results of products ----------------------------------------------------------------------------------- */
+
+static void dequantize_sums(float *out, const int32_t *sums, int32_t offset, float factor, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
+		store(out + i, __builtin_convertvector(load_ints(sums + i) - offset, vfloat) * factor);
+	for (; i < n; i++)
+		out[i] = (float)(sums[i] - offset) * factor;
+}
+
+/* ---- dot products ---------------------------------------------------------------------------------------------- */
 
 enum element {
 	ELEMENT_F32,

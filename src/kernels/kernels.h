@@ -166,6 +166,9 @@ struct tern_kernels {
 	void (*dot_groups_binary)(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
 	                          size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups);
 
+	/* out[i] = (float)(sums[i] - offset) * factor */
+	void (*dequantize_sums)(float *out, const int32_t *sums, int32_t offset, float factor, size_t n);
+
 	/* Sum of x[i]^2 in 16 lanes (i mod 16), added up as a tree: lane i + lane i+8, then +4, +2, +1. */
 	float (*sum_squares)(const float *x, size_t n);
 
@@ -229,7 +232,7 @@ struct tern_kernels {
 	void (*attention_block)(const struct tern_attention_block *block);
 	void (*attention_block_q8)(const struct tern_attention_block *block);
 
-	/* out[i] = out[i] * keep + more[i] * add: merges the results of two blocks. */
+	/* out[i] = out[i] * keep + more[i] * add: merges the results of two blocks, or adds to the residual stream. */
 	void (*combine)(float *out, float keep, const float *more, float add, size_t n);
 };
 
@@ -237,7 +240,7 @@ struct tern_kernels {
 /* clang-format off */
 #define TERN_KERNEL_SLOTS(SLOT) \
 	SLOT(dot_ternary) SLOT(dot_binary) SLOT(dot_nibble) SLOT(dot_groups) SLOT(dot_groups_binary) SLOT(estimate) \
-	SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) \
+	SLOT(dequantize_sums) SLOT(sum_squares) SLOT(rms_scale) SLOT(norm_quantize) \
 	SLOT(dot_f32) SLOT(dot_f16) SLOT(dot_bf16) SLOT(dots_f32) SLOT(dots_bf16) SLOT(to_f16) SLOT(narrow) \
 	SLOT(silu_mul) SLOT(relu2_mul) SLOT(gelu_mul) SLOT(clamped_silu_mul) SLOT(sigmoid_mul) \
 	SLOT(conv_silu) SLOT(hadamard) SLOT(delta_rule) \

@@ -168,6 +168,12 @@ static void dot_groups_binary(float *y, const uint8_t *panels, size_t panel_stri
 	          TERN_BINARY_TILE_COLS);
 }
 
+static void dequantize_sums(float *out, const int32_t *sums, int32_t offset, float factor, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (float)(sums[i] - offset) * factor;
+}
+
 static float sum_squares(const float *x, size_t n)
 {
 	float lanes[LANES] = {0};
