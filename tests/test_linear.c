@@ -1,8 +1,10 @@
 /* infer/linear.h against plain sums in double precision: scales of the whole matrix and of groups of columns, int8
- * activations per token and per group, own norms, biases, residuals; every kernel set gives the same bits. */
+ * activations per token and per group, own norms and norms in front of them, biases, residuals; every kernel set gives
+ * the same bits. */
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "infer/linear.h"
+#include "infer/norm.h"
 #include "model/layout.h"
 #include "test.h"
 
@@ -63,6 +65,7 @@ static void make(const struct shape *s)
 	fill(input, s->n_token * s->n_col);
 	fill(old, s->n_token * s->n_row);
 	transformer.hparams.activation_group = s->activation_group;
+	transformer.hparams.rms_eps = 1e-5f;
 	linear = (struct tern_linear){.n_row = s->n_row,
 	                              .n_col = s->n_col,
 	                              .panels = panels,
@@ -139,6 +142,26 @@ static void check_products(const struct shape *s, const float *out)
 	      s->n_token, s->scale_group, s->activation_group, n_wrong);
 }
 
+/* A norm in front gives the bits of one whose result is quantised. */
+static void check_norm_in_front(const struct shape *s, const char *isa)
+{
+	static float in_front[MAX_COL], normed[MAX_TOKEN * MAX_COL];
+	static int8_t expected[MAX_TOKEN * MAX_COL];
+	static struct tern_activation expected_activations[MAX_TOKEN * MAX_COL / 16];
+	size_t group = s->activation_group ? s->activation_group : s->n_col;
+	size_t n_activation = (s->n_col + group - 1) / group * s->n_token;
+
+	fill(in_front, s->n_col);
+	tern_rms_norm(&engine, normed, input, in_front, s->n_col, s->n_token);
+	tern_quantize_input(&engine, &quantized, &linear, normed, NULL, s->n_token);
+	memcpy(expected, q, s->n_token * s->n_col);
+	memcpy(expected_activations, activations, n_activation * sizeof *activations);
+	tern_quantize_input(&engine, &quantized, &linear, input, in_front, s->n_token);
+	CHECK(!memcmp(q, expected, s->n_token * s->n_col) &&
+	              !memcmp(activations, expected_activations, n_activation * sizeof *activations),
+	      "%s, %zu columns: a norm in front gives other bits", isa, s->n_col);
+}
+
 static void check_shape(const struct shape *s)
 {
 	static float out[MAX_TOKEN * MAX_ROW], first[MAX_TOKEN * MAX_ROW];
@@ -152,7 +175,7 @@ static void check_shape(const struct shape *s)
 			continue;
 		engine.kernels = built[i];
 		memcpy(out, old, n_bytes);
-		tern_quantize_input(&engine, &quantized, &linear, input, s->n_token);
+		tern_quantize_input(&engine, &quantized, &linear, input, NULL, s->n_token);
 		tern_project(&engine, &projection, 1, s->n_token);
 		if (i == 0) {
 			memcpy(first, out, n_bytes);
@@ -161,6 +184,7 @@ static void check_shape(const struct shape *s)
 			check_products(s, out);
 		}
 		CHECK(!memcmp(out, first, n_bytes), "%s differs from %s", built[i]->name, built[0]->name);
+		check_norm_in_front(s, built[i]->name);
 	}
 }
 

@@ -23,44 +23,52 @@
 #include "infer/qkv.h"
 #include "infer/router.h"
 
-/* out = linear(input), or out += linear(input). */
-static void project_one(struct tern_engine *engine, const struct tern_linear *linear, const float *input, float *out,
-                        bool add)
-{
-	struct tern_projection projection = {linear, &engine->quantized[0], out, .add = add};
-	tern_quantize_input(engine, &engine->quantized[0], linear, input, engine->n_token);
-	tern_project(engine, &projection, 1, engine->n_token);
-}
-
-/* Several projections of one input; if their norms are equal they share one quantised vector. */
+/* Several projections of one input, which first goes through an RMSNorm unless gain is NULL; if their own norms are
+ * equal they share one quantised vector. */
 static void project_several(struct tern_engine *engine, struct tern_projection *projections, size_t n_projection,
-                            bool share_input, const float *input)
+                            bool share_input, const float *input, const float *gain)
 {
 	for (size_t i = 0; i < n_projection; i++) {
 		struct tern_quantized *quantized = &engine->quantized[share_input ? 0 : i];
 		if (i == 0 || !share_input)
-			tern_quantize_input(engine, quantized, projections[i].linear, input, engine->n_token);
+			tern_quantize_input(engine, quantized, projections[i].linear, input, gain, engine->n_token);
 		projections[i].input = quantized;
 	}
 	tern_project(engine, projections, n_projection, engine->n_token);
 }
 
-/* x += post_norm(linear(input)) * residual_scale, post_norm being NULL or the gain of an RMSNorm. */
-static void project_to_stream(struct tern_engine *engine, const struct tern_linear *linear, const float *post_norm,
-                              const float *input)
-{
-	size_t n_embd = engine->transformer->hparams.n_embd, n_token = engine->n_token;
-	float scale = engine->transformer->hparams.residual_scale;
+struct stream_task {
+	struct tern_engine *engine;
+	const float *post_norm;
+};
 
-	if (!post_norm && scale == 1.0f) {
-		project_one(engine, linear, input, engine->x, true);
-		return;
-	}
-	project_one(engine, linear, input, engine->normed, false);
-	if (post_norm)
-		tern_rms_norm(engine, engine->normed, engine->normed, post_norm, n_embd, n_token);
-	for (size_t i = 0; i < n_token * n_embd; i++)
-		engine->x[i] += engine->normed[i] * scale;
+/* x += post_norm(normed) * residual_scale */
+static void add_to_stream(void *context, size_t token, int worker)
+{
+	const struct stream_task *task = context;
+	const struct tern_engine *engine = task->engine;
+	const struct tern_kernels *kernels = engine->kernels;
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	float *y = engine->normed + token * h->n_embd;
+
+	(void)worker;
+	if (task->post_norm)
+		kernels->rms_scale(y, y, task->post_norm, tern_inv_rms(kernels, y, h->n_embd, h->rms_eps), h->n_embd);
+	kernels->combine(engine->x + token * h->n_embd, 1.0f, y, h->residual_scale, h->n_embd);
+}
+
+/* x += post_norm(linear(quantized[0])) * residual_scale, post_norm being NULL or the gain of an RMSNorm. */
+static void project_to_stream(struct tern_engine *engine, const struct tern_linear *linear, const float *post_norm)
+{
+	size_t n_embd = engine->transformer->hparams.n_embd;
+	bool is_plain = !post_norm && engine->transformer->hparams.residual_scale == 1.0f;
+	struct tern_projection projection = {linear, &engine->quantized[0], is_plain ? engine->x : engine->normed,
+	                                     .add = is_plain};
+	struct stream_task task = {engine, post_norm};
+
+	tern_project(engine, &projection, 1, engine->n_token);
+	if (!is_plain)
+		tern_engine_run(engine, add_to_stream, &task, engine->n_token, engine->n_token * n_embd * 16);
 }
 
 static void attention_part(struct tern_engine *engine, const struct tern_layer *layer)
@@ -73,16 +81,13 @@ static void attention_part(struct tern_engine *engine, const struct tern_layer *
 	        {&a->v, NULL, engine->v, .add = false},
 	};
 
-	tern_rms_norm(engine, engine->normed, engine->x, layer->attn_norm, h->n_embd, engine->n_token);
-	project_several(engine, qkv, 3, a->share_input, engine->normed);
+	project_several(engine, qkv, 3, a->share_input, engine->x, layer->attn_norm);
 	tern_qkv_prepare(engine, a);
 	tern_attention(engine, a);
 	if (h->gates_attention)
 		tern_gate_attention(engine);
-	if (a->sub_norm)
-		tern_rms_norm(engine, engine->attended, engine->attended, a->sub_norm, h->n_head * h->head_dim,
-		              engine->n_token);
-	project_to_stream(engine, &a->o, layer->attn_post_norm, engine->attended);
+	tern_quantize_input(engine, &engine->quantized[0], &a->o, engine->attended, a->sub_norm, engine->n_token);
+	project_to_stream(engine, &a->o, layer->attn_post_norm);
 }
 
 static void delta_part(struct tern_engine *engine, const struct tern_layer *layer)
@@ -97,24 +102,30 @@ static void delta_part(struct tern_engine *engine, const struct tern_layer *laye
 
 	tern_rms_norm(engine, engine->normed, engine->x, layer->attn_norm, engine->transformer->hparams.n_embd,
 	              engine->n_token);
-	project_several(engine, projections, d->gates_are_dense ? 2 : 4, d->share_input, engine->normed);
+	project_several(engine, projections, d->gates_are_dense ? 2 : 4, d->share_input, engine->normed, NULL);
 	if (d->gates_are_dense) {
 		tern_dense(engine, &d->dense_beta, engine->normed, engine->n_token, engine->delta_beta);
 		tern_dense(engine, &d->dense_alpha, engine->normed, engine->n_token, engine->delta_decay);
 	}
 	tern_delta(engine, d);
-	project_to_stream(engine, &d->out, layer->attn_post_norm, engine->attended);
+	tern_quantize_input(engine, &engine->quantized[0], &d->out, engine->attended, NULL, engine->n_token);
+	project_to_stream(engine, &d->out, layer->attn_post_norm);
 }
 
-/* gate = f(gate) * up. */
+struct activate_task {
+	struct tern_engine *engine;
+	const struct tern_dense_weights *weights;
+};
+
+/* gate = f(gate) * up, quantised while it is in the cache. */
 static void activate_token(void *context, size_t token, int worker)
 {
-	const struct tern_engine *engine = context;
+	const struct activate_task *task = context;
+	struct tern_engine *engine = task->engine;
 	const struct tern_hparams *h = &engine->transformer->hparams;
 	float *gate = engine->gate + token * h->n_ff;
 	const float *up = engine->up + token * h->n_ff;
 
-	(void)worker;
 	switch (h->ffn_activation) {
 	case TERN_FFN_SILU:
 		engine->kernels->silu_mul(gate, up, h->n_ff);
@@ -126,6 +137,8 @@ static void activate_token(void *context, size_t token, int worker)
 		engine->kernels->gelu_mul(gate, up, h->n_ff);
 		break;
 	}
+	tern_quantize_normed(engine, &engine->quantized[0], token, &task->weights->down, gate, task->weights->sub_norm,
+	                     worker);
 }
 
 static void dense_part(struct tern_engine *engine, const struct tern_layer *layer)
@@ -136,13 +149,11 @@ static void dense_part(struct tern_engine *engine, const struct tern_layer *laye
 	        {&d->gate, NULL, engine->gate, .add = false},
 	        {&d->up, NULL, engine->up, .add = false},
 	};
+	struct activate_task task = {engine, d};
 
-	tern_rms_norm(engine, engine->normed, engine->x, layer->ffn_norm, h->n_embd, engine->n_token);
-	project_several(engine, gate_up, 2, d->share_input, engine->normed);
-	tern_engine_run(engine, activate_token, engine, engine->n_token, engine->n_token * h->n_ff * 32);
-	if (d->sub_norm)
-		tern_rms_norm(engine, engine->gate, engine->gate, d->sub_norm, h->n_ff, engine->n_token);
-	project_to_stream(engine, &d->down, layer->ffn_post_norm, engine->gate);
+	project_several(engine, gate_up, 2, d->share_input, engine->x, layer->ffn_norm);
+	tern_engine_run(engine, activate_token, &task, engine->n_token, engine->n_token * h->n_ff * 48);
+	project_to_stream(engine, &d->down, layer->ffn_post_norm);
 }
 
 static void experts_part(struct tern_engine *engine, const struct tern_layer *layer)

@@ -23,7 +23,7 @@ void tern_head(struct tern_engine *engine, const float *x, size_t n_token, float
 	output_norm(engine, x, n_token);
 	if (t->head_is_ternary) {
 		struct tern_projection projection = {&t->ternary_head, &engine->quantized[0], logits, .add = false};
-		tern_quantize_input(engine, &engine->quantized[0], &t->ternary_head, engine->normed, n_token);
+		tern_quantize_input(engine, &engine->quantized[0], &t->ternary_head, engine->normed, NULL, n_token);
 		tern_project(engine, &projection, 1, n_token);
 	} else if (t->head.type == GGUF_TENSOR_Q8P) {
 		tern_q8p_logits(engine, n_token, logits);

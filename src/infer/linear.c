@@ -58,30 +58,46 @@ struct quantize_task {
 	struct tern_engine *engine;
 	struct tern_quantized *out;
 	const struct tern_linear *linear;
-	const float *input;
+	const float *input, *gain;
 };
 
-void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
-                          const struct tern_linear *linear, const float *x, int worker)
+void tern_quantize_normed(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
+                          const struct tern_linear *linear, const float *x, const float *gain, int worker)
 {
+	float eps = engine->transformer->hparams.rms_eps;
 	const struct tern_kernels *kernels = engine->kernels;
 	size_t n_col = linear->n_col, group = activation_group(engine, n_col), n_group = group_count(n_col, group);
 	int8_t *q = out->q + index * n_col;
 	struct tern_activation *activations = out->activations + index * n_group;
-	if (linear->hadamard_block) {
-		float *rotated = tern_worker_scratch(engine, worker);
-		kernels->hadamard(rotated, x, linear->signs, n_col, linear->hadamard_block);
-		x = rotated;
-	}
-	float inv_rms = linear->has_norm ? tern_inv_rms(kernels, x, n_col, linear->norm_eps) : 1.0f;
+	float *scratch = tern_worker_scratch(engine, worker), inv_rms = 1.0f;
 
+	if (gain && (linear->hadamard_block || linear->has_norm)) {
+		kernels->rms_scale(scratch, x, gain, tern_inv_rms(kernels, x, n_col, eps), n_col);
+		x = scratch;
+		gain = NULL;
+	}
+	if (linear->hadamard_block) {
+		kernels->hadamard(scratch, x, linear->signs, n_col, linear->hadamard_block);
+		x = scratch;
+	}
+	if (gain)
+		inv_rms = tern_inv_rms(kernels, x, n_col, eps);
+	if (linear->has_norm) {
+		inv_rms = tern_inv_rms(kernels, x, n_col, linear->norm_eps);
+		gain = linear->norm_gain;
+	}
 	for (size_t c = 0; c < n_col; c += group) {
 		size_t n = n_col - c < group ? n_col - c : group;
-		*activations++ = kernels->norm_quantize(q + c, x + c, linear->norm_gain ? linear->norm_gain + c : NULL,
-		                                        inv_rms, n);
+		*activations++ = kernels->norm_quantize(q + c, x + c, gain ? gain + c : NULL, inv_rms, n);
 	}
 	for (size_t g = 0; g < n_group; g++)
 		out->inverses[index * n_group + g] = 1.0f / out->activations[index * n_group + g].scale;
+}
+
+void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
+                          const struct tern_linear *linear, const float *x, int worker)
+{
+	tern_quantize_normed(engine, out, index, linear, x, NULL, worker);
 }
 
 void tern_quantized_copy(const struct tern_engine *engine, struct tern_quantized *quantized, size_t to, size_t from,
@@ -100,14 +116,14 @@ static void quantize_token(void *context, size_t token, int worker)
 {
 	const struct quantize_task *task = context;
 
-	tern_quantize_vector(task->engine, task->out, token, task->linear, task->input + token * task->linear->n_col,
-	                     worker);
+	tern_quantize_normed(task->engine, task->out, token, task->linear, task->input + token * task->linear->n_col,
+	                     task->gain, worker);
 }
 
 void tern_quantize_input(struct tern_engine *engine, struct tern_quantized *out, const struct tern_linear *linear,
-                         const float *input, size_t n_token)
+                         const float *input, const float *gain, size_t n_token)
 {
-	struct quantize_task task = {engine, out, linear, input};
+	struct quantize_task task = {engine, out, linear, input, gain};
 	tern_engine_run(engine, quantize_token, &task, n_token, n_token * linear->n_col * 16);
 }
 

@@ -4,9 +4,10 @@
 
 #include "infer/engine.h"
 
-/* Quantises input [n_token, n_col] for a projection, with the projection's own norm. */
+/* Quantises input [n_token, n_col] for a projection, with the projection's own norm; before that, unless gain is NULL,
+ * it goes through an RMSNorm with the model's rms_eps. */
 void tern_quantize_input(struct tern_engine *engine, struct tern_quantized *out, const struct tern_linear *linear,
-                         const float *input, size_t n_token);
+                         const float *input, const float *gain, size_t n_token);
 
 /* One matrix multiplication: out[t * n_row + r] = (or +=) y(t, r). */
 struct tern_projection {
@@ -35,9 +36,12 @@ void tern_project_part(const struct tern_engine *engine, const struct tern_proje
                        struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
                        int worker);
 
-/* Quantises one vector for a projection, as vector `index` of out. */
+/* Quantises one vector for a projection, as vector `index` of out; the second one as tern_quantize_input() does. */
 void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
                           const struct tern_linear *linear, const float *x, int worker);
+void tern_quantize_normed(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
+                          const struct tern_linear *linear, const float *x, const float *gain, int worker);
+
 /* Copies vector `from` to `to`, both of n_col columns. */
 void tern_quantized_copy(const struct tern_engine *engine, struct tern_quantized *quantized, size_t to, size_t from,
                          size_t n_col);
