@@ -190,7 +190,10 @@ static void bench_attention(struct bench *b, bool is_q8)
 {
 	size_t n_byte = (is_q8 ? 1 : 2) * b->n_token * b->n_col;
 	float *max = b->out + b->n_row * b->n_col, *sum = max + b->n_row;
-	struct tern_attention_block block = {.n_query = b->n_row,
+	struct tern_positions all = {0, b->n_token};
+	struct tern_attention_block block = {.n_token = 1,
+	                                     .n_query = b->n_row,
+	                                     .seen = &all,
 	                                     .head_dim = b->n_col,
 	                                     .n_pos = b->n_token,
 	                                     .scale = 0.088f,

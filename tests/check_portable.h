@@ -262,9 +262,11 @@ static void check_attention_math(float scale)
 	double exact_sum = 0.0, weight_error, range = 0.0;
 
 	make_attention(&m, scale);
-	struct tern_attention_block block = {.n_query = 1,
+	struct tern_attention_block block = {.n_token = 1,
+	                                     .n_query = 1,
 	                                     .head_dim = MATH_DIM,
 	                                     .n_pos = MATH_POS,
+	                                     .seen = &(struct tern_positions){0, MATH_POS},
 	                                     .scale = scale,
 	                                     .q = m.q,
 	                                     .k = m.k,
@@ -308,10 +310,11 @@ static void check_attention_q8(void)
 	int8_t k[N_KEY], v[N_VALUE];
 	float k_scales[MATH_PANELS * 16], v_scales[MATH_PANELS * 16], max, sum, scores[TERN_ATTENTION_BLOCK];
 	float out[MATH_STRIDE], expected[MATH_STRIDE];
-	struct tern_attention_block block = {.n_query = 1,
+	struct tern_attention_block block = {.n_token = 1,
+	                                     .n_query = 1,
 	                                     .head_dim = MATH_DIM,
 	                                     .n_pos = MATH_POS,
-	                                     .n_skip = 5,
+	                                     .seen = &(struct tern_positions){5, MATH_POS},
 	                                     .scale = 0.158113883f,
 	                                     .q = m.q,
 	                                     .k = m.k,

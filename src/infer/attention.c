@@ -111,52 +111,63 @@ static void merge(const struct attention_task *task, const struct tern_attention
 	}
 }
 
-/* Tokens from `token` on that see the same positions of a block, at most n_most. */
-static size_t count_alike(const struct tern_attention_schedule *s, size_t token, size_t n_most, size_t block)
-{
-	struct tern_span span = tern_attention_visible(s, token, block), other = span;
-	size_t n = 0;
+/* What the tokens of an item that see some of a block see of it. */
+struct seen {
+	size_t token, n_token;                         /* of the item */
+	size_t start, end;                             /* start: a multiple of TERN_KEY_PANEL */
+	struct tern_positions spans[TERN_MAX_QUERIES]; /* of each token, from start on */
+};
 
-	while (n < n_most && other.first == span.first && other.end == span.end)
-		if (++n < n_most)
-			other = tern_attention_visible(s, token + n, block);
-	return n;
+static struct seen seen_of_block(const struct tern_attention_schedule *s, const struct tern_attention_item *item,
+                                 size_t block)
+{
+	struct seen seen = {.n_token = 0};
+
+	for (size_t t = 0; t < item->n_token; t++) {
+		struct tern_positions span = tern_attention_visible(s, item->token + t, block);
+		if (!span.end)
+			continue;
+		if (seen.n_token == 0) { /* later tokens start and end later */
+			seen.token = t;
+			seen.start = span.first / TERN_KEY_PANEL * TERN_KEY_PANEL;
+		}
+		seen.end = span.end;
+		seen.spans[seen.n_token++] = (struct tern_positions){span.first - seen.start, span.end - seen.start};
+	}
+	return seen;
 }
 
-/* The results of a block for all tokens of the item that see some of it; tokens that see the same are computed
- * together. next: what is read after the block, to prefetch. */
+/* The results of a block for all tokens of the item that see some of it. next: what is read after the block, to
+ * prefetch. */
 static void attend_block(const struct attention_task *task, const struct tern_attention_item *item,
                          const struct queries *queries, size_t block, const void *next, const struct partial *part)
 {
-	const struct tern_attention_schedule *s = &task->schedule;
 	const struct tern_kernels *kernels = task->engine->kernels;
 	const struct tern_kv *kv = &task->segment.sequence->kv;
+	struct seen seen = seen_of_block(&task->schedule, item, block);
+	size_t query = seen.token * task->schedule.n_query;
+	struct tern_attention_block call = {
+	        .n_token = seen.n_token,
+	        .n_query = task->schedule.n_query,
+	        .head_dim = kv->head_dim,
+	        .n_pos = seen.end - seen.start,
+	        .seen = seen.spans,
+	        .scale = 1.0f / sqrtf((float)kv->head_dim),
+	        .q = queries->q + query * kv->head_dim,
+	        .next = next,
+	        .out = part->out + query * kv->value_stride,
+	        .max = part->max + query,
+	        .sum = part->sum + query,
+	        .scores = queries->scores + query * TERN_ATTENTION_BLOCK,
+	};
 
-	for (size_t t = 0, n; t < item->n_token; t += n) {
-		struct tern_span span = tern_attention_visible(s, item->token + t, block);
-		size_t start = span.first / TERN_KEY_PANEL * TERN_KEY_PANEL, query = t * s->n_query;
-		n = count_alike(s, item->token + t, item->n_token - t, block);
-		if (!span.end)
-			continue;
-		struct tern_attention_block call = {
-		        .n_query = n * s->n_query,
-		        .head_dim = kv->head_dim,
-		        .n_skip = span.first - start,
-		        .n_pos = span.end - start,
-		        .scale = 1.0f / sqrtf((float)kv->head_dim),
-		        .q = queries->q + query * kv->head_dim,
-		        .next = t + n == item->n_token ? next : NULL,
-		        .out = part->out + query * kv->value_stride,
-		        .max = part->max + query,
-		        .sum = part->sum + query,
-		        .scores = queries->scores + query * TERN_ATTENTION_BLOCK,
-		};
-		tern_kv_locate(kv, task->weights->cache_index, item->head_kv, start, &call);
-		if (kv->type == TERN_KV_Q8)
-			kernels->attention_block_q8(&call);
-		else
-			kernels->attention_block(&call);
-	}
+	if (seen.n_token == 0)
+		return;
+	tern_kv_locate(kv, task->weights->cache_index, item->head_kv, seen.start, &call);
+	if (kv->type == TERN_KV_Q8)
+		kernels->attention_block_q8(&call);
+	else
+		kernels->attention_block(&call);
 }
 
 /* Divides by the sums and writes the outputs to engine->attended. */

@@ -1,11 +1,6 @@
 #include "infer/attention_schedule.h"
 
-#include "kernels/kernels.h"
-
 enum {
-	/* Queries of an item, unless one token has more: their scratch and a block of keys and values stay in a core's
-	 * cache. */
-	MAX_QUERIES = 32,
 	/* Enough items that waiting for the last one costs little. Smaller ranges read keys and values more often, so
 	 * they are few; splits cost only their start. */
 	RANGES_PER_THREAD = 8,
@@ -34,18 +29,18 @@ size_t tern_attention_end_block(const struct tern_attention_schedule *s, size_t 
 	return (s->position + token) / TERN_ATTENTION_BLOCK + 1;
 }
 
-struct tern_span tern_attention_visible(const struct tern_attention_schedule *s, size_t token, size_t block)
+struct tern_positions tern_attention_visible(const struct tern_attention_schedule *s, size_t token, size_t block)
 {
 	size_t block_first = block * TERN_ATTENTION_BLOCK, seen_first = first_position(s, token);
 	size_t first = block_first > seen_first ? block_first : seen_first;
 	size_t end = smaller(block_first + TERN_ATTENTION_BLOCK, s->position + token + 1);
 
-	return first < end ? (struct tern_span){first, end} : (struct tern_span){0};
+	return first < end ? (struct tern_positions){first, end} : (struct tern_positions){0};
 }
 
 /* ---- the division ---- */
 
-size_t tern_attention_max_tokens(size_t n_query) { return n_query < MAX_QUERIES ? MAX_QUERIES / n_query : 1; }
+size_t tern_attention_max_tokens(size_t n_query) { return n_query < TERN_MAX_QUERIES ? TERN_MAX_QUERIES / n_query : 1; }
 
 /* Ranges are as large as possible and split if there are too few of them; where they cannot be split they are made
  * smaller. */

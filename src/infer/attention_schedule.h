@@ -10,10 +10,15 @@
 #ifndef TERN_INFER_ATTENTION_SCHEDULE_H
 #define TERN_INFER_ATTENTION_SCHEDULE_H
 
+#include "kernels/kernels.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 enum {
+	/* Queries of an item, unless one token has more: their scratch and a block of keys and values stay in a
+	 * core's cache. */
+	TERN_MAX_QUERIES = 32,
 	TERN_KEPT_RESULTS = 128 /* tokens times blocks whose partial results are kept in a pass, of each head */
 };
 
@@ -38,11 +43,6 @@ struct tern_attention_item {
 	size_t first_block, end_block;
 };
 
-/* Positions first .. end - 1; end is 0 if there are none. */
-struct tern_span {
-	size_t first, end;
-};
-
 /* Most tokens of an item for n_query query heads a key/value head. */
 size_t tern_attention_max_tokens(size_t n_query);
 
@@ -59,7 +59,8 @@ struct tern_attention_item tern_attention_item(const struct tern_attention_sched
 size_t tern_attention_first_block(const struct tern_attention_schedule *schedule, size_t token);
 size_t tern_attention_end_block(const struct tern_attention_schedule *schedule, size_t token);
 
-/* The positions that a token sees of a block. */
-struct tern_span tern_attention_visible(const struct tern_attention_schedule *schedule, size_t token, size_t block);
+/* The positions that a token sees of a block; end is 0 if there are none. */
+struct tern_positions tern_attention_visible(const struct tern_attention_schedule *schedule, size_t token,
+                                             size_t block);
 
 #endif

@@ -50,6 +50,10 @@ static void narrow(float *x, size_t n)
 
 /* ---- a block ----------------------------------------------------------------------------------------------------- */
 
+enum {
+	MAX_QUERIES = ATTENTION_SUMS >= 16 ? 8 : 4, /* at a time */
+};
+
 /* Some of the queries of a block. q, out, max, sum and scores are those of the first of them. */
 struct attention {
 	const float *q;
@@ -57,6 +61,9 @@ struct attention {
 	const struct tern_attention_block *block;
 	size_t value_stride;
 	const void *next; /* prefetched while values are read */
+	struct tern_positions seen[MAX_QUERIES];
+	/* What some of the queries see is bounds[0] .. bounds[3] - 1, what all see bounds[1] .. bounds[2] - 1. */
+	size_t bounds[4];
 };
 
 /* Steps of 16 elements in a cache line. */
@@ -119,31 +126,32 @@ INLINE void prefetch_next(const struct attention *a, size_t first, size_t n_stre
 		                   TERN_TO_SECOND_CACHE);
 }
 
-/* Turns a query's scores of positions n_skip .. n_pos - 1 into weights exp(score - max) in place; those of the other
- * positions in their panels become 0. Starts prefetching the block that comes next. */
+/* Turns a query's scores of the positions it sees into weights exp(score - max) in place; those of the other positions
+ * in their panels become 0. Starts prefetching the block that comes next. */
 INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_stream, bool is_q8)
 {
 	float *scores = a->scores + query * TERN_ATTENTION_BLOCK, *max = &a->max[query];
-	size_t n_skip = a->block->n_skip, n_pos = a->block->n_pos, n_panel = (n_pos + LANES - 1) / LANES;
-	vfloat largest = splat(scores[n_skip]), weights[VECTORS] = {0}; /* a NaN in the first score stays */
+	struct tern_positions seen = a->seen[query];
+	size_t panel = seen.first / LANES, end_panel = (seen.end + LANES - 1) / LANES;
+	vfloat largest = splat(scores[seen.first]), weights[VECTORS] = {0}; /* a NaN in the first score stays */
 
-	for (size_t j = 0; j < n_skip; j++)
+	for (size_t j = panel * LANES; j < seen.first; j++)
 		scores[j] = -INFINITY;
-	for (size_t j = n_pos; j < n_panel * LANES; j++)
+	for (size_t j = seen.end; j < end_panel * LANES; j++)
 		scores[j] = -INFINITY;
-	for (size_t j = 0; j < n_panel * LANES; j += VECTOR_LANES) {
+	for (size_t j = panel * LANES; j < end_panel * LANES; j += VECTOR_LANES) {
 		vfloat score = load(scores + j);
 		largest = select(score > largest, score, largest);
 	}
 	*max = largest_lane(largest);
 	if (*max == 0.0f) { /* the sign of the first zero counts */
-		size_t first = n_skip;
+		size_t first = seen.first;
 		while (scores[first] != 0.0f)
 			first++;
 		*max = scores[first];
 	}
-	for (size_t p = 0; p < n_panel; p++) {
-		prefetch_next(a, 0, n_stream, (query * n_panel + p) * STEPS_PER_LINE(is_q8), is_q8);
+	for (size_t p = panel; p < end_panel; p++) {
+		prefetch_next(a, 0, n_stream, (query * end_panel + p) * STEPS_PER_LINE(is_q8), is_q8);
 		for (size_t v = 0; v < VECTORS; v++) {
 			float *at = scores + p * LANES + v * VECTOR_LANES;
 			vfloat weight = round_to_13_bits(exp_lanes(load(at) - *max));
@@ -154,16 +162,13 @@ INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_st
 	a->sum[query] = tree_sum(weights);
 }
 
-/* The values of n_slice slices from slice `first` on, weighted for n_query queries; both are constants, n_query *
- * n_slice <= ATTENTION_SUMS. Prefetches as much of the block that comes next. */
-INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_slice, bool is_q8)
+/* Adds the values of the positions in `span`, weighted, for n_query queries and n_slice slices from slice `first` on;
+ * with `all`, a constant, all queries see them. */
+INLINE void add_values(vfloat sum[ATTENTION_SUMS][VECTORS], const struct attention *a, struct tern_positions span,
+                       bool all, size_t first, size_t n_query, size_t n_slice, bool is_q8)
 {
-	vfloat sum[ATTENTION_SUMS][VECTORS] = {{{0}}};
-	size_t value_stride = a->value_stride, n_pos = a->block->n_pos;
-	float *out = a->out + first * LANES;
-
-	for (size_t j = a->block->n_skip; j < n_pos; j++) {
-		const void *values = element_at(a->block->v, j * value_stride + first * LANES, is_q8);
+	for (size_t j = span.first; j < span.end; j++) {
+		const void *values = element_at(a->block->v, j * a->value_stride + first * LANES, is_q8);
 		if (j % STEPS_PER_LINE(is_q8) == 0)
 			prefetch_next(a, first, n_slice, j, is_q8);
 		UNROLL
@@ -173,21 +178,39 @@ INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query
 				vfloat value = load_elements(values, s * LANES + v * VECTOR_LANES, is_q8);
 				UNROLL
 				for (size_t i = 0; i < n_query; i++)
-					sum[s * n_query + i][v] =
-					        FMA(value, splat(a->scores[i * TERN_ATTENTION_BLOCK + j]),
-					            sum[s * n_query + i][v]);
+					if (all || (j >= a->seen[i].first && j < a->seen[i].end))
+						sum[s * n_query + i][v] =
+						        FMA(value, splat(a->scores[i * TERN_ATTENTION_BLOCK + j]),
+						            sum[s * n_query + i][v]);
 			}
 		}
+	}
+}
+
+/* The values of n_slice slices from slice `first` on, weighted for n_query queries; both are constants, n_query *
+ * n_slice <= ATTENTION_SUMS. Prefetches as much of the block that comes next. */
+INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_slice, bool is_q8)
+{
+	vfloat sum[ATTENTION_SUMS][VECTORS] = {{{0}}};
+	float *out = a->out + first * LANES;
+
+	for (size_t i = 0; i < 3; i++) {
+		struct tern_positions span = {a->bounds[i], a->bounds[i + 1]};
+		if (i == 1)
+			add_values(sum, a, span, true, first, n_query, n_slice, is_q8);
+		else
+			add_values(sum, a, span, false, first, n_query, n_slice, is_q8);
 	}
 	for (size_t s = 0; s < n_slice; s++)
 		for (size_t i = 0; i < n_query; i++)
 			for (size_t v = 0; v < VECTORS; v++)
-				store(out + i * value_stride + s * LANES + v * VECTOR_LANES, sum[s * n_query + i][v]);
+				store(out + i * a->value_stride + s * LANES + v * VECTOR_LANES,
+				      sum[s * n_query + i][v]);
 }
 
-INLINE void scale_weights(float *weights, const float *scales, size_t n_padded)
+INLINE void scale_weights(float *weights, const float *scales, struct tern_positions seen)
 {
-	for (size_t j = 0; j < n_padded; j += VECTOR_LANES)
+	for (size_t j = seen.first / LANES * LANES; j < seen.end; j += VECTOR_LANES)
 		store(weights + j, narrowed(load(weights + j) * load(scales + j)));
 }
 
@@ -198,18 +221,19 @@ INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 	        ATTENTION_SUMS / n_query < 8 ? ATTENTION_SUMS / n_query : 8; /* panels or slices at a time */
 	const size_t small_step = step < 2 ? step : 2;
 	const struct tern_attention_block *b = a->block;
-	size_t n_panel = (b->n_pos + LANES - 1) / LANES, n_slice = a->value_stride / LANES, p = 0, s = 0;
+	size_t p = a->bounds[0] / LANES, end_panel = (a->bounds[3] + LANES - 1) / LANES;
+	size_t n_slice = a->value_stride / LANES, s = 0;
 
-	for (; p + step <= n_panel; p += step)
+	for (; p + step <= end_panel; p += step)
 		score_panels(a, p, n_query, step, is_q8);
-	for (; p + small_step <= n_panel; p += small_step)
+	for (; p + small_step <= end_panel; p += small_step)
 		score_panels(a, p, n_query, small_step, is_q8);
-	for (; p < n_panel; p++)
+	for (; p < end_panel; p++)
 		score_panels(a, p, n_query, 1, is_q8);
 	for (size_t i = 0; i < n_query; i++) {
 		softmax_weights(a, i, step < n_slice ? step : n_slice, is_q8);
 		if (is_q8)
-			scale_weights(a->scores + i * TERN_ATTENTION_BLOCK, b->v_scales, n_panel * LANES);
+			scale_weights(a->scores + i * TERN_ATTENTION_BLOCK, b->v_scales, a->seen[i]);
 	}
 	for (; s + step <= n_slice; s += step)
 		weigh_values(a, s, n_query, step, is_q8);
@@ -221,36 +245,55 @@ INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 		memset(a->out + i * a->value_stride + b->head_dim, 0, (a->value_stride - b->head_dim) * sizeof *a->out);
 }
 
+/* Sets what the n queries from query `first` of the block on see. */
+INLINE void note_seen(struct attention *a, size_t first, size_t n)
+{
+	size_t *bounds = a->bounds;
+
+	for (size_t i = 0; i < n; i++) {
+		struct tern_positions seen = a->seen[i] = a->block->seen[(first + i) / a->block->n_query];
+		bounds[0] = i > 0 && bounds[0] < seen.first ? bounds[0] : seen.first;
+		bounds[1] = i > 0 && bounds[1] > seen.first ? bounds[1] : seen.first;
+		bounds[2] = i > 0 && bounds[2] < seen.end ? bounds[2] : seen.end;
+		bounds[3] = i > 0 && bounds[3] > seen.end ? bounds[3] : seen.end;
+	}
+	bounds[2] = bounds[2] > bounds[1] ? bounds[2] : bounds[1];
+}
+
 INLINE void attend_all(const struct tern_attention_block *block, bool is_q8)
 {
 	size_t value_stride = (block->head_dim + LANES - 1) / LANES * LANES;
 
-	for (size_t i = 0, n; i < block->n_query; i += n) {
-		size_t n_left = block->n_query - i;
-		struct attention a = {block->q + i * block->head_dim,
-		                      block->out + i * value_stride,
-		                      block->max + i,
-		                      block->sum + i,
-		                      block->scores + i * TERN_ATTENTION_BLOCK,
-		                      block,
-		                      value_stride,
-		                      block->next ? block->next : block->k};
+	for (size_t i = 0, n, n_left = block->n_token * block->n_query; n_left > 0; i += n, n_left -= n) {
+		struct attention a = {.q = block->q + i * block->head_dim,
+		                      .out = block->out + i * value_stride,
+		                      .max = block->max + i,
+		                      .sum = block->sum + i,
+		                      .scores = block->scores + i * TERN_ATTENTION_BLOCK,
+		                      .block = block,
+		                      .value_stride = value_stride,
+		                      .next = block->next ? block->next : block->k};
+		n = n_left < 4 ? n_left : n_left < MAX_QUERIES ? 4 : MAX_QUERIES;
+		note_seen(&a, i, n);
+		switch (n) {
 #if ATTENTION_SUMS >= 16
-		if (n_left >= 8) {
-			n = 8;
+		case 8:
 			attend(&a, 8, is_q8);
-			continue;
-		}
+			break;
 #endif
-		n = n_left < 4 ? n_left : 4;
-		if (n == 4)
+		case 4:
 			attend(&a, 4, is_q8);
-		else if (n == 3)
+			break;
+		case 3:
 			attend(&a, 3, is_q8);
-		else if (n == 2)
+			break;
+		case 2:
 			attend(&a, 2, is_q8);
-		else
+			break;
+		default:
 			attend(&a, 1, is_q8);
+			break;
+		}
 	}
 }
 

@@ -57,8 +57,13 @@ enum {
 typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming);
 
-/* Attention of n_query queries (heads that share one key/value head, of one token or of several) over one block of
- * positions, n_skip .. n_pos - 1:
+/* Positions first .. end - 1. */
+struct tern_positions {
+	size_t first, end;
+};
+
+/* Attention of the queries of n_token tokens, n_query each (heads that share one key/value head), over one block of
+ * positions, of which token t sees those in seen[t]:
  *
  *     score[j] = (sum over d, in order, of q[d] * k[j][d]) * scale
  *     max = maximum of the scores;  w[j] = exp(score[j] - max), rounded to 13 bits as by narrow()
@@ -70,20 +75,21 @@ typedef void tern_dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_
  *     score[j] = ((sum over d, in order, of q[d] * k[j][d]) * k_scales[j]) * scale
  *     out[d] = sum over j, in order, of narrow(w[j] * v_scales[j]) * v[j][d]
  *
- * Arrays over positions have ceil(n_pos / 16) * 16 items but for v, which has n_pos rows; those outside n_skip ..
- * n_pos - 1 may hold anything. */
+ * Arrays over positions have ceil(n_pos / 16) * 16 items but for v, which has n_pos rows; those that no token sees may
+ * hold anything. Several tokens are computed together, but none depends on what it does not see. */
 struct tern_attention_block {
-	size_t n_query, head_dim;
-	size_t n_skip, n_pos; /* n_skip < TERN_KEY_PANEL, n_skip < n_pos <= TERN_ATTENTION_BLOCK */
+	size_t n_token, n_query, head_dim;
+	size_t n_pos;                      /* at most TERN_ATTENTION_BLOCK */
+	const struct tern_positions *seen; /* [n_token], none of them empty, all within n_pos */
 	float scale;
-	const float *q; /* [n_query, head_dim], narrow() */
+	const float *q; /* [n_token, n_query, head_dim], narrow() */
 	const void *k;  /* [ceil(n_pos / 16), head_dim, 16]: position j in panel j / 16, lane j mod 16 */
 	const void *v;  /* [n_pos, head_dim rounded up to 16], the padding may hold anything */
 	const float *k_scales, *v_scales; /* of each position; NULL where k and v are f16 */
 	const void *next;                 /* to prefetch, as many bytes as k has; NULL: k once more */
-	float *out;                       /* [n_query, head_dim rounded up to 16], zeros in the padding */
-	float *max, *sum;                 /* [n_query] */
-	float *scores;                    /* scratch, [n_query, TERN_ATTENTION_BLOCK] */
+	float *out;                       /* [n_token, n_query, head_dim rounded up to 16], zeros in the padding */
+	float *max, *sum;                 /* [n_token, n_query] */
+	float *scores;                    /* scratch, [n_token, n_query, TERN_ATTENTION_BLOCK] */
 };
 
 /* The scales for dot_groups(). A step is n_col columns, a multiple of 16, whose products are added up as integers; the

@@ -362,15 +362,15 @@ static void delta_rule(const struct tern_delta_rule *rule)
 	}
 }
 
-/* Turns the scores of positions n_skip .. n_pos - 1 into weights exp(score - max) in place. */
-static void softmax_weights(float *scores, size_t n_skip, size_t n_pos, float *max, float *sum)
+/* Turns the scores of the positions seen into weights exp(score - max) in place. */
+static void softmax_weights(float *scores, struct tern_positions seen, float *max, float *sum)
 {
 	float lanes[LANES] = {0};
 
-	*max = scores[n_skip];
-	for (size_t j = n_skip + 1; j < n_pos; j++)
+	*max = scores[seen.first];
+	for (size_t j = seen.first + 1; j < seen.end; j++)
 		*max = scores[j] > *max ? scores[j] : *max;
-	for (size_t j = n_skip; j < n_pos; j++) {
+	for (size_t j = seen.first; j < seen.end; j++) {
 		scores[j] = round_to_13_bits(tern_exp(scores[j] - *max));
 		lanes[j % LANES] += scores[j];
 	}
@@ -386,27 +386,29 @@ static float element(const void *elements, size_t i, bool is_q8)
 static void weigh_positions(const struct tern_attention_block *b, size_t query, bool is_q8)
 {
 	float *scores = b->scores + query * TERN_ATTENTION_BLOCK;
+	struct tern_positions seen = b->seen[query / b->n_query];
 
-	for (size_t j = b->n_skip; j < b->n_pos; j++) {
+	for (size_t j = seen.first; j < seen.end; j++) {
 		size_t key = j / TERN_KEY_PANEL * b->head_dim * TERN_KEY_PANEL + j % TERN_KEY_PANEL;
 		float score = 0.0f;
 		for (size_t d = 0; d < b->head_dim; d++)
 			score += b->q[query * b->head_dim + d] * element(b->k, key + d * TERN_KEY_PANEL, is_q8);
 		scores[j] = is_q8 ? (score * b->k_scales[j]) * b->scale : score * b->scale;
 	}
-	softmax_weights(scores, b->n_skip, b->n_pos, &b->max[query], &b->sum[query]);
+	softmax_weights(scores, seen, &b->max[query], &b->sum[query]);
 }
 
 static void attention(const struct tern_attention_block *b, bool is_q8)
 {
 	size_t value_stride = (b->head_dim + LANES - 1) / LANES * LANES;
 
-	for (size_t i = 0; i < b->n_query; i++) {
+	for (size_t i = 0; i < b->n_token * b->n_query; i++) {
 		const float *weights = b->scores + i * TERN_ATTENTION_BLOCK;
+		struct tern_positions seen = b->seen[i / b->n_query];
 		float *out = b->out + i * value_stride;
 		weigh_positions(b, i, is_q8);
 		memset(out, 0, value_stride * sizeof *out);
-		for (size_t j = b->n_skip; j < b->n_pos; j++) {
+		for (size_t j = seen.first; j < seen.end; j++) {
 			float weight = weights[j];
 			if (is_q8) {
 				weight *= b->v_scales[j];
