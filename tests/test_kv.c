@@ -105,6 +105,7 @@ static void test_type(enum tern_kv_type type)
 	check_all(&kv, N_POS, "at the end");
 	tern_kv_settle(&kv, TERN_ATTENTION_BLOCK, SIZE_MAX); /* as after going back */
 	CHECK(kv.n_huge == n_page, "%zu huge pages, expected %zu", kv.n_huge, n_page);
+	tern_kv_expect(&kv, TERN_ATTENTION_BLOCK, N_CTX - TERN_ATTENTION_BLOCK);
 	store_all(&kv, TERN_ATTENTION_BLOCK, N_CTX);
 	check_all(&kv, N_CTX, "once more");
 	tern_kv_free(&kv);

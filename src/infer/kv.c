@@ -92,6 +92,20 @@ size_t tern_kv_key_bytes(const struct tern_kv *kv, size_t n_pos)
 	return n_pos * kv->head_dim * element_size(kv->type);
 }
 
+void tern_kv_expect(struct tern_kv *kv, size_t n_past, size_t n_token)
+{
+	size_t n_block = (n_past + n_token + TERN_ATTENTION_BLOCK - 1) / TERN_ATTENTION_BLOCK;
+	size_t n_used = n_block * kv->n_head_kv * kv->cell_bytes;
+
+	if (n_token < TERN_ATTENTION_BLOCK)
+		return;
+	if (kv->layer_bytes >= TERN_HUGE_PAGE)
+		for (size_t layer = 0; layer < kv->n_layer; layer++)
+			tern_expect_use(kv->layers + layer * kv->layer_bytes, n_used);
+	else if (2 * n_used >= kv->layer_bytes)
+		tern_expect_use(kv->layers, kv->n_layer * kv->layer_bytes);
+}
+
 void tern_kv_settle(struct tern_kv *kv, size_t n_past, size_t max_page)
 {
 	size_t n_full = n_past / TERN_ATTENTION_BLOCK * kv->n_head_kv * kv->cell_bytes;

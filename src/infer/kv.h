@@ -51,6 +51,10 @@ void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t 
 /* Bytes of the keys of n_pos positions of a block, a multiple of TERN_KEY_PANEL. */
 size_t tern_kv_key_bytes(const struct tern_kv *kv, size_t n_pos);
 
+/* n_token positions behind n_past will be stored, as many as a block or more: memory that they fill at least half gets
+ * huge pages. */
+void tern_kv_expect(struct tern_kv *kv, size_t n_past, size_t n_token);
+
 /* Puts memory that n_past positions have filled into huge pages, as many as are still to be made, but at most max_page:
  * each takes as long as copying it. */
 void tern_kv_settle(struct tern_kv *kv, size_t n_past, size_t max_page);
