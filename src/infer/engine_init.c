@@ -94,6 +94,8 @@ void tern_engine_expect(struct tern_engine *engine, size_t n_token)
 	list_scratch(engine, list);
 	for (size_t i = 0; i < N_SCRATCH; i++)
 		tern_expect_use(*list[i].floats, n_token * list[i].width * sizeof **list[i].floats);
+	for (size_t i = 0; i < sizeof engine->quantized / sizeof *engine->quantized; i++)
+		tern_expect_use(engine->quantized[i].q, n_token * widest_input(&engine->transformer->hparams));
 }
 
 static bool alloc_worker_scratch(struct tern_engine *e)

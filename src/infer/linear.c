@@ -41,7 +41,7 @@ bool tern_quantized_alloc(const struct tern_engine *engine, struct tern_quantize
 		return false;
 	quantized->activations = tern_alloc_aligned(n, sizeof *quantized->activations);
 	quantized->inverses = tern_alloc_aligned(n, sizeof *quantized->inverses);
-	quantized->q = tern_mul_size(n_vector, n_col, &n) ? tern_alloc_aligned(n, 1) : NULL;
+	quantized->q = tern_mul_size(n_vector, n_col, &n) ? tern_alloc_filling(n, 1) : NULL;
 	return quantized->activations && quantized->inverses && quantized->q;
 }
 

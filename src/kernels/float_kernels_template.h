@@ -220,19 +220,22 @@ INLINE vint larger_magnitude(vint bits, vfloat y)
 
 INLINE uint32_t max_magnitude(const float *x, const float *gain, float inv_rms, size_t n)
 {
-	vint lanes[2] = {{0}};
+	vint lanes[4] = {{0}}; /* several, as each step waits for the one before */
 	int32_t max = 0;
 	size_t i = 0;
 
-	for (; i + 2 * VECTOR_LANES <= n; i += 2 * VECTOR_LANES) {
-		lanes[0] = larger_magnitude(lanes[0], normed(x, gain, inv_rms, i));
-		lanes[1] = larger_magnitude(lanes[1], normed(x, gain, inv_rms, i + VECTOR_LANES));
+	for (; i + 4 * VECTOR_LANES <= n; i += 4 * VECTOR_LANES) {
+		UNROLL
+		for (size_t k = 0; k < 4; k++)
+			lanes[k] = larger_magnitude(lanes[k], normed(x, gain, inv_rms, i + k * VECTOR_LANES));
 	}
 	for (; i + VECTOR_LANES <= n; i += VECTOR_LANES)
 		lanes[0] = larger_magnitude(lanes[0], normed(x, gain, inv_rms, i));
 	if (i < n)
 		lanes[1] = larger_magnitude(lanes[1], normed_rest(x, gain, inv_rms, i, n - i));
 	lanes[0] = larger_magnitude(lanes[0], (vfloat)lanes[1]);
+	lanes[2] = larger_magnitude(lanes[2], (vfloat)lanes[3]);
+	lanes[0] = larger_magnitude(lanes[0], (vfloat)lanes[2]);
 	for (size_t l = 0; l < VECTOR_LANES; l++)
 		max = lanes[0][l] > max ? lanes[0][l] : max;
 	return (uint32_t)max;
