@@ -12,19 +12,10 @@
 #include <stdbool.h>
 
 enum {
-	STEP_FEW_TOKENS = 12, /* up to this many tokens unpacking costs more than it saves */
-	STEP_PANELS = 8,      /* panels of a call of dot_ternary() for few tokens */
+	STEP_FEW_TOKENS = 12, /* tokens of a long step at a time */
+	STEP_PANELS = 8,      /* panels of a long step at a time */
 	STEP_TOKENS = 128,    /* tokens whose scales are gathered at a time */
 };
-
-/* What sets the kinds of panel apart. A pointer to it is a constant at every call. */
-struct group_kernels {
-	const struct tile_format *format;
-	tern_dot_panels *dot;
-};
-
-static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary};
-static const struct group_kernels binary_groups = {&binary_format, dot_binary};
 
 /* The results that the sums of a step are added to, and the scales they get. */
 struct step_scales {
@@ -56,21 +47,27 @@ INLINE void scale_sums(const struct step_scales *s, const int32_t *sums, size_t 
 		}
 }
 
-/* One step of n_token tokens from `token` on; n_token is a constant. The sums are scaled while they are in registers. x
- * is that of token 0. */
-INLINE void multiply_scaled(const struct step_scales *s, const struct stretch *panels, const int8_t *x, size_t x_stride,
-                            size_t token, size_t n_token)
+/* A stretch of a step. */
+struct scaled_multiplication {
+	struct multiplication products; /* without sums */
+	const struct step_scales *scales;
+};
+
+/* A turn: the sums are scaled while they are in registers. */
+INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, size_t codes_per_byte)
 {
+	const struct scaled_multiplication *m = task;
+	const struct step_scales *s = m->scales;
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
 
-	multiply_unpacked(sum, panels, x + token * x_stride, x_stride, n_token, s->firsts + token);
+	multiply(sum, &m->products, token, n_token, s->firsts + token, codes_per_byte);
 	UNROLL
 	for (size_t t = 0; t < n_token; t++) {
 		vfloat inverse = splat(s->inverses[token + t]);
 		UNROLL
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
 			float *y = s->y + (token + t) * s->y_stride + p * LANES;
-			if (PANELS_AT_ONCE > 1 && p >= panels->n_panel)
+			if (PANELS_AT_ONCE > 1 && p >= m->products.panels->n_panel)
 				continue;
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++)
@@ -80,18 +77,33 @@ INLINE void multiply_scaled(const struct step_scales *s, const struct stretch *p
 }
 
 /* One step of any number of tokens. */
-static void multiply_step(const struct step_scales *s, const struct stretch *panels, const int8_t *x, size_t x_stride,
-                          size_t n_token)
-{
-	size_t t = 0;
+typedef void scaled_step(const struct step_scales *s, const struct stretch *panels, const int8_t *x, size_t x_stride,
+                         size_t n_token);
 
-	for (; t + TOKENS_AT_ONCE <= n_token; t += TOKENS_AT_ONCE)
-		multiply_scaled(s, panels, x, x_stride, t, TOKENS_AT_ONCE);
-	for (; t + 2 <= n_token; t += 2)
-		multiply_scaled(s, panels, x, x_stride, t, 2);
-	if (t < n_token)
-		multiply_scaled(s, panels, x, x_stride, t, 1);
-}
+#define SCALED_STEP(name, codes_per_byte)                                                                        \
+	NOINLINE void name(const struct step_scales *s, const struct stretch *panels, const int8_t *x,           \
+	                   size_t x_stride, size_t n_token)                                                      \
+	{                                                                                                        \
+		const struct scaled_multiplication task = {{.panels = panels, .x = x, .x_stride = x_stride}, s}; \
+		take_turns(multiply_and_scale, &task, n_token, codes_per_byte);                                  \
+	}
+
+SCALED_STEP(scale_quads, 1)
+#if FEW_TOKENS
+SCALED_STEP(scale_ternary, 4)
+SCALED_STEP(scale_bits, 8)
+#endif
+#undef SCALED_STEP
+
+/* What sets the kinds of panel apart. A pointer to it is a constant at every call. */
+struct group_kernels {
+	const struct tile_format *format;
+	tern_dot_panels *dot;
+	scaled_step *scale_stored; /* NULL if FEW_TOKENS is 0 */
+};
+
+static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary, FEW(scale_ternary)};
+static const struct group_kernels binary_groups = {&binary_format, dot_binary, FEW(scale_bits)};
 
 /* A step of columns of some panels. */
 struct step {
@@ -136,32 +148,55 @@ INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, 
 	}
 }
 
-/* All steps of one token and n_panel <= TERN_MAX_STREAMS panels; groups: of these panels. */
+/* All steps of one token and n_panel panels, 1, 2 or 4, a constant; groups: of these panels, n_next_scale from the
+ * scales of those that follow. Sums and results stay in registers. Where the streams go on is asked once a step: most
+ * are a few cache lines of each panel. */
+INLINE void steps_side_by_side(float *y, const struct tern_groups *groups, const uint8_t *panels, size_t panel_stride,
+                               size_t n_panel, const int8_t *x, size_t n_col, size_t n_next_scale,
+                               struct stream_end end, const struct tile_format *format)
+{
+	size_t prefetch = groups->streaming.prefetch, n_ahead = prefetch / TERN_TILE_BYTES, n;
+	vfloat total[TERN_MAX_STREAMS][VECTORS] = {{{0}}}, weights[TERN_MAX_STREAMS][VECTORS] = {{{0}}};
+
+	for (struct step step = {groups, 0, 0, 0}; n_col > 0; n_col -= n, x += n, step.index++) {
+		vint sum[TERN_MAX_STREAMS][VECTORS];
+		int32_t first;
+		float inverse;
+		step.n_col = n = n_col < groups->n_col ? n_col : groups->n_col;
+		gather_tokens(&inverse, &first, &step, 0, 1, x, 0);
+		if (step.index % groups->steps_per_scale == 0)
+			gather_weights(weights, &step, n_panel, n_next_scale);
+		sum_tiles(sum, panels, panel_stride, n_panel, x, n, prefetch + (end.n_left > n_ahead ? 0 : end.jump),
+		          format->codes_per_byte);
+		UNROLL
+		for (size_t p = 0; p < n_panel; p++) {
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++)
+				total[p][v] +=
+				        __builtin_convertvector(sum[p][v] + first, vfloat) * (weights[p][v] * inverse);
+		}
+		panels += n / format->tile_cols * TERN_TILE_BYTES;
+		end.n_left -= n / format->tile_cols;
+	}
+	for (size_t p = 0; p < n_panel; p++)
+		for (size_t v = 0; v < VECTORS; v++)
+			store(y + p * LANES + v * VECTOR_LANES, total[p][v]);
+}
+
+/* The same of any number of panels up to TERN_MAX_STREAMS that streams have. */
 INLINE void steps_of_token(float *y, const struct tern_groups *groups, const uint8_t *panels, size_t panel_stride,
                            size_t n_panel, const int8_t *x, size_t n_col, size_t n_next_scale, struct stream_end end,
                            const struct tile_format *format)
 {
-	_Alignas(64) int32_t sums[TERN_MAX_STREAMS * LANES];
-	vfloat weights[TERN_MAX_STREAMS][VECTORS];
-
-	for (size_t c = 0, n; c < n_col; c += n) {
-		struct step step = {groups, c / groups->n_col, 0, 0};
-		int32_t sum_first;
-		float inverse;
-		struct step_scales s = {y, 0, &inverse, &sum_first, (const vfloat(*)[VECTORS])weights};
-
-		step.n_col = n = n_col - c < groups->n_col ? n_col - c : groups->n_col;
-		gather_tokens(&inverse, &sum_first, &step, 0, 1, x + c, 0);
-		gather_weights(weights, &step, n_panel, n_next_scale);
-		dot_side_by_side(sums, panels, panel_stride, n_panel, x + c, n, groups->streaming.prefetch, end,
-		                 format);
-		scale_sums(&s, sums, 1, n_panel);
-		panels += n / format->tile_cols * TERN_TILE_BYTES;
-		end.n_left -= n / format->tile_cols;
-	}
+	if (n_panel == 4)
+		steps_side_by_side(y, groups, panels, panel_stride, 4, x, n_col, n_next_scale, end, format);
+	else if (n_panel == 2)
+		steps_side_by_side(y, groups, panels, panel_stride, 2, x, n_col, n_next_scale, end, format);
+	else
+		steps_side_by_side(y, groups, panels, panel_stride, 1, x, n_col, n_next_scale, end, format);
 }
 
-/* One token, y is 0; see dot_token(). */
+/* One token; see dot_token(). */
 INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                                size_t n_col, const struct tern_groups *groups, const struct tile_format *format)
 {
@@ -173,7 +208,7 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
 
 	now.scales_stride = parts.n_part * groups->scales_stride;
 	for (size_t p = 0; p < parts.n_part; p++, panels += panel_stride) {
-		float some[TERN_MAX_STREAMS * LANES] = {0};
+		float some[TERN_MAX_STREAMS * LANES];
 		if (p + 1 == parts.n_part)
 			end.jump = jump_from(panels, end.n_left, next);
 		steps_of_token(some, &now, panels, stride, parts.n_stream, x, n_col, groups->scales_stride, end,
@@ -191,10 +226,81 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
 	}
 }
 
-/* One step of a few tokens and up to STEP_PANELS panels. */
-INLINE void step_of_few(float *y, size_t y_stride, const struct step *step, const uint8_t *panels, size_t panel_stride,
-                        size_t n_panel, const int8_t *x, size_t x_stride, size_t n_token,
-                        const struct group_kernels *kernels)
+/* ---- several tokens -------------------------------------------------------------------------------------------- */
+
+/* One step that fits into a stretch, of any number of tokens and of PANELS_AT_ONCE panels, or fewer where they are
+ * unpacked. */
+INLINE void short_step(float *y, size_t y_stride, const struct step *step, const struct stretch *stretch,
+                       const int8_t *x, size_t x_stride, size_t n_token, scaled_step *scaled)
+{
+	int32_t firsts[STEP_TOKENS];
+	float inverses[STEP_TOKENS];
+	vfloat weights[PANELS_AT_ONCE][VECTORS];
+	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
+
+	gather_weights(weights, step, stretch->n_panel, stretch->n_panel * step->groups->scales_stride);
+	for (size_t first = 0, n; first < n_token; first += n) {
+		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
+		gather_tokens(inverses, firsts, step, first, n, x + first * x_stride, x_stride);
+		s.y = y + first * y_stride;
+		scaled(&s, stretch, x + first * x_stride, x_stride, n);
+	}
+}
+
+/* Steps of some panels of any number of tokens, y is 0. */
+INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                                 const int8_t *x, size_t x_stride, size_t n_token, size_t n_col,
+                                 const struct tern_groups *groups, const struct tile_format *format)
+{
+	_Alignas(QUAD_BYTES) uint8_t quads[UNPACKED_BYTES];
+	struct stretch stretch = {.codes = quads, .panel_stride = format->stretch_cols * LANES};
+
+	for (size_t p = 0; p < n_panel; p += stretch.n_panel) {
+		struct step step = {groups, 0, 0, p};
+		stretch.n_panel = n_panel - p < PANELS_AT_ONCE ? n_panel - p : PANELS_AT_ONCE;
+		for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
+			step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
+			stretch.n_quad = step.n_col / QUAD_COLS;
+			unpack(quads, stretch.panel_stride,
+			       panels + p * panel_stride + c / format->tile_cols * TERN_TILE_BYTES, panel_stride,
+			       stretch.n_panel, step.n_col, format);
+			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, scale_quads);
+		}
+	}
+}
+
+#if FEW_TOKENS
+/* The same of a few tokens, with tiles as they are stored; see dot_stored(). */
+INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                               const int8_t *x, size_t x_stride, size_t n_token, size_t n_col,
+                               const struct tern_groups *groups, const struct group_kernels *kernels)
+{
+	struct stretch stretch;
+
+	for (size_t p = 0; p < n_panel; p += stretch.n_panel) {
+		struct step step = {groups, 0, 0, p};
+		bool is_one = n_panel - p < PANELS_AT_ONCE;
+		stretch.n_panel = is_one ? 1 : PANELS_AT_ONCE;
+		stretch.panel_stride = is_one ? 0 : panel_stride;
+		for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
+			size_t tile = c / kernels->format->tile_cols,
+			       n_left = n_col / kernels->format->tile_cols - tile;
+			step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
+			stretch.n_quad = step.n_col / QUAD_COLS;
+			stretch.codes = panels + p * panel_stride + tile * TERN_TILE_BYTES;
+			stretch.prefetch =
+			        prefetch_distance(groups->streaming.prefetch, n_left, stretch.n_panel, panel_stride);
+			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token,
+			           kernels->scale_stored);
+		}
+	}
+}
+#endif
+
+/* Steps that are longer than a stretch, for a few tokens at a time. */
+INLINE void long_steps(float *y, size_t y_stride, const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                       const int8_t *x, size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups,
+                       const struct group_kernels *kernels)
 {
 	_Alignas(64) int32_t sums[STEP_FEW_TOKENS * STEP_PANELS * LANES];
 	int32_t firsts[STEP_FEW_TOKENS];
@@ -202,58 +308,49 @@ INLINE void step_of_few(float *y, size_t y_stride, const struct step *step, cons
 	vfloat weights[STEP_PANELS][VECTORS];
 	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
 
-	gather_tokens(inverses, firsts, step, 0, n_token, x, x_stride);
-	gather_weights(weights, step, n_panel, n_panel * step->groups->scales_stride);
-	kernels->dot(sums, panels, panel_stride, n_panel, x, x_stride, n_token, step->n_col, step->groups->streaming);
-	scale_sums(&s, sums, n_token, n_panel);
+	for (size_t t = 0, n_now; t < n_token; t += n_now)
+		for (size_t p = 0, n; p < n_panel; p += n) {
+			struct step step = {groups, 0, 0, p};
+			n_now = n_token - t < STEP_FEW_TOKENS ? n_token - t : STEP_FEW_TOKENS;
+			n = n_panel - p < STEP_PANELS ? n_panel - p : STEP_PANELS;
+			s.y = y + t * y_stride + p * LANES;
+			for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
+				const int8_t *x_now = x + t * x_stride + c;
+				step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
+				gather_tokens(inverses, firsts, &step, t, n_now, x_now, x_stride);
+				gather_weights(weights, &step, n, n * groups->scales_stride);
+				kernels->dot(sums,
+				             panels + p * panel_stride +
+				                     c / kernels->format->tile_cols * TERN_TILE_BYTES,
+				             panel_stride, n, x_now, x_stride, n_now, step.n_col, groups->streaming);
+				scale_sums(&s, sums, n_now, n);
+			}
+		}
 }
 
-/* One step of many tokens and up to PANELS_AT_ONCE panels; its columns fit into a stretch. */
-INLINE void step_of_many(float *y, size_t y_stride, const struct step *step, const uint8_t *panels, size_t panel_stride,
-                         size_t n_panel, const int8_t *x, size_t x_stride, size_t n_token,
-                         const struct tile_format *format)
+/* One step of all columns: the sums of any number of tokens are where the results will be. 0 is added, as to what was
+ * there before the first step of several: it makes a -0 a 0. */
+INLINE void one_step(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                     size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups,
+                     const struct group_kernels *kernels)
 {
-	_Alignas(QUAD_BYTES) uint8_t quads[UNPACKED_BYTES];
-	int32_t firsts[STEP_TOKENS];
-	float inverses[STEP_TOKENS];
-	vfloat weights[PANELS_AT_ONCE][VECTORS];
-	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
-	struct stretch unpacked = {.codes = quads,
-	                           .panel_stride = format->stretch_cols * LANES,
-	                           .n_panel = n_panel,
-	                           .n_quad = step->n_col / QUAD_COLS};
+	struct step step = {groups, 0, n_col, 0};
 
-	gather_weights(weights, step, n_panel, n_panel * step->groups->scales_stride);
-	unpack(quads, unpacked.panel_stride, panels, panel_stride, n_panel, step->n_col, format);
-	for (size_t first = 0, n; first < n_token; first += n) {
-		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
-		gather_tokens(inverses, firsts, step, first, n, x + first * x_stride, x_stride);
-		s.y = y + first * y_stride;
-		multiply_step(&s, &unpacked, x + first * x_stride, x_stride, n);
-	}
-}
-
-/* All steps of some tokens. */
-INLINE void steps_of_tokens(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                            size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups,
-                            const struct group_kernels *kernels)
-{
-	const bool is_few = n_token <= STEP_FEW_TOKENS;
-	size_t panel_step = is_few ? STEP_PANELS : PANELS_AT_ONCE, y_stride = n_panel * LANES;
-
-	for (size_t p = 0, n; p < n_panel; p += n) {
-		n = n_panel - p < panel_step ? n_panel - p : panel_step;
-		for (size_t c = 0; c < n_col; c += groups->n_col) {
-			struct step step = {groups, c / groups->n_col,
-			                    n_col - c < groups->n_col ? n_col - c : groups->n_col, p};
-			const uint8_t *tiles =
-			        panels + p * panel_stride + c / kernels->format->tile_cols * TERN_TILE_BYTES;
-			if (is_few)
-				step_of_few(y + p * LANES, y_stride, &step, tiles, panel_stride, n, x + c, x_stride,
-				            n_token, kernels);
-			else
-				step_of_many(y + p * LANES, y_stride, &step, tiles, panel_stride, n, x + c, x_stride,
-				             n_token, kernels->format);
+	for (size_t p = 0; groups->scales && p < n_panel; p++)
+		__builtin_prefetch(groups->scales + p * groups->scales_stride);
+	kernels->dot((int32_t *)y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups->streaming);
+	for (size_t p = 0; p < n_panel; p++) {
+		vfloat weights[1][VECTORS];
+		step.first_panel = p;
+		gather_weights(weights, &step, 1, 0);
+		for (size_t t = 0; t < n_token; t++) {
+			float inverse, *at = y + (t * n_panel + p) * LANES;
+			int32_t first;
+			gather_tokens(&inverse, &first, &step, t, 1, x + t * x_stride, 0);
+			for (size_t v = 0; v < VECTORS; v++, at += VECTOR_LANES)
+				store(at, __builtin_convertvector((vint)load(at) + first, vfloat) *
+				                          (weights[0][v] * inverse) +
+				                  0.0f);
 		}
 	}
 }
@@ -262,23 +359,27 @@ INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
                       size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups,
                       const struct group_kernels *kernels)
 {
-	/* A step that is longer than a stretch is computed for a few tokens at a time. */
-	bool in_stretch = groups->n_col <= kernels->format->stretch_cols || n_col <= kernels->format->stretch_cols;
-	size_t token_step = in_stretch ? n_token : STEP_FEW_TOKENS, y_stride = n_panel * LANES;
+	size_t y_stride = n_panel * LANES;
 
-	memset(y, 0, n_token * y_stride * sizeof *y);
+	if (groups->n_col >= n_col) {
+		one_step(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, kernels);
+		return;
+	}
 	if (n_token == 1) {
 		all_steps_of_token(y, panels, panel_stride, n_panel, x, n_col, groups, kernels->format);
 		return;
 	}
-	for (size_t t = 0, n; t < n_token; t += n) {
-		struct tern_groups now = *groups;
-		n = n_token - t < token_step ? n_token - t : token_step;
-		now.x = groups->x + t * groups->x_stride;
-		now.x_inverse = groups->x_inverse + t * groups->x_stride;
-		steps_of_tokens(y + t * y_stride, panels, panel_stride, n_panel, x + t * x_stride, x_stride, n, n_col,
-		                &now, kernels);
-	}
+	memset(y, 0, n_token * y_stride * sizeof *y);
+	if (groups->n_col > kernels->format->stretch_cols)
+		long_steps(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, kernels);
+#if FEW_TOKENS
+	else if (n_token <= FEW_TOKENS)
+		short_steps_stored(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
+		                   kernels);
+#endif
+	else
+		short_steps_unpacked(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
+		                     kernels->format);
 }
 
 static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,

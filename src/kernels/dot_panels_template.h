@@ -15,16 +15,14 @@
  *
  * and functions:
  *
- *     token_ternary(sums, panels, panel_stride, n_panel, x, n_col, prefetch), token_nibble(), token_binary()
- *                      the slots dot_ternary, dot_nibble and dot_binary for one token and at most TERN_MAX_STREAMS
- *                      panels, which are read side by side. Prefetch `prefetch` bytes ahead.
- *     multiply_unpacked(sum, panels, x, x_stride, n_token, first)
- *                      INLINE. sum[t][p][v] = first[t], or 0 if first is NULL, + the products of a stretch of
- *                      PANELS_AT_ONCE panels and token t at x + t * x_stride; n_token is a constant, at most
- *                      TOKENS_AT_ONCE. Lane l of vector v is row v * VECTOR_LANES + l.
- *     multiply_stored(sum, panels, x, x_stride, n_token, codes_per_byte)
- *                      INLINE, if FEW_TOKENS > 0. The same with stored tiles, codes_per_byte is 4 (ternary), 2
- *                      (nibbles) or 8 (binary), a constant. Prefetches panels->prefetch bytes ahead.
+ *     sum_tiles(sum, panels, panel_stride, n_panel, x, n_col, prefetch, codes_per_byte)
+ *                      INLINE. sum[p][v] = the products of one token and of n_panel panels, which are read side by
+ * side; n_panel, 1, 2 or 4, and codes_per_byte, 4 (ternary), 2 (nibbles) or 8 (binary), are constants. Prefetches
+ * `prefetch` bytes ahead. Lane l of vector v is row v * VECTOR_LANES + l. multiply_unpacked(sum, panels, x, x_stride,
+ * n_token, first) INLINE. sum[t][p][v] = first[t], or 0 if first is NULL, + the products of a stretch of PANELS_AT_ONCE
+ * panels and token t at x + t * x_stride; n_token is a constant, at most TOKENS_AT_ONCE. multiply_stored(sum, panels,
+ * x, x_stride, n_token, codes_per_byte) INLINE, if FEW_TOKENS > 0. The same with stored tiles; codes_per_byte is a
+ * constant. Prefetches panels->prefetch bytes ahead.
  *
  * Slots: dot_ternary, dot_nibble, dot_binary. */
 #if !defined(TOKENS_AT_ONCE) || !defined(PANELS_AT_ONCE) || !defined(TERNARY_STRETCH) || !defined(NIBBLE_STRETCH) || \
@@ -35,13 +33,59 @@
 #include "kernels/kernels.h"
 #include "kernels/panels.h"
 
-_Static_assert(TOKENS_AT_ONCE <= 6, "multiply_in_turn() has cases for the rest");
+_Static_assert(TOKENS_AT_ONCE <= 6, "take_turns() has cases for the rest");
 _Static_assert(PANELS_AT_ONCE *TERNARY_STRETCH *TERN_PANEL_ROWS <= UNPACKED_BYTES, "a stretch fits");
 _Static_assert(PANELS_AT_ONCE *NIBBLE_STRETCH *TERN_PANEL_ROWS <= UNPACKED_BYTES, "a stretch fits");
 _Static_assert(TERNARY_STRETCH % 16 == 0 && NIBBLE_STRETCH % 16 == 0, "a stretch has whole tiles");
 
 /* Codes of 0 and 2 make sums no larger than ternary ones, so stretches are as long, but of whole tiles. */
 #define BINARY_STRETCH (TERNARY_STRETCH / TERN_BINARY_TILE_COLS * TERN_BINARY_TILE_COLS)
+
+/* ---- sums of one token ----------------------------------------------------------------------------------------- */
+
+/* The sums of n_panel panels, 1, 2 or 4, a constant. */
+INLINE void dot_side_by_side(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                             size_t n_col, size_t prefetch, size_t codes_per_byte)
+{
+	vint sum[TERN_MAX_STREAMS][VECTORS];
+
+	sum_tiles(sum, panels, panel_stride, n_panel, x, n_col, prefetch, codes_per_byte);
+	for (size_t p = 0; p < n_panel; p++)
+		for (size_t v = 0; v < VECTORS; v++)
+			store_ints(sums + p * TERN_PANEL_ROWS + v * VECTOR_LANES, sum[p][v]);
+}
+
+/* The same of any number of panels up to TERN_MAX_STREAMS. */
+INLINE void dot_streams(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                        size_t n_col, size_t prefetch, size_t codes_per_byte)
+{
+	if (n_panel == 4)
+		dot_side_by_side(sums, panels, panel_stride, 4, x, n_col, prefetch, codes_per_byte);
+	else if (n_panel == 2)
+		dot_side_by_side(sums, panels, panel_stride, 2, x, n_col, prefetch, codes_per_byte);
+	else
+		for (size_t p = 0; p < n_panel; p++)
+			dot_side_by_side(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, panel_stride, 1, x,
+			                 n_col, prefetch, codes_per_byte);
+}
+
+NOINLINE void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                            size_t n_col, size_t prefetch)
+{
+	dot_streams(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 4);
+}
+
+NOINLINE void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                           size_t n_col, size_t prefetch)
+{
+	dot_streams(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 2);
+}
+
+NOINLINE void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                           size_t n_col, size_t prefetch)
+{
+	dot_streams(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 8);
+}
 
 /* ---- sums of some tokens --------------------------------------------------------------------------------------- */
 
@@ -77,56 +121,90 @@ INLINE void add_sums(int32_t *sums, size_t sums_stride, vint sum[TOKENS_AT_ONCE]
 	}
 }
 
-/* A multiply_stretch for at most TOKENS_AT_ONCE tokens. codes_per_byte is that of stored tiles, or 1 for unpacked
- * quads; n_token and codes_per_byte are constants. */
-INLINE void multiply_at_once(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                             size_t x_stride, size_t n_token, size_t codes_per_byte)
+/* A stretch of some panels times some tokens, as tiles or unpacked. */
+struct multiplication {
+	const struct stretch *panels;
+	const int8_t *x;
+	size_t x_stride;
+	int32_t *sums;
+	size_t sums_stride;
+};
+
+/* sum = the products of n_token tokens from `token` on, + first[t] unless that is NULL. codes_per_byte is that of
+ * stored tiles, or 1 for unpacked quads; n_token and codes_per_byte are constants. */
+INLINE void multiply(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct multiplication *m, size_t token,
+                     size_t n_token, const int32_t *first, size_t codes_per_byte)
 {
-	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+	const int8_t *x = m->x + token * m->x_stride;
 
 #if FEW_TOKENS
-	if (codes_per_byte > 1)
-		multiply_stored(sum, panels, x, x_stride, n_token, codes_per_byte);
-	else
-		multiply_unpacked(sum, panels, x, x_stride, n_token, NULL);
-#else
-	(void)codes_per_byte;
-	multiply_unpacked(sum, panels, x, x_stride, n_token, NULL);
+	if (codes_per_byte > 1) {
+		multiply_stored(sum, m->panels, x, m->x_stride, n_token, codes_per_byte);
+		UNROLL
+		for (size_t t = 0; t < n_token && first; t++) {
+			UNROLL
+			for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
+				UNROLL
+				for (size_t v = 0; v < VECTORS; v++)
+					sum[t][p][v] += first[t];
+			}
+		}
+		return;
+	}
 #endif
-	add_sums(sums, sums_stride, sum, panels->n_panel, n_token);
+	(void)codes_per_byte;
+	multiply_unpacked(sum, m->panels, x, m->x_stride, n_token, first);
 }
 
-/* The same for any number of tokens, shared evenly among as few turns as there must be: a turn of one or two tokens
- * would cost nearly as much as one of many. Where TOKENS_AT_ONCE is even, all turns but the last are, for instruction
- * sets that take two tokens at once. */
-INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
-                             size_t x_stride, size_t n_token, size_t codes_per_byte)
+/* A turn of n_token <= TOKENS_AT_ONCE tokens from `token` on; n_token and codes_per_byte are constants. */
+typedef void turn(const void *task, size_t token, size_t n_token, size_t codes_per_byte);
+
+INLINE void multiply_and_add(const void *task, size_t token, size_t n_token, size_t codes_per_byte)
 {
-#define TURN(n)                                                                              \
-	case n:                                                                              \
-		multiply_at_once(sums, sums_stride, panels, x, x_stride, n, codes_per_byte); \
+	const struct multiplication *m = task;
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+
+	multiply(sum, m, token, n_token, NULL, codes_per_byte);
+	add_sums(m->sums + token * m->sums_stride, m->sums_stride, sum, m->panels->n_panel, n_token);
+}
+
+/* Any number of tokens, shared evenly among as few turns as there must be: a turn of one or two tokens would cost
+ * nearly as much as one of many. Where TOKENS_AT_ONCE is even, all turns but the last are, for instruction sets that
+ * take two tokens at once. */
+INLINE void take_turns(turn *take, const void *task, size_t n_token, size_t codes_per_byte)
+{
+#define TURN(n)                                       \
+	case n:                                       \
+		take(task, token, n, codes_per_byte); \
 		break;
-	for (size_t n_turn = (n_token + TOKENS_AT_ONCE - 1) / TOKENS_AT_ONCE, n; n_turn > 0; n_turn--, n_token -= n) {
-		n = (n_token + n_turn - 1) / n_turn;
+	size_t token = 0;
+
+	for (size_t n_turn = (n_token + TOKENS_AT_ONCE - 1) / TOKENS_AT_ONCE, n; n_turn > 0; n_turn--, token += n) {
+		n = (n_token - token + n_turn - 1) / n_turn;
 		n += n_turn > 1 && TOKENS_AT_ONCE % 2 == 0 ? n % 2 : 0;
 		switch (n) {
 			TURN(1)
 			TURN(2)
 			TURN(3)
 #if TOKENS_AT_ONCE > 3
-			        TURN(4)
+			TURN(4)
 #endif
 #if TOKENS_AT_ONCE > 4
-			                TURN(5)
+			TURN(5)
 #endif
 #if TOKENS_AT_ONCE > 5
-			                        TURN(6)
+			TURN(6)
 #endif
 		}
-		sums += n * sums_stride;
-		x += n * x_stride;
 	}
 #undef TURN
+}
+
+INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+                             size_t x_stride, size_t n_token, size_t codes_per_byte)
+{
+	const struct multiplication task = {panels, x, x_stride, sums, sums_stride};
+	take_turns(multiply_and_add, &task, n_token, codes_per_byte);
 }
 
 NOINLINE void multiply_quads(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
@@ -249,8 +327,8 @@ struct stream_end {
 };
 
 /* The sums of one token and n_panel <= TERN_MAX_STREAMS panels; prefetches beyond the end of the streams. */
-INLINE void dot_side_by_side(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                             size_t n_col, size_t prefetch, struct stream_end end, const struct tile_format *format)
+INLINE void dot_to_end(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                       size_t n_col, size_t prefetch, struct stream_end end, const struct tile_format *format)
 {
 	size_t n_tile = n_col / format->tile_cols, n_ahead = prefetch / TERN_TILE_BYTES;
 	size_t n_before = end.n_left > n_ahead ? end.n_left - n_ahead : 0;
@@ -300,8 +378,8 @@ INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride,
 	for (size_t p = 0; p < parts.n_part; p++) {
 		if (p + 1 == parts.n_part)
 			end.jump = jump_from(panels + p * panel_stride, end.n_left, next);
-		dot_side_by_side(some, panels + p * panel_stride, stride, parts.n_stream, x, n_col, streaming.prefetch,
-		                 end, format);
+		dot_to_end(some, panels + p * panel_stride, stride, parts.n_stream, x, n_col, streaming.prefetch, end,
+		           format);
 		for (size_t s = 0; s < parts.n_stream; s++)
 			memcpy(sums + (s * parts.n_part + p) * TERN_PANEL_ROWS, some + s * TERN_PANEL_ROWS,
 			       TERN_PANEL_ROWS * sizeof *sums);

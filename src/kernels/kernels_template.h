@@ -13,9 +13,9 @@
  *     vectors_template.h         VECTOR_LANES (include it before the functions)
  *     float_kernels_template.h   LOAD_F16, LOAD_BF16, STORE_F16, STORE_I8
  *     attention_template.h       ATTENTION_SUMS, FMA, LOAD_F16, LOAD_I8
- *     dot_panels_template.h      TOKENS_AT_ONCE, PANELS_AT_ONCE, TERNARY_STRETCH,  token_ternary(), token_nibble(),
- *                                NIBBLE_STRETCH, UNPACK_TERNARY, UNPACK_NIBBLE,    token_binary(), multiply_stored(),
- *                                UNPACK_BINARY, FEW_TOKENS                         multiply_unpacked()
+ *     dot_panels_template.h      TOKENS_AT_ONCE, PANELS_AT_ONCE, TERNARY_STRETCH,  sum_tiles(), multiply_stored(),
+ *                                NIBBLE_STRETCH, UNPACK_TERNARY, UNPACK_NIBBLE,    multiply_unpacked()
+ *                                UNPACK_BINARY, FEW_TOKENS
  *     dot_groups_template.h      LOAD_F16
  *     peak_multiply_template.h   PEAK_INSTRUCTION: for people; PEAK_SUMS,          peak_products(), peak_widen()
  *                                PEAK_STEPS, PEAK_WIDENS; PEAK_MACS: multiply-adds

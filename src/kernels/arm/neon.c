@@ -134,45 +134,39 @@ static inline void binary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, con
 		sum[i] = vaddq_s32(sum[i], vshlq_n_s32(vpaddlq_s16(words[i]), 1));
 }
 
-/* One panel, with tiles() for at most n_step tiles of tile_cols columns at a time. */
-INLINE void dot_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t tile_cols,
+/* Adds up one panel, with tiles() for at most n_step tiles of tile_cols columns at a time. */
+INLINE void sum_panel(int32x4_t sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n_col, size_t tile_cols,
                       size_t n_step, void (*tiles)(int32x4_t *, const uint8_t *, const int8_t *, size_t, size_t),
                       size_t prefetch)
 {
-	int32x4_t sum[VECTORS] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
-
+	for (size_t i = 0; i < VECTORS; i++)
+		sum[i] = vdupq_n_s32(0);
 	for (size_t n_tile = n_col / tile_cols, n; n_tile > 0; n_tile -= n) {
 		n = n_tile < n_step ? n_tile : n_step;
 		tiles(sum, tile, x, n, prefetch);
 		tile += n * TERN_TILE_BYTES;
 		x += n * tile_cols;
 	}
-	for (size_t i = 0; i < VECTORS; i++)
-		vst1q_s32(sums + 4 * i, sum[i]);
 }
 
-static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col, size_t prefetch)
+INLINE void sum_tiles(vint sum[TERN_MAX_STREAMS][VECTORS], const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                      const int8_t *x, size_t n_col, size_t prefetch, size_t codes_per_byte)
 {
-	for (size_t p = 0; p < n_panel; p++)
-		dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, TERN_TERNARY_TILE_COLS,
-		          TERNARY_TILES, ternary_tiles, prefetch);
-}
-
-static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	for (size_t p = 0; p < n_panel; p++)
-		dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, TERN_BINARY_TILE_COLS,
-		          BINARY_TILES, binary_tiles, prefetch);
-}
-
-static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	for (size_t p = 0; p < n_panel; p++)
-		dot_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, TERN_NIBBLE_TILE_COLS,
-		          NIBBLE_TILES, nibble_tiles, prefetch);
+	for (size_t p = 0; p < n_panel; p++) {
+		const uint8_t *panel = panels + p * panel_stride;
+		int32x4_t quarters[VECTORS];
+		if (codes_per_byte == 4)
+			sum_panel(quarters, panel, x, n_col, TERN_TERNARY_TILE_COLS, TERNARY_TILES, ternary_tiles,
+			          prefetch);
+		else if (codes_per_byte == 2)
+			sum_panel(quarters, panel, x, n_col, TERN_NIBBLE_TILE_COLS, NIBBLE_TILES, nibble_tiles,
+			          prefetch);
+		else
+			sum_panel(quarters, panel, x, n_col, TERN_BINARY_TILE_COLS, BINARY_TILES, binary_tiles,
+			          prefetch);
+		for (size_t i = 0; i < VECTORS; i++)
+			sum[p][i] = (vint)quarters[i];
+	}
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

@@ -18,7 +18,7 @@ INLINE int32x4_t add_products(int32x4_t sum, uint8x16_t codes, int8x16_t x, size
 	                   : vdotq_laneq_s32(sum, factors, x, 3);
 }
 
-static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
+INLINE void ternary_panel(vint sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
 {
 	int32x4_t ones[VECTORS], fours[VECTORS], sixteens[VECTORS];
 
@@ -36,14 +36,12 @@ static void ternary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, s
 			ones[i] = add_products(ones[i], vshrq_n_u8(codes, 6), activations, 3);
 		}
 	}
-	for (size_t i = 0; i < VECTORS; i++) {
-		int32x4_t sum = vsraq_n_s32(vsraq_n_s32(ones[i], fours[i], 2), sixteens[i], 4);
-		vst1q_s32(sums + 4 * i, sum);
-	}
+	for (size_t i = 0; i < VECTORS; i++)
+		sum[i] = (vint)vsraq_n_s32(vsraq_n_s32(ones[i], fours[i], 2), sixteens[i], 4);
 }
 
 /* A set bit becomes -1 where it is, so one register of sums takes all places; bits stand for 0 and 2. */
-static void binary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
+INLINE void binary_panel(vint sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
 {
 	int32x4_t negative[VECTORS];
 
@@ -62,11 +60,11 @@ static void binary_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, si
 		}
 	}
 	for (size_t i = 0; i < VECTORS; i++)
-		vst1q_s32(sums + 4 * i, vmulq_n_s32(negative[i], -2));
+		sum[i] = (vint)vmulq_n_s32(negative[i], -2);
 }
 
 /* n_col is a multiple of 16: tiles come in pairs. */
-static void nibble_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
+INLINE void nibble_panel(vint sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n_col, size_t prefetch)
 {
 	int32x4_t low[VECTORS], high[VECTORS];
 
@@ -88,28 +86,21 @@ static void nibble_panel(int32_t *sums, const uint8_t *tile, const int8_t *x, si
 		}
 	}
 	for (size_t i = 0; i < VECTORS; i++)
-		vst1q_s32(sums + 4 * i, vaddq_s32(low[i], high[i]));
+		sum[i] = (vint)vaddq_s32(low[i], high[i]);
 }
 
-static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col, size_t prefetch)
+INLINE void sum_tiles(vint sum[TERN_MAX_STREAMS][VECTORS], const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                      const int8_t *x, size_t n_col, size_t prefetch, size_t codes_per_byte)
 {
-	for (size_t p = 0; p < n_panel; p++)
-		ternary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, prefetch);
-}
-
-static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	for (size_t p = 0; p < n_panel; p++)
-		binary_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, prefetch);
-}
-
-static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	for (size_t p = 0; p < n_panel; p++)
-		nibble_panel(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, x, n_col, prefetch);
+	for (size_t p = 0; p < n_panel; p++) {
+		const uint8_t *panel = panels + p * panel_stride;
+		if (codes_per_byte == 4)
+			ternary_panel(sum[p], panel, x, n_col, prefetch);
+		else if (codes_per_byte == 2)
+			nibble_panel(sum[p], panel, x, n_col, prefetch);
+		else
+			binary_panel(sum[p], panel, x, n_col, prefetch);
+	}
 }
 
 #endif

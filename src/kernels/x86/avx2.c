@@ -149,25 +149,20 @@ INLINE void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 		binary_tiles(sum, tile, x, n, prefetch);
 }
 
-static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col, size_t prefetch)
+INLINE void sum_tiles(vint sum[TERN_MAX_STREAMS][VECTORS], const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                      const int8_t *x, size_t n_col, size_t prefetch, size_t codes_per_byte)
 {
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, TERNARY_STEP, add_ternary,
-	           TERNARY_SHIFT, prefetch);
-}
+	const size_t tile_cols = codes_per_byte * QUAD_COLS, n_tile = n_col / tile_cols;
 
-static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, NIBBLE_STEP, add_nibble, 0,
-	           prefetch);
-}
-
-static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, BINARY_STEP, add_binary,
-	           BINARY_SHIFT, prefetch);
+	if (codes_per_byte == 4)
+		sum_in_turn(sum, panels, panel_stride, n_panel, x, n_tile, tile_cols, TERNARY_STEP, add_ternary,
+		            TERNARY_SHIFT, prefetch);
+	else if (codes_per_byte == 2)
+		sum_in_turn(sum, panels, panel_stride, n_panel, x, n_tile, tile_cols, NIBBLE_STEP, add_nibble, 0,
+		            prefetch);
+	else
+		sum_in_turn(sum, panels, panel_stride, n_panel, x, n_tile, tile_cols, BINARY_STEP, add_binary,
+		            BINARY_SHIFT, prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

@@ -91,65 +91,29 @@ INLINE void add_tiles(__m512i sum[TERN_MAX_STREAMS][MAX_PLACES], const uint8_t *
 	}
 }
 
-/* Stores the sums of all places, each shifted back, as one. Bits stand for 0 and 2. */
-INLINE void store_places(int32_t *sums, __m512i sum[TERN_MAX_STREAMS][MAX_PLACES], size_t n_panel,
-                         size_t codes_per_byte)
+/* The sums of all places, each shifted back, as one. Bits stand for 0 and 2. */
+INLINE vint add_places(const __m512i places[MAX_PLACES], size_t codes_per_byte)
 {
 	const size_t bits = 8 / codes_per_byte, n_place = codes_per_byte < MAX_PLACES ? codes_per_byte : MAX_PLACES;
+	__m512i sum = places[0];
 
-	for (size_t p = 0; p < n_panel; p++) {
-		for (size_t s = 1; s < n_place; s++)
-			sum[p][0] = _mm512_add_epi32(sum[p][0],
-			                             _mm512_sra_epi32(sum[p][s], _mm_cvtsi32_si128((int)(s * bits))));
-		if (bits == 1)
-			sum[p][0] = _mm512_add_epi32(sum[p][0], sum[p][0]);
-		_mm512_storeu_si512(sums + p * TERN_PANEL_ROWS, sum[p][0]);
-	}
+	for (size_t s = 1; s < n_place; s++)
+		sum = _mm512_add_epi32(sum, _mm512_sra_epi32(places[s], _mm_cvtsi32_si128((int)(s * bits))));
+	return (vint)(bits == 1 ? _mm512_add_epi32(sum, sum) : sum);
 }
 
-/* n_panel and codes_per_byte are constants. */
-INLINE void dot_panels(int32_t *sums, const uint8_t *panels, size_t panel_stride, const int8_t *x, size_t n_col,
-                       size_t prefetch, size_t n_panel, size_t codes_per_byte)
+INLINE void sum_tiles(vint sum[TERN_MAX_STREAMS][VECTORS], const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                      const int8_t *x, size_t n_col, size_t prefetch, size_t codes_per_byte)
 {
-	__m512i sum[TERN_MAX_STREAMS][MAX_PLACES];
+	__m512i places[TERN_MAX_STREAMS][MAX_PLACES];
 
 	for (size_t p = 0; p < n_panel; p++)
 		for (size_t s = 0; s < MAX_PLACES; s++)
-			sum[p][s] = _mm512_setzero_si512();
-	add_tiles(sum, panels, panel_stride, x, n_col / (codes_per_byte * QUAD_COLS), prefetch, n_panel,
+			places[p][s] = _mm512_setzero_si512();
+	add_tiles(places, panels, panel_stride, x, n_col / (codes_per_byte * QUAD_COLS), prefetch, n_panel,
 	          codes_per_byte);
-	store_places(sums, sum, n_panel, codes_per_byte);
-}
-
-INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t prefetch, size_t codes_per_byte)
-{
-	if (n_panel == 4)
-		dot_panels(sums, panels, panel_stride, x, n_col, prefetch, 4, codes_per_byte);
-	else if (n_panel == 2)
-		dot_panels(sums, panels, panel_stride, x, n_col, prefetch, 2, codes_per_byte);
-	else
-		for (size_t p = 0; p < n_panel; p++)
-			dot_panels(sums + p * TERN_PANEL_ROWS, panels + p * panel_stride, panel_stride, x, n_col,
-			           prefetch, 1, codes_per_byte);
-}
-
-static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col, size_t prefetch)
-{
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 4);
-}
-
-static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 2);
-}
-
-static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, prefetch, 8);
+	for (size_t p = 0; p < n_panel; p++)
+		sum[p][0] = add_places(places[p], codes_per_byte);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

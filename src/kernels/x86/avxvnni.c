@@ -82,33 +82,19 @@ INLINE void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 	add_places(sum, tile, x, n, prefetch, 8);
 }
 
-/* The places of one panel alone are added up once: each tile adds to 8 sums, as many as keep the multipliers busy. */
-INLINE void dot_long_steps(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                           size_t n_col, size_t tile_cols, add_tiles *add, size_t prefetch)
+/* The places of one panel alone are added up once, but those of nibbles: each tile adds to 8 sums, as many as keep the
+ * multipliers busy. */
+INLINE void sum_tiles(vint sum[TERN_MAX_STREAMS][VECTORS], const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                      const int8_t *x, size_t n_col, size_t prefetch, size_t codes_per_byte)
 {
-	if (n_panel == 1)
-		dot_places(sums, panels, panel_stride, 1, x, n_col, tile_cols, n_col, add, 0, prefetch);
-	else
-		dot_places(sums, panels, panel_stride, n_panel, x, n_col, tile_cols, STEP_TILES, add, 0, prefetch);
-}
+	const size_t tile_cols = codes_per_byte * QUAD_COLS, n_tile = n_col / tile_cols;
+	const size_t n_step = n_panel == 1 && codes_per_byte > 2 ? n_tile : STEP_TILES;
 
-static void token_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                          size_t n_col, size_t prefetch)
-{
-	dot_long_steps(sums, panels, panel_stride, n_panel, x, n_col, TERN_TERNARY_TILE_COLS, add_ternary, prefetch);
-}
-
-static void token_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	dot_places(sums, panels, panel_stride, n_panel, x, n_col, TERN_NIBBLE_TILE_COLS, STEP_TILES, add_nibble, 0,
-	           prefetch);
-}
-
-static void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                         size_t n_col, size_t prefetch)
-{
-	dot_long_steps(sums, panels, panel_stride, n_panel, x, n_col, TERN_BINARY_TILE_COLS, add_binary, prefetch);
+	sum_in_turn(sum, panels, panel_stride, n_panel, x, n_tile, tile_cols, n_step,
+	            codes_per_byte == 4   ? add_ternary
+	            : codes_per_byte == 2 ? add_nibble
+	                                  : add_binary,
+	            0, prefetch);
 }
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */

@@ -73,35 +73,23 @@ static inline void unpack_binary(uint8_t *quads, const uint8_t *tile)
 /* Adds n tiles of a panel to the sums of its halves, and prefetches `prefetch` bytes ahead. */
 typedef void add_tiles(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch);
 
-/* The sums of n_panel <= TERN_MAX_STREAMS panels, shifted right by `shift`. Reads n_step tiles of each panel in turn.
- */
-INLINE void dot_in_turn(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                        size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
+/* sum_tiles() of dot_panels_template.h with sums shifted right by `shift`. Reads n_step tiles of each panel in turn. */
+INLINE void sum_in_turn(vint sum[TERN_MAX_STREAMS][VECTORS], const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                        const int8_t *x, size_t n_tile, size_t tile_cols, size_t n_step, add_tiles *add, int shift,
+                        size_t prefetch)
 {
-	__m256i sum[TERN_MAX_STREAMS][VECTORS];
-	size_t n_tile = n_col / tile_cols;
+	__m256i halves[TERN_MAX_STREAMS][VECTORS];
 
 	for (size_t p = 0; p < n_panel; p++)
-		sum[p][0] = sum[p][1] = _mm256_setzero_si256();
+		halves[p][0] = halves[p][1] = _mm256_setzero_si256();
 	for (size_t i = 0; i < n_tile; i += n_step) {
 		size_t n = n_tile - i < n_step ? n_tile - i : n_step;
 		for (size_t p = 0; p < n_panel; p++)
-			add(sum[p], panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * tile_cols, n, prefetch);
+			add(halves[p], panels + p * panel_stride + i * TERN_TILE_BYTES, x + i * tile_cols, n, prefetch);
 	}
 	for (size_t p = 0; p < n_panel; p++)
 		for (size_t v = 0; v < VECTORS; v++)
-			_mm256_storeu_si256((__m256i *)(sums + p * TERN_PANEL_ROWS + 8 * v),
-			                    _mm256_srai_epi32(sum[p][v], shift));
-}
-
-/* The same; the sums of one panel alone stay in registers. */
-INLINE void dot_places(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                       size_t n_col, size_t tile_cols, size_t n_step, add_tiles *add, int shift, size_t prefetch)
-{
-	if (n_panel == 1)
-		dot_in_turn(sums, panels, panel_stride, 1, x, n_col, tile_cols, n_step, add, shift, prefetch);
-	else
-		dot_in_turn(sums, panels, panel_stride, n_panel, x, n_col, tile_cols, n_step, add, shift, prefetch);
+			sum[p][v] = (vint)_mm256_srai_epi32(halves[p][v], shift);
 }
 
 /* ---- several tokens, tiles as they are stored ---------------------------------------------------------------- */
