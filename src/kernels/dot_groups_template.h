@@ -149,38 +149,41 @@ INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, 
 }
 
 /* All steps of one token and n_panel panels, 1, 2 or 4, a constant; groups: of these panels, n_next_scale from the
- * scales of those that follow. Sums and results stay in registers. Where the streams go on is asked once a step: most
- * are a few cache lines of each panel. */
+ * scales of those that follow. Where the streams go on is asked once a step: most are a few cache lines of each panel.
+ */
 INLINE void steps_side_by_side(float *y, const struct tern_groups *groups, const uint8_t *panels, size_t panel_stride,
                                size_t n_panel, const int8_t *x, size_t n_col, size_t n_next_scale,
                                struct stream_end end, const struct tile_format *format)
 {
 	size_t prefetch = groups->streaming.prefetch, n_ahead = prefetch / TERN_TILE_BYTES, n;
-	vfloat total[TERN_MAX_STREAMS][VECTORS] = {{{0}}}, weights[TERN_MAX_STREAMS][VECTORS] = {{{0}}};
+	size_t n_until_scale = 0;
+	vfloat weights[TERN_MAX_STREAMS][VECTORS];
 
-	for (struct step step = {groups, 0, 0, 0}; n_col > 0; n_col -= n, x += n, step.index++) {
+	memset(y, 0, n_panel * LANES * sizeof *y);
+	for (struct step step = {groups, 0, 0, 0}; n_col > 0; n_col -= n, x += n, step.index++, n_until_scale--) {
 		vint sum[TERN_MAX_STREAMS][VECTORS];
 		int32_t first;
 		float inverse;
 		step.n_col = n = n_col < groups->n_col ? n_col : groups->n_col;
 		gather_tokens(&inverse, &first, &step, 0, 1, x, 0);
-		if (step.index % groups->steps_per_scale == 0)
+		if (n_until_scale == 0) {
 			gather_weights(weights, &step, n_panel, n_next_scale);
+			n_until_scale = groups->steps_per_scale;
+		}
 		sum_tiles(sum, panels, panel_stride, n_panel, x, n, prefetch + (end.n_left > n_ahead ? 0 : end.jump),
 		          format->codes_per_byte);
+		IN_MEMORY(weights);
+		IN_MEMORY(y);
 		UNROLL
 		for (size_t p = 0; p < n_panel; p++) {
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++)
-				total[p][v] +=
-				        __builtin_convertvector(sum[p][v] + first, vfloat) * (weights[p][v] * inverse);
+				add_scaled(y + p * LANES + v * VECTOR_LANES, sum[p][v] + first,
+				           weights[p][v] * inverse);
 		}
 		panels += n / format->tile_cols * TERN_TILE_BYTES;
 		end.n_left -= n / format->tile_cols;
 	}
-	for (size_t p = 0; p < n_panel; p++)
-		for (size_t v = 0; v < VECTORS; v++)
-			store(y + p * LANES + v * VECTOR_LANES, total[p][v]);
 }
 
 /* The same of any number of panels up to TERN_MAX_STREAMS that streams have. */
