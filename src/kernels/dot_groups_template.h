@@ -15,6 +15,7 @@ enum {
 	STEP_FEW_TOKENS = 12, /* tokens of a long step at a time */
 	STEP_PANELS = 8,      /* panels of a long step at a time */
 	STEP_TOKENS = 128,    /* tokens whose scales are gathered at a time */
+	STORED_TOKENS = 12,   /* up to this many tokens unpacking a short step costs more than it saves */
 };
 
 /* The results that the sums of a step are added to, and the scales they get. */
@@ -376,7 +377,7 @@ INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 	if (groups->n_col > kernels->format->stretch_cols)
 		long_steps(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, kernels);
 #if FEW_TOKENS
-	else if (n_token <= FEW_TOKENS)
+	else if (n_token <= FEW_TOKENS && n_token <= STORED_TOKENS)
 		short_steps_stored(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
 		                   kernels);
 #endif
