@@ -7,9 +7,20 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-static struct tern_streaming any_streaming(void)
+/* Of n_panel panels; one token may read them in strips, which then are `apart` panels from each other. */
+static struct tern_streaming any_streaming(size_t n_panel, size_t n_token)
 {
-	return (struct tern_streaming){PICK(1, 2, 4), PICK(0, 64, 2048, 4096, 65536), NULL};
+	struct tern_streaming streaming = {PICK(1, 2, 4), PICK(0, 64, 2048, 4096, 65536), 0, NULL};
+
+	if (n_token == 1 && n_panel % streaming.n_stream == 0 && below(2))
+		streaming.apart = n_panel / streaming.n_stream + below(3);
+	return streaming;
+}
+
+/* Panels from the first to the end of the last. */
+static size_t panel_span(size_t n_panel, struct tern_streaming streaming)
+{
+	return streaming.apart ? (streaming.n_stream - 1) * streaming.apart + n_panel / streaming.n_stream : n_panel;
 }
 
 /* tile_cols: columns of a tile. */
@@ -18,7 +29,6 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 	size_t n_col = below(3) ? 16 * (1 + below(40)) : 16 * PICK(1, 2, 5, 10, 11, 20, 21, 22, 41, 160, 432);
 	size_t n_panel = 1 + below(4), n_token = below(3) ? 1 + below(14) : PICK(1, 1, 2, 6, 7, 30, 37);
 	int codes_fill = (int)below(9), x_fill = (int)below(6);
-	struct tern_streaming streaming = any_streaming();
 
 	if (round < 48) { /* first the extremes of 16-bit sums: each constant with each kind of x, one token and some */
 		codes_fill = round / 2 % 6;
@@ -37,11 +47,12 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 	if (n_col <= 640 && below(4) == 0) /* more panels than kernels take at once, in odd numbers too */
 		n_panel = 5 + below(15);
 
+	struct tern_streaming streaming = any_streaming(n_panel, n_token);
 	size_t panel_bytes = n_col / tile_cols * TERN_TILE_BYTES;
 	size_t panel_stride = panel_bytes + (below(2) ? 0 : below(100)), x_stride = n_col + (below(2) ? 0 : below(100));
 	size_t n_sum = n_token * n_panel * TERN_PANEL_ROWS;
 	int32_t *sums = place(&rooms[0], n_sum, sizeof *sums);
-	uint8_t *panels = place(&rooms[1], (n_panel - 1) * panel_stride + panel_bytes, 1);
+	uint8_t *panels = place(&rooms[1], (panel_span(n_panel, streaming) - 1) * panel_stride + panel_bytes, 1);
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 	int32_t *expected = malloc(n_sum * sizeof *expected);
 
@@ -49,9 +60,10 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 		exit(1);
 	fill_bytes(panels, rooms[1].size, codes_fill);
 	fill_activations(x, rooms[2].size, x_fill);
-	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, fills %d %d, %zu streams, prefetch %zu",
+	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, fills %d %d, %zu streams %zu apart, "
+	         "prefetch %zu",
 	         n_panel, panel_stride, n_token, x_stride, n_col, codes_fill, x_fill, streaming.n_stream,
-	         streaming.prefetch);
+	         streaming.apart, streaming.prefetch);
 	kernel(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming);
 	reference(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming);
 	int ok = same_integers("sums", sums, expected, n_sum) && rooms_intact(3);
@@ -108,16 +120,18 @@ typedef void dot_groups_kernel(float *y, const uint8_t *panels, size_t panel_str
 
 static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference, int round, size_t tile_cols)
 {
-	struct tern_groups g = {.n_col = tile_cols * (1 + below(round % 2 ? 8 : 20)), .streaming = any_streaming()};
+	struct tern_groups g = {.n_col = tile_cols * (1 + below(round % 2 ? 8 : 20))};
 	size_t n_panel = 1 + below(11), n_token = round % 4 ? 1 + below(32) : 1, n_col = tile_cols * (1 + below(40));
 	size_t panel_bytes = n_col / tile_cols * TERN_TILE_BYTES,
 	       panel_stride = panel_bytes + (below(2) ? 0 : below(100));
 	size_t x_stride = n_col + (below(2) ? 0 : below(100)), n_y = n_token * n_panel * TERN_PANEL_ROWS;
 	float *y = place(&rooms[0], n_y, sizeof *y), *expected = malloc(n_y * sizeof *expected);
-	uint8_t *panels = place(&rooms[1], (n_panel - 1) * panel_stride + panel_bytes, 1);
+	g.streaming = any_streaming(n_panel, n_token);
+	size_t span = panel_span(n_panel, g.streaming);
+	uint8_t *panels = place(&rooms[1], (span - 1) * panel_stride + panel_bytes, 1);
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 
-	make_groups(&g, n_panel, n_token, (n_col + g.n_col - 1) / g.n_col);
+	make_groups(&g, span, n_token, (n_col + g.n_col - 1) / g.n_col);
 	g.streaming.next = below(2) ? panels : NULL;
 	struct tern_activation *sums = calloc(n_token * g.x_stride, sizeof *sums);
 	if (!expected || !sums)
@@ -126,8 +140,10 @@ static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference,
 	fill_activations(x, rooms[2].size, round % 5 ? 0 : 1);
 	sum_steps(sums, &g, x, x_stride, n_token, n_col);
 	g.x = sums;
-	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, steps of %zu, %zu a scale, %zu an x",
-	         n_panel, panel_stride, n_token, x_stride, n_col, g.n_col, g.steps_per_scale, g.steps_per_x);
+	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, steps of %zu, %zu a scale, %zu an x, "
+	         "%zu streams %zu apart",
+	         n_panel, panel_stride, n_token, x_stride, n_col, g.n_col, g.steps_per_scale, g.steps_per_x,
+	         g.streaming.n_stream, g.streaming.apart);
 	kernel(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
 	reference(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
 	int ok = same_floats("y", y, expected, n_y) && rooms_intact(5);

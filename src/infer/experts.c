@@ -109,7 +109,7 @@ static const uint8_t *panels_of(const struct tern_linear *linear, size_t first_r
 
 static struct tern_panel_range panels_of_rows(size_t first_row, size_t n_row)
 {
-	return (struct tern_panel_range){first_row / TERN_PANEL_ROWS, tern_panel_count(n_row), 1};
+	return (struct tern_panel_range){first_row / TERN_PANEL_ROWS, tern_panel_count(n_row), 1, 0};
 }
 
 static void gate_up_chunk(void *context, size_t chunk, int worker)

@@ -149,8 +149,13 @@ static float *output_of(const struct tern_projection *projection, const struct p
 	                ->out[row * projection->linear->n_row + tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS];
 }
 
-/* Panels of the part, from any on, whose rows follow each other in the output. */
-static size_t panels_in_a_row(const struct part *part) { return part->panels.apart == 1 ? part->panels.n : 1; }
+static size_t panel_count(const struct part *part) { return part->panels.n * part->panels.n_strip; }
+
+/* From one panel of a kernel call to the next: they are those of a strip, or one of each strip. */
+static size_t panel_step(const struct part *part)
+{
+	return part->panels.n == 1 && part->panels.n_strip > 1 ? part->panels.apart : 1;
+}
 
 /* Rows of n_panel panels that follow each other; the last panel of a matrix may have fewer than 16. */
 static size_t rows_of(const struct tern_projection *projection, const struct part *part, size_t panel, size_t n_panel)
@@ -179,7 +184,7 @@ static void store(const struct tern_engine *engine, const struct tern_projection
 /* Prefetches the cache lines that store() will write for a token. */
 static void prefetch_output(const struct tern_projection *projection, const struct part *part, size_t token)
 {
-	for (size_t p = 0; p < part->panels.n; p++)
+	for (size_t p = 0; p < panel_count(part); p++)
 		__builtin_prefetch(output_of(projection, part, p, token), 1);
 }
 
@@ -188,13 +193,13 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
                           const struct part *part, struct tern_streaming streaming, int32_t *sums)
 {
 	const struct tern_linear *linear = projection->linear;
-	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear), n_panel = part->panels.n;
-	size_t n_together = panels_in_a_row(part);
+	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear), n_panel = panel_count(part);
+	size_t n_together = part->panels.n; /* whose rows follow each other in the output */
 	bool is_plain = !linear->bias && !projection->weights && !projection->add;
 	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
 	tern_dot_panels *dot = linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
 
-	dot(sums, linear->panels + part->panels.first * panel_bytes, part->panels.apart * panel_bytes, n_panel,
+	dot(sums, linear->panels + part->panels.first * panel_bytes, panel_step(part) * panel_bytes, n_panel,
 	    projection->input->q + part->first_token * n_col, n_col, part->n_token, n_col, streaming);
 	for (size_t t = 0; t < part->n_token; t++) {
 		struct tern_activation activation = projection->input->activations[part->first_token + t];
@@ -221,14 +226,14 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	       n_x_group = group_count(n_col, x_group);
 	size_t w_group = linear->scale_group ? linear->scale_group : n_col,
 	       step = w_group < x_group ? w_group : x_group;
-	size_t first = part->panels.first, apart = part->panels.apart, panel_bytes = tern_linear_panel_bytes(linear);
+	size_t first = part->panels.first, panel_bytes = tern_linear_panel_bytes(linear);
 	size_t scales_per_panel = n_col / w_group * TERN_PANEL_ROWS;
-	size_t n_together = panels_in_a_row(part);
+	size_t n_together = part->panels.n;
 	const struct tern_quantized *input = projection->input;
 	const struct tern_groups groups = {
 	        .n_col = step,
 	        .scales = linear->scale_group ? linear->group_scales + first * scales_per_panel : NULL,
-	        .scales_stride = apart * scales_per_panel,
+	        .scales_stride = panel_step(part) * scales_per_panel,
 	        .steps_per_scale = group_count(w_group, step),
 	        .whole = linear->scale,
 	        .x = input->activations + part->first_token * n_x_group,
@@ -239,12 +244,12 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	};
 
 	(linear->is_binary ? engine->kernels->dot_groups_binary : engine->kernels->dot_groups)(
-	        y, linear->panels + first * panel_bytes, apart * panel_bytes, part->panels.n,
+	        y, linear->panels + first * panel_bytes, panel_step(part) * panel_bytes, panel_count(part),
 	        input->q + part->first_token * n_col, n_col, part->n_token, n_col, &groups);
 	for (size_t t = 0; t < part->n_token; t++) {
 		if (t + STORE_AHEAD < part->n_token)
 			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
-		for (size_t p = 0; p < part->panels.n; p += n_together, y += n_together * TERN_PANEL_ROWS)
+		for (size_t p = 0; p < panel_count(part); p += n_together, y += n_together * TERN_PANEL_ROWS)
 			store(engine, projection, part, p, rows_of(projection, part, p, n_together),
 			      part->first_token + t, y);
 	}
@@ -257,11 +262,12 @@ void tern_project_part(const struct tern_engine *engine, const struct tern_proje
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(engine, linear->n_col) < linear->n_col;
 	struct part part = {.panels = panels};
-	size_t end = first_token + n_token, most = TOKENS_PER_CALL * TERN_MANY_TOKENS_PANELS / panels.n;
+	size_t end = first_token + n_token, most = TOKENS_PER_CALL * TERN_MANY_TOKENS_PANELS / panel_count(&part);
 	struct tern_streaming streaming = engine->streaming;
 	void *scratch = tern_worker_scratch(engine, worker);
 
 	streaming.next = next;
+	streaming.apart = panels.n > 1 && panels.n_strip > 1 ? panels.apart : 0;
 	most = most < TOKENS_PER_CALL ? most : TOKENS_PER_CALL;
 	for (part.first_token = first_token; part.first_token < end; part.first_token += part.n_token) {
 		part.n_token = end - part.first_token < most ? end - part.first_token : most;
@@ -272,22 +278,21 @@ void tern_project_part(const struct tern_engine *engine, const struct tern_proje
 	}
 }
 
-/* A chunk in strips is computed one panel of each strip at a time: each is a stream that goes on in the next chunk. */
+/* A chunk in strips is, for several tokens, computed one panel of each strip at a time. Each strip is a stream that
+ * goes on in the next chunk. */
 static void project_chunk(void *context, size_t chunk, int worker)
 {
 	const struct project_task *task = context;
 	struct tern_row_chunk part = tern_row_chunk_at(&task->chunks, chunk);
 	const struct tern_projection *projection = &task->projections[part.linear];
-	size_t panel_bytes = tern_linear_panel_bytes(projection->linear);
+	size_t panel_bytes = tern_linear_panel_bytes(projection->linear), end = part.first + part.n;
+	size_t n_together = part.n_strip > 1 && task->n_token > 1 ? 1 : part.n;
 
-	if (part.n_strip == 1)
-		tern_project_part(task->engine, projection, (struct tern_panel_range){part.first, part.n, 1}, 0,
-		                  task->n_token, NULL, worker);
-	else
-		for (size_t p = part.first; p < part.first + part.n; p++)
-			tern_project_part(task->engine, projection,
-			                  (struct tern_panel_range){p, part.n_strip, part.apart}, 0, task->n_token,
-			                  projection->linear->panels + (p + 1) * panel_bytes, worker);
+	for (size_t p = part.first; p < end; p += n_together)
+		tern_project_part(task->engine, projection,
+		                  (struct tern_panel_range){p, n_together, part.n_strip, part.apart}, 0, task->n_token,
+		                  part.n_strip > 1 ? projection->linear->panels + (p + n_together) * panel_bytes : NULL,
+		                  worker);
 }
 
 void tern_project(struct tern_engine *engine, const struct tern_projection *projections, size_t n_projection,

@@ -20,14 +20,14 @@ struct tern_projection {
 	const float *weights;
 };
 
-/* Panels first, first + apart, ... of a matrix: n of them. */
+/* Panels first .. first + n - 1 of a matrix, and as many `apart`, 2 apart, ... further: of n_strip strips. */
 struct tern_panel_range {
-	size_t first, n, apart;
+	size_t first, n, n_strip, apart;
 };
 
 static inline size_t tern_panel_at(const struct tern_panel_range *panels, size_t index)
 {
-	return panels->first + index * panels->apart;
+	return panels->first + index / panels->n * panels->apart + index % panels->n;
 }
 
 /* Some panels of a matrix, at most TERN_MAX_CHUNK_PANELS, times some vectors of the input. next: the panels that the

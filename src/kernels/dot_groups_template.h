@@ -205,12 +205,12 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
                                size_t n_col, const struct tern_groups *groups, const struct tile_format *format)
 {
 	struct stream_parts parts = share_panels(n_panel, groups->streaming);
-	size_t n_shared = parts.n_stream * parts.n_part, stride = parts.n_part * panel_stride;
-	const uint8_t *next = groups->streaming.next ? groups->streaming.next : panels + n_panel * panel_stride;
+	size_t n_shared = parts.n_stream * parts.n_part, stride = parts.apart * panel_stride;
+	const uint8_t *next = after_panels(panels, panel_stride, n_panel, parts, groups->streaming);
 	struct stream_end end = {n_col / format->tile_cols, 0};
 	struct tern_groups now = *groups;
 
-	now.scales_stride = parts.n_part * groups->scales_stride;
+	now.scales_stride = parts.apart * groups->scales_stride;
 	for (size_t p = 0; p < parts.n_part; p++, panels += panel_stride) {
 		float some[TERN_MAX_STREAMS * LANES];
 		if (p + 1 == parts.n_part)
@@ -221,7 +221,7 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
 			memcpy(y + (s * parts.n_part + p) * LANES, some + s * LANES, LANES * sizeof *y);
 		now.scales = now.scales ? now.scales + groups->scales_stride : NULL;
 	}
-	panels += n_shared * panel_stride - stride;
+	panels += n_shared * panel_stride - parts.n_part * panel_stride;
 	end.jump = 0;
 	for (size_t p = n_shared; p < n_panel; p++, panels += panel_stride) {
 		now.scales = groups->scales ? groups->scales + p * groups->scales_stride : NULL;
@@ -338,14 +338,15 @@ INLINE void one_step(float *y, const uint8_t *panels, size_t panel_stride, size_
                      size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups,
                      const struct group_kernels *kernels)
 {
+	struct stream_parts parts = share_panels(n_panel, groups->streaming);
 	struct step step = {groups, 0, n_col, 0};
 
 	for (size_t p = 0; groups->scales && p < n_panel; p++)
-		__builtin_prefetch(groups->scales + p * groups->scales_stride);
+		__builtin_prefetch(groups->scales + panel_at(&parts, p) * groups->scales_stride);
 	kernels->dot((int32_t *)y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups->streaming);
 	for (size_t p = 0; p < n_panel; p++) {
 		vfloat weights[1][VECTORS];
-		step.first_panel = p;
+		step.first_panel = panel_at(&parts, p);
 		gather_weights(weights, &step, 1, 0);
 		for (size_t t = 0; t < n_token; t++) {
 			float inverse, *at = y + (t * n_panel + p) * LANES;

@@ -346,23 +346,17 @@ INLINE void dot_to_end(int32_t *sums, const uint8_t *panels, size_t panel_stride
 		sums[i] += more[i];
 }
 
-/* How the panels are shared among streams: each reads an equal part of them, from its first to its last, as memory
- * delivers several streams faster than one, and long ones faster than short ones. What is left over is read as one
- * stream. */
-struct stream_parts {
-	size_t n_stream, n_part; /* panels of a part */
-};
-
-INLINE struct stream_parts share_panels(size_t n_panel, struct tern_streaming streaming)
-{
-	size_t n_stream = n_panel < streaming.n_stream ? 1 : streaming.n_stream;
-	return (struct stream_parts){n_stream, n_panel / n_stream};
-}
-
 /* From the end of the last panel of the first stream, at `panel`, to what is read after it. */
 INLINE size_t jump_from(const uint8_t *panel, size_t n_tile, const uint8_t *next)
 {
 	return (size_t)((uintptr_t)next - (uintptr_t)panel) - n_tile * TERN_TILE_BYTES;
+}
+
+/* What is read after the panels of one token. */
+INLINE const uint8_t *after_panels(const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                                   struct stream_parts parts, struct tern_streaming streaming)
+{
+	return streaming.next ? streaming.next : panels + (streaming.apart ? parts.n_part : n_panel) * panel_stride;
 }
 
 /* One token. */
@@ -370,16 +364,15 @@ INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride,
                       size_t n_col, struct tern_streaming streaming, const struct tile_format *format)
 {
 	struct stream_parts parts = share_panels(n_panel, streaming);
-	size_t stride = parts.n_part * panel_stride;
-	const uint8_t *next = streaming.next ? streaming.next : panels + n_panel * panel_stride;
+	const uint8_t *next = after_panels(panels, panel_stride, n_panel, parts, streaming);
 	struct stream_end end = {n_col / format->tile_cols, 0};
 	int32_t some[TERN_MAX_STREAMS * TERN_PANEL_ROWS];
 
 	for (size_t p = 0; p < parts.n_part; p++) {
 		if (p + 1 == parts.n_part)
 			end.jump = jump_from(panels + p * panel_stride, end.n_left, next);
-		dot_to_end(some, panels + p * panel_stride, stride, parts.n_stream, x, n_col, streaming.prefetch, end,
-		           format);
+		dot_to_end(some, panels + p * panel_stride, parts.apart * panel_stride, parts.n_stream, x, n_col,
+		           streaming.prefetch, end, format);
 		for (size_t s = 0; s < parts.n_stream; s++)
 			memcpy(sums + (s * parts.n_part + p) * TERN_PANEL_ROWS, some + s * TERN_PANEL_ROWS,
 			       TERN_PANEL_ROWS * sizeof *sums);

@@ -39,8 +39,12 @@ struct tern_activation {
 struct tern_streaming {
 	size_t n_stream; /* panels read side by side: 1, 2 or 4; instruction sets that cannot read as many read fewer */
 	size_t prefetch; /* distance in bytes, a multiple of TERN_TILE_BYTES; 0: none */
+	/* 0: the panels follow each other, and streams are equal parts of them. Otherwise the panels are those of
+	 * n_stream strips, whose first ones are `apart` panels from each other; of one token only, n_panel a multiple
+	 * of n_stream. Results are strip after strip. */
+	size_t apart;
 	/* The first of the panels that are read after these, as far from each other, to be prefetched. NULL: those
-	 * behind the last. */
+	 * behind the last, of each strip. */
 	const uint8_t *next;
 };
 

@@ -4,6 +4,7 @@
 
 #include "kernels/kernels.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,26 @@ enum {
 	UNPACKED_BYTES = 32768, /* codes unpacked at a time, at most: these mostly stay in a 32 KB L1 cache */
 	PANELS_PER_STRETCH = 8, /* panels multiplied by one stretch of activations while it is in cache */
 };
+
+/* How panels are shared among streams: each reads n_part of them, from its first to its last, as memory delivers
+ * several streams faster than one, and long ones faster than short ones. What is left over is read as one stream. */
+struct stream_parts {
+	size_t n_stream, n_part;
+	size_t apart; /* panels from the first of a stream to that of the next */
+};
+
+static inline struct stream_parts share_panels(size_t n_panel, struct tern_streaming streaming)
+{
+	size_t n_stream = n_panel < streaming.n_stream ? 1 : streaming.n_stream, n_part = n_panel / n_stream;
+	return (struct stream_parts){n_stream, n_part, streaming.apart ? streaming.apart : n_part};
+}
+
+/* The panel whose results come at `index`. */
+static inline size_t panel_at(const struct stream_parts *parts, size_t index)
+{
+	bool is_shared = index < parts->n_stream * parts->n_part;
+	return is_shared ? index / parts->n_part * parts->apart + index % parts->n_part : index;
+}
 
 /* How far ahead to prefetch from tiles of n_stream panels that are read side by side, n_left tiles before their ends:
  * in the same panels, or beyond their ends in those that are read after them. */

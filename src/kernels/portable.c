@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "kernels/kernels.h"
 #include "kernels/lanes.h"
+#include "kernels/panels.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -43,10 +44,11 @@ float tern_exp(float x)
 static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                         size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
-	(void)streaming;
+	struct stream_parts parts = share_panels(n_panel, streaming);
+
 	for (size_t t = 0; t < n_token; t++) {
 		for (size_t p = 0; p < n_panel; p++) {
-			const uint8_t *tile = panels + p * panel_stride;
+			const uint8_t *tile = panels + panel_at(&parts, p) * panel_stride;
 			int32_t sum[TERN_PANEL_ROWS] = {0};
 			for (size_t c = 0; c < n_col; c += TERN_TERNARY_TILE_COLS, tile += TERN_TILE_BYTES) {
 				const int8_t *xc = x + t * x_stride + c;
@@ -65,10 +67,11 @@ static void dot_ternary(int32_t *sums, const uint8_t *panels, size_t panel_strid
 static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
-	(void)streaming;
+	struct stream_parts parts = share_panels(n_panel, streaming);
+
 	for (size_t t = 0; t < n_token; t++) {
 		for (size_t p = 0; p < n_panel; p++) {
-			const uint8_t *tile = panels + p * panel_stride;
+			const uint8_t *tile = panels + panel_at(&parts, p) * panel_stride;
 			int32_t sum[TERN_PANEL_ROWS] = {0};
 			for (size_t c = 0; c < n_col; c += TERN_BINARY_TILE_COLS, tile += TERN_TILE_BYTES) {
 				const int8_t *xc = x + t * x_stride + c;
@@ -91,10 +94,11 @@ static void dot_binary(int32_t *sums, const uint8_t *panels, size_t panel_stride
 static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col, struct tern_streaming streaming)
 {
-	(void)streaming;
+	struct stream_parts parts = share_panels(n_panel, streaming);
+
 	for (size_t t = 0; t < n_token; t++) {
 		for (size_t p = 0; p < n_panel; p++) {
-			const uint8_t *tile = panels + p * panel_stride;
+			const uint8_t *tile = panels + panel_at(&parts, p) * panel_stride;
 			int32_t sum[TERN_PANEL_ROWS] = {0};
 			for (size_t c = 0; c < n_col; c += TERN_NIBBLE_TILE_COLS, tile += TERN_TILE_BYTES) {
 				const int8_t *xc = x + t * x_stride + c;
@@ -136,18 +140,20 @@ static void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
                       size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *g, tern_dot_panels *dot,
                       size_t tile_cols)
 {
+	struct stream_parts parts = share_panels(n_panel, g->streaming);
+
 	memset(y, 0, n_token * n_panel * TERN_PANEL_ROWS * sizeof *y);
 	for (size_t t = 0; t < n_token; t++, x += x_stride)
-		for (size_t p = 0; p < n_panel; p++, y += TERN_PANEL_ROWS)
-			for (size_t c = 0; c < n_col; c += g->n_col) {
+		for (size_t i = 0; i < n_panel; i++, y += TERN_PANEL_ROWS)
+			for (size_t c = 0, p = panel_at(&parts, i); c < n_col; c += g->n_col) {
 				size_t n = n_col - c < g->n_col ? n_col - c : g->n_col, step = c / g->n_col;
 				const uint8_t *tile = panels + p * panel_stride + c / tile_cols * TERN_TILE_BYTES;
 				const uint16_t *scales =
 				        g->scales ? g->scales + p * g->scales_stride + step / g->steps_per_scale * 16
 				                  : NULL;
 				int32_t sums[TERN_PANEL_ROWS], x_sum = 0;
-				for (size_t i = c; i < c + n; i++)
-					x_sum += x[i];
+				for (size_t k = c; k < c + n; k++)
+					x_sum += x[k];
 				dot(sums, tile, panel_stride, 1, x + c, x_stride, 1, n, g->streaming);
 				add_step(y, sums, x_sum, scales, g->whole,
 				         g->x_inverse[t * g->x_stride + step / g->steps_per_x]);
