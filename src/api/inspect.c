@@ -258,7 +258,7 @@ void tern_memory_of(struct tern_memory *memory, const struct tern_session *sessi
 	*memory = (struct tern_memory){.weight_bytes = facts.n_weight_bytes,
 	                               .state_bytes = facts.n_state_bytes,
 	                               .token_bytes = tern_kv_position_bytes(&t->hparams, kv->type),
-	                               .context_bytes = kv->n_layer * kv->layer_bytes};
+	                               .context_bytes = kv->n_bytes};
 }
 
 size_t tern_model_scale_group(const struct tern_model *model)

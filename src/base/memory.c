@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#if defined(MADV_HUGEPAGE) && !defined(MADV_COLLAPSE)
-#define MADV_COLLAPSE 25 /* since Linux 6.1; older ones refuse it */
-#endif
-
 #ifdef TERN_FAIL_ALLOC
 #include <stdatomic.h>
 /* Test builds only: TERN_FAIL_ALLOC=n in the environment makes the nth allocation of the process fail. */
@@ -73,16 +69,6 @@ void *tern_alloc_huge(size_t n_items, size_t item_size)
 	if (block)
 		tern_expect_use(block, n_items * item_size);
 	return block;
-}
-
-void tern_make_huge(void *page)
-{
-#if defined(MADV_HUGEPAGE)
-	if (madvise(page, TERN_HUGE_PAGE, MADV_COLLAPSE) != 0)      /* now */
-		(void)madvise(page, TERN_HUGE_PAGE, MADV_HUGEPAGE); /* or when the system has time */
-#else
-	(void)page;
-#endif
 }
 
 void *tern_realloc(void *block, size_t n_items, size_t item_size)

@@ -31,9 +31,6 @@ void *tern_alloc_filling(size_t n_items, size_t item_size);
  * that have not been touched yet, become such if the system grants them. */
 void tern_expect_use(void *block, size_t n_bytes);
 
-/* Turns TERN_HUGE_PAGE bytes at `page`, a multiple of it, into a huge page if the system can. Their contents stay. */
-void tern_make_huge(void *page);
-
 /* Resizes like realloc(); on failure the old block stays. New bytes are not zeroed. */
 void *tern_realloc(void *block, size_t n_items, size_t item_size);
 

@@ -12,16 +12,6 @@ static void compute(struct tern_engine *engine)
 	tern_thread_choice_stop(&engine->thread_choice, engine->n_token);
 }
 
-/* Long prompts get huge pages for what they will write. */
-static void expect(struct tern_engine *engine, size_t n_token)
-{
-	struct tern_segment segment = {0};
-
-	tern_engine_expect(engine, n_token);
-	while (tern_next_segment(engine->tokens, n_token, &segment))
-		tern_kv_expect(&segment.sequence->kv, segment.position, segment.n_token);
-}
-
 bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_going)(void *user), void *user)
 {
 	struct tern_segment segment = {0};
@@ -29,7 +19,7 @@ bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_
 	/* Dropping one token of an answer would cost all that follow the last snapshot, to save a part of a second. */
 	bool may_stop = n_token > 1 || !engine->tokens[0].sequence->state;
 
-	expect(engine, n_token);
+	tern_engine_expect(engine, n_token);
 	engine->n_token = n_token;
 	engine->keep_going = may_stop ? keep_going : NULL;
 	engine->keep_going_user = user;

@@ -1,14 +1,12 @@
 #include "infer/kv.h"
 
 #include "base/bytes.h"
-#include "base/machine.h"
 #include "base/memory.h"
 
 static size_t element_size(enum tern_kv_type type) { return type == TERN_KV_Q8 ? sizeof(int8_t) : sizeof(uint16_t); }
 
-/* Sets the sizes of everything; *n_bytes: of all layers. False if they cannot be counted. */
-static bool measure(struct tern_kv *kv, const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx,
-                    size_t *n_bytes)
+/* Sets the sizes of everything; false if they cannot be counted. */
+static bool measure(struct tern_kv *kv, const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx)
 {
 	const size_t n_pos = TERN_ATTENTION_BLOCK, n_scale = type == TERN_KV_Q8 ? 2 : 0;
 	size_t n_block = (n_ctx + n_pos - 1) / n_pos, n_cell;
@@ -20,38 +18,36 @@ static bool measure(struct tern_kv *kv, const struct tern_hparams *h, enum tern_
 	    !tern_mul_size(kv->value_stride, n_pos * element_size(type), &kv->value_bytes) ||
 	    !tern_add_size(kv->key_bytes, kv->value_bytes, &kv->cell_bytes) ||
 	    !tern_add_size(kv->cell_bytes, n_scale * n_pos * sizeof(float), &kv->cell_bytes) ||
-	    !tern_mul_size(n_block, h->n_head_kv, &n_cell) || !tern_mul_size(n_cell, kv->cell_bytes, &kv->layer_bytes))
+	    !tern_mul_size(n_block, h->n_layer_kv, &n_cell) || !tern_mul_size(n_cell, h->n_head_kv, &n_cell))
 		return false;
-	if (kv->layer_bytes >= TERN_HUGE_PAGE) { /* each layer begins with one */
-		if (!tern_add_size(kv->layer_bytes, TERN_HUGE_PAGE - 1, &kv->layer_bytes))
-			return false;
-		kv->layer_bytes -= kv->layer_bytes % TERN_HUGE_PAGE;
-	}
-	return tern_mul_size(kv->layer_bytes, h->n_layer_kv, n_bytes);
+	return tern_mul_size(n_cell, kv->cell_bytes, &kv->n_bytes);
 }
 
 bool tern_kv_bytes(const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx, size_t *n_bytes)
 {
 	struct tern_kv kv;
-	return measure(&kv, h, type, n_ctx, n_bytes);
+	bool is_countable = measure(&kv, h, type, n_ctx);
+
+	*n_bytes = kv.n_bytes;
+	return is_countable;
 }
 
 enum tern_status tern_kv_init(struct tern_kv *kv, const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx,
                               struct tern_error *err)
 {
-	size_t n_bytes = SIZE_MAX;
-
-	if (measure(kv, h, type, n_ctx, &n_bytes))
-		kv->layers = tern_alloc_filling(h->n_layer_kv, kv->layer_bytes);
-	if (!kv->layers)
+	if (!measure(kv, h, type, n_ctx))
+		kv->n_bytes = SIZE_MAX;
+	else
+		kv->cells = tern_alloc_huge(kv->n_bytes, 1);
+	if (!kv->cells)
 		return tern_fail(err, TERN_ERR_FAILED, "out of memory for a context of %zu tokens (%zu MiB)", n_ctx,
-		                 n_bytes >> 20);
+		                 kv->n_bytes >> 20);
 	return TERN_OK;
 }
 
 void tern_kv_free(struct tern_kv *kv)
 {
-	tern_free(kv->layers);
+	tern_free(kv->cells);
 	*kv = (struct tern_kv){0};
 }
 
@@ -65,7 +61,7 @@ uint64_t tern_kv_position_bytes(const struct tern_hparams *h, enum tern_kv_type 
 static uint8_t *cell_of(const struct tern_kv *kv, size_t layer, size_t head, size_t position)
 {
 	size_t block = position / TERN_ATTENTION_BLOCK;
-	return kv->layers + layer * kv->layer_bytes + (block * kv->n_head_kv + head) * kv->cell_bytes;
+	return kv->cells + ((block * kv->n_layer + layer) * kv->n_head_kv + head) * kv->cell_bytes;
 }
 
 /* The scales of keys; those of values follow. NULL if there are none. */
@@ -90,29 +86,6 @@ void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t 
 size_t tern_kv_key_bytes(const struct tern_kv *kv, size_t n_pos)
 {
 	return n_pos * kv->head_dim * element_size(kv->type);
-}
-
-void tern_kv_expect(struct tern_kv *kv, size_t n_past, size_t n_token)
-{
-	size_t n_block = (n_past + n_token + TERN_ATTENTION_BLOCK - 1) / TERN_ATTENTION_BLOCK;
-	size_t n_used = n_block * kv->n_head_kv * kv->cell_bytes;
-
-	if (n_token < TERN_ATTENTION_BLOCK)
-		return;
-	if (kv->layer_bytes >= TERN_HUGE_PAGE)
-		for (size_t layer = 0; layer < kv->n_layer; layer++)
-			tern_expect_use(kv->layers + layer * kv->layer_bytes, n_used);
-	else if (2 * n_used >= kv->layer_bytes)
-		tern_expect_use(kv->layers, kv->n_layer * kv->layer_bytes);
-}
-
-void tern_kv_settle(struct tern_kv *kv, size_t n_past, size_t max_page)
-{
-	size_t n_full = n_past / TERN_ATTENTION_BLOCK * kv->n_head_kv * kv->cell_bytes;
-
-	for (; kv->n_huge < n_full / TERN_HUGE_PAGE * kv->n_layer && max_page > 0; max_page--, kv->n_huge++)
-		tern_make_huge(kv->layers + kv->n_huge % kv->n_layer * kv->layer_bytes +
-		               kv->n_huge / kv->n_layer * TERN_HUGE_PAGE);
 }
 
 static void store_f16(uint16_t *k, uint16_t *v, size_t n, const struct tern_kernels *kernels, const float *key,

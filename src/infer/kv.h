@@ -2,9 +2,9 @@
  * int8 with one scale for each key and each value. Layers are numbered as attention->cache_index says.
  *
  * A cell is what one head keeps of a block of TERN_ATTENTION_BLOCK positions: keys, [16 panels, head_dim, 16
- * positions]; values, [256 positions, value_stride]; and of int8 the scales of both, [256] each. Each layer has cells
- * of [n_block, n_head_kv], so that its memory fills from the beginning. Memory is reserved for the whole context but
- * touched only as it fills; what is full is put into huge pages, where the system has them. */
+ * positions]; values, [256 positions, value_stride]; and of int8 the scales of both, [256] each. The cells are
+ * [n_block, n_layer, n_head_kv]: memory is reserved for the whole context, and used block by block, in huge pages where
+ * the system has them. With small pages, the page tables that a token walks through cost more than reading the keys. */
 #ifndef TERN_INFER_KV_H
 #define TERN_INFER_KV_H
 
@@ -21,9 +21,8 @@ struct tern_kv {
 	size_t n_layer;                            /* those with attention */
 	size_t n_head_kv, head_dim, value_stride;  /* value_stride: head_dim rounded up to 16 */
 	size_t key_bytes, value_bytes, cell_bytes; /* of a cell */
-	size_t layer_bytes;
-	uint8_t *layers;
-	size_t n_huge; /* pages that were made huge: page i is number i / n_layer of layer i % n_layer */
+	uint8_t *cells;
+	size_t n_bytes; /* of all cells */
 };
 
 /* Of the values of one head. */
@@ -50,14 +49,6 @@ void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t 
 
 /* Bytes of the keys of n_pos positions of a block, a multiple of TERN_KEY_PANEL. */
 size_t tern_kv_key_bytes(const struct tern_kv *kv, size_t n_pos);
-
-/* n_token positions behind n_past will be stored, as many as a block or more: memory that they fill at least half gets
- * huge pages. */
-void tern_kv_expect(struct tern_kv *kv, size_t n_past, size_t n_token);
-
-/* Puts memory that n_past positions have filled into huge pages, as many as are still to be made, but at most max_page:
- * each takes as long as copying it. */
-void tern_kv_settle(struct tern_kv *kv, size_t n_past, size_t max_page);
 
 /* Stores the key and value ([head_dim] each) of one head at a position. scratch: of head_dim half floats. */
 void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels, size_t layer, size_t head,

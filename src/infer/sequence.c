@@ -81,7 +81,6 @@ void tern_sequence_commit(struct tern_sequence *s, const struct tern_token *toke
 	memcpy(s->outputs, outputs + (n_token - n_kept) * n_embd, n_kept * n_embd * sizeof *outputs);
 	s->last = s->outputs + (n_kept - 1) * n_embd;
 	s->n_top_logits = 0;
-	tern_kv_settle(&s->kv, s->n_past, n_token);
 	if (s->snapshot_due == s->n_past)
 		tern_snapshots_take(&s->snapshots, s->n_past, s->state);
 	s->snapshot_due = 0;
