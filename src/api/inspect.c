@@ -242,7 +242,8 @@ void tern_cost_of(struct tern_cost *cost, const struct tern_model *model, enum t
 {
 	const struct tern_transformer *t = &model->transformer;
 
-	*cost = (struct tern_cost){.kv_bytes = tern_kv_position_bytes(&t->hparams, kv)};
+	*cost = (struct tern_cost){.kv_bytes = tern_kv_position_bytes(&t->hparams, kv),
+	                           .state_bytes = 2 * tern_state_bytes(&t->hparams)};
 	for (size_t i = 0; i < t->hparams.n_layer; i++)
 		add_layer(cost, &t->layers[i], &t->hparams);
 	add_head(cost, t);

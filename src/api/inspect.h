@@ -112,6 +112,7 @@ struct tern_cost {
 	uint64_t head_low_bytes; /* of these: low nibbles, which tern_compute_top_logits() reads for some rows only; 0
 	                            unless the head is Q8P */
 	uint64_t kv_bytes;       /* keys and values of one position of the context, all layers */
+	uint64_t state_bytes;    /* of the delta nets' states, what a batch of one sequence reads and writes */
 	uint64_t layer_macs, head_macs; /* multiply-adds of the projections, of the head */
 };
 void tern_cost_of(struct tern_cost *cost, const struct tern_model *model, enum tern_kv_type kv);

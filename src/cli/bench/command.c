@@ -28,12 +28,13 @@ static const char notes[] =
         "several times; all combinations are measured.\n"
         "\n"
         "bytes/token is what must be read at least: all weights, once per generated token or per\n"
-        "batch of a prompt, and the keys and values of the context. An 8-bit output head counts with\n"
-        "the high halves of all rows and the low halves of the rows that were read to find the 40\n"
-        "best tokens, from which the default sampler draws. % of limit is the least time that this\n"
-        "machine allows, in percent of the time taken: for generation, the time to read those bytes;\n"
-        "for a prompt, the time for its multiply-adds (or to read, if that takes longer). The same\n"
-        "threads measure both limits between the repetitions; the median is shown.\n"
+        "batch of a prompt, the keys and values of the context, and the states of delta nets, which\n"
+        "are written as well. An 8-bit output head counts with the high halves of all rows and the\n"
+        "low halves of the rows that were read to find the 40 best tokens, from which the default\n"
+        "sampler draws. % of limit is the least time that this machine allows, in percent of the\n"
+        "time taken: for generation, the time to read those bytes; for a prompt, the time for its\n"
+        "multiply-adds (or to read, if that takes longer). The same threads measure both limits\n"
+        "between the repetitions; the median is shown.\n"
         "\n" TERN_SHAPES_TEXT;
 
 static enum tern_status bench_main(int argc, char **argv);

@@ -306,21 +306,21 @@ static double batch_layer_bytes(const struct tern_cost *c, double n_token)
 	return (double)c->layer_bytes - experts + fmin(n_token * experts, (double)c->all_expert_bytes);
 }
 
-/* A batch reads all layers once; only the prompt's last token needs the head. A generated token reads all of both, and
- * the keys and values of all positions up to its own. second_pass: the part of the head that is read whole. */
+/* A batch reads all layers and states once; only the prompt's last token needs the head. A generated token reads all of
+ * both, and the keys and values of all positions up to its own. second_pass: the part of the head that is read whole.
+ */
 static struct work work_of(const struct bench_session *s, const struct bench_test *test, double second_pass)
 {
 	const struct tern_cost *c = &s->cost;
-	double layers = (double)c->layer_bytes;
+	double layers = (double)c->layer_bytes, state = (double)c->state_bytes;
 	double head = (double)(c->head_bytes - c->head_low_bytes) + (double)c->head_low_bytes * second_pass;
 	double n_gen = test->n_gen + test->n_edit, n_prompt = test->n_prompt;
 	double positions = n_gen * (test->n_depth + test->n_edit + n_prompt + (n_gen + 1) / 2);
-	struct work work = {.gen_bytes = (layers + head) * n_gen + positions * (double)c->kv_bytes};
+	struct work work = {.gen_bytes = (layers + state + head) * n_gen + positions * (double)c->kv_bytes};
 
 	if (test->n_prompt) {
-		work.prompt_bytes =
-		        batch_layer_bytes(c, fmin(n_prompt, (double)s->n_batch)) * ceil(n_prompt / (double)s->n_batch) +
-		        head;
+		double batch_bytes = batch_layer_bytes(c, fmin(n_prompt, (double)s->n_batch)) + state;
+		work.prompt_bytes = batch_bytes * ceil(n_prompt / (double)s->n_batch) + head;
 		work.prompt_macs = n_prompt * (double)c->layer_macs + (double)c->head_macs;
 	}
 	return work;
