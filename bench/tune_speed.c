@@ -15,10 +15,12 @@
 
 struct shape {
 	size_t n_token, n_row, n_col;
+	int n_in_layer; /* projections of a layer that have it */
 };
 
-static const struct shape shapes[] = {{3200, 256, 256}, {3200, 128, 256}, {3200, 512, 256},  {3200, 256, 512},
-                                      {2048, 512, 512}, {2048, 256, 512}, {2048, 1408, 512}, {2048, 512, 1408}};
+static const struct shape shapes[] = {{3200, 256, 256, 2},  {3200, 128, 256, 2}, {3200, 512, 256, 2},
+                                      {3200, 256, 512, 1},  {2048, 512, 512, 2}, {2048, 256, 512, 2},
+                                      {2048, 1408, 512, 2}, {2048, 512, 1408, 1}};
 
 enum which {
 	FORWARD,
@@ -26,6 +28,7 @@ enum which {
 	BY_WEIGHT,
 	N_PRODUCTS,
 	N_SHAPES = sizeof shapes / sizeof *shapes,
+	SHAPES_PER_MODEL = N_SHAPES / 2,
 	MAX_TOKENS = 3200,
 	MAX_WIDTH = 1408,
 	MAX_WEIGHTS = 1408 * 512,
@@ -34,6 +37,8 @@ enum which {
 struct buffers {
 	float *x, *w, *y;
 };
+
+static double operations(struct shape s) { return 2.0 * (double)s.n_token * (double)s.n_row * (double)s.n_col; }
 
 /* x [n_token, n_col], W [n_row, n_col]: y = x W^T, dx = dy W, dW += dy^T x. Returns operations per second. */
 static double measure(const struct product *product, enum which which, struct shape s, const struct buffers *b)
@@ -49,7 +54,7 @@ static double measure(const struct product *product, enum which which, struct sh
 	else
 		product_run(product, b->w, s.n_col, (struct view){b->y, 1, s.n_row}, (struct view){b->x, s.n_col, 1},
 		            s.n_row, s.n_col, s.n_token, true);
-	return 2.0 * (double)s.n_token * (double)s.n_row * (double)s.n_col / ((double)(tern_clock_ns() - start) * 1e-9);
+	return operations(s) / ((double)(tern_clock_ns() - start) * 1e-9);
 }
 
 static void keep_best(double *best, double now) { *best = now > *best ? now : *best; }
@@ -59,6 +64,19 @@ static void fill(float *x, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		x[i] = (float)(i % 7) * 0.01f;
+}
+
+/* Operations per second of all products of a layer, whose shapes are those from `first` on. */
+static double rate_of_layer(double best[N_SHAPES][N_PRODUCTS], size_t first)
+{
+	double n = 0, seconds = 0;
+
+	for (size_t i = first; i < first + SHAPES_PER_MODEL; i++)
+		for (int which = 0; which < N_PRODUCTS; which++) {
+			n += shapes[i].n_in_layer * operations(shapes[i]);
+			seconds += shapes[i].n_in_layer * operations(shapes[i]) / best[i][which];
+		}
+	return n / seconds;
 }
 
 static void run(const struct product *product, double seconds, const struct buffers *b)
@@ -85,6 +103,9 @@ static void run(const struct product *product, double seconds, const struct buff
 			printf("  %s %6.1f (%.2f)", names[which], best[i][which] * 1e-9, best[i][which] / peak);
 		putchar('\n');
 	}
+	printf("  all products of a layer: tern-tiny %.1f (%.2f), 25 M %.1f (%.2f)\n", rate_of_layer(best, 0) * 1e-9,
+	       rate_of_layer(best, 0) / peak, rate_of_layer(best, SHAPES_PER_MODEL) * 1e-9,
+	       rate_of_layer(best, SHAPES_PER_MODEL) / peak);
 }
 
 int main(int argc, char **argv)
