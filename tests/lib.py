@@ -16,6 +16,7 @@ import traceback
 
 RUN = os.environ.get("RUN", "").split()
 SAN = os.environ.get("SAN", "")
+IS_SLOW = bool(RUN or SAN)  # programs take ten times as long or more
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 TERN = os.path.abspath(os.environ.get("TERN", "tern"))
 CONVERT = os.path.abspath(os.environ.get("TERN_CONVERT", "tern-convert"))
@@ -124,6 +125,12 @@ def convert(checkpoint, out, *options):
 
 
 # ---- logits ----
+
+def traps(wrong):
+    """Networks that a reader computes who falls into a trap. How far they are from the right one is computed in Python,
+    which takes long, and does not depend on what runs tern: none under sanitizers and emulators."""
+    return [] if IS_SLOW else wrong
+
 
 def logits(model, ids, *options, isa=None):
     """The logits after each of the ids, as the bytes that tern writes; empty after an error, which is checked."""

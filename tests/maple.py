@@ -182,7 +182,7 @@ def compare(name, net, wrong=None, **keys):
     worst = max(distances(rows, reference), default=math.inf)
     print(f"{name}: relative error {worst:.4f}")
     check(f"{name}: relative error", worst <= MAX_ERROR, worst)
-    for trap, other in (wrong or {}).items():
+    for trap, other in lib.traps((wrong or {}).items()):
         error = max(distances(other.logits(IDS), reference))
         check(f"{name}: {trap}: would be noticed", error >= MIN_TRAP_ERROR, error)
     return model

@@ -150,7 +150,8 @@ def check_shared():
     stories, model = os.path.join(lib.SHARED, "stories-3m"), lib.path("stories.gguf")
     if lib.convert(stories, model, *AS_STORED):
         check_texts(model, os.path.join(stories, "golden.json"))
-    check_head_cost(stories, "Once upon a time")
+    if not lib.IS_SLOW:
+        check_head_cost(stories, "Once upon a time")
 
 
 def errors_to(data, rows):
@@ -226,7 +227,8 @@ def main():
     if lib.convert("models/tern-tiny", model, *AS_STORED):
         check_texts(model, "tests/data/tern-tiny-golden.json", prefix="<|begin|>")
     check_perplexity(lib.MODEL)
-    if not lib.RUN:
+    # What some hundred answers say is the same wherever logits are the same bits, which test_one_answer.c shows.
+    if not lib.IS_SLOW:
         check_exam(lib.MODEL, "tests/data/tern-tiny-exam.jsonl")
         check_head_cost("models/tern-tiny", "Once upon a time")
     check_shared()

@@ -132,14 +132,14 @@ const struct option bench_source_options[] = {
 
 static bool append(struct bench_list *list, int value, bool *failed)
 {
-	int *items;
+	void *items = list->items;
 
 	if (list->n_items >= MAX_ITEMS)
 		return false;
-	items = tern_realloc(list->items, list->n_items + 1, sizeof *items);
-	*failed |= !items;
-	if (!items)
+	if (!tern_grow(&items, &list->capacity, list->n_items + 1, sizeof *list->items)) {
+		*failed = true;
 		return false;
+	}
 	list->items = items;
 	list->items[list->n_items++] = value;
 	return true;

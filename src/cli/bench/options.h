@@ -35,7 +35,7 @@ enum {
 
 struct bench_list {
 	int *items;
-	size_t n_items;
+	size_t n_items, capacity;
 };
 
 /* The tests: all combinations of these numbers. `both` holds pairs. */
