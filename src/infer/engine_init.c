@@ -96,6 +96,7 @@ void tern_engine_expect(struct tern_engine *engine, size_t n_token)
 		tern_expect_use(*list[i].floats, n_token * list[i].width * sizeof **list[i].floats);
 	for (size_t i = 0; i < sizeof engine->quantized / sizeof *engine->quantized; i++)
 		tern_expect_use(engine->quantized[i].q, n_token * widest_input(&engine->transformer->hparams));
+	tern_experts_expect(engine, n_token);
 }
 
 static bool alloc_worker_scratch(struct tern_engine *e)

@@ -239,11 +239,25 @@ bool tern_experts_init(struct tern_engine *engine)
 	s->slot_tokens = tern_alloc_aligned(n_slot, sizeof *s->slot_tokens);
 	s->slot_weights = tern_alloc_aligned(n_slot, sizeof *s->slot_weights);
 	s->uses = tern_alloc_aligned(h->n_expert + 1, sizeof *s->uses);
-	s->gate = tern_alloc_aligned(n_hidden, sizeof *s->gate);
-	s->up = tern_alloc_aligned(n_hidden, sizeof *s->up);
+	s->gate = tern_alloc_filling(n_hidden, sizeof *s->gate);
+	s->up = tern_alloc_filling(n_hidden, sizeof *s->up);
 	return s->logits && s->choices && s->weights && s->slots && s->slot_tokens && s->slot_weights && s->uses &&
 	       s->gate && s->up && tern_quantized_alloc(engine, &s->input, n_slot, h->n_embd) &&
 	       tern_quantized_alloc(engine, &s->hidden, n_slot, h->n_ff_expert);
+}
+
+void tern_experts_expect(struct tern_engine *engine, size_t n_token)
+{
+	const struct tern_hparams *h = &engine->transformer->hparams;
+	struct tern_expert_scratch *s = engine->experts;
+	size_t n_slot = n_token * h->n_expert_used;
+
+	if (!s)
+		return;
+	tern_expect_use(s->gate, n_slot * h->n_ff_expert * sizeof *s->gate);
+	tern_expect_use(s->up, n_slot * h->n_ff_expert * sizeof *s->up);
+	tern_expect_use(s->input.q, n_slot * h->n_embd);
+	tern_expect_use(s->hidden.q, n_slot * h->n_ff_expert);
 }
 
 void tern_experts_clear(struct tern_engine *engine)

@@ -13,4 +13,7 @@ void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *
 bool tern_experts_init(struct tern_engine *engine);
 void tern_experts_clear(struct tern_engine *engine);
 
+/* A batch of n_token tokens comes; see tern_engine_expect(). */
+void tern_experts_expect(struct tern_engine *engine, size_t n_token);
+
 #endif
