@@ -40,9 +40,9 @@ TUNE_KERNELS := $(wildcard tools/tune/arm/*.c)
 endif
 isa_cflags = $(shell sed -n 's/^[A-Z0-9]*_ISA.$(basename $(@F)),.*"\(.*\)".*/\1/p' src/kernels/isa_list.h)
 $(foreach f,src/kernels/x86 src/kernels/arm tools/tune/x86 tools/tune/arm,$(BUILD)/$f/%.o): ISA_CFLAGS = $(isa_cflags)
-# Sanitizers make so much of the kernels' templates that compilers would take minutes over them. What is not checked here
-# the guard pages of the kernels' tests catch.
-ifneq ($(SAN),)
+# Sanitizers of addresses and undefined behaviour make so much of the kernels' templates that compilers would take minutes
+# over them. What is not checked here the guard pages of the kernels' tests catch.
+ifneq ($(filter-out thread,$(SAN)),)
 $(foreach f,x86 arm,$(BUILD)/src/kernels/$f/%.o): ISA_CFLAGS = $(isa_cflags) -O1 -g1 $(if $(findstring undefined,$(SAN)), \
 	-fno-sanitize=bounds$(comma)object-size$(comma)null$(comma)alignment$(comma)pointer-overflow)
 endif
