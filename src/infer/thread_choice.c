@@ -12,14 +12,10 @@ enum {
 	MIN_WINDOW_TOKENS = 2,
 };
 
-#define FEW_MISSING 0.3 /* threads' worth of processor time that were not had */
-/* Times per token of a trial over that before it, to stay with fewer or with more threads. A virtual machine that is
- * held up for a moment must not leave a thread idle for long: fewer have to be much faster, and are soon put to the
- * test again. */
-#define FEWER_ARE_FASTER 0.9
-#define MORE_ARE_FASTER  0.95
-#define MIN_PAUSE_NS     250000000u
-#define MAX_PAUSE_NS     8000000000u
+#define FEW_MISSING    0.3 /* threads' worth of processor time that were not had */
+#define CLEARLY_FASTER 0.9 /* of the time per token; what a short disturbance makes of it is soon tested again */
+#define MIN_PAUSE_NS   500000000u
+#define MAX_PAUSE_NS   8000000000u
 
 void tern_thread_choice_init(struct tern_thread_choice *choice, int n_most)
 {
@@ -49,9 +45,7 @@ static void start_trial(struct tern_thread_choice *c, int n_threads, double ns_p
 
 static void end_trial(struct tern_thread_choice *c, double ns_per_token)
 {
-	double limit = c->n_now < c->n_before ? FEWER_ARE_FASTER : MORE_ARE_FASTER;
-
-	if (ns_per_token < limit * c->ns_per_token) {
+	if (ns_per_token < CLEARLY_FASTER * c->ns_per_token) {
 		c->pause_ns = MIN_PAUSE_NS;
 	} else {
 		c->n_now = c->n_before;
