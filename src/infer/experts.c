@@ -59,7 +59,8 @@ static void quantize_token(void *context, size_t token, int worker)
 	const uint32_t *slots = engine->experts->slots + token * h->n_expert_used;
 	struct tern_quantized *input = &engine->experts->input;
 
-	tern_quantize_vector(engine, input, slots[0], &task->weights->gate, engine->normed + token * h->n_embd, worker);
+	tern_quantize_vector(engine, input, slots[0], &task->weights->gate, engine->normed + token * h->n_embd, NULL,
+	                     worker);
 	for (size_t k = 1; k < h->n_expert_used; k++)
 		tern_quantized_copy(engine, input, slots[k], slots[0], h->n_embd);
 }
@@ -136,7 +137,7 @@ static void activate_slot(void *context, size_t slot, int worker)
 	float *gate = s->gate + slot * n_ff;
 
 	engine->kernels->clamped_silu_mul(gate, s->up + slot * n_ff, task->weights->limit, n_ff);
-	tern_quantize_vector(engine, &s->hidden, slot, &task->weights->down, gate, worker);
+	tern_quantize_vector(engine, &s->hidden, slot, &task->weights->down, gate, NULL, worker);
 }
 
 static void down_chunk(void *context, size_t chunk, int worker)
@@ -179,8 +180,8 @@ static void prefetch_down(struct experts_task *task, size_t n_chunk)
 		                    linear.panels + tern_pool_first_chunk(engine->pool, w, n_chunk) * n_bytes, n_bytes);
 }
 
-/* Of n_panel panels of each expert. Only one token's reads are alike: several tokens may use any number of experts, which
- * are read as one token's are. */
+/* Of n_panel panels of each expert. Only one token's reads are alike: several tokens may use any number of experts,
+ * which are read as one token's are. */
 static void start_read(struct tern_engine *engine, const struct tern_linear *experts, size_t n_panel)
 {
 	size_t panel_bytes = tern_linear_panel_bytes(experts);

@@ -137,7 +137,7 @@ static void activate_token(void *context, size_t token, int worker)
 		engine->kernels->gelu_mul(gate, up, h->n_ff);
 		break;
 	}
-	tern_quantize_normed(engine, &engine->quantized[0], token, &task->weights->down, gate, task->weights->sub_norm,
+	tern_quantize_vector(engine, &engine->quantized[0], token, &task->weights->down, gate, task->weights->sub_norm,
 	                     worker);
 }
 

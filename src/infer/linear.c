@@ -61,7 +61,7 @@ struct quantize_task {
 	const float *input, *gain;
 };
 
-void tern_quantize_normed(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
+void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
                           const struct tern_linear *linear, const float *x, const float *gain, int worker)
 {
 	float eps = engine->transformer->hparams.rms_eps;
@@ -94,12 +94,6 @@ void tern_quantize_normed(const struct tern_engine *engine, struct tern_quantize
 		out->inverses[index * n_group + g] = 1.0f / out->activations[index * n_group + g].scale;
 }
 
-void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
-                          const struct tern_linear *linear, const float *x, int worker)
-{
-	tern_quantize_normed(engine, out, index, linear, x, NULL, worker);
-}
-
 void tern_quantized_copy(const struct tern_engine *engine, struct tern_quantized *quantized, size_t to, size_t from,
                          size_t n_col)
 {
@@ -116,7 +110,7 @@ static void quantize_token(void *context, size_t token, int worker)
 {
 	const struct quantize_task *task = context;
 
-	tern_quantize_normed(task->engine, task->out, token, task->linear, task->input + token * task->linear->n_col,
+	tern_quantize_vector(task->engine, task->out, token, task->linear, task->input + token * task->linear->n_col,
 	                     task->gain, worker);
 }
 

@@ -36,10 +36,8 @@ void tern_project_part(const struct tern_engine *engine, const struct tern_proje
                        struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
                        int worker);
 
-/* Quantises one vector for a projection, as vector `index` of out; the second one as tern_quantize_input() does. */
+/* Quantises one vector for a projection as tern_quantize_input() does, as vector `index` of out. */
 void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
-                          const struct tern_linear *linear, const float *x, int worker);
-void tern_quantize_normed(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
                           const struct tern_linear *linear, const float *x, const float *gain, int worker);
 
 /* Copies vector `from` to `to`, both of n_col columns. */
