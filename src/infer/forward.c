@@ -28,6 +28,11 @@
 static void project_several(struct tern_engine *engine, struct tern_projection *projections, size_t n_projection,
                             bool share_input, const float *input, const float *gain)
 {
+	if (gain && !share_input) { /* once for all */
+		tern_rms_norm(engine, engine->normed, input, gain, projections[0].linear->n_col, engine->n_token);
+		input = engine->normed;
+		gain = NULL;
+	}
 	for (size_t i = 0; i < n_projection; i++) {
 		struct tern_quantized *quantized = &engine->quantized[share_input ? 0 : i];
 		if (i == 0 || !share_input)
