@@ -123,7 +123,7 @@ check 'sweep: ASCII in a pipe' sh -c "! sed -n '/^build/,\$p' out | LC_ALL=C gre
 
 # ---- shapes ----
 
-if [ -z "$RUN" ] && [ -z "${SAN-}" ]; then
+if ! is_slow; then
 	run 0 'shape' --shape 0.7b -q -p 2 -n 1 -r 1 --no-warmup
 	rows 'shape' 'pp2 tg1'
 	check 'shape: the head' grep -q '^head: bitnet .*, tg1: [0-9.]* % of the rows are read whole to find the 40 best$' out

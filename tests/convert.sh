@@ -290,7 +290,7 @@ if have python3 'signals, shards, limited memory and damaged weights'; then
 	cp two.safetensors large/model-00002-of-00003.safetensors
 	# Emulators and sanitizers need more memory than this allows, and not every system can limit it.
 	# shellcheck disable=SC3045
-	if [ -z "$RUN$SAN" ] && (ulimit -v 65536) 2>/dev/null; then
+	if ! is_slow && (ulimit -v 65536) 2>/dev/null; then
 		(ulimit -v 65536 && convert large -q -o large.gguf -t 1 2>err)
 		check "$((bytes / 1000000)) MB are converted within 64 MiB" test $? -eq 0
 		tern run -m large.gguf --temp 0 -n 12 'Tell me a story about a fox.' >answer3

@@ -15,6 +15,8 @@ TERN=$(absolute "${TERN:-./tern}") TERN_CONVERT=$(absolute "${TERN_CONVERT:-./te
 TERN_TUNE=$(absolute "${TERN_TUNE:-./tern-tune}")
 MODEL=$(absolute "${MODEL:-build/models/tern-tiny.gguf}") BUILD=$(absolute "${BUILD:-build}")
 RUN=${RUN-} SAN=${SAN-}
+# is_slow: programs take ten times as long or more
+is_slow() { [ -n "$RUN$SAN" ]; }
 
 unset TERN_MODEL TERN_MODELS TERN_THREADS NO_COLOR XDG_DATA_HOME
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-test.XXXXXX") || exit 1
