@@ -1,7 +1,7 @@
 # make            libtern.a, tern, tern-convert, tern-tune and the model that ships
 # make run        tells a story
 # make test       every test (SAN=address,undefined or SAN=thread: under sanitizers; CC=clang)
-# make test-arm   the same tests for AArch64 under qemu
+# make test-arm   for AArch64 under qemu, all that depends on the CPU
 # make bench      times every kernel of this CPU, next to the speed of plain reads
 # make install    PREFIX=/usr/local, DESTDIR for packagers; with manual pages and shell completions
 # make fuzz       the parsers and the line editor under libFuzzer, a minute each

@@ -2,6 +2,7 @@
 # Tests of `tern chat` fed from a pipe: answers, what a turn costs, commands, files of conversations, a full context.
 # The terminal is tested by chat.py.
 . tests/lib.sh
+on_this_cpu
 program='tern chat'
 
 # says STATUS NAME LINES ARG...: feeds the lines to a chat at temperature 0; keeps out, err; fails unless it exits so

@@ -44,6 +44,8 @@ skip() {
 have() { command -v "$1" >/dev/null 2>&1 || ! skip "$2" "there is no $1"; }
 # need COMMAND: ends the whole script where there is none
 need() { have "$1" everything || exit 77; }
+# on_this_cpu: ends a script of which nothing depends on the CPU, where that is an emulated one
+on_this_cpu() { [ -z "$RUN" ] || { skip everything 'nothing of it depends on the CPU' && exit 77; }; }
 # The script's last command
 summary() {
 	echo "$script: $passed passed, $failed failed, $skipped skipped"

@@ -1,11 +1,8 @@
 #!/bin/sh
-# What the command line of tern takes and refuses, and its help. Nothing of it depends on the instruction set, and it runs
-# in one thread.
+# What the command line of tern takes and refuses, and its help.
 . tests/lib.sh
-if [ -n "$RUN" ] || [ "$SAN" = thread ]; then
-	skip everything 'no part of it differs between CPUs or threads'
-	exit 77
-fi
+on_this_cpu
+[ "$SAN" != thread ] || { skip everything 'it has one thread' && exit 77; }
 
 # ---- help and version ----
 

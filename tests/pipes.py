@@ -11,6 +11,7 @@ import time
 import lib
 from lib import check
 
+lib.on_this_cpu()
 RUN = ("run", "-m", lib.MODEL)
 TIMES = ("prompt_ms", "generate_ms")
 FRANCE = "What is the capital of France?"
