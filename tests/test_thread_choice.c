@@ -36,10 +36,11 @@ int main(void)
 {
 	const struct machine machines[] = {{2, 0}, {2, 1}, {8, 0}, {8, 1}, {8, 3}, {4, 2}};
 	struct tern_thread_choice choice;
+	int n_one = 0;
 
 	for (size_t i = 0; i < sizeof machines / sizeof *machines; i++) {
 		struct machine m = machines[i], quiet = {m.n_core, 0};
-		tern_thread_choice_init(&choice, m.n_core);
+		tern_thread_choice_init(&choice, m.n_core, m.n_core);
 		generate(&choice, quiet, 5);
 		CHECK(choice.n_now == m.n_core, "%d of %d threads on a quiet machine", choice.n_now, m.n_core);
 		generate(&choice, m, 10); /* the other program starts */
@@ -51,7 +52,18 @@ int main(void)
 		CHECK(speed > 0.97 * best_of(quiet), "%d cores, quiet again: %.1f tokens/s of %.1f", m.n_core, speed,
 		      best_of(quiet));
 	}
-	tern_thread_choice_init(&choice, 1);
+	struct machine m = {4, 0};
+	tern_thread_choice_init(&choice, 4, 1);
+	generate(&choice, m, 10);
+	CHECK(choice.n_now == 4, "%d of 4 threads after beginning with one", choice.n_now);
+	tern_thread_choice_init(&choice, 4, 1);
+	for (size_t i = 0; i < 100000; i++) { /* of a tiny model */
+		uint64_t ns = choice.n_now == 1 ? 40000 : 50000;
+		n_one += choice.n_now == 1;
+		tern_thread_choice_record(&choice, 1, ns, ns * (uint64_t)choice.n_now);
+	}
+	CHECK(n_one > 95000, "one thread for %d of 100000 short tokens", n_one);
+	tern_thread_choice_init(&choice, 1, 1);
 	CHECK(tern_thread_choice_start(&choice, 1) == 1, "one thread is one thread");
 	tern_thread_choice_stop(&choice, 1);
 	return test_summary();

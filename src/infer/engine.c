@@ -1,13 +1,8 @@
 #include "infer/engine.h"
 
-/* Below this many multiply-adds (some 20 microseconds of one core) waking other threads costs more than it saves. */
-enum {
-	MIN_PARALLEL_WORK = 1 << 19
-};
-
 void tern_engine_run(struct tern_engine *engine, tern_task task, void *context, size_t n_chunk, size_t work)
 {
-	if (work >= MIN_PARALLEL_WORK)
+	if (work >= TERN_MIN_PARALLEL_WORK)
 		tern_pool_run(engine->pool, task, context, n_chunk);
 	else
 		for (size_t chunk = 0; chunk < n_chunk; chunk++)

@@ -85,8 +85,13 @@ struct tern_engine {
 	size_t worker_scratch_bytes;
 };
 
-/* Runs task(context, chunk) over n_chunk chunks: by the pool if the work is worth waking it, i.e. if it takes at least
- * some tens of microseconds. work counts multiply-adds (or as much), of all chunks together. */
+enum {
+	/* Multiply-adds: below so many (2 to 20 microseconds of one core) sharing them costs more than it saves. */
+	TERN_MIN_PARALLEL_WORK = 1 << 19
+};
+
+/* Runs task(context, chunk) over n_chunk chunks: by the pool if the work is worth sharing. work counts multiply-adds (or
+ * as much), of all chunks together. */
 void tern_engine_run(struct tern_engine *engine, tern_task task, void *context, size_t n_chunk, size_t work);
 
 /* Whether keep_going lets the batch go on; asked by the calling thread only. */

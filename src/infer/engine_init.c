@@ -110,6 +110,20 @@ static bool alloc_worker_scratch(struct tern_engine *e)
 	return e->worker_scratch;
 }
 
+/* Threads for the first tokens: one if the steps of a token are hardly worth sharing, as even the waiting threads slow
+ * it down where two share a core. */
+static int first_threads(const struct tern_transformer *t, int n_most)
+{
+	size_t n_step = 0, work = 0;
+
+	for (size_t i = 0; i < t->n_read; i++) {
+		for (size_t j = 0; j < t->reads[i].n_linear; j++)
+			work += t->reads[i].linears[j]->n_row * t->reads[i].linears[j]->n_col;
+		n_step += t->reads[i].n_linear > 0;
+	}
+	return work < n_step * 2 * TERN_MIN_PARALLEL_WORK ? 1 : n_most;
+}
+
 enum tern_status tern_engine_init(struct tern_engine *engine, const struct tern_transformer *transformer, int n_threads,
                                   size_t n_batch, struct tern_error *err)
 {
@@ -122,7 +136,8 @@ enum tern_status tern_engine_init(struct tern_engine *engine, const struct tern_
 		return status;
 	if ((status = tern_pool_new(&engine->pool, n_threads, err)))
 		return status;
-	tern_thread_choice_init(&engine->thread_choice, tern_pool_size(engine->pool));
+	tern_thread_choice_init(&engine->thread_choice, tern_pool_size(engine->pool),
+	                        first_threads(transformer, tern_pool_size(engine->pool)));
 	if (tern_prefetch_init(engine) && alloc_batch(engine) && alloc_worker_scratch(engine) &&
 	    tern_attention_init(engine) && tern_experts_init(engine) && tern_q8p_init(&engine->pruning, transformer))
 		return TERN_OK;

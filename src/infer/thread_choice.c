@@ -17,9 +17,9 @@ enum {
 #define MIN_PAUSE_NS   500000000u
 #define MAX_PAUSE_NS   8000000000u
 
-void tern_thread_choice_init(struct tern_thread_choice *choice, int n_most)
+void tern_thread_choice_init(struct tern_thread_choice *choice, int n_most, int n_first)
 {
-	*choice = (struct tern_thread_choice){.n_most = n_most, .n_now = n_most, .pause_ns = MIN_PAUSE_NS};
+	*choice = (struct tern_thread_choice){.n_most = n_most, .n_now = n_first, .pause_ns = MIN_PAUSE_NS};
 }
 
 /* Processor time of all threads of the process. */

@@ -1,6 +1,7 @@
-/* Chooses how many threads compute the next tokens. All of them, unless the system gives them less than they ask for,
- * because another program keeps a core busy: then every step would wait for the thread that was put aside, and fewer
- * threads are faster. Results are the same bits for any number. */
+/* Chooses how many threads compute the next tokens. All of them, unless a token's steps are so short that sharing them
+ * costs more than it saves, or the system gives the threads less than they ask for, because another program keeps a core
+ * busy: then every step would wait for the thread that was put aside, and fewer threads are faster. Results are the same
+ * bits for any number. */
 #ifndef TERN_INFER_THREAD_CHOICE_H
 #define TERN_INFER_THREAD_CHOICE_H
 
@@ -23,7 +24,8 @@ struct tern_thread_choice {
 	uint64_t wall_start, cpu_start;
 };
 
-void tern_thread_choice_init(struct tern_thread_choice *choice, int n_most);
+/* n_first: threads that the first tokens are computed with. */
+void tern_thread_choice_init(struct tern_thread_choice *choice, int n_most, int n_first);
 
 /* Threads for a batch of n_token tokens. Around each batch, by the thread that waits for it. */
 int tern_thread_choice_start(struct tern_thread_choice *choice, size_t n_token);
