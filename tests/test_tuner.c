@@ -46,6 +46,24 @@ static int generate(struct tern_tuner *tuner, int n_token, struct tern_streaming
 	return n_other;
 }
 
+/* An output head, read once a token, is read like the layers as soon as they are settled. */
+static void check_head(void)
+{
+	static const char head[1];
+	const struct tern_read_size read = {head, 20480, 160 << 20};
+	const struct tern_streaming fast = {.n_stream = 2, .prefetch = 4096};
+	struct tern_tuner tuner;
+	struct tern_error err;
+
+	CHECK(tern_tuner_init(&tuner, &err) == TERN_OK, "%s", err.message);
+	for (int t = 0; t < SETTLED_TOKENS; t++) {
+		generate(&tuner, 1, fast);
+		tern_tuner_start(&tuner, read, 1);
+		tern_tuner_record(&tuner, 5000000);
+	}
+	CHECK(is_same(tern_tuner_choice(&tuner, read, 1), fast), "the head is read in another way than the layers");
+}
+
 static void check_machine(struct tern_streaming first, struct tern_streaming then)
 {
 	struct tern_tuner tuner;
@@ -97,6 +115,7 @@ int main(void)
 		check_machine(one, two);
 		check_machine(two, four);
 	}
+	check_head();
 	check_what_is_tuned();
 	return test_summary();
 }

@@ -45,6 +45,7 @@ enum {
 	PANELS_PER_TOP = 3, /* panels read in step 2 for each of the n_top: the more, the nearer T is to the n_top-th */
 	MIN_PANELS = 4,
 	PANELS_PER_RUN = 4, /* of the listed panels, that a worker takes at once */
+	LOW_PREFETCH = 4096, /* bytes ahead, on into the next listed panel */
 
 	/* Smaller heads lie in a cache, and where the n_top are many of few panels, most are in question: one pass over
 	 * everything is quicker then. */
@@ -227,13 +228,15 @@ static void read_low_chunk(void *context, size_t chunk, int worker)
 	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), begin = chunk * PANELS_PER_RUN;
 	size_t end = smaller(task->n_panel, begin + PANELS_PER_RUN);
 	const uint8_t *low_plane = m->data + tern_panel_count(m->n_row) * panel_bytes;
+	struct tern_streaming streaming = {.n_stream = 1, .prefetch = LOW_PREFETCH};
 	int32_t low[TERN_PANEL_ROWS];
 
 	(void)worker;
 	for (size_t i = begin; i < end; i++) {
 		size_t panel = engine->pruning.panels[i], row = panel * TERN_PANEL_ROWS;
+		streaming.next = i + 1 < task->n_panel ? low_plane + engine->pruning.panels[i + 1] * panel_bytes : NULL;
 		engine->kernels->dot_nibble(low, low_plane + panel * panel_bytes, panel_bytes, 1, v->q, m->n_col, 1,
-		                            m->n_col, engine->streaming);
+		                            m->n_col, streaming);
 		logits_of_rows(v->logits + row, high_sums(task, task->vector, panel), low, m->row_scales + row,
 		               smaller(m->n_row - row, TERN_PANEL_ROWS), &v->x);
 		v->upper[panel] = -INFINITY; /* not to be read again */

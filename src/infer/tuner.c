@@ -1,5 +1,6 @@
 /* First a tournament: all choices take turns, of those that are left the slower half leaves after 2, 4 and 8 reads
- * each, some 60 reads altogether: two or three tokens of most models. Then duels: one read in DUEL_READS is measured,
+ * each, some 60 reads altogether: two or three tokens of most models. A large read, which comes once a token, takes the
+ * choice of another kind as soon as there is one. Then duels: one read in DUEL_READS is measured,
  * the next is done as a rival would and measured too. If the rival is clearly faster in three of four duels, it takes
  * over; if not, the next one's turn comes. The ratios of neighbours in time stay what they are while the machine's
  * speed drifts, so that choices follow a machine that changes, without flapping. */
@@ -14,6 +15,7 @@
 enum {
 	FEW_TOKENS = 12,        /* of more, multiplying takes longer than reading, however it is done */
 	MIN_BYTES = 128 * 1024, /* smaller reads are from caches, and too short to be measured */
+	LARGE_BYTES = 32 << 20, /* an output head's */
 	DUEL_READS = 64,
 	MOST_READS = 8,                 /* of a choice in a round of the tournament */
 	MIN_DUELS = 3,                  /* after so many a rival that does not win is done with */
@@ -85,6 +87,27 @@ struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_re
 	return tuner->is_fixed ? tuner->fixed : choices[kind ? kind->best : 0];
 }
 
+static void settle(struct tern_read_kind *kind, uint8_t best)
+{
+	kind->best = kind->rival = best;
+	kind->n_sample = 0;
+	kind->n_until_duel = DUEL_READS;
+	kind->is_settled = true;
+}
+
+/* Takes the choice that the largest reads of another kind have settled on. */
+static void settle_like_others(const struct tern_tuner *tuner, struct tern_read_kind *kind)
+{
+	const struct tern_read_kind *largest = NULL;
+
+	for (const struct tern_read_kind *other = tuner->kinds; other < tuner->kinds + tuner->n_kind; other++)
+		if (other->is_settled && other->is_few == kind->is_few &&
+		    (!largest || other->n_bytes > largest->n_bytes))
+			largest = other;
+	if (largest)
+		settle(kind, largest->best);
+}
+
 struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
 {
 	struct tern_read_kind *kind = tuner->is_fixed ? NULL : find_kind(tuner, read, n_token);
@@ -97,6 +120,8 @@ struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_rea
 		kind->first = kind->first ? kind->first : read.first;
 		return choices[kind->best];
 	}
+	if (!kind->is_settled && kind->n_bytes >= LARGE_BYTES)
+		settle_like_others(tuner, kind);
 	if (!kind->is_settled) {
 		tuner->choice = kind->alive[kind->turn];
 	} else if (kind->n_until_duel > 0) {
@@ -153,9 +178,8 @@ static void end_round(struct tern_read_kind *kind)
 	kind->n_alive = (uint8_t)((kind->n_alive + 1) / 2);
 	kind->n_sample = 0;
 	kind->n_round = kind->n_round * 2 < MOST_READS ? (uint8_t)(kind->n_round * 2) : MOST_READS;
-	kind->is_settled = kind->n_alive == 1;
-	kind->n_until_duel = DUEL_READS;
-	kind->rival = kind->best;
+	if (kind->n_alive == 1)
+		settle(kind, kind->best);
 }
 
 static void add_to_tournament(struct tern_read_kind *kind, float time)
