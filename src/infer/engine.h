@@ -90,8 +90,8 @@ enum {
 	TERN_MIN_PARALLEL_WORK = 1 << 19
 };
 
-/* Runs task(context, chunk) over n_chunk chunks: by the pool if the work is worth sharing. work counts multiply-adds (or
- * as much), of all chunks together. */
+/* Runs task(context, chunk) over n_chunk chunks: by the pool if the work is worth sharing. work counts multiply-adds
+ * (or as much), of all chunks together. */
 void tern_engine_run(struct tern_engine *engine, tern_task task, void *context, size_t n_chunk, size_t work);
 
 /* Whether keep_going lets the batch go on; asked by the calling thread only. */

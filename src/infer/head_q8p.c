@@ -44,7 +44,7 @@ enum {
 	BOUND_NORMS = 5,
 	PANELS_PER_TOP = 3, /* panels read in step 2 for each of the n_top: the more, the nearer T is to the n_top-th */
 	MIN_PANELS = 4,
-	PANELS_PER_RUN = 4, /* of the listed panels, that a worker takes at once */
+	PANELS_PER_RUN = 4,  /* of the listed panels, that a worker takes at once */
 	LOW_PREFETCH = 4096, /* bytes ahead, on into the next listed panel */
 
 	/* Smaller heads lie in a cache, and where the n_top are many of few panels, most are in question: one pass over

@@ -1,7 +1,7 @@
 /* Chooses how many threads compute the next tokens. All of them, unless a token's steps are so short that sharing them
- * costs more than it saves, or the system gives the threads less than they ask for, because another program keeps a core
- * busy: then every step would wait for the thread that was put aside, and fewer threads are faster. Results are the same
- * bits for any number. */
+ * costs more than it saves, or the system gives the threads less than they ask for, because another program keeps a
+ * core busy: then every step would wait for the thread that was put aside, and fewer threads are faster. Results are
+ * the same bits for any number. */
 #ifndef TERN_INFER_THREAD_CHOICE_H
 #define TERN_INFER_THREAD_CHOICE_H
 
