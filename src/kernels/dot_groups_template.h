@@ -156,7 +156,7 @@ INLINE void steps_side_by_side(float *y, const struct tern_groups *groups, const
                                size_t n_panel, const int8_t *x, size_t n_col, size_t n_next_scale,
                                struct stream_end end, const struct tile_format *format)
 {
-	size_t prefetch = groups->streaming.prefetch, n_ahead = prefetch / TERN_TILE_BYTES, n;
+	size_t prefetch = groups->streaming.prefetch, n;
 	size_t n_until_scale = 0;
 	vfloat weights[TERN_MAX_STREAMS][VECTORS];
 
@@ -171,7 +171,7 @@ INLINE void steps_side_by_side(float *y, const struct tern_groups *groups, const
 			gather_weights(weights, &step, n_panel, n_next_scale);
 			n_until_scale = groups->steps_per_scale;
 		}
-		sum_tiles(sum, panels, panel_stride, n_panel, x, n, prefetch + (end.n_left > n_ahead ? 0 : end.jump),
+		sum_tiles(sum, panels, panel_stride, n_panel, x, n, prefetch_distance(prefetch, end),
 		          format->codes_per_byte);
 		IN_MEMORY(weights);
 		IN_MEMORY(y);
@@ -279,6 +279,8 @@ INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels,
                                const int8_t *x, size_t x_stride, size_t n_token, size_t n_col,
                                const struct tern_groups *groups, const struct group_kernels *kernels)
 {
+	const struct tern_streaming streaming = groups->streaming;
+	const size_t tile_cols = kernels->format->tile_cols, n_tile = n_col / tile_cols;
 	struct stretch stretch;
 
 	for (size_t p = 0; p < n_panel; p += stretch.n_panel) {
@@ -286,14 +288,15 @@ INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels,
 		bool is_one = n_panel - p < PANELS_AT_ONCE;
 		stretch.n_panel = is_one ? 1 : PANELS_AT_ONCE;
 		stretch.panel_stride = is_one ? 0 : panel_stride;
+		const uint8_t *panel = panels + p * panel_stride, *next = panel + stretch.n_panel * panel_stride;
+		next = p + stretch.n_panel == n_panel && streaming.next ? streaming.next : next;
+		struct stream_end end = {n_tile, jump_from(panel, n_tile, next)};
 		for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
-			size_t tile = c / kernels->format->tile_cols,
-			       n_left = n_col / kernels->format->tile_cols - tile;
 			step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
 			stretch.n_quad = step.n_col / QUAD_COLS;
-			stretch.codes = panels + p * panel_stride + tile * TERN_TILE_BYTES;
-			stretch.prefetch =
-			        prefetch_distance(groups->streaming.prefetch, n_left, stretch.n_panel, panel_stride);
+			stretch.codes = panel + c / tile_cols * TERN_TILE_BYTES;
+			end.n_left = n_tile - c / tile_cols;
+			stretch.prefetch = prefetch_distance(streaming.prefetch, end);
 			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token,
 			           kernels->scale_stored);
 		}

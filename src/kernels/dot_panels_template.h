@@ -298,16 +298,20 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
                        const struct tile_format *format)
 {
 	const size_t n_stream = streaming.n_stream > PANELS_AT_ONCE ? streaming.n_stream : PANELS_AT_ONCE;
-	size_t n_tile = n_col / format->tile_cols, sums_stride = n_panel * TERN_PANEL_ROWS;
+	const size_t n_tile = n_col / format->tile_cols, sums_stride = n_panel * TERN_PANEL_ROWS;
 	struct stretch stretch;
 
 	memset(sums, 0, n_token * sums_stride * sizeof *sums);
 	for (size_t first = 0, end; first < n_panel; first = end) {
 		end = n_panel - first < n_stream ? n_panel : first + n_stream;
-		for (size_t i = 0; i < n_tile; i += STORED_TILES) {
-			stretch.n_quad =
-			        (n_tile - i < STORED_TILES ? n_tile - i : STORED_TILES) * format->codes_per_byte;
-			stretch.prefetch = prefetch_distance(streaming.prefetch, n_tile - i, end - first, panel_stride);
+		const uint8_t *next = end == n_panel && streaming.next ? streaming.next : panels + end * panel_stride;
+		struct stream_end stop = {n_tile, jump_from(panels + first * panel_stride, n_tile, next)};
+		for (size_t i = 0, n; i < n_tile; i += n, stop.n_left -= n) {
+			size_t n_before = tiles_before_end(stop, streaming.prefetch);
+			n = n_before > 0 ? n_before : stop.n_left;
+			n = n < STORED_TILES ? n : STORED_TILES;
+			stretch.n_quad = n * format->codes_per_byte;
+			stretch.prefetch = prefetch_distance(streaming.prefetch, stop);
 			for (size_t p = first; p < end; p += stretch.n_panel) {
 				stretch.n_panel = end - p < PANELS_AT_ONCE ? 1 : PANELS_AT_ONCE;
 				stretch.panel_stride = end - p < PANELS_AT_ONCE ? 0 : panel_stride;
@@ -320,21 +324,13 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
 }
 #endif
 
-/* Where streams go on after the panels that they are in: n_left tiles from now on, `jump` bytes further than the next
- * tile would be; 0: the next panels follow in memory. */
-struct stream_end {
-	size_t n_left, jump;
-};
-
 /* The sums of one token and n_panel <= TERN_MAX_STREAMS panels; prefetches beyond the end of the streams. */
 INLINE void dot_to_end(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t n_col, size_t prefetch, struct stream_end end, const struct tile_format *format)
 {
-	size_t n_tile = n_col / format->tile_cols, n_ahead = prefetch / TERN_TILE_BYTES;
-	size_t n_before = end.n_left > n_ahead ? end.n_left - n_ahead : 0;
+	size_t n_tile = n_col / format->tile_cols, n_before = tiles_before_end(end, prefetch);
 	int32_t more[TERN_MAX_STREAMS * TERN_PANEL_ROWS];
 
-	n_before -= n_before % 2; /* so that both parts have a multiple of 16 columns, of nibbles too */
 	if (end.jump == 0 || n_before >= n_tile) {
 		format->token(sums, panels, panel_stride, n_panel, x, n_col, prefetch);
 		return;
@@ -344,12 +340,6 @@ INLINE void dot_to_end(int32_t *sums, const uint8_t *panels, size_t panel_stride
 	              x + n_before * format->tile_cols, (n_tile - n_before) * format->tile_cols, prefetch + end.jump);
 	for (size_t i = 0; i < n_panel * TERN_PANEL_ROWS; i++)
 		sums[i] += more[i];
-}
-
-/* From the end of the last panel of the first stream, at `panel`, to what is read after it. */
-INLINE size_t jump_from(const uint8_t *panel, size_t n_tile, const uint8_t *next)
-{
-	return (size_t)((uintptr_t)next - (uintptr_t)panel) - n_tile * TERN_TILE_BYTES;
 }
 
 /* What is read after the panels of one token. */

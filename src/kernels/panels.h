@@ -41,11 +41,30 @@ static inline size_t panel_at(const struct stream_parts *parts, size_t index)
 	return is_shared ? index / parts->n_part * parts->apart + index % parts->n_part : index;
 }
 
-/* How far ahead to prefetch from tiles of n_stream panels that are read side by side, n_left tiles before their ends:
- * in the same panels, or beyond their ends in those that are read after them. */
-static inline size_t prefetch_distance(size_t prefetch, size_t n_left, size_t n_stream, size_t panel_stride)
+/* Where streams go on after the panels that they are in: n_left tiles from now on, `jump` bytes further than the next
+ * tile would be; 0: the next panels follow in memory. */
+struct stream_end {
+	size_t n_left, jump;
+};
+
+/* From the end of a panel of n_tile tiles to what is read after it. */
+static inline size_t jump_from(const uint8_t *panel, size_t n_tile, const uint8_t *next)
 {
-	return n_left * TERN_TILE_BYTES > prefetch ? prefetch : prefetch + (n_stream - 1) * panel_stride;
+	return (size_t)((uintptr_t)next - (uintptr_t)panel) - n_tile * TERN_TILE_BYTES;
+}
+
+/* Of the tiles up to the end of a stream, those whose prefetched bytes lie before the end, too. An even number: both
+ * parts have a multiple of 16 columns, of nibbles too. */
+static inline size_t tiles_before_end(struct stream_end end, size_t prefetch)
+{
+	size_t n_ahead = prefetch / TERN_TILE_BYTES, n_before = end.n_left > n_ahead ? end.n_left - n_ahead : 0;
+	return n_before - n_before % 2;
+}
+
+/* How far ahead to prefetch from tiles of which the next `prefetch` bytes are all before the end or all after it. */
+static inline size_t prefetch_distance(size_t prefetch, struct stream_end end)
+{
+	return end.n_left * TERN_TILE_BYTES > prefetch ? prefetch : prefetch + end.jump;
 }
 
 /* The address `distance` bytes after a tile, or before it if the sum wraps around; only to prefetch it. */
