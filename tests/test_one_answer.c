@@ -181,7 +181,7 @@ static void check_stopping(const int32_t *ids)
 /* Every kernel set that streams, token by token and a few at a time, with each number of streams. */
 static void check_streaming(const int32_t *ids)
 {
-	static const char *const choices[] = {"1:0", "1:16384", "2:2048", "2:8192", "4:1024", "4:4096"};
+	static const char *const choices[] = {"1:0", "1:16384", "2:2048", "2:8192", "4:1536", "4:4096"};
 	const struct tern_kernels *const *built = tern_kernels_built();
 
 	for (size_t i = 1; built[i]; i++)

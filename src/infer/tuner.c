@@ -34,7 +34,7 @@ static const struct tern_streaming choices[TERN_TUNER_CHOICES] = {
         {.n_stream = 2, .prefetch = 2048},
         {.n_stream = 2, .prefetch = 4096},
         {.n_stream = 2, .prefetch = 8192},
-        {.n_stream = 4, .prefetch = 1024},
+        {.n_stream = 4, .prefetch = 1536},
         {.n_stream = 4, .prefetch = 4096},
 };
 
