@@ -1,9 +1,9 @@
 /* First a tournament: all choices take turns, of those that are left the slower half leaves after 2, 4 and 8 reads
- * each, some 60 reads altogether: two or three tokens of most models. A large read, which comes once a token, takes the
- * choice of another kind as soon as there is one. Then duels: one read in DUEL_READS is measured,
- * the next is done as a rival would and measured too. If the rival is clearly faster in three of four duels, it takes
- * over; if not, the next one's turn comes. The ratios of neighbours in time stay what they are while the machine's
- * speed drifts, so that choices follow a machine that changes, without flapping. */
+ * each, some 60 reads altogether: two or three tokens of most models. A large read, which comes once a token, and
+ * reads for a few tokens, which are rare, take the choice of another kind as soon as there is one. Then duels: one read
+ * in DUEL_READS is measured, the next is done as a rival would and measured too. If the rival is clearly faster in
+ * three of four duels, it takes over; if not, the next one's turn comes. The ratios of neighbours in time stay what
+ * they are while the machine's speed drifts, so that choices follow a machine that changes, without flapping. */
 #include "infer/tuner.h"
 
 #include "base/clock.h"
@@ -95,17 +95,24 @@ static void settle(struct tern_read_kind *kind, uint8_t best)
 	kind->is_settled = true;
 }
 
-/* Takes the choice that the largest reads of another kind have settled on. */
+/* Takes the choice of another kind that is settled: of the same matrices for another number of tokens, else of the
+ * largest reads. */
 static void settle_like_others(const struct tern_tuner *tuner, struct tern_read_kind *kind)
 {
-	const struct tern_read_kind *largest = NULL;
+	const struct tern_read_kind *like = NULL;
 
-	for (const struct tern_read_kind *other = tuner->kinds; other < tuner->kinds + tuner->n_kind; other++)
-		if (other->is_settled && other->is_few == kind->is_few &&
-		    (!largest || other->n_bytes > largest->n_bytes))
-			largest = other;
-	if (largest)
-		settle(kind, largest->best);
+	for (const struct tern_read_kind *other = tuner->kinds; other < tuner->kinds + tuner->n_kind; other++) {
+		if (!other->is_settled)
+			continue;
+		if (other->panel_bytes == kind->panel_bytes && other->n_bytes == kind->n_bytes) {
+			like = other;
+			break;
+		}
+		if (!like || other->n_bytes > like->n_bytes)
+			like = other;
+	}
+	if (like)
+		settle(kind, like->best);
 }
 
 struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
@@ -120,7 +127,7 @@ struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_rea
 		kind->first = kind->first ? kind->first : read.first;
 		return choices[kind->best];
 	}
-	if (!kind->is_settled && kind->n_bytes >= LARGE_BYTES)
+	if (!kind->is_settled && (kind->is_few || kind->n_bytes >= LARGE_BYTES))
 		settle_like_others(tuner, kind);
 	if (!kind->is_settled) {
 		tuner->choice = kind->alive[kind->turn];
