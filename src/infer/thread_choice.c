@@ -14,7 +14,7 @@ enum {
 
 #define FEW_MISSING    0.3 /* threads' worth of processor time that were not had */
 #define CLEARLY_FASTER 0.9 /* of the time per token; what a short disturbance makes of it is soon tested again */
-#define MIN_PAUSE_NS   120000000u
+#define MIN_PAUSE_NS   250000000u
 #define MAX_PAUSE_NS   8000000000u
 
 void tern_thread_choice_init(struct tern_thread_choice *choice, int n_most, int n_first)
