@@ -126,35 +126,51 @@ INLINE void prefetch_next(const struct attention *a, size_t first, size_t n_stre
 		                   TERN_TO_SECOND_CACHE);
 }
 
-/* Turns a query's scores of the positions it sees into weights exp(score - max) in place; those of the other positions
- * in their panels become 0. Starts prefetching the block that comes next. */
-INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_stream, bool is_q8)
+/* Sets a query's maximum, that of its scores of the positions it sees; the scores of the other positions in their
+ * panels become -inf. */
+INLINE void find_max(const struct attention *a, size_t query)
 {
-	float *scores = a->scores + query * TERN_ATTENTION_BLOCK, *max = &a->max[query];
+	float *scores = a->scores + query * TERN_ATTENTION_BLOCK, max;
 	struct tern_positions seen = a->seen[query];
-	size_t panel = seen.first / LANES, end_panel = (seen.end + LANES - 1) / LANES;
-	vfloat largest = splat(scores[seen.first]), weights[VECTORS] = {0}; /* a NaN in the first score stays */
+	size_t j = seen.first / LANES * LANES, end = (seen.end + LANES - 1) / LANES * LANES;
+	vfloat largest[4]; /* a NaN in the first score stays */
 
-	for (size_t j = panel * LANES; j < seen.first; j++)
-		scores[j] = -INFINITY;
-	for (size_t j = seen.end; j < end_panel * LANES; j++)
-		scores[j] = -INFINITY;
-	for (size_t j = panel * LANES; j < end_panel * LANES; j += VECTOR_LANES) {
-		vfloat score = load(scores + j);
-		largest = select(score > largest, score, largest);
+	for (size_t i = j; i < seen.first; i++)
+		scores[i] = -INFINITY;
+	for (size_t i = seen.end; i < end; i++)
+		scores[i] = -INFINITY;
+	for (size_t i = 0; i < 4; i++)
+		largest[i] = splat(scores[seen.first]);
+	for (; j + 4 * VECTOR_LANES <= end; j += 4 * VECTOR_LANES) {
+		UNROLL
+		for (size_t i = 0; i < 4; i++)
+			largest[i] = larger(load(scores + j + i * VECTOR_LANES), largest[i]);
 	}
-	*max = largest_lane(largest);
-	if (*max == 0.0f) { /* the sign of the first zero counts */
+	for (; j < end; j += VECTOR_LANES)
+		largest[0] = larger(load(scores + j), largest[0]);
+	max = largest_lane(larger(larger(largest[0], largest[1]), larger(largest[2], largest[3])));
+	if (max == 0.0f) { /* the sign of the first zero counts */
 		size_t first = seen.first;
 		while (scores[first] != 0.0f)
 			first++;
-		*max = scores[first];
+		max = scores[first];
 	}
-	for (size_t p = panel; p < end_panel; p++) {
+	a->max[query] = max;
+}
+
+/* Turns a query's scores into weights exp(score - max) in place. Starts prefetching the block that comes next. */
+INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_stream, bool is_q8)
+{
+	float *scores = a->scores + query * TERN_ATTENTION_BLOCK, max = a->max[query];
+	struct tern_positions seen = a->seen[query];
+	size_t end_panel = (seen.end + LANES - 1) / LANES;
+	vfloat weights[VECTORS] = {0};
+
+	for (size_t p = seen.first / LANES; p < end_panel; p++) {
 		prefetch_next(a, 0, n_stream, (query * end_panel + p) * STEPS_PER_LINE(is_q8), is_q8);
 		for (size_t v = 0; v < VECTORS; v++) {
 			float *at = scores + p * LANES + v * VECTOR_LANES;
-			vfloat weight = round_to_13_bits(exp_lanes(load(at) - *max));
+			vfloat weight = round_to_13_bits(exp_lanes(load(at) - max));
 			store(at, weight);
 			weights[v] += weight;
 		}
@@ -230,6 +246,8 @@ INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 		score_panels(a, p, n_query, small_step, is_q8);
 	for (; p < end_panel; p++)
 		score_panels(a, p, n_query, 1, is_q8);
+	for (size_t i = 0; i < n_query; i++)
+		find_max(a, i);
 	for (size_t i = 0; i < n_query; i++) {
 		softmax_weights(a, i, step < n_slice ? step : n_slice, is_q8);
 		if (is_q8)

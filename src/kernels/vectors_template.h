@@ -52,6 +52,9 @@ INLINE void store_first(float *out, vfloat v, size_t n) { memcpy(out, &v, n * si
 /* where ? a : b */
 INLINE vfloat select(vint where, vfloat a, vfloat b) { return (vfloat)((where & (vint)a) | (~where & (vint)b)); }
 
+/* a > b ? a : b */
+INLINE vfloat larger(vfloat a, vfloat b) { return select(a > b, a, b); }
+
 INLINE vint load_ints(const int32_t *x)
 {
 	vint v;
