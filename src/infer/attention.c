@@ -207,18 +207,14 @@ static const void *next_of(const struct attention_task *task, size_t index, int 
 	return tern_item_keys(task->weights, task->segment.sequence, &item);
 }
 
-/* One of the items that blocks are split among. */
+/* An item of one block. */
 static void attend_split(const struct attention_task *task, const struct tern_attention_item *item,
                          const struct queries *queries, const void *next)
 {
 	const struct tern_attention_schedule *s = &task->schedule;
-	struct partial total = kept(task, item, 0), part;
+	struct partial total = kept(task, item, 0), part = kept(task, item, 1 + item->first_block - s->first_block);
 
-	for (size_t block = item->first_block; block < item->end_block; block++) {
-		part = kept(task, item, 1 + block - s->first_block);
-		attend_block(task, item, queries, block,
-		             block + 1 < item->end_block ? block_keys(task, *item, block + 1) : next, &part);
-	}
+	attend_block(task, item, queries, item->first_block, next, &part);
 	if (atomic_fetch_sub_explicit(&task->engine->attention_pending[item->range].n_item, 1, memory_order_acq_rel) >
 	    1)
 		return;
@@ -279,7 +275,8 @@ static void run_pass(struct attention_task *task)
 	size_t n_pos = (s->end_block - s->first_block) * TERN_ATTENTION_BLOCK;
 
 	for (size_t i = 0; s->is_split && i < s->n_head_kv * s->n_range; i++)
-		atomic_store_explicit(&engine->attention_pending[i].n_item, s->n_split, memory_order_relaxed);
+		atomic_store_explicit(&engine->attention_pending[i].n_item, s->end_block - s->first_block,
+		                      memory_order_relaxed);
 	tern_engine_run(engine, attend, task, s->n_item,
 	                s->n_token * s->n_query * s->n_head_kv * task->segment.sequence->kv.head_dim * n_pos * 2);
 }

@@ -2,9 +2,9 @@
 
 enum {
 	/* Enough items that waiting for the last one costs little. Smaller ranges read keys and values more often, so
-	 * they are few; splits cost only their start. */
+	 * they are few; items of one block cost only their start. */
 	RANGES_PER_THREAD = 8,
-	SPLITS_PER_THREAD = 64,
+	ITEMS_PER_THREAD = 64,
 };
 
 static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -47,11 +47,10 @@ size_t tern_attention_max_tokens(size_t n_query) { return n_query < TERN_MAX_QUE
 void tern_attention_divide(struct tern_attention_schedule *s)
 {
 	size_t n_range_wanted = s->n_thread > 1 ? s->n_thread * RANGES_PER_THREAD : 1;
-	size_t n_split_wanted = s->n_thread > 1 ? s->n_thread * SPLITS_PER_THREAD : 1;
 	size_t end = tern_attention_end_block(s, s->n_token - 1), first = tern_attention_first_block(s, 0);
 	size_t n = smaller(s->n_token, tern_attention_max_tokens(s->n_query));
 
-	s->is_split = s->n_head_kv * divide_up(s->n_token, n) < n_split_wanted && end - first > 1 &&
+	s->is_split = s->n_head_kv * divide_up(s->n_token, n) < s->n_thread * ITEMS_PER_THREAD && end - first > 1 &&
 	              s->n_token <= TERN_KEPT_RESULTS / 4;
 	while (!s->is_split && n > 1 && s->n_head_kv * divide_up(s->n_token, n) < n_range_wanted)
 		n = divide_up(n, 2);
@@ -68,28 +67,23 @@ bool tern_attention_next_pass(struct tern_attention_schedule *s)
 		return false;
 	s->first_block = s->end_block;
 	n_block = end - s->first_block;
-	s->n_split = 1;
-	if (s->is_split) {
+	if (s->is_split)
 		n_block = smaller(n_block, TERN_KEPT_RESULTS / s->n_token - 1); /* one result is of the passes before */
-		s->n_split = smaller(divide_up(s->n_thread * SPLITS_PER_THREAD, n_pair), n_block);
-		s->blocks_per_split = divide_up(n_block, s->n_split);
-		s->n_split = divide_up(n_block, s->blocks_per_split);
-	}
 	s->end_block = s->first_block + n_block;
-	s->n_item = n_pair * s->n_split;
+	s->n_item = s->is_split ? n_pair * n_block : n_pair;
 	return true;
 }
 
 struct tern_attention_item tern_attention_item(const struct tern_attention_schedule *s, size_t index)
 {
-	size_t pair = index / s->n_split, range = s->n_range - 1 - pair % s->n_range;
+	size_t n_pair = s->n_head_kv * s->n_range, pair = index % n_pair, range = s->n_range - 1 - pair % s->n_range;
 	struct tern_attention_item item = {.head_kv = pair / s->n_range, .token = range * s->tokens_per_range};
 
 	item.n_token = smaller(s->n_token - item.token, s->tokens_per_range);
 	item.range = item.head_kv * s->n_range + range;
 	if (s->is_split) {
-		item.first_block = s->first_block + index % s->n_split * s->blocks_per_split;
-		item.end_block = smaller(item.first_block + s->blocks_per_split, s->end_block);
+		item.first_block = s->first_block + index / n_pair;
+		item.end_block = item.first_block + 1;
 	} else {
 		item.first_block = tern_attention_first_block(s, item.token);
 		item.end_block = tern_attention_end_block(s, item.token + item.n_token - 1);

@@ -4,9 +4,9 @@
  * of a token are combined in the order of the blocks: the result does not depend on which thread computed which block.
  *
  * An item of work is a range of tokens for one key/value head: it reads each block once for all their queries. Where
- * that makes too few items for the threads, the blocks of each are split among several items (split-KV); the thread
- * that ends last combines their results. The partial results of a split are kept in memory that is limited, so long
- * contexts take several passes over consecutive blocks. */
+ * that makes few items, each block is an item of its own (split-KV), and the thread that ends last combines their
+ * results. The heads of a block then follow each other, as they do in memory. The partial results are kept in memory
+ * that is limited, so long contexts take several passes over consecutive blocks. */
 #ifndef TERN_INFER_ATTENTION_SCHEDULE_H
 #define TERN_INFER_ATTENTION_SCHEDULE_H
 
@@ -31,9 +31,7 @@ struct tern_attention_schedule {
 
 	size_t tokens_per_range, n_range;
 	bool is_split;
-	size_t first_block, end_block;    /* of this pass */
-	size_t blocks_per_split, n_split; /* in this pass */
-	size_t n_item;                    /* of this pass */
+	size_t first_block, end_block, n_item; /* of this pass */
 };
 
 /* One item of work of a pass. */
