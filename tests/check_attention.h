@@ -132,6 +132,12 @@ static bool is_seen_by_some(const struct attention_case *c, size_t position)
 	return false;
 }
 
+/* Up to the last position's last dimension, with padding. */
+static size_t count_values(const struct attention_case *c)
+{
+	return tern_value_index(c->n_pos - 1, (c->head_dim - 1) / 16 * 16) + 16;
+}
+
 static int check_attention_block(const struct tern_kernels *kernels, int round)
 {
 	struct attention_case c = {.n_query = 0};
@@ -143,18 +149,19 @@ static int check_attention_block(const struct tern_kernels *kernels, int round)
 	pick_attention_shape(&c, round);
 
 	size_t n_q = c.n_token * c.n_query * c.head_dim, n_key = (c.n_pos + 15) / 16 * 16 * c.head_dim,
-	       value_stride = (c.head_dim + 15) / 16 * 16;
+	       n_value = count_values(&c);
 	c.q = fill_floats(place(&rooms[0], n_q, sizeof *c.q), n_q, fill);
 	c.k = k = place(&rooms[1], n_key, sizeof *k);
-	c.v = v = place(&rooms[2], c.n_pos * value_stride, sizeof *v);
+	c.v = v = place(&rooms[2], n_value, sizeof *v);
 	fill_halves(k, n_key, WITH_SPECIALS); /* anything, for the padding */
-	fill_halves(v, c.n_pos * value_stride, WITH_SPECIALS);
+	fill_halves(v, n_value, WITH_SPECIALS);
 	for (size_t j = 0; j < c.n_pos; j++) {
 		if (!is_seen_by_some(&c, j))
 			continue;
-		for (size_t d = 0; d < c.head_dim; d++)
+		for (size_t d = 0; d < c.head_dim; d++) {
 			fill_halves(&k[(j / 16 * c.head_dim + d) * 16 + j % 16], 1, below(8) ? NORMAL : fill);
-		fill_halves(&v[j * value_stride], c.head_dim, fill);
+			fill_halves(&v[tern_value_index(j, d)], 1, fill);
+		}
 	}
 	run_case("%zu tokens, n_query %zu, %zu positions, head_dim %zu, %s", c.n_token, c.n_query, c.n_pos, c.head_dim,
 	         fill_names[fill]);
@@ -168,14 +175,14 @@ static int check_attention_block_q8(const struct tern_kernels *kernels, int roun
 
 	pick_attention_shape(&c, round);
 	size_t n_q = c.n_token * c.n_query * c.head_dim, n_padded = (c.n_pos + 15) / 16 * 16,
-	       value_stride = (c.head_dim + 15) / 16 * 16;
+	       n_value = count_values(&c);
 	c.q = fill_floats(place(&rooms[0], n_q, sizeof *c.q), n_q, fill);
 	c.k = place(&rooms[1], n_padded * c.head_dim, 1);
-	c.v = place(&rooms[2], c.n_pos * value_stride, 1);
+	c.v = place(&rooms[2], n_value, 1);
 	c.k_scales = fill_floats(place(&rooms[7], n_padded, sizeof(float)), n_padded, WITH_SPECIALS);
 	c.v_scales = fill_floats(place(&rooms[8], n_padded, sizeof(float)), n_padded, WITH_SPECIALS);
 	fill_activations(c.k, n_padded * c.head_dim, (int)below(8));
-	fill_activations(c.v, c.n_pos * value_stride, (int)below(8));
+	fill_activations(c.v, n_value, (int)below(8));
 	for (size_t j = 0; j < c.n_pos; j++) {
 		if (!is_seen_by_some(&c, j))
 			continue;

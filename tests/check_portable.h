@@ -225,7 +225,7 @@ enum {
 
 struct attention_math {
 	float q[MATH_DIM];
-	uint16_t k[MATH_PANELS * MATH_DIM * 16], v[MATH_POS * MATH_STRIDE];
+	uint16_t k[MATH_PANELS * MATH_DIM * 16], v[MATH_STRIDE * TERN_ATTENTION_BLOCK];
 	double score[MATH_POS], max, score_error; /* exact scores, and what the kernel's may be off by */
 };
 
@@ -288,7 +288,8 @@ static void check_attention_math(float scale)
 	for (size_t d = 0; d < MATH_DIM; d++) {
 		double exact = 0.0, magnitude = 0.0;
 		for (size_t j = 0; j < MATH_POS; j++) {
-			double product = exp(m.score[j] - m.max) * (double)tern_f32_from_f16(m.v[j * MATH_STRIDE + d]);
+			double product =
+			        exp(m.score[j] - m.max) * (double)tern_f32_from_f16(m.v[tern_value_index(j, d)]);
 			exact += product;
 			magnitude += fabs(product);
 		}
@@ -304,11 +305,11 @@ static void check_attention_q8(void)
 {
 	enum {
 		N_KEY = MATH_PANELS * MATH_DIM * 16,
-		N_VALUE = MATH_POS * MATH_STRIDE
+		N_VALUE = MATH_STRIDE * TERN_ATTENTION_BLOCK
 	};
 	struct attention_math m = {.score_error = 0.0};
 	int8_t k[N_KEY], v[N_VALUE];
-	float k_scales[MATH_PANELS * 16], v_scales[MATH_PANELS * 16], max, sum, scores[TERN_ATTENTION_BLOCK];
+	float k_scales[MATH_PANELS * 16], v_scales[TERN_ATTENTION_BLOCK], max, sum, scores[TERN_ATTENTION_BLOCK];
 	float out[MATH_STRIDE], expected[MATH_STRIDE];
 	struct tern_attention_block block = {.n_token = 1,
 	                                     .n_query = 1,
@@ -325,17 +326,17 @@ static void check_attention_q8(void)
 	                                     .scores = scores};
 
 	make_attention(&m, 1.0f);
-	for (size_t j = 0; j < MATH_PANELS * 16; j++) {
+	for (size_t j = 0; j < MATH_PANELS * 16; j++)
 		k_scales[j] = j % 2 ? 0x1p-6f : 0x1p-8f;
+	for (size_t j = 0; j < TERN_ATTENTION_BLOCK; j++)
 		v_scales[j] = j % 3 ? 0x1p-7f : 0x1p-5f;
-	}
 	for (size_t i = 0; i < N_KEY; i++) {
 		k[i] = (int8_t)test_random();
 		m.k[i] = tern_f16_from_f32((float)k[i] * k_scales[i / 16 / MATH_DIM * 16 + i % 16]);
 	}
 	for (size_t i = 0; i < N_VALUE; i++) {
 		v[i] = (int8_t)test_random();
-		m.v[i] = tern_f16_from_f32((float)v[i] * v_scales[i / MATH_STRIDE]);
+		m.v[i] = tern_f16_from_f32((float)v[i] * v_scales[i / 16 % TERN_ATTENTION_BLOCK]);
 	}
 	portable->attention_block(&block);
 	block.k = k;

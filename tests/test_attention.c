@@ -89,8 +89,7 @@ static void read_cache(const struct tern_sequence *sequence, const struct tern_a
 		tern_kv_locate(&sequence->kv, LAYER, head, position - lane, &block);
 		for (size_t d = 0; d < dim; d++) {
 			key[d] = cached(block.k, d * TERN_KEY_PANEL + lane, is_q8 ? &block.k_scales[lane] : NULL);
-			value[d] = cached(block.v, lane * sequence->kv.value_stride + d,
-			                  is_q8 ? &block.v_scales[lane] : NULL);
+			value[d] = cached(block.v, tern_value_index(lane, d), is_q8 ? &block.v_scales[lane] : NULL);
 		}
 		prepare(exact, &k[position][head * dim], attention->k_norm, position, h);
 		check_cached(key, exact, dim, is_q8, "key");

@@ -61,7 +61,7 @@ static size_t count_wrong(const struct tern_kv *kv, size_t layer, size_t head, s
 		const float *k_scale = block.k_scales ? &block.k_scales[lane] : NULL;
 		const float *v_scale = block.v_scales ? &block.v_scales[lane] : NULL;
 		float k = element(block.k, d * TERN_KEY_PANEL + lane, k_scale);
-		float v = element(block.v, lane * kv->value_stride + d, v_scale);
+		float v = element(block.v, tern_value_index(lane, d), v_scale);
 		n_wrong += fabsf(k - key[d]) > (k_scale ? 0.51f * *k_scale : 0.0f);
 		n_wrong += fabsf(v - value[d]) > (v_scale ? 0.51f * *v_scale : 0.0f);
 	}

@@ -78,7 +78,7 @@ void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t 
 	size_t i = position % TERN_ATTENTION_BLOCK;
 
 	block->k = cell + tern_kv_key_bytes(kv, i);
-	block->v = cell + kv->key_bytes + i * kv->value_stride * element_size(kv->type);
+	block->v = cell + kv->key_bytes + tern_value_index(i, 0) * element_size(kv->type);
 	block->k_scales = scales ? scales + i : NULL;
 	block->v_scales = scales ? scales + TERN_ATTENTION_BLOCK + i : NULL;
 }
@@ -92,9 +92,11 @@ static void store_f16(uint16_t *k, uint16_t *v, size_t n, const struct tern_kern
                       const float *value, uint16_t *scratch)
 {
 	kernels->to_f16(scratch, key, n);
-	kernels->to_f16(v, value, n);
 	for (size_t d = 0; d < n; d++)
 		k[d * TERN_KEY_PANEL] = scratch[d];
+	kernels->to_f16(scratch, value, n);
+	for (size_t d = 0; d < n; d++)
+		v[tern_value_index(0, d)] = scratch[d];
 }
 
 /* The element is x * scale, rounded, so that the largest is 127; what is kept is the factor that leads back. */
@@ -102,9 +104,11 @@ static void store_q8(int8_t *k, int8_t *v, float *k_scale, float *v_scale, size_
                      const float *key, const float *value, int8_t *scratch)
 {
 	*k_scale = 1.0f / kernels->norm_quantize(scratch, key, NULL, 1.0f, n).scale;
-	*v_scale = 1.0f / kernels->norm_quantize(v, value, NULL, 1.0f, n).scale;
 	for (size_t d = 0; d < n; d++)
 		k[d * TERN_KEY_PANEL] = scratch[d];
+	*v_scale = 1.0f / kernels->norm_quantize(scratch, value, NULL, 1.0f, n).scale;
+	for (size_t d = 0; d < n; d++)
+		v[tern_value_index(0, d)] = scratch[d];
 }
 
 void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels, size_t layer, size_t head,
@@ -113,7 +117,7 @@ void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels,
 	uint8_t *cell = cell_of(kv, layer, head, position);
 	size_t i = position % TERN_ATTENTION_BLOCK, lane = position % TERN_KEY_PANEL;
 	uint8_t *k = cell + tern_kv_key_bytes(kv, i - lane) + lane * element_size(kv->type);
-	uint8_t *v = cell + kv->key_bytes + i * kv->value_stride * element_size(kv->type);
+	uint8_t *v = cell + kv->key_bytes + tern_value_index(i, 0) * element_size(kv->type);
 	float *scales = scales_of(kv, cell);
 
 	if (scales)

@@ -9,8 +9,6 @@
  *     LOAD_F16(h)     VECTOR_LANES half floats from const uint16_t *h, any alignment, as vfloat
  *     LOAD_I8(q)      the same of int8 from const int8_t *q
  *
- * A slice is 16 consecutive dimensions of the values: what one 16-lane sum adds up.
- *
  * Slots: narrow, attention_block, attention_block_q8, combine. */
 #if !defined(ATTENTION_SUMS) || !defined(FMA) || !defined(LOAD_F16) || !defined(LOAD_I8)
 #error "attention_template.h: a parameter is not defined"
@@ -52,6 +50,7 @@ static void narrow(float *x, size_t n)
 
 enum {
 	MAX_QUERIES = ATTENTION_SUMS >= 16 ? 8 : 4, /* at a time */
+	SMALL_PAGE = 4096,
 };
 
 /* Some of the queries of a block. q, out, max, sum and scores are those of the first of them. */
@@ -60,7 +59,7 @@ struct attention {
 	float *out, *max, *sum, *scores;
 	const struct tern_attention_block *block;
 	size_t value_stride;
-	const void *next; /* prefetched while values are read */
+	const void *next; /* what is read after the block */
 	struct tern_positions seen[MAX_QUERIES];
 	/* What some of the queries see is bounds[0] .. bounds[3] - 1, what all see bounds[1] .. bounds[2] - 1. */
 	size_t bounds[4];
@@ -80,33 +79,72 @@ INLINE vfloat load_elements(const void *elements, size_t i, bool is_q8)
 	return is_q8 ? LOAD_I8((const int8_t *)elements + i) : LOAD_F16((const uint16_t *)elements + i);
 }
 
-/* The scores of n_query queries at n_panel panels of 16 positions; both are constants, n_query * n_panel <=
- * ATTENTION_SUMS. Prefetches the values of these positions, which will be read slice by slice; the keys were prefetched
- * while the values of the block before were read. Both go to the second-level cache: the first has no room for a block
- * of both, and pending misses there would delay the loads in progress. */
+/* Some panels: of 16 positions, whose rows are dimensions (keys), or of 16 dimensions, whose rows are positions
+ * (values).
+ */
+struct panels {
+	const void *rows;
+	size_t apart; /* elements from a panel to the next */
+};
+
+INLINE struct panels key_panels(const struct attention *a, size_t panel, bool is_q8)
+{
+	size_t apart = a->block->head_dim * LANES;
+	return (struct panels){element_at(a->block->k, panel * apart, is_q8), apart};
+}
+
+INLINE struct panels value_panels(const struct attention *a, size_t panel, bool is_q8)
+{
+	size_t apart = TERN_ATTENTION_BLOCK * LANES;
+	return (struct panels){element_at(a->block->v, panel * apart, is_q8), apart};
+}
+
+/* Prefetches a row of n_panel panels if a cache line begins there. Memory delivers several streams faster than one. */
+INLINE void prefetch_row(struct panels panels, size_t row, size_t n_panel, bool is_q8)
+{
+	if (row % STEPS_PER_LINE(is_q8) != 0)
+		return;
+	UNROLL
+	for (size_t p = 0; p < n_panel; p++)
+		__builtin_prefetch(element_at(panels.rows, p * panels.apart + row * LANES, is_q8));
+}
+
+/* Adds the rows in `span` of n_panel panels, weighted for n_query queries: weights[i * stride + row] is that of query i
+ * for a row. With `all`, a constant, all queries see the rows; else those in a->seen. Both numbers are constants,
+ * n_query * n_panel <= ATTENTION_SUMS. Prefetches the same rows of the panels that are read next. */
+INLINE void add_rows(vfloat sum[ATTENTION_SUMS][VECTORS], const struct attention *a, struct panels panels,
+                     struct panels next, struct tern_positions span, bool all, const float *weights, size_t stride,
+                     size_t n_query, size_t n_panel, bool is_q8)
+{
+	for (size_t row = span.first; row < span.end; row++) {
+		prefetch_row(next, row, n_panel, is_q8);
+		UNROLL
+		for (size_t p = 0; p < n_panel; p++) {
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++) {
+				size_t at = p * panels.apart + row * LANES + v * VECTOR_LANES;
+				vfloat elements = load_elements(panels.rows, at, is_q8);
+				UNROLL
+				for (size_t i = 0; i < n_query; i++)
+					if (all || (row >= a->seen[i].first && row < a->seen[i].end))
+						sum[p * n_query + i][v] =
+						        FMA(elements, splat(weights[i * stride + row]),
+						            sum[p * n_query + i][v]);
+			}
+		}
+	}
+}
+
+/* The scores of n_query queries at n_panel panels of 16 positions. */
 INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query, size_t n_panel, bool is_q8)
 {
 	vfloat sum[ATTENTION_SUMS][VECTORS] = {{{0}}};
 	const struct tern_attention_block *b = a->block;
-	size_t head_dim = b->head_dim, panel_size = head_dim * LANES;
-	const void *k = element_at(b->k, panel * panel_size, is_q8), *v = element_at(b->v, panel * panel_size, is_q8);
+	size_t end = panel + n_panel;
+	struct panels next = end * LANES < a->bounds[3] ? key_panels(a, end, is_q8) : value_panels(a, 0, is_q8);
 
-	for (size_t d = 0; d < head_dim; d++) {
-		UNROLL
-		for (size_t p = 0; p < n_panel; p++) {
-			size_t at = p * panel_size + d * LANES;
-			if (d % STEPS_PER_LINE(is_q8) == 0)
-				__builtin_prefetch(element_at(v, at, is_q8), 0, TERN_TO_SECOND_CACHE);
-			UNROLL
-			for (size_t l = 0; l < VECTORS; l++) {
-				vfloat key = load_elements(k, at + l * VECTOR_LANES, is_q8);
-				UNROLL
-				for (size_t i = 0; i < n_query; i++)
-					sum[p * n_query + i][l] =
-					        FMA(key, splat(a->q[i * head_dim + d]), sum[p * n_query + i][l]);
-			}
-		}
-	}
+	add_rows(sum, a, key_panels(a, panel, is_q8), next, (struct tern_positions){0, b->head_dim}, true, a->q,
+	         b->head_dim, n_query, n_panel, is_q8);
 	for (size_t p = 0; p < n_panel; p++)
 		for (size_t i = 0; i < n_query; i++)
 			for (size_t l = 0; l < VECTORS; l++) {
@@ -115,15 +153,6 @@ INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query
 				score = is_q8 ? score * load(b->k_scales + j) : score;
 				store(a->scores + i * TERN_ATTENTION_BLOCK + j, score * b->scale);
 			}
-}
-
-/* Prefetches the elements of one position in n_stream slices, from slice `first` on, of the block that comes next.
- * Memory delivers several streams faster than one. */
-INLINE void prefetch_next(const struct attention *a, size_t first, size_t n_stream, size_t position, bool is_q8)
-{
-	for (size_t s = 0; s < n_stream; s++)
-		__builtin_prefetch(element_at(a->next, ((first + s) * a->block->n_pos + position) * LANES, is_q8), 0,
-		                   TERN_TO_SECOND_CACHE);
 }
 
 /* Sets a query's maximum, that of its scores of the positions it sees; the scores of the other positions in their
@@ -158,8 +187,9 @@ INLINE void find_max(const struct attention *a, size_t query)
 	a->max[query] = max;
 }
 
-/* Turns a query's scores into weights exp(score - max) in place. Starts prefetching the block that comes next. */
-INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_stream, bool is_q8)
+/* Turns a query's scores into weights exp(score - max) in place. Prefetches, of the first n_panel panels of values,
+ * rows behind those that scoring has prefetched. */
+INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_panel, bool is_q8)
 {
 	float *scores = a->scores + query * TERN_ATTENTION_BLOCK, max = a->max[query];
 	struct tern_positions seen = a->seen[query];
@@ -167,7 +197,8 @@ INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_st
 	vfloat weights[VECTORS] = {0};
 
 	for (size_t p = seen.first / LANES; p < end_panel; p++) {
-		prefetch_next(a, 0, n_stream, (query * end_panel + p) * STEPS_PER_LINE(is_q8), is_q8);
+		prefetch_row(value_panels(a, 0, is_q8),
+		             a->block->head_dim + (query * end_panel + p) * STEPS_PER_LINE(is_q8), n_panel, is_q8);
 		for (size_t v = 0; v < VECTORS; v++) {
 			float *at = scores + p * LANES + v * VECTOR_LANES;
 			vfloat weight = round_to_13_bits(exp_lanes(load(at) - max));
@@ -178,50 +209,29 @@ INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_st
 	a->sum[query] = tree_sum(weights);
 }
 
-/* Adds the values of the positions in `span`, weighted, for n_query queries and n_slice slices from slice `first` on;
- * with `all`, a constant, all queries see them. */
-INLINE void add_values(vfloat sum[ATTENTION_SUMS][VECTORS], const struct attention *a, struct tern_positions span,
-                       bool all, size_t first, size_t n_query, size_t n_slice, bool is_q8)
-{
-	for (size_t j = span.first; j < span.end; j++) {
-		const void *values = element_at(a->block->v, j * a->value_stride + first * LANES, is_q8);
-		if (j % STEPS_PER_LINE(is_q8) == 0)
-			prefetch_next(a, first, n_slice, j, is_q8);
-		UNROLL
-		for (size_t s = 0; s < n_slice; s++) {
-			UNROLL
-			for (size_t v = 0; v < VECTORS; v++) {
-				vfloat value = load_elements(values, s * LANES + v * VECTOR_LANES, is_q8);
-				UNROLL
-				for (size_t i = 0; i < n_query; i++)
-					if (all || (j >= a->seen[i].first && j < a->seen[i].end))
-						sum[s * n_query + i][v] =
-						        FMA(value, splat(a->scores[i * TERN_ATTENTION_BLOCK + j]),
-						            sum[s * n_query + i][v]);
-			}
-		}
-	}
-}
-
-/* The values of n_slice slices from slice `first` on, weighted for n_query queries; both are constants, n_query *
- * n_slice <= ATTENTION_SUMS. Prefetches as much of the block that comes next. */
-INLINE void weigh_values(const struct attention *a, size_t first, size_t n_query, size_t n_slice, bool is_q8)
+/* The values of n_panel panels of 16 dimensions, weighted for n_query queries. */
+INLINE void weigh_values(const struct attention *a, size_t panel, size_t n_query, size_t n_panel, bool is_q8)
 {
 	vfloat sum[ATTENTION_SUMS][VECTORS] = {{{0}}};
-	float *out = a->out + first * LANES;
+	struct panels panels = value_panels(a, panel, is_q8), next = value_panels(a, panel + n_panel, is_q8);
+	float *out = a->out + panel * LANES;
 
+	if ((panel + n_panel) * LANES >= a->value_stride)
+		next.rows = a->next;
 	for (size_t i = 0; i < 3; i++) {
 		struct tern_positions span = {a->bounds[i], a->bounds[i + 1]};
 		if (i == 1)
-			add_values(sum, a, span, true, first, n_query, n_slice, is_q8);
+			add_rows(sum, a, panels, next, span, true, a->scores, TERN_ATTENTION_BLOCK, n_query, n_panel,
+			         is_q8);
 		else
-			add_values(sum, a, span, false, first, n_query, n_slice, is_q8);
+			add_rows(sum, a, panels, next, span, false, a->scores, TERN_ATTENTION_BLOCK, n_query, n_panel,
+			         is_q8);
 	}
-	for (size_t s = 0; s < n_slice; s++)
+	for (size_t p = 0; p < n_panel; p++)
 		for (size_t i = 0; i < n_query; i++)
 			for (size_t v = 0; v < VECTORS; v++)
-				store(out + i * a->value_stride + s * LANES + v * VECTOR_LANES,
-				      sum[s * n_query + i][v]);
+				store(out + i * a->value_stride + p * LANES + v * VECTOR_LANES,
+				      sum[p * n_query + i][v]);
 }
 
 INLINE void scale_weights(float *weights, const float *scales, struct tern_positions seen)
@@ -233,14 +243,12 @@ INLINE void scale_weights(float *weights, const float *scales, struct tern_posit
 /* Attention of n_query queries, a constant: each key and value is loaded and widened once for all of them. */
 INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 {
-	const size_t step =
-	        ATTENTION_SUMS / n_query < 8 ? ATTENTION_SUMS / n_query : 8; /* panels or slices at a time */
+	const size_t step = ATTENTION_SUMS / n_query < 8 ? ATTENTION_SUMS / n_query : 8; /* panels at a time */
 	const size_t small_step = step < 2 ? step : 2;
 	const struct tern_attention_block *b = a->block;
-	size_t p = a->bounds[0] / LANES, end_panel = (a->bounds[3] + LANES - 1) / LANES;
-	size_t n_slice = a->value_stride / LANES, s = 0;
+	size_t end_panel = (a->bounds[3] + LANES - 1) / LANES, n_value_panel = a->value_stride / LANES, p;
 
-	for (; p + step <= end_panel; p += step)
+	for (p = a->bounds[0] / LANES; p + step <= end_panel; p += step)
 		score_panels(a, p, n_query, step, is_q8);
 	for (; p + small_step <= end_panel; p += small_step)
 		score_panels(a, p, n_query, small_step, is_q8);
@@ -249,16 +257,16 @@ INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 	for (size_t i = 0; i < n_query; i++)
 		find_max(a, i);
 	for (size_t i = 0; i < n_query; i++) {
-		softmax_weights(a, i, step < n_slice ? step : n_slice, is_q8);
+		softmax_weights(a, i, step < n_value_panel ? step : n_value_panel, is_q8);
 		if (is_q8)
 			scale_weights(a->scores + i * TERN_ATTENTION_BLOCK, b->v_scales, a->seen[i]);
 	}
-	for (; s + step <= n_slice; s += step)
-		weigh_values(a, s, n_query, step, is_q8);
-	for (; s + small_step <= n_slice; s += small_step)
-		weigh_values(a, s, n_query, small_step, is_q8);
-	for (; s < n_slice; s++)
-		weigh_values(a, s, n_query, 1, is_q8);
+	for (p = 0; p + step <= n_value_panel; p += step)
+		weigh_values(a, p, n_query, step, is_q8);
+	for (; p + small_step <= n_value_panel; p += small_step)
+		weigh_values(a, p, n_query, small_step, is_q8);
+	for (; p < n_value_panel; p++)
+		weigh_values(a, p, n_query, 1, is_q8);
 	for (size_t i = 0; i < n_query; i++)
 		memset(a->out + i * a->value_stride + b->head_dim, 0, (a->value_stride - b->head_dim) * sizeof *a->out);
 }
@@ -278,10 +286,23 @@ INLINE void note_seen(struct attention *a, size_t first, size_t n)
 	bounds[2] = bounds[2] > bounds[1] ? bounds[2] : bounds[1];
 }
 
+/* Prefetches a line of each page of n elements. Where pages are small, the CPU so looks up several addresses at once;
+ * later each look-up would stop the computing. */
+INLINE void prefetch_pages(const void *elements, size_t n, bool is_q8)
+{
+	for (size_t i = 0; i < n; i += STEPS_PER_LINE(is_q8) * LANES * (SMALL_PAGE / TERN_CACHE_LINE))
+		__builtin_prefetch(element_at(elements, i, is_q8));
+}
+
 INLINE void attend_all(const struct tern_attention_block *block, bool is_q8)
 {
 	size_t value_stride = (block->head_dim + LANES - 1) / LANES * LANES;
+	const void *next = block->next ? block->next : block->k;
 
+	if (block->n_pos == TERN_ATTENTION_BLOCK) {
+		prefetch_pages(block->v, TERN_ATTENTION_BLOCK * value_stride, is_q8);
+		prefetch_pages(next, TERN_ATTENTION_BLOCK * block->head_dim, is_q8);
+	}
 	for (size_t i = 0, n, n_left = block->n_token * block->n_query; n_left > 0; i += n, n_left -= n) {
 		struct attention a = {.q = block->q + i * block->head_dim,
 		                      .out = block->out + i * value_stride,
@@ -290,7 +311,7 @@ INLINE void attend_all(const struct tern_attention_block *block, bool is_q8)
 		                      .scores = block->scores + i * TERN_ATTENTION_BLOCK,
 		                      .block = block,
 		                      .value_stride = value_stride,
-		                      .next = block->next ? block->next : block->k};
+		                      .next = next};
 		n = n_left < 4 ? n_left : n_left < MAX_QUERIES ? 4 : MAX_QUERIES;
 		note_seen(&a, i, n);
 		switch (n) {

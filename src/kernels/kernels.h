@@ -66,6 +66,13 @@ struct tern_positions {
 	size_t first, end;
 };
 
+/* Values of a block are panels of 16 dimensions, [ceil(head_dim / 16), TERN_ATTENTION_BLOCK, 16]: of dimension d of the
+ * value at position j, the index. */
+static inline size_t tern_value_index(size_t j, size_t d)
+{
+	return (d / TERN_KEY_PANEL * TERN_ATTENTION_BLOCK + j) * TERN_KEY_PANEL + d % TERN_KEY_PANEL;
+}
+
 /* Attention of the queries of n_token tokens, n_query each (heads that share one key/value head), over one block of
  * positions, of which token t sees those in seen[t]:
  *
@@ -88,9 +95,9 @@ struct tern_attention_block {
 	float scale;
 	const float *q; /* [n_token, n_query, head_dim], narrow() */
 	const void *k;  /* [ceil(n_pos / 16), head_dim, 16]: position j in panel j / 16, lane j mod 16 */
-	const void *v;  /* [n_pos, head_dim rounded up to 16], the padding may hold anything */
+	const void *v;  /* see tern_value_index(); the padding to 16 dimensions may hold anything */
 	const float *k_scales, *v_scales; /* of each position; NULL where k and v are f16 */
-	const void *next;                 /* to prefetch, as many bytes as k has; NULL: k once more */
+	const void *next;                 /* what is read after this, to prefetch its beginning; NULL: k once more */
 	float *out;                       /* [n_token, n_query, head_dim rounded up to 16], zeros in the padding */
 	float *max, *sum;                 /* [n_token, n_query] */
 	float *scores;                    /* scratch, [n_token, n_query, TERN_ATTENTION_BLOCK] */

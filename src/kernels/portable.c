@@ -421,7 +421,7 @@ static void attention(const struct tern_attention_block *b, bool is_q8)
 				narrow(&weight, 1);
 			}
 			for (size_t d = 0; d < b->head_dim; d++)
-				out[d] += weight * element(b->v, j * value_stride + d, is_q8);
+				out[d] += weight * element(b->v, tern_value_index(j, d), is_q8);
 		}
 	}
 }
