@@ -79,9 +79,10 @@ INLINE vfloat load_elements(const void *elements, size_t i, bool is_q8)
 	return is_q8 ? LOAD_I8((const int8_t *)elements + i) : LOAD_F16((const uint16_t *)elements + i);
 }
 
+INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
 /* Some panels: of 16 positions, whose rows are dimensions (keys), or of 16 dimensions, whose rows are positions
- * (values).
- */
+ * (values). */
 struct panels {
 	const void *rows;
 	size_t apart; /* elements from a panel to the next */
@@ -197,8 +198,9 @@ INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_pa
 	vfloat weights[VECTORS] = {0};
 
 	for (size_t p = seen.first / LANES; p < end_panel; p++) {
-		prefetch_row(value_panels(a, 0, is_q8),
-		             a->block->head_dim + (query * end_panel + p) * STEPS_PER_LINE(is_q8), n_panel, is_q8);
+		size_t row = a->block->head_dim + (query * end_panel + p) * STEPS_PER_LINE(is_q8);
+		if (row < a->block->n_pos)
+			prefetch_row(value_panels(a, 0, is_q8), row, n_panel, is_q8);
 		for (size_t v = 0; v < VECTORS; v++) {
 			float *at = scores + p * LANES + v * VECTOR_LANES;
 			vfloat weight = round_to_13_bits(exp_lanes(load(at) - max));
@@ -243,28 +245,24 @@ INLINE void scale_weights(float *weights, const float *scales, struct tern_posit
 /* Attention of n_query queries, a constant: each key and value is loaded and widened once for all of them. */
 INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 {
-	const size_t step = ATTENTION_SUMS / n_query < 8 ? ATTENTION_SUMS / n_query : 8; /* panels at a time */
-	const size_t small_step = step < 2 ? step : 2;
+	/* Panels at a time: few, so that they and those that come next fit the first-level cache. */
+	const size_t step = smaller(ATTENTION_SUMS / n_query, STEPS_PER_LINE(is_q8));
 	const struct tern_attention_block *b = a->block;
 	size_t end_panel = (a->bounds[3] + LANES - 1) / LANES, n_value_panel = a->value_stride / LANES, p;
 
 	for (p = a->bounds[0] / LANES; p + step <= end_panel; p += step)
 		score_panels(a, p, n_query, step, is_q8);
-	for (; p + small_step <= end_panel; p += small_step)
-		score_panels(a, p, n_query, small_step, is_q8);
 	for (; p < end_panel; p++)
 		score_panels(a, p, n_query, 1, is_q8);
 	for (size_t i = 0; i < n_query; i++)
 		find_max(a, i);
 	for (size_t i = 0; i < n_query; i++) {
-		softmax_weights(a, i, step < n_value_panel ? step : n_value_panel, is_q8);
+		softmax_weights(a, i, smaller(2 * step, n_value_panel), is_q8);
 		if (is_q8)
 			scale_weights(a->scores + i * TERN_ATTENTION_BLOCK, b->v_scales, a->seen[i]);
 	}
 	for (p = 0; p + step <= n_value_panel; p += step)
 		weigh_values(a, p, n_query, step, is_q8);
-	for (; p + small_step <= n_value_panel; p += small_step)
-		weigh_values(a, p, n_query, small_step, is_q8);
 	for (; p < n_value_panel; p++)
 		weigh_values(a, p, n_query, 1, is_q8);
 	for (size_t i = 0; i < n_query; i++)
