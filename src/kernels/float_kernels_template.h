@@ -14,6 +14,7 @@
 #error "float_kernels_template.h: a parameter is not defined"
 #endif
 
+#include "base/cache.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -70,6 +71,8 @@ INLINE vfloat load_element(const void *a, size_t i, enum element type)
 	}
 }
 
+INLINE size_t element_size(enum element type) { return type == ELEMENT_F32 ? sizeof(float) : sizeof(uint16_t); }
+
 /* Missing lanes at the end add +0 * +0, which changes no sum: none is ever -0. */
 INLINE float dot(const void *a, const float *x, size_t n, enum element type)
 {
@@ -80,7 +83,7 @@ INLINE float dot(const void *a, const float *x, size_t n, enum element type)
 		for (size_t v = 0; v < VECTORS; v++)
 			sum[v] += load_element(a, i + v * VECTOR_LANES, type) * load(x + i + v * VECTOR_LANES);
 	if (i < n) {
-		size_t size = type == ELEMENT_F32 ? sizeof(float) : sizeof(uint16_t);
+		size_t size = element_size(type);
 		union {
 			float f32[LANES];
 			uint16_t b16[LANES];
@@ -108,13 +111,18 @@ enum {
 	DOT_TOKENS = 2,
 };
 
-/* n_row and n_token are constants. */
+/* n_row and n_token are constants. One token's time goes into reading the rows, each of which is too short for the
+ * prefetchers of the hardware: those that come next are prefetched. */
 INLINE void dots_at_once(float *out, size_t out_stride, const void *rows, size_t first_row, size_t n_row,
                          const float *x, size_t n_token, size_t n, enum element type)
 {
 	vfloat sum[DOT_TOKENS][DOT_ROWS][VECTORS] = {0};
+	const size_t size = element_size(type);
+	const char *next = (const char *)rows + (first_row + n_row) * n * size;
 
 	for (size_t i = 0; i < n; i += LANES) {
+		for (size_t b = 0; n_token == 1 && b < n_row * LANES * size; b += TERN_CACHE_LINE)
+			__builtin_prefetch(next + i * n_row * size + b);
 		UNROLL
 		for (size_t v = 0; v < VECTORS; v++) {
 			vfloat a[DOT_ROWS];
