@@ -12,6 +12,7 @@
 enum {
 	MIN_CHUNK_PANELS = 4, /* kernels read so many panels at a time */
 	CHUNKS_PER_THREAD = 8,
+	MIN_READ = 64 * 1024, /* bytes of an expert's matrix: a stream of less is over before it is fast */
 };
 
 struct experts_task {
@@ -30,6 +31,17 @@ static size_t chunk_panels(size_t n_panel, size_t n_token, size_t most_work)
 	return n;
 }
 
+/* Panels of a chunk of down for few tokens: as many of each expert as are read fast, but no more than a thread's share.
+ * A thread that is alone reads whole matrices. */
+static size_t reading_panels(size_t n_panel, size_t panel_bytes, size_t n_thread)
+{
+	size_t share = (n_panel + n_thread - 1) / n_thread, part = share / CHUNKS_PER_THREAD;
+	size_t least = (MIN_READ + panel_bytes - 1) / panel_bytes;
+
+	part = part > least ? part : least;
+	return n_thread > 1 && part < share ? part : share;
+}
+
 /* Divides gate and up, and chooses the chunks of down. */
 static void divide(struct experts_task *task)
 {
@@ -37,7 +49,7 @@ static void divide(struct experts_task *task)
 	const struct tern_hparams *h = &engine->transformer->hparams;
 	struct tern_expert_scratch *s = engine->experts;
 	size_t n_slot = s->uses[s->n_use].first_slot, n_chunk = 0;
-	size_t n_share = (size_t)tern_pool_n_used(engine->pool) * CHUNKS_PER_THREAD;
+	size_t n_thread = (size_t)tern_pool_n_used(engine->pool), n_share = n_thread * CHUNKS_PER_THREAD;
 	size_t n_panel = tern_panel_count(h->n_ff_expert), n_down_panel = tern_panel_count(h->n_embd);
 
 	for (size_t i = 0; i < s->n_use; i++) {
@@ -47,7 +59,10 @@ static void divide(struct experts_task *task)
 		n_chunk += 2 * ((n_panel + use->chunk_panels - 1) / use->chunk_panels); /* gate's, then up's */
 	}
 	s->uses[s->n_use].first_chunk = n_chunk;
-	task->down_panels = chunk_panels(n_down_panel, n_slot, n_slot * n_down_panel / n_share);
+	task->down_panels =
+	        engine->n_token <= TERN_FEW_TOKENS
+	                ? reading_panels(n_down_panel, tern_linear_panel_bytes(&task->weights->down), n_thread)
+	                : chunk_panels(n_down_panel, n_slot, n_slot * n_down_panel / n_share);
 }
 
 /* Quantises a token's vector once, for all slots that it has. */
@@ -108,9 +123,28 @@ static const uint8_t *panels_of(const struct tern_linear *linear, size_t first_r
 	return linear->panels + first_row / TERN_PANEL_ROWS * tern_linear_panel_bytes(linear);
 }
 
-static struct tern_panel_range panels_of_rows(size_t first_row, size_t n_row)
+/* Some rows of an expert times its slots. Of one slot, streams are as long as the rows allow; of several, kernels read
+ * panels that follow each other. next: the panels that the worker reads after these. */
+static void project_rows(const struct tern_engine *engine, const struct tern_projection *projection,
+                         const struct tern_expert_use *use, size_t first_row, size_t n_row, const uint8_t *next,
+                         int worker)
 {
-	return (struct tern_panel_range){first_row / TERN_PANEL_ROWS, tern_panel_count(n_row), 1, 0};
+	size_t n_panel = tern_panel_count(n_row), n_stream = engine->streaming.n_stream;
+	size_t n_strip = use->n_slot == 1 && n_panel >= n_stream ? n_stream : 1, apart = n_panel / n_strip;
+	struct tern_panel_range part = {.first = first_row / TERN_PANEL_ROWS, .n_strip = n_strip, .apart = apart};
+	size_t end = part.first + n_panel, end_of_strip = part.first + apart;
+
+	for (; part.first < end_of_strip; part.first += part.n) {
+		bool is_last;
+		part.n = TERN_MAX_CHUNK_PANELS / n_strip;
+		is_last = part.n >= end_of_strip - part.first;
+		part.n = is_last ? end_of_strip - part.first : part.n;
+		tern_project_part(engine, projection, part, use->first_slot, use->n_slot, is_last ? next : NULL,
+		                  worker);
+	}
+	part = (struct tern_panel_range){.first = end - n_panel % n_strip, .n = n_panel % n_strip, .n_strip = 1};
+	if (part.n > 0) /* the panels behind the last strip */
+		tern_project_part(engine, projection, part, use->first_slot, use->n_slot, next, worker);
 }
 
 static void gate_up_chunk(void *context, size_t chunk, int worker)
@@ -123,8 +157,8 @@ static void gate_up_chunk(void *context, size_t chunk, int worker)
 
 	if (chunk + 1 < s->uses[s->n_use].first_chunk)
 		next = part_of_chunk(task, chunk + 1);
-	tern_project_part(task->engine, &projection, panels_of_rows(part.first_row, part.n_row), part.use->first_slot,
-	                  part.use->n_slot, panels_of(&next.linear, next.first_row), worker);
+	project_rows(task->engine, &projection, part.use, part.first_row, part.n_row,
+	             panels_of(&next.linear, next.first_row), worker);
 }
 
 /* gate = f(gate) * up, quantised. */
@@ -158,9 +192,8 @@ static void down_chunk(void *context, size_t chunk, int worker)
 		                                     .tokens = s->slot_tokens,
 		                                     .weights = s->slot_weights};
 		next = tern_expert_linear(down, h->n_expert, s->uses[is_last ? 0 : i + 1].index);
-		tern_project_part(task->engine, &projection, panels_of_rows(first, end - first), s->uses[i].first_slot,
-		                  s->uses[i].n_slot, panels_of(&next, is_last && end < h->n_embd ? end : first),
-		                  worker);
+		project_rows(task->engine, &projection, &s->uses[i], first, end - first,
+		             panels_of(&next, is_last && end < h->n_embd ? end : first), worker);
 	}
 }
 
