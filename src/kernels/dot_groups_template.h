@@ -15,7 +15,6 @@ enum {
 	STEP_FEW_TOKENS = 12, /* tokens of a long step at a time */
 	STEP_PANELS = 8,      /* panels of a long step at a time */
 	STEP_TOKENS = 128,    /* tokens whose scales are gathered at a time */
-	STORED_TOKENS = 12,   /* up to this many tokens unpacking a short step costs more than it saves */
 };
 
 /* The results that the sums of a step are added to, and the scales they get. */
@@ -24,7 +23,7 @@ struct step_scales {
 	size_t y_stride;
 	const float *inverses;            /* [n_token] of the activations */
 	const int32_t *firsts;            /* [n_token] minus the sum of the activations, since codes are weights + 1 */
-	const vfloat (*weights)[VECTORS]; /* [n_panel] */
+	const vfloat (*weights)[VECTORS]; /* [n_panel], or PANELS_AT_ONCE in short steps */
 };
 
 INLINE void add_scaled(float *y, vint sum, vfloat scale)
@@ -54,25 +53,35 @@ struct scaled_multiplication {
 	const struct step_scales *scales;
 };
 
-/* A turn: the sums are scaled while they are in registers. */
+/* A turn: the sums are scaled while they are in registers. Where panels are missing, the last one has been multiplied
+ * in their place: its results are stored again, without a branch for each sum. */
 INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, size_t codes_per_byte)
 {
 	const struct scaled_multiplication *m = task;
-	const struct step_scales *s = m->scales;
+	const struct step_scales s = *m->scales; /* a copy, which storing results cannot change */
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+	size_t at[PANELS_AT_ONCE];
+	float *y = s.y + token * s.y_stride;
 
-	multiply(sum, &m->products, token, n_token, s->firsts + token, codes_per_byte);
+	multiply(sum, &m->products, token, n_token, s.firsts + token, codes_per_byte);
+	for (size_t p = 0; p < PANELS_AT_ONCE; p++)
+		at[p] = (p < m->products.panels->n_panel ? p : m->products.panels->n_panel - 1) * LANES;
 	UNROLL
-	for (size_t t = 0; t < n_token; t++) {
-		vfloat inverse = splat(s->inverses[token + t]);
+	for (size_t t = 0; t < n_token; t++, y += s.y_stride) {
+		vfloat inverse = splat(s.inverses[token + t]), result[PANELS_AT_ONCE][VECTORS];
 		UNROLL
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
-			float *y = s->y + (token + t) * s->y_stride + p * LANES;
-			if (PANELS_AT_ONCE > 1 && p >= m->products.panels->n_panel)
-				continue;
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++)
-				add_scaled(y + v * VECTOR_LANES, sum[t][p][v], s->weights[p][v] * inverse);
+				result[p][v] =
+				        load(y + at[p] + v * VECTOR_LANES) +
+				        __builtin_convertvector(sum[t][p][v], vfloat) * (s.weights[p][v] * inverse);
+		}
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++)
+				store(y + at[p] + v * VECTOR_LANES, result[p][v]);
 		}
 	}
 }
@@ -243,6 +252,8 @@ INLINE void short_step(float *y, size_t y_stride, const struct step *step, const
 	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
 
 	gather_weights(weights, step, stretch->n_panel, stretch->n_panel * step->groups->scales_stride);
+	for (size_t p = stretch->n_panel; p < PANELS_AT_ONCE; p++)
+		memcpy(weights[p], weights[p - 1], sizeof weights[p]);
 	for (size_t first = 0, n; first < n_token; first += n) {
 		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
 		gather_tokens(inverses, firsts, step, first, n, x + first * x_stride, x_stride);
@@ -381,7 +392,7 @@ INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 	if (groups->n_col > kernels->format->stretch_cols)
 		long_steps(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, kernels);
 #if FEW_TOKENS
-	else if (n_token <= FEW_TOKENS && n_token <= STORED_TOKENS)
+	else if (n_token <= FEW_TOKENS)
 		short_steps_stored(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
 		                   kernels);
 #endif
