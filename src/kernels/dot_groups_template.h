@@ -332,15 +332,17 @@ INLINE void long_steps(float *y, size_t y_stride, const uint8_t *panels, size_t 
 			n_now = n_token - t < STEP_FEW_TOKENS ? n_token - t : STEP_FEW_TOKENS;
 			n = n_panel - p < STEP_PANELS ? n_panel - p : STEP_PANELS;
 			s.y = y + t * y_stride + p * LANES;
+			const uint8_t *tile = panels + p * panel_stride;
 			for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
 				const int8_t *x_now = x + t * x_stride + c;
+				struct tern_streaming streaming = groups->streaming;
 				step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
 				gather_tokens(inverses, firsts, &step, t, n_now, x_now, x_stride);
 				gather_weights(weights, &step, n, n * groups->scales_stride);
-				kernels->dot(sums,
-				             panels + p * panel_stride +
-				                     c / kernels->format->tile_cols * TERN_TILE_BYTES,
-				             panel_stride, n, x_now, x_stride, n_now, step.n_col, groups->streaming);
+				streaming.next = tile + step.n_col / kernels->format->tile_cols * TERN_TILE_BYTES;
+				kernels->dot(sums, tile, panel_stride, n, x_now, x_stride, n_now, step.n_col,
+				             streaming);
+				tile = streaming.next;
 				scale_sums(&s, sums, n_now, n);
 			}
 		}

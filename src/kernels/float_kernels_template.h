@@ -108,7 +108,7 @@ static float sum_squares(const float *x, size_t n) { return dot(x, x, n, ELEMENT
  * other. */
 enum {
 	DOT_ROWS = VECTORS == 1 ? 4 : 2,
-	DOT_TOKENS = 2,
+	DOT_TOKENS = VECTORS == 1 ? 4 : 2,
 };
 
 /* n_row and n_token are constants. One token's time goes into reading the rows, each of which is too short for the
@@ -162,6 +162,8 @@ INLINE void dots(float *out, size_t out_stride, const void *rows, size_t n_row, 
 
 	for (; t + DOT_TOKENS <= n_token; t += DOT_TOKENS)
 		dots_of_tokens(out + t * out_stride, out_stride, rows, n_row, x + t * n, DOT_TOKENS, n, type);
+	for (; t + 2 <= n_token; t += 2)
+		dots_of_tokens(out + t * out_stride, out_stride, rows, n_row, x + t * n, 2, n, type);
 	if (t < n_token)
 		dots_of_tokens(out + t * out_stride, out_stride, rows, n_row, x + t * n, 1, n, type);
 }

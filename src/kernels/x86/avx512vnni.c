@@ -246,7 +246,7 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 	for (size_t i = 0; i < panels->n_quad; i += codes_per_byte, tile += TERN_TILE_BYTES) {
 		UNROLL
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
-			_mm_prefetch((const char *)tile + p * panels->panel_stride + panels->prefetch, _MM_HINT_T0);
+			_mm_prefetch(far_tile(tile + p * panels->panel_stride, panels->prefetch), _MM_HINT_T0);
 		if (codes_per_byte == 8) {
 			add_bits(rows, tile, panels->panel_stride, x, x_stride, n_token);
 			x += codes_per_byte * QUAD_COLS;
