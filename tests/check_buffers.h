@@ -15,7 +15,7 @@
 #endif
 
 enum {
-	ROOM_SIZE = 4 << 20,
+	ROOM_SIZE = 16 << 20,
 	POISON_SIZE = 256,
 	POISON = 0xa5,
 	N_ROOM = 9,
