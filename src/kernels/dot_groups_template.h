@@ -325,27 +325,27 @@ INLINE void long_steps(float *y, size_t y_stride, const uint8_t *panels, size_t 
 	float inverses[STEP_FEW_TOKENS];
 	vfloat weights[STEP_PANELS][VECTORS];
 	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
+	struct tern_streaming streaming = groups->streaming;
 
-	for (size_t t = 0, n_now; t < n_token; t += n_now)
+	for (size_t t = 0, n_now; t < n_token; t += n_now) {
+		n_now = n_token - t < STEP_FEW_TOKENS ? n_token - t : STEP_FEW_TOKENS;
 		for (size_t p = 0, n; p < n_panel; p += n) {
 			struct step step = {groups, 0, 0, p};
-			n_now = n_token - t < STEP_FEW_TOKENS ? n_token - t : STEP_FEW_TOKENS;
+			const uint8_t *tile = panels + p * panel_stride;
 			n = n_panel - p < STEP_PANELS ? n_panel - p : STEP_PANELS;
 			s.y = y + t * y_stride + p * LANES;
-			const uint8_t *tile = panels + p * panel_stride;
-			for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
+			for (size_t c = 0; c < n_col; c += step.n_col, step.index++, tile = streaming.next) {
 				const int8_t *x_now = x + t * x_stride + c;
-				struct tern_streaming streaming = groups->streaming;
 				step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
 				gather_tokens(inverses, firsts, &step, t, n_now, x_now, x_stride);
 				gather_weights(weights, &step, n, n * groups->scales_stride);
 				streaming.next = tile + step.n_col / kernels->format->tile_cols * TERN_TILE_BYTES;
 				kernels->dot(sums, tile, panel_stride, n, x_now, x_stride, n_now, step.n_col,
 				             streaming);
-				tile = streaming.next;
 				scale_sums(&s, sums, n_now, n);
 			}
 		}
+	}
 }
 
 /* One step of all columns: the sums of any number of tokens are where the results will be. 0 is added, as to what was
