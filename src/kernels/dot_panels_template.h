@@ -13,16 +13,23 @@
  *     UNPACK_BINARY    panels
  *     FEW_TOKENS       up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 16, 32)
  *
- * and functions:
+ * and functions, INLINE all:
  *
  *     sum_tiles(sum, panels, panel_stride, n_panel, x, n_col, prefetch, codes_per_byte)
- *                      INLINE. sum[p][v] = the products of one token and of n_panel panels, which are read side by
- * side; n_panel, 1, 2 or 4, and codes_per_byte, 4 (ternary), 2 (nibbles) or 8 (binary), are constants. Prefetches
- * `prefetch` bytes ahead. Lane l of vector v is row v * VECTOR_LANES + l. multiply_unpacked(sum, panels, x, x_stride,
- * n_token, first) INLINE. sum[t][p][v] = first[t], or 0 if first is NULL, + the products of a stretch of PANELS_AT_ONCE
- * panels and token t at x + t * x_stride; n_token is a constant, at most TOKENS_AT_ONCE. multiply_stored(sum, panels,
- * x, x_stride, n_token, codes_per_byte) INLINE, if FEW_TOKENS > 0. The same with stored tiles; codes_per_byte is a
- * constant. Prefetches panels->prefetch bytes ahead.
+ *
+ * sum[p][v] = the products of one token and of n_panel panels, which are read side by side; n_panel, 1, 2 or 4, and
+ * codes_per_byte, 4 (ternary), 2 (nibbles) or 8 (binary), are constants. Prefetches `prefetch` bytes ahead. Lane l of
+ * vector v is row v * VECTOR_LANES + l.
+ *
+ *     multiply_unpacked(sum, panels, x, x_stride, n_token, first)
+ *
+ * sum[t][p][v] = first[t], or 0 if first is NULL, + the products of a stretch of panel p and token t at
+ * x + t * x_stride; n_token is a constant, at most TOKENS_AT_ONCE. Sums are those of PANELS_AT_ONCE panels: where
+ * panels are missing, those of the last one again.
+ *
+ *     multiply_stored(sum, panels, x, x_stride, n_token, codes_per_byte)
+ *
+ * If FEW_TOKENS > 0: the same with stored tiles; codes_per_byte is a constant. Prefetches panels->prefetch bytes ahead.
  *
  * Slots: dot_ternary, dot_nibble, dot_binary. */
 #if !defined(TOKENS_AT_ONCE) || !defined(PANELS_AT_ONCE) || !defined(TERNARY_STRETCH) || !defined(NIBBLE_STRETCH) || \

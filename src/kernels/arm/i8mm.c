@@ -136,6 +136,9 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 			}
 		}
 	}
+	for (size_t p = panels->n_panel; p < PANELS_AT_ONCE; p++)
+		for (size_t t = 0; t < n_token; t++)
+			memcpy(sum[t][p], sum[t][panels->n_panel - 1], sizeof sum[t][p]);
 }
 
 INLINE vint peak_products(vint sum, vint x, size_t s)
