@@ -2,10 +2,10 @@
  * int8 with one scale for each key and each value. Layers are numbered as attention->cache_index says.
  *
  * A cell is what one head keeps of a block of TERN_ATTENTION_BLOCK positions: keys, [16 panels, head_dim, 16
- * positions]; values, [value_stride / 16 panels, 256 positions, 16
- * dimensions]; and of int8 the scales of both, [256] each. The cells are
- * [n_block, n_layer, n_head_kv]: memory is reserved for the whole context, and used block by block, in huge pages where
- * the system has them. With small pages, the page tables that a token walks through cost more than reading the keys. */
+ * positions]; values, [value_stride / 16 panels, 256 positions, 16 dimensions]; and of int8 the scales of both, [256]
+ * each. The cells are [n_block, n_layer, n_head_kv]: memory is reserved for the whole context, and used block by block,
+ * in huge pages where the system has them. With small pages, the page tables that a token walks through cost more than
+ * reading the keys. */
 #ifndef TERN_INFER_KV_H
 #define TERN_INFER_KV_H
 
