@@ -56,11 +56,16 @@ def skip(part, reason):
     print(f"skipped: {NAME}: {part}: {reason}")
 
 
+def skip_all(reason):
+    """Ends the whole test."""
+    skip("everything", reason)
+    sys.exit(77)
+
+
 def on_this_cpu():
     """Ends a test of which nothing depends on the CPU, where that is an emulated one."""
     if RUN:
-        skip("everything", "nothing of it depends on the CPU")
-        sys.exit(77)
+        skip_all("nothing of it depends on the CPU")
 
 
 def summary():
@@ -93,8 +98,7 @@ def need(module):
         if os.path.exists(system) and not os.path.samefile(system, sys.executable):
             os.rmdir(FOLDER)
             os.execv(system, [system, *sys.argv])
-        skip("everything", f"there is no python3 with {module}")
-        sys.exit(77)
+        skip_all(f"there is no python3 with {module}")
 
 
 def shared(part, *names):

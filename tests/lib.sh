@@ -40,12 +40,17 @@ skip() {
 	skipped=$((skipped + 1))
 	echo "skipped: $script: $1: $2"
 }
+# skip_all REASON: ends the whole script
+skip_all() {
+	skip everything "$1"
+	exit 77
+}
 # have COMMAND PART: whether there is such a command; the part is skipped if not
 have() { command -v "$1" >/dev/null 2>&1 || ! skip "$2" "there is no $1"; }
 # need COMMAND: ends the whole script where there is none
-need() { have "$1" everything || exit 77; }
+need() { command -v "$1" >/dev/null 2>&1 || skip_all "there is no $1"; }
 # on_this_cpu: ends a script of which nothing depends on the CPU, where that is an emulated one
-on_this_cpu() { [ -z "$RUN" ] || { skip everything 'nothing of it depends on the CPU' && exit 77; }; }
+on_this_cpu() { [ -z "$RUN" ] || skip_all 'nothing of it depends on the CPU'; }
 # The script's last command
 summary() {
 	echo "$script: $passed passed, $failed failed, $skipped skipped"

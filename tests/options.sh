@@ -2,7 +2,7 @@
 # What the command line of tern takes and refuses, and its help.
 . tests/lib.sh
 on_this_cpu
-[ "$SAN" != thread ] || { skip everything 'it has one thread' && exit 77; }
+[ "$SAN" != thread ] || skip_all 'it has one thread'
 
 # ---- help and version ----
 

@@ -26,10 +26,12 @@ struct step_scales {
 	const vfloat (*weights)[VECTORS]; /* [n_panel], or PANELS_AT_ONCE in short steps */
 };
 
-INLINE void add_scaled(float *y, vint sum, vfloat scale)
+INLINE vfloat plus_scaled(const float *y, vint sum, vfloat scale)
 {
-	store(y, load(y) + __builtin_convertvector(sum, vfloat) * scale);
+	return load(y) + __builtin_convertvector(sum, vfloat) * scale;
 }
+
+INLINE void add_scaled(float *y, vint sum, vfloat scale) { store(y, plus_scaled(y, sum, scale)); }
 
 /* Scales the sums of n_token tokens and n_panel panels, [n_token, n_panel * 16]. */
 INLINE void scale_sums(const struct step_scales *s, const int32_t *sums, size_t n_token, size_t n_panel)
@@ -73,9 +75,8 @@ INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, s
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++)
-				result[p][v] =
-				        load(y + at[p] + v * VECTOR_LANES) +
-				        __builtin_convertvector(sum[t][p][v], vfloat) * (s.weights[p][v] * inverse);
+				result[p][v] = plus_scaled(y + at[p] + v * VECTOR_LANES, sum[t][p][v],
+				                           s.weights[p][v] * inverse);
 		}
 		UNROLL
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
@@ -299,13 +300,12 @@ INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels,
 		bool is_one = n_panel - p < PANELS_AT_ONCE;
 		stretch.n_panel = is_one ? 1 : PANELS_AT_ONCE;
 		stretch.panel_stride = is_one ? 0 : panel_stride;
-		const uint8_t *panel = panels + p * panel_stride, *next = panel + stretch.n_panel * panel_stride;
-		next = p + stretch.n_panel == n_panel && streaming.next ? streaming.next : next;
-		struct stream_end end = {n_tile, jump_from(panel, n_tile, next)};
+		struct stream_end end =
+		        end_of_panels(panels, panel_stride, p, p + stretch.n_panel, n_panel, n_tile, streaming.next);
 		for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
 			step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
 			stretch.n_quad = step.n_col / QUAD_COLS;
-			stretch.codes = panel + c / tile_cols * TERN_TILE_BYTES;
+			stretch.codes = panels + p * panel_stride + c / tile_cols * TERN_TILE_BYTES;
 			end.n_left = n_tile - c / tile_cols;
 			stretch.prefetch = prefetch_distance(streaming.prefetch, end);
 			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token,

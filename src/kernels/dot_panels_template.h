@@ -311,8 +311,8 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
 	memset(sums, 0, n_token * sums_stride * sizeof *sums);
 	for (size_t first = 0, end; first < n_panel; first = end) {
 		end = n_panel - first < n_stream ? n_panel : first + n_stream;
-		const uint8_t *next = end == n_panel && streaming.next ? streaming.next : panels + end * panel_stride;
-		struct stream_end stop = {n_tile, jump_from(panels + first * panel_stride, n_tile, next)};
+		struct stream_end stop =
+		        end_of_panels(panels, panel_stride, first, end, n_panel, n_tile, streaming.next);
 		for (size_t i = 0, n; i < n_tile; i += n, stop.n_left -= n) {
 			size_t n_before = tiles_before_end(stop, streaming.prefetch);
 			n = n_before > 0 ? n_before : stop.n_left;

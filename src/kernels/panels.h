@@ -53,6 +53,15 @@ static inline size_t jump_from(const uint8_t *panel, size_t n_tile, const uint8_
 	return (size_t)((uintptr_t)next - (uintptr_t)panel) - n_tile * TERN_TILE_BYTES;
 }
 
+/* The end of panels first .. end - 1 of n_panel, which are read side by side. next: what is read after the last of all
+ * panels; NULL: what follows in memory. */
+static inline struct stream_end end_of_panels(const uint8_t *panels, size_t panel_stride, size_t first, size_t end,
+                                              size_t n_panel, size_t n_tile, const uint8_t *next)
+{
+	const uint8_t *after = end == n_panel && next ? next : panels + end * panel_stride;
+	return (struct stream_end){n_tile, jump_from(panels + first * panel_stride, n_tile, after)};
+}
+
 /* Of the tiles up to the end of a stream, those whose prefetched bytes lie before the end, too. An even number: both
  * parts have a multiple of 16 columns, of nibbles too. */
 static inline size_t tiles_before_end(struct stream_end end, size_t prefetch)
