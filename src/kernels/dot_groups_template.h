@@ -253,8 +253,9 @@ INLINE void short_step(float *y, size_t y_stride, const struct step *step, const
 	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
 
 	gather_weights(weights, step, stretch->n_panel, stretch->n_panel * step->groups->scales_stride);
-	for (size_t p = stretch->n_panel; p < PANELS_AT_ONCE; p++)
-		memcpy(weights[p], weights[p - 1], sizeof weights[p]);
+	for (size_t p = 1; p < PANELS_AT_ONCE; p++)
+		if (p >= stretch->n_panel)
+			memcpy(weights[p], weights[p - 1], sizeof weights[p]);
 	for (size_t first = 0, n; first < n_token; first += n) {
 		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
 		gather_tokens(inverses, firsts, step, first, n, x + first * x_stride, x_stride);
