@@ -48,4 +48,8 @@ total=$(wc -l <"$logs/tests") passed=$(ended passed) skipped=$(ended skipped)
 failed=$((total - passed - skipped))
 echo "longest: $(cat "$logs"/*.seconds | sort -rn | head -n 6 | paste -s -d , - | sed 's/,/, /g')"
 echo "tests: $((passed)) passed, $failed failed, $(cat "$logs"/* | grep -c '^skipped: ') skipped"
+# Once more, where they are found: among the last lines.
+for log in "$logs"/*.failed; do
+	[ ! -e "$log" ] || tail -n 8 "$log"
+done
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
