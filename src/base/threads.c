@@ -6,6 +6,7 @@
 #include "base/threads.h"
 
 #include "base/cache.h"
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <pthread.h>
@@ -24,10 +25,11 @@
 #define SPIN_PAUSE() ((void)0)
 #endif
 
-/* Some tens of microseconds: longer than the gaps between the steps of one token, far below what a person notices as
- * load while a prompt is idle. */
 enum {
-	SPIN_ROUNDS = 2000,
+	/* Longer than the gaps between the steps of one token and than waking a thread takes, far below what a person
+	 * notices as load while a prompt is idle. Counted by the clock: a pause is 10 to 50 nanoseconds. */
+	SPIN_NANOSECONDS = 100000,
+	ROUNDS_PER_LOOK = 64,  /* at the clock */
 	MAX_THREADS = 1 << 16, /* one more than there can be */
 };
 
@@ -75,26 +77,37 @@ static void take_chunks(struct tern_pool *pool, int worker)
 	}
 }
 
-/* One round of spinning. */
-static void idle(struct tern_pool *pool, int worker)
-{
-	tern_idle idle_step = atomic_load_explicit(&pool->idle, memory_order_acquire);
+/* How long a thread has been waiting. */
+struct spin {
+	uint64_t start; /* nanoseconds */
+	int n_round;
+};
 
-	if (!idle_step || !idle_step(pool->idle_context, worker))
+/* One round of spinning; false when it has been long enough. */
+static bool keep_spinning(struct spin *spin, struct tern_pool *pool, int worker)
+{
+	tern_idle idle = atomic_load_explicit(&pool->idle, memory_order_acquire);
+
+	if (!idle || !idle(pool->idle_context, worker))
 		SPIN_PAUSE();
+	if (spin->n_round++ % ROUNDS_PER_LOOK)
+		return true;
+	if (spin->n_round == 1)
+		spin->start = tern_clock_ns();
+	return tern_clock_ns() - spin->start < SPIN_NANOSECONDS;
 }
 
 /* Returns the generation that follows `seen`. */
 static uint64_t wait_for_run(struct worker *self, uint64_t seen)
 {
 	struct tern_pool *pool = self->pool;
+	struct spin spin = {0};
 	uint64_t now;
 
-	for (int i = 0; i < SPIN_ROUNDS; i++) {
+	do
 		if ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) != seen)
 			return now;
-		idle(pool, self->index);
-	}
+	while (keep_spinning(&spin, pool, self->index));
 	pthread_mutex_lock(&pool->mutex);
 	pool->n_asleep++;
 	while ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) == seen)
@@ -159,11 +172,12 @@ static void publish(struct tern_pool *pool)
 
 static void wait_for_workers(struct tern_pool *pool)
 {
-	for (int i = 0; i < SPIN_ROUNDS; i++) {
+	struct spin spin = {0};
+
+	do
 		if (atomic_load_explicit(&pool->n_working, memory_order_acquire) == 0)
 			return;
-		idle(pool, 0);
-	}
+	while (keep_spinning(&spin, pool, 0));
 	pthread_mutex_lock(&pool->mutex);
 	pool->caller_asleep = true;
 	while (atomic_load_explicit(&pool->n_working, memory_order_acquire) != 0)

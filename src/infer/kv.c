@@ -1,6 +1,7 @@
 #include "infer/kv.h"
 
 #include "base/bytes.h"
+#include "base/cache.h"
 #include "base/memory.h"
 
 static size_t element_size(enum tern_kv_type type) { return type == TERN_KV_Q8 ? sizeof(int8_t) : sizeof(uint16_t); }
@@ -111,15 +112,34 @@ static void store_q8(int8_t *k, int8_t *v, float *k_scale, float *v_scale, size_
 		v[tern_value_index(0, d)] = scratch[d];
 }
 
+/* Where the key and the value of a position go. */
+static void locate_one(const struct tern_kv *kv, uint8_t *cell, size_t position, uint8_t **key, uint8_t **value)
+{
+	size_t i = position % TERN_ATTENTION_BLOCK, lane = position % TERN_KEY_PANEL;
+
+	*key = cell + tern_kv_key_bytes(kv, i - lane) + lane * element_size(kv->type);
+	*value = cell + kv->key_bytes + tern_value_index(i, 0) * element_size(kv->type);
+}
+
+void tern_kv_prefetch(const struct tern_kv *kv, size_t layer, size_t head, size_t position)
+{
+	uint8_t *key, *value;
+
+	locate_one(kv, cell_of(kv, layer, head, position), position, &key, &value);
+	for (size_t d = 0; d < kv->head_dim; d += TERN_CACHE_LINE / (TERN_KEY_PANEL * element_size(kv->type)))
+		__builtin_prefetch(key + d * TERN_KEY_PANEL * element_size(kv->type), 1);
+	for (size_t d = 0; d < kv->head_dim; d += TERN_KEY_PANEL)
+		__builtin_prefetch(value + tern_value_index(0, d) * element_size(kv->type), 1);
+}
+
 void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels, size_t layer, size_t head,
                    size_t position, const float *key, const float *value, void *scratch)
 {
-	uint8_t *cell = cell_of(kv, layer, head, position);
-	size_t i = position % TERN_ATTENTION_BLOCK, lane = position % TERN_KEY_PANEL;
-	uint8_t *k = cell + tern_kv_key_bytes(kv, i - lane) + lane * element_size(kv->type);
-	uint8_t *v = cell + kv->key_bytes + tern_value_index(i, 0) * element_size(kv->type);
+	uint8_t *cell = cell_of(kv, layer, head, position), *k, *v;
+	size_t i = position % TERN_ATTENTION_BLOCK;
 	float *scales = scales_of(kv, cell);
 
+	locate_one(kv, cell, position, &k, &v);
 	if (scales)
 		store_q8((int8_t *)k, (int8_t *)v, scales + i, scales + TERN_ATTENTION_BLOCK + i, kv->head_dim, kernels,
 		         key, value, scratch);

@@ -51,6 +51,9 @@ void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t 
 /* Bytes of the keys of n_pos positions of a block, a multiple of TERN_KEY_PANEL. */
 size_t tern_kv_key_bytes(const struct tern_kv *kv, size_t n_pos);
 
+/* Prefetches what tern_kv_store() will write. */
+void tern_kv_prefetch(const struct tern_kv *kv, size_t layer, size_t head, size_t position);
+
 /* Stores the key and value ([head_dim] each) of one head at a position. scratch: of head_dim half floats. */
 void tern_kv_store(const struct tern_kv *kv, const struct tern_kernels *kernels, size_t layer, size_t head,
                    size_t position, const float *key, const float *value, void *scratch);

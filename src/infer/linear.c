@@ -182,6 +182,13 @@ static void prefetch_output(const struct tern_projection *projection, const stru
 		__builtin_prefetch(output_of(projection, part, p, token), 1);
 }
 
+/* The same of the tokens whose turn comes first, before their sums are computed: another thread may have the lines. */
+static void prefetch_first_outputs(const struct tern_projection *projection, const struct part *part)
+{
+	for (size_t t = 0; t < part->n_token && t < STORE_AHEAD; t++)
+		prefetch_output(projection, part, part->first_token + t);
+}
+
 /* One scale for the matrix and one for each token's vector: y = (sums - sum of q) * (scale / activation scale). */
 static void project_whole(const struct tern_engine *engine, const struct tern_projection *projection,
                           const struct part *part, struct tern_streaming streaming, int32_t *sums)
@@ -193,6 +200,7 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
 	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
 	tern_dot_panels *dot = linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
 
+	prefetch_first_outputs(projection, part);
 	dot(sums, linear->panels + part->panels.first * panel_bytes, panel_step(part) * panel_bytes, n_panel,
 	    projection->input->q + part->first_token * n_col, n_col, part->n_token, n_col, streaming);
 	for (size_t t = 0; t < part->n_token; t++) {
@@ -237,6 +245,7 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	        .streaming = streaming,
 	};
 
+	prefetch_first_outputs(projection, part);
 	(linear->is_binary ? engine->kernels->dot_groups_binary : engine->kernels->dot_groups)(
 	        y, linear->panels + first * panel_bytes, panel_step(part) * panel_bytes, panel_count(part),
 	        input->q + part->first_token * n_col, n_col, part->n_token, n_col, &groups);

@@ -60,6 +60,8 @@ static void prepare_token(void *context, size_t token, int worker)
 	size_t dim = h->head_dim;
 	float *q = engine->q + token * h->n_head * dim;
 
+	for (size_t head = 0; head < h->n_head_kv; head++)
+		tern_kv_prefetch(&at_token->sequence->kv, attention->cache_index, head, at_token->position);
 	for (size_t head = 0; head < h->n_head && h->gates_attention; head++)
 		memcpy(q + head * dim, engine->q_gate + (token * h->n_head + head) * 2 * dim, dim * sizeof *q);
 	for (size_t head = 0; head < h->n_head; head++)
