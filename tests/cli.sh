@@ -462,15 +462,16 @@ check 'reader leaves: silence' test ! -s err
 endless='--raw --ignore-eos -q -c 50000 Once'
 # Left out where timeout is missing or SIGINT is ignored, as in a background job. Without --foreground the signal
 # would come twice, and the second Ctrl-C does not wait.
+if is_slow; then running=4; else running=2; fi # seconds
 timeout --foreground --preserve-status -s INT 1 sleep 2 2>/dev/null
 if [ $? -eq 130 ]; then
 	# shellcheck disable=SC2086
-	timeout --foreground --preserve-status -s INT 2 $RUN "$TERN" run -m "$MODEL" $endless --json </dev/null >out 2>err
+	timeout --foreground --preserve-status -s INT $running $RUN "$TERN" run -m "$MODEL" $endless --json </dev/null >out 2>err
 	check 'Ctrl-C: status' test $? -eq 130
 	check 'Ctrl-C: the text so far' grep -q '"finish_reason": "interrupted"' out
 	check 'Ctrl-C: no complaint' test ! -s err
 	# shellcheck disable=SC2086
-	timeout --foreground --preserve-status -s TERM 2 $RUN "$TERN" run -m "$MODEL" $endless </dev/null >out 2>err
+	timeout --foreground --preserve-status -s TERM $running $RUN "$TERN" run -m "$MODEL" $endless </dev/null >out 2>err
 	check 'SIGTERM: status' test $? -eq 143
 	check 'SIGTERM: the text so far' test -s out
 fi
@@ -478,7 +479,7 @@ cp "$MODEL" shrinking.gguf
 chmod u+w shrinking.gguf
 # shellcheck disable=SC2086
 tern run -m shrinking.gguf $endless </dev/null >out 2>err &
-sleep 2
+sleep $running
 : >shrinking.gguf
 wait $!
 check 'file cut while it is in use: status' test $? -eq 3

