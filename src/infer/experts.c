@@ -130,21 +130,12 @@ static void project_rows(const struct tern_engine *engine, const struct tern_pro
                          int worker)
 {
 	size_t n_panel = tern_panel_count(n_row), n_stream = engine->streaming.n_stream;
-	size_t n_strip = use->n_slot == 1 && n_panel >= n_stream ? n_stream : 1, apart = n_panel / n_strip;
-	struct tern_panel_range part = {.first = first_row / TERN_PANEL_ROWS, .n_strip = n_strip, .apart = apart};
-	size_t end = part.first + n_panel, end_of_strip = part.first + apart;
+	size_t n_strip = use->n_slot == 1 && n_panel >= n_stream ? n_stream : 1, n = n_panel / n_strip;
+	struct tern_panel_range strips = {first_row / TERN_PANEL_ROWS, n, n_strip, n};
+	struct tern_panel_range behind = {strips.first + n * n_strip, n_panel % n_strip, 1, 0};
 
-	for (; part.first < end_of_strip; part.first += part.n) {
-		bool is_last;
-		part.n = TERN_MAX_CHUNK_PANELS / n_strip;
-		is_last = part.n >= end_of_strip - part.first;
-		part.n = is_last ? end_of_strip - part.first : part.n;
-		tern_project_part(engine, projection, part, use->first_slot, use->n_slot, is_last ? next : NULL,
-		                  worker);
-	}
-	part = (struct tern_panel_range){.first = end - n_panel % n_strip, .n = n_panel % n_strip, .n_strip = 1};
-	if (part.n > 0) /* the panels behind the last strip */
-		tern_project_part(engine, projection, part, use->first_slot, use->n_slot, next, worker);
+	tern_project_panels(engine, projection, strips, use->first_slot, use->n_slot, next, worker);
+	tern_project_panels(engine, projection, behind, use->first_slot, use->n_slot, next, worker);
 }
 
 static void gate_up_chunk(void *context, size_t chunk, int worker)

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "infer/norm.h"
 #include "infer/prefetch.h"
-#include "infer/row_chunks.h"
 #include "model/layout.h"
 
 #include <math.h>
@@ -258,9 +257,10 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	}
 }
 
-void tern_project_part(const struct tern_engine *engine, const struct tern_projection *projection,
-                       struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
-                       int worker)
+/* Panels that fit a kernel call and the scratch, at most TERN_MAX_CHUNK_PANELS. next: see tern_project_panels(). */
+static void project_part(const struct tern_engine *engine, const struct tern_projection *projection,
+                         struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
+                         int worker)
 {
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(engine, linear->n_col) < linear->n_col;
@@ -281,21 +281,35 @@ void tern_project_part(const struct tern_engine *engine, const struct tern_proje
 	}
 }
 
-/* A chunk in strips is, for several tokens, computed one panel of each strip at a time. Each strip is a stream that
- * goes on in the next chunk. */
+/* Strips are, for several tokens, computed one panel of each at a time. */
+void tern_project_panels(const struct tern_engine *engine, const struct tern_projection *projection,
+                         struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
+                         int worker)
+{
+	size_t panel_bytes = tern_linear_panel_bytes(projection->linear), end = panels.first + panels.n;
+	size_t most = panels.n_strip > 1 && n_token > 1 ? 1 : TERN_MAX_CHUNK_PANELS / panels.n_strip;
+
+	for (; panels.first < end; panels.first += panels.n) {
+		size_t n_left = end - panels.first;
+		panels.n = n_left < most ? n_left : most;
+		project_part(engine, projection, panels, first_token, n_token,
+		             n_left > most ? projection->linear->panels + (panels.first + panels.n) * panel_bytes
+		                           : next,
+		             worker);
+	}
+}
+
+/* Each strip of a chunk is a stream that goes on in the next chunk. */
 static void project_chunk(void *context, size_t chunk, int worker)
 {
 	const struct project_task *task = context;
 	struct tern_row_chunk part = tern_row_chunk_at(&task->chunks, chunk);
 	const struct tern_projection *projection = &task->projections[part.linear];
-	size_t panel_bytes = tern_linear_panel_bytes(projection->linear), end = part.first + part.n;
-	size_t n_together = part.n_strip > 1 && task->n_token > 1 ? 1 : part.n;
+	size_t end = part.panels.first + part.panels.n;
+	const uint8_t *after = projection->linear->panels + end * tern_linear_panel_bytes(projection->linear);
 
-	for (size_t p = part.first; p < end; p += n_together)
-		tern_project_part(task->engine, projection,
-		                  (struct tern_panel_range){p, n_together, part.n_strip, part.apart}, 0, task->n_token,
-		                  part.n_strip > 1 ? projection->linear->panels + (p + n_together) * panel_bytes : NULL,
-		                  worker);
+	tern_project_panels(task->engine, projection, part.panels, 0, task->n_token,
+	                    part.panels.n_strip > 1 ? after : NULL, worker);
 }
 
 void tern_project(struct tern_engine *engine, const struct tern_projection *projections, size_t n_projection,

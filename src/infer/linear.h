@@ -3,6 +3,7 @@
 #define TERN_INFER_LINEAR_H
 
 #include "infer/engine.h"
+#include "infer/row_chunks.h"
 
 /* Quantises input [n_token, n_col] for a projection, with the projection's own norm; before that, unless gain is NULL,
  * it goes through an RMSNorm with the model's rms_eps. */
@@ -20,21 +21,11 @@ struct tern_projection {
 	const float *weights;
 };
 
-/* Panels first .. first + n - 1 of a matrix, and as many `apart`, 2 apart, ... further: of n_strip strips. */
-struct tern_panel_range {
-	size_t first, n, n_strip, apart;
-};
-
-static inline size_t tern_panel_at(const struct tern_panel_range *panels, size_t index)
-{
-	return panels->first + index / panels->n * panels->apart + index % panels->n;
-}
-
-/* Some panels of a matrix, at most TERN_MAX_CHUNK_PANELS, times some vectors of the input. next: the panels that the
- * worker reads after the last of these, to prefetch; NULL: those behind it. worker: whose scratch to use. */
-void tern_project_part(const struct tern_engine *engine, const struct tern_projection *projection,
-                       struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
-                       int worker);
+/* Some panels of a matrix times some vectors of the input. next: the panels that the worker reads after the last of
+ * these, to prefetch; NULL: those behind it. worker: whose scratch to use. */
+void tern_project_panels(const struct tern_engine *engine, const struct tern_projection *projection,
+                         struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
+                         int worker);
 
 /* Quantises one vector for a projection as tern_quantize_input() does, as vector `index` of out. */
 void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,

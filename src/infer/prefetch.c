@@ -92,15 +92,15 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 
 	tern_divide_rows(&chunks, read->linears, read->n_linear, engine->n_token, n_thread, streaming.n_stream);
 	for (int w = 0; w < n_thread; w++) {
-		struct tern_row_chunk first = tern_row_chunk_at(
+		struct tern_row_chunk chunk = tern_row_chunk_at(
 		        &chunks, tern_pool_first_chunk(engine->pool, w, tern_row_chunk_count(&chunks)));
-		const struct tern_linear *linear = read->linears[first.linear];
+		const struct tern_linear *linear = read->linears[chunk.linear];
+		const struct tern_panel_range *p = &chunk.panels;
 		size_t panel_bytes = tern_linear_panel_bytes(linear);
-		size_t n_panel = first.n_strip * (first.n_strip > 1 ? first.apart - first.first : first.n);
+		size_t n_panel = p->n_strip * (p->n_strip > 1 ? p->apart - p->first : p->n);
 		size_t n_bytes = n_panel * panel_bytes;
-		prefetch_strips(engine, w, linear->panels + first.first * panel_bytes,
-		                n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES, first.n_strip,
-		                first.apart * panel_bytes);
+		prefetch_strips(engine, w, linear->panels + p->first * panel_bytes,
+		                n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES, p->n_strip, p->apart * panel_bytes);
 	}
 }
 

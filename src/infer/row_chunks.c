@@ -52,17 +52,18 @@ struct tern_read_size tern_read_size_of(const struct tern_linear *const *linears
 struct tern_row_chunk tern_row_chunk_at(const struct tern_row_chunks *chunks, size_t chunk)
 {
 	struct tern_row_chunk at = {.linear = 0};
+	struct tern_panel_range *panels = &at.panels;
 
 	while (chunk >= chunks->first_chunk[at.linear + 1])
 		at.linear++;
-	at.apart = chunks->matrix_panels[at.linear] / chunks->n_strip;
-	at.n_strip = chunks->n_strip;
-	at.first = (chunk - chunks->first_chunk[at.linear]) * chunks->n_panel;
-	at.n = at.apart - at.first < chunks->n_panel ? at.apart - at.first : chunks->n_panel;
-	if (at.first >= at.apart) { /* the panels behind the last strip */
-		at.first = at.apart * chunks->n_strip;
-		at.n = chunks->matrix_panels[at.linear] - at.first;
-		at.n_strip = 1;
+	panels->apart = chunks->matrix_panels[at.linear] / chunks->n_strip;
+	panels->n_strip = chunks->n_strip;
+	panels->first = (chunk - chunks->first_chunk[at.linear]) * chunks->n_panel;
+	panels->n = panels->apart - panels->first < chunks->n_panel ? panels->apart - panels->first : chunks->n_panel;
+	if (panels->first >= panels->apart) { /* those behind the last strip */
+		panels->first = panels->apart * chunks->n_strip;
+		panels->n = chunks->matrix_panels[at.linear] - panels->first;
+		panels->n_strip = 1;
 	}
 	return at;
 }

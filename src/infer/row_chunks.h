@@ -21,9 +21,20 @@ struct tern_row_chunks {
 	size_t first_chunk[TERN_MAX_READ_LINEARS + 1]; /* of matrix i; behind the last: how many there are */
 };
 
-/* Panels first .. first + n - 1 of matrix `linear`, and those `apart`, 2 apart, ... further: n_strip times. */
+/* Panels first .. first + n - 1 of a matrix, and as many `apart`, 2 apart, ... further: of n_strip strips. */
+struct tern_panel_range {
+	size_t first, n, n_strip, apart;
+};
+
+static inline size_t tern_panel_at(const struct tern_panel_range *panels, size_t index)
+{
+	return panels->first + index / panels->n * panels->apart + index % panels->n;
+}
+
+/* Panels of matrix `linear`. */
 struct tern_row_chunk {
-	size_t linear, first, n, n_strip, apart;
+	size_t linear;
+	struct tern_panel_range panels;
 };
 
 void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *const *linears, size_t n_linear,
