@@ -1,6 +1,6 @@
 #!/bin/sh
-# End-to-end tests of tern, as a user or a script meets it: exit statuses, streams, pipes. What its command line refuses is
-# in options.sh.
+# End-to-end tests of tern, as a user or a script meets it: kernels, answers, JSON, tokens, logits, evaluations. What its
+# command line refuses is in options.sh, which file is the model in models.sh, streams and signals are in streams.sh.
 . tests/lib.sh
 isa=${TERN_ISA-}
 export HOME="$dir/home"
@@ -88,134 +88,6 @@ if convert efforts -o efforts.gguf -q 2>err; then
 else
 	fail 'a checkpoint with efforts' "$(head -c 500 err)"
 fi
-
-# ---- models ----
-
-refused 3 'no such file' 'No such file' run -m /nonexistent/x.gguf hi
-refused 3 'no such name' 'tern/models' run -m nonexistent hi
-refused 3 'a directory' 'is a directory' run -m "$dir/" hi
-refused 3 'a device' 'device' run -m /dev/null hi
-: >empty.gguf
-refused 3 'an empty file' 'empty.gguf' run empty.gguf hi
-head -c 1000 "$MODEL" >short.gguf
-refused 3 'half a file' 'short.gguf' run short.gguf hi
-refused 3 'half a file: info' 'short.gguf' info short.gguf
-for size in 1 4 23 24 100 40000 "$(($(wc -c <"$MODEL") - 1))"; do
-	head -c "$size" "$MODEL" >short.gguf
-	refused 3 "the first $size bytes" '^tern: short.gguf: ' info short.gguf
-done
-# named FILE BYTES PATTERN: a file that begins so, filled up with zeroes
-named() {
-	# shellcheck disable=SC2059 # the bytes are escapes
-	{ printf "$2"; head -c 1000 /dev/zero; } >"$1"
-	refused 3 "$1" "$1: byte [0-9]*: .*$3" run "$1" hi
-}
-named page.gguf '<html>' 'web page'
-named image.gguf '\211PNG\r\n\032\n' 'PNG'
-named archive.gguf 'PK\003\004' 'ZIP'
-named pointer.gguf 'version https://git-lfs.github.com/spec/v1\n' 'Git LFS'
-named weights.gguf '\020\000\000\000\000\000\000\000{"__metadata__":' 'safetensors'
-named text.gguf 'hello' 'GGUF'
-named version1.gguf 'GGUF\001\000\000\000' 'version 1'
-named version4.gguf 'GGUF\004\000\000\000' 'version 4'
-named big-endian.gguf 'GGUF\000\000\000\003' 'big-endian'
-named many.gguf 'GGUF\003\000\000\000\001\000\000\000\000\000\000\000\377\377\377\377\377\377\377\377' '18446744073709551615'
-mkfifo pipe.gguf
-refused 3 'a pipe' 'pipe' run pipe.gguf hi
-refused 2 'an empty name' 'empty' run -m '' hi
-mkdir -p models home/.local/share/tern/models data/tern/models
-cp "$MODEL" models/mine.gguf
-ln models/mine.gguf home/.local/share/tern/models/homely.gguf
-ln models/mine.gguf data/tern/models/shared.gguf
-export TERN_MODELS="/nonexistent:$dir/models"
-run 0 'TERN_MODELS' info -m mine
-export TERN_MODELS="$dir/models"
-run 0 'TERN_MODELS, whole name' info -m mine.gguf
-export TERN_MODELS="$dir/models"
-refused 3 'a public model, abbreviated' 'curl -L -o Falcon3-3B-Instruct-1.58bit.gguf' run -m falcon3-3b hi
-refused 3 'a public checkpoint, misspelt' 'tern-convert bitnet_b1_58-large' run -m bitnet_b158-larg hi
-refused 3 'every folder is named' "$dir/models" info -m other
-unset TERN_MODELS
-export TERN_MODEL="$dir/models/mine.gguf"
-run 0 'TERN_MODEL' run -n 1 hi
-export TERN_MODEL=/nonexistent/x
-refused 3 'TERN_MODEL that is not there' '/nonexistent/x' run -n 1 hi
-export TERN_MODEL=/nonexistent/x
-run 0 'an option beats a variable' run -m "$MODEL" -n 1 hi
-unset TERN_MODEL
-run 0 'home folder' info -m homely
-export XDG_DATA_HOME="$dir/data"
-run 0 'XDG_DATA_HOME' info -m shared
-unset XDG_DATA_HOME
-run 0 'the model that ships, from any folder' run -n 1 hi
-mkdir -p prefix/bin prefix/share/tern/models
-cp "$TERN" prefix/bin/tern
-ln models/mine.gguf prefix/share/tern/models/tern-tiny.gguf
-# shellcheck disable=SC2086
-$RUN prefix/bin/tern info >out 2>err
-check 'the model that ships, once installed' grep -q 'prefix/bin/../share/tern/models/tern-tiny.gguf' out
-run 0 'without mapping' run -m "$MODEL" --no-mmap -n 1 hi
-
-# ---- run: streams ----
-
-answer -v -n 4 --seed 7 'Who are you?' >out
-check '-v: speeds and seed' grep -q '^prompt [0-9]* tokens .* t/s · generated [0-9]* tokens .* · seed 7$' err
-check '-v: colour needs a terminal' test "$(tr -d '\033' <err | wc -c)" -eq "$(wc -c <err)"
-answer --color=always -v -n 4 'Who are you?' >out
-check '--color=always' test "$(tr -d '\033' <err | wc -c)" -lt "$(wc -c <err)"
-answer -n 4 'Who are you?' >out
-check 'nothing on standard error' test ! -s err
-
-printf 'Once upon a time\n' >document
-printf 'x\n\n' >bytes
-raw='--raw --echo -n 1 --temp 0'
-# shellcheck disable=SC2086
-{
-	tern run -m "$MODEL" $raw <document >out
-	check 'standard input is the prompt' test "$(head -c 16 out)" = 'Once upon a time'
-	check 'without its last newline' test "$(head -c 17 out | wc -l)" -eq 0
-	tern run -m "$MODEL" $raw 'there was' <document >out
-	check 'standard input is the document' test "$(head -c 27 out)" = "$(printf 'Once upon a time\n\nthere was')"
-	refused 2 'a file and words' 'twice' run -m "$MODEL" -f document there
-	tern run -m "$MODEL" $raw -f - <bytes >out
-	check '-f -: every byte' test "$(head -c 3 out | od -An -c | tr -d ' ')" = 'x\n\n'
-	tern run -m "$MODEL" $raw -f bytes </dev/null >out
-	check '-f FILE: every byte' test "$(head -c 3 out | od -An -c | tr -d ' ')" = 'x\n\n'
-	refused 3 '-f: no such file' 'nothing-here' run -m "$MODEL" -f nothing-here
-	refused 3 '-f: a directory' 'models' run -m "$MODEL" -f models
-	printf 'a\0b' >nul
-	tern run -m "$MODEL" $raw -f nul </dev/null >out
-	check 'a NUL in the text' test "$(head -c 3 out | od -An -c | tr -d ' ')" = 'a\0b'
-	run 0 'a NUL in a chat message' run -m "$MODEL" -n 1 -f nul
-	head -c 3 /dev/zero >nul
-	run 0 'nothing but NULs' run -m "$MODEL" -n 1 -f nul
-	answer --echo -n 1 hello >out
-	check '--echo in a chat' test "$(head -n 2 out)" = "$(printf 'hello\n\n')"
-}
-: >nothing
-input=nothing
-refused 2 'empty standard input' 'empty' run -m "$MODEL"
-input=/dev/null
-
-answer --raw --temp 0 -n 40 'Once upon a time' >out
-word=$(tr -d '\n' <out | cut -d ' ' -f 8)
-answer --raw --temp 0 -n 40 --stop "$word" 'Once upon a time' >until
-check '--stop: the text before it' test "$(head -c "$(($(wc -c <until) - 1))" out)" = "$(cat until)"
-check '--stop: not part of the text' test "$(grep -c -F "$word" until)" -eq 0
-answer --raw --temp 0 -n 40 --stop 'never seen' --stop "$word" 'Once upon a time' >again
-check '--stop: several' same until again
-
-answer --temp 0 'Who are you?' >plain
-answer --temp 0 --show-special 'Who are you?' >special
-check '--show-special' grep -q '<|end|>' special
-check 'end tokens are not shown' test "$(grep -c '<|' plain)" -eq 0
-answer --temp 0 -n 60 --ignore-eos 'Who are you?' >longer
-check '--ignore-eos' test "$(wc -c <longer)" -gt "$(wc -c <plain)"
-
-# Special tokens that a prompt spells are text.
-count() { tern run -m "$MODEL" --json -n 1 "$@" </dev/null | sed 's/.*"prompt_tokens": \([0-9]*\).*/\1/'; }
-check 'no special tokens from a chat message' test "$(count '<|end|>')" -gt "$(count 'a')"
-check 'special tokens with --raw' test "$(count --raw 'a<|end|>b')" -lt "$(count --raw 'a<|eng|>b')"
 
 # ---- run: same seed, same text ----
 
@@ -323,57 +195,9 @@ run 0 'embed, no lines' embed -m "$MODEL"
 check 'embed, no lines' test ! -s out
 refused 4 'embed, a long text' 'text 1: .* do not fit' embed -m "$MODEL" "$(seq 2000)" hi
 
-# ---- info ----
-
-run 0 'info' info "$MODEL"
-for word in architecture parameters 'bits per weight' layers heads context vocabulary norms T2R16; do
-	check "info: $word" grep -q "$word" out
-done
-run 0 'info' info "$MODEL"
-check 'info: memory' grep -q '^memory .* of weights, .* or .* (q8) for each token of context' out
-refused 1 'a context that no memory holds' 'a context of 100000000 tokens ([0-9]* MiB), .* needs [0-9]* MiB' run -c 100000000 -m "$MODEL" hi
-run 0 '--overcommit' run --overcommit -m "$MODEL" -n 1 hi
-check 'info --key' test "$(tern info "$MODEL" --key general.architecture)" = llama
-check 'info --key, an array' test "$(tern info "$MODEL" --key tokenizer.ggml.tokens | wc -l)" -ge 1536
-refused 1 'info --key, not there' "did you mean 'general.architecture'" info "$MODEL" --key general.architectur
-run 0 'info --tensors' info --tensors -m "$MODEL"
-cp out tensors
-check 'info --tensors' grep -q 'token_embd.weight' tensors
-run 0 'info --diff, the same' info --diff "$MODEL" "$MODEL"
-check 'info --diff, the same' grep -q 'no difference' out
-{ head -c $(($(wc -c <"$MODEL") - 1)) "$MODEL" && printf 'x'; } | sed 's/tern-tiny/Tern-tiny/' >other.gguf
-run 1 'info --diff' info --diff -m "$MODEL" other.gguf
-check 'info --diff: a key, a tensor' test "$(grep -c '^~ \(general.name\|tensor .*: 1 of [0-9]* values differ\)' out)" -eq 2
-refused 2 'info --diff, one file' 'two models' info --diff "$MODEL"
-refused 2 'info --diff has its own form' 'leave out' info --diff --json "$MODEL" other.gguf
-run 0 'info --verify' info --verify "$MODEL"
-check 'info --verify' grep -q 'sound' out
-refused 2 'info: two models' 'one model' info "$MODEL" "$MODEL"
-
-# Where a tensor of this type lies, from the list
-place_of() { awk -v type="$1" '$1 == type && $2 > 8 && $3 ~ /^[0-9]+$/ { print $3; exit }' tensors; }
-damage() { # FILE OFFSET BYTES
-	cp "$MODEL" "$1"
-	chmod u+w "$1"
-	# shellcheck disable=SC2059 # the bytes are octal escapes
-	printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
-}
-damage codes.gguf "$(place_of T2R16)" '\377\377'
-run 3 'info --verify: bad codes' info --verify codes.gguf
-check 'info --verify: counted' grep -q 'invalid ternary codes: 8' out
-run 0 'bad codes: a defined result' run -m codes.gguf --temp 0 -n 3 hi
-damage nan.gguf "$(place_of F32)" '\000\000\300\177'
-refused 3 'NaN' 'not finite' run -m nan.gguf hi
-run 3 'info --verify: NaN' info --verify nan.gguf
-check 'info --verify: NaN' grep -q 'NaN or infinite values: 1' out
-cp "$MODEL" longer.gguf
-chmod u+w longer.gguf
-head -c 1000 "$MODEL" >>longer.gguf
-run 0 'info --verify: bytes at the end' info --verify longer.gguf
-check 'info --verify: bytes at the end' grep -q 'after the last tensor' out
-
 # ---- logits ----
 
+cp "$MODEL" mine.gguf
 run 0 'logits' logits -m "$MODEL" --ids '1, 2 3' -o l1.f32 -t 1
 check 'logits: nothing printed' test ! -s out
 n_vocab=$(tern info "$MODEL" --key tokenizer.ggml.tokens | wc -l)
@@ -390,12 +214,14 @@ refused 2 'logits: id out of range' "'1000000'" logits -m "$MODEL" --ids 1,10000
 refused 2 'logits: no ids' 'empty' logits -m "$MODEL" --ids '' -o no.f32
 refused 2 'logits: what is needed' 'ids' logits -m "$MODEL"
 refused 2 'logits: an output without a name' 'empty' logits -m "$MODEL" --ids 1 -o ''
-refused 2 'logits: onto the model' 'that is the model' logits -m models/mine.gguf --ids 1 -o models/mine.gguf
+refused 2 'logits: onto the model' 'that is the model' logits -m mine.gguf --ids 1 -o mine.gguf
 refused 1 'logits: a folder that is not there' 'nowhere' logits -m "$MODEL" --ids 1 -o nowhere/l.f32
 check 'logits: no file after an error' test ! -e no.f32
 
 # ---- eval ----
 
+printf 'Once upon a time\n' >document
+: >nothing
 answer --raw --ignore-eos -n 700 --seed 1 'Once upon a time' >story
 run 0 'eval' eval -m "$MODEL" -f story -c 128
 check 'eval: the result' grep -q '^Final estimate: PPL = [0-9.]* +/- [0-9.]*$' out
@@ -424,78 +250,9 @@ refused 2 'eval: no text' '-f FILE' eval -m "$MODEL" text
 refused 3 'eval: no such file' 'nothing-here' eval -m "$MODEL" -f nothing-here
 refused 4 'eval: window beyond the model' 'context' eval -m "$MODEL" -f story -c 100000
 
-# ---- streams that fail ----
-
-if [ -w /dev/full ]; then
-	for arguments in "run -m $MODEL -n 3 hi" "run -m $MODEL --json -n 3 hi" "info $MODEL" "tokenize -m $MODEL hi" \
-		"logits -m $MODEL --ids 1,2 -o -" '--help' 'run --help' '--version'; do
-		# shellcheck disable=SC2086
-		tern $arguments </dev/null >/dev/full 2>err
-		status=$?
-		check "full disk: $arguments" test $status -eq 1
-		check "full disk: $arguments: message" grep -q '^tern: write error: ' err
-	done
-fi
-tern run -m "$MODEL" -n 3 hi >&- 2>err </dev/null
-check 'standard output closed' test $? -eq 1
-check 'standard output closed: message' grep -q '^tern: write error: ' err
-# shellcheck disable=SC2086
-tern run -m "$MODEL" $greedy 'Who are you?' 2>&- </dev/null >out
-check 'standard error closed' test $? -eq 0
-check 'standard error closed: text' same out wanted
-# shellcheck disable=SC2086
-tern run -m "$MODEL" $greedy 'Who are you?' <&- >out 2>err
-check 'standard input closed' test $? -eq 0
-check 'standard input closed: text' same out wanted
-tern run -m "$MODEL" <&- >out 2>err
-check 'standard input closed, no prompt' test $? -eq 2
-tern run -m /nonexistent/x hi <&- >&- 2>&-
-check 'all closed' test $? -eq 3
-{
-	tern tokenize -m "$MODEL" -f long </dev/null 2>err
-	echo $? >status
-} | head -n 1 >/dev/null
-check 'reader leaves: SIGPIPE' test "$(cat status)" -eq 141
-check 'reader leaves: silence' test ! -s err
-
-# A run that lasts: far more context than the model was made for.
-endless='--raw --ignore-eos -q -c 50000 Once'
-# Left out where timeout is missing or SIGINT is ignored, as in a background job. Without --foreground the signal
-# would come twice, and the second Ctrl-C does not wait.
-if is_slow; then running=4; else running=2; fi # seconds
-timeout --foreground --preserve-status -s INT 1 sleep 2 2>/dev/null
-if [ $? -eq 130 ]; then
-	# shellcheck disable=SC2086
-	timeout --foreground --preserve-status -s INT $running $RUN "$TERN" run -m "$MODEL" $endless --json </dev/null >out 2>err
-	check 'Ctrl-C: status' test $? -eq 130
-	check 'Ctrl-C: the text so far' grep -q '"finish_reason": "interrupted"' out
-	check 'Ctrl-C: no complaint' test ! -s err
-	# shellcheck disable=SC2086
-	timeout --foreground --preserve-status -s TERM $running $RUN "$TERN" run -m "$MODEL" $endless </dev/null >out 2>err
-	check 'SIGTERM: status' test $? -eq 143
-	check 'SIGTERM: the text so far' test -s out
-fi
-cp "$MODEL" shrinking.gguf
-chmod u+w shrinking.gguf
-# shellcheck disable=SC2086
-tern run -m shrinking.gguf $endless </dev/null >out 2>err &
-sleep $running
-: >shrinking.gguf
-wait $!
-check 'file cut while it is in use: status' test $? -eq 3
-check 'file cut while it is in use: one line' test "$(wc -l <err)" -eq 1
-check 'file cut while it is in use: message' grep -q '^tern: shrinking.gguf: ' err
-
-# ---- a vocabulary alone ----
-
-check 'tern-convert --vocab-only' convert "$checkpoint" --vocab-only -o vocabulary.gguf
-check 'tokenize with a vocabulary alone' test "$(tern tokenize vocabulary.gguf --ids 'a b' </dev/null)" = "$(tokenize --ids 'a b' </dev/null)"
-refused 3 'run with a vocabulary alone' 'weights' run vocabulary.gguf hi
-run 0 'info of a vocabulary alone' info vocabulary.gguf
-
 # ---- by another program's eyes ----
 
-if have python3 'what a terminal gets'; then
+if have python3 'JSON by its eyes'; then
 	valid() { python3 -m json.tool "$1" /dev/null; }
 	lines_valid() { python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1], "rb")]' "$1"; }
 	tern run -m "$MODEL" --json -n 30 'Tell me a story.' </dev/null >out
@@ -534,36 +291,6 @@ if have python3 'what a terminal gets'; then
 		sys.exit(not (told["tokens_scored"] == n and abs(told["ppl"] / math.exp(total / n) - 1) < 1e-6))
 	END
 	check 'eval agrees with logits' python3 ppl.py
-
-	# On a terminal: what a model or a prompt prints cannot steer it, and nobody is kept waiting for input.
-	cat >terminal.py <<-'END'
-		import os, pty, sys
-		os.environ.update(TERM="xterm")
-		pid, fd = pty.fork()
-		if pid == 0:
-		    os.execvp(sys.argv[1], sys.argv[1:])
-		out = b""
-		try:
-		    while chunk := os.read(fd, 4096):
-		        out += chunk
-		except OSError:
-		    pass
-		sys.stdout.buffer.write(out)
-		sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-	END
-	# shellcheck disable=SC2086
-	python3 terminal.py $RUN "$TERN" run -m "$MODEL" --raw --echo -n 1 "$(printf 'a\033[31m\a\302\233\342\200\256b')" \
-		>out </dev/null
-	check 'terminal: control characters are shown, not sent' grep -q -F 'a\x1b[31m\x07\x9b\u202eb' out
-	# shellcheck disable=SC2086
-	python3 terminal.py $RUN "$TERN" run -m "$MODEL" >out </dev/null
-	check 'terminal: no prompt, no waiting' test $? -eq 2
-	# shellcheck disable=SC2086
-	python3 terminal.py $RUN "$TERN" run -m "$MODEL" -n 2 -v hi >out </dev/null
-	check 'terminal: colour' grep -q "$(printf '\033\\[2m')prompt" out
-	# shellcheck disable=SC2086
-	NO_COLOR=1 python3 terminal.py $RUN "$TERN" run -m "$MODEL" -n 2 -v hi >out </dev/null
-	check 'terminal: NO_COLOR' test "$(tr -d '\033' <out | wc -c)" -eq "$(wc -c <out)"
 fi
 
 summary

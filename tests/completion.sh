@@ -2,21 +2,25 @@
 # Completion scripts and manual pages: every command and option is in them, the shells take them, and bash completes what
 # a user would type.
 . tests/lib.sh
+on_this_cpu
+no_new_threads
 export HOME="$dir/home" TERN_MODELS="$dir/models"
 
 for shell in bash zsh fish; do
 	check "tern completion $shell" tern completion $shell
 	mv check.log tern.$shell
-	check "tern-convert --completion $shell" convert --completion $shell
-	mv check.log tern-convert.$shell
+	for program in convert tune; do
+		check "tern-$program --completion $shell" $program --completion $shell
+		mv check.log tern-$program.$shell
+	done
 	if have $shell "reading its scripts"; then
-		for script_of in tern tern-convert; do check "$shell reads it" $shell -n $script_of.$shell; done
+		for script_of in tern tern-convert tern-tune; do check "$shell reads it" $shell -n $script_of.$shell; done
 	fi
 done
 check 'tern completion: another shell is refused' test "$(tern completion csh 2>&1 | grep -c 'bash, zsh')" -eq 1
 check 'tern completion: one shell' test "$(tern completion 2>&1 | grep -c 'bash, zsh')" -eq 1
 tern help --man >tern.1
-convert --man >tern-convert.1
+for program in convert tune; do $program --man >tern-$program.1; done
 
 # Everything the help knows is in the manual and the scripts, with nothing listed by hand.
 options() { grep -o '^ *\(-[a-zA-Z0-9], \)\{0,1\}--[a-z0-9-]*' | sed 's/.*--/--/' | sort -u; }
@@ -26,8 +30,9 @@ for command in $(tern completion commands); do
 	[ "$command" = help ] || tern "$command" --help >>helps
 done
 options <helps >names
-convert --help | options >convert-names
+for program in convert tune; do $program --help | options >$program-names; done
 check 'options are found' test "$(wc -l <names)" -ge 50
+check 'options of tern-tune are found' test "$(wc -l <tune-names)" -ge 25
 # all_in NAMES FILE: every option is in the file, as bash or man spell it (long option or -l NAME for fish)
 all_in() {
 	sed 's/\\f[BIR]//g; s/\\//g' "$2" >plain
@@ -37,7 +42,9 @@ all_in() {
 }
 for file in 1 bash zsh fish; do
 	check "options: tern.$file" all_in names tern.$file
-	check "options: tern-convert.$file" all_in convert-names tern-convert.$file
+	for program in convert tune; do
+		check "options: tern-$program.$file" all_in $program-names tern-$program.$file
+	done
 done
 
 if have bash 'completing with it'; then
@@ -86,7 +93,7 @@ if have bash 'completing with it'; then
 	check 'bash: tern-convert, option' bash complete.bash _tern_convert '--dry-run' tern-convert folder --dr
 fi
 
-for page in tern.1 tern-convert.1; do
+for page in tern.1 tern-convert.1 tern-tune.1; do
 	for section in NAME SYNOPSIS 'EXIT STATUS' FILES EXAMPLES 'SEE ALSO'; do
 		check "$page: $section" grep -q "^.SH \"$section\"" $page
 	done

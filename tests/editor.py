@@ -9,6 +9,9 @@ import time
 import lib
 from support import terminal
 
+lib.on_this_cpu()
+lib.no_new_threads()
+
 DEMO = [*lib.RUN, os.path.join(lib.BUILD, "tests/programs/editor_demo")]
 CTRL = {letter: chr(ord(letter) & 31) for letter in "abcdefghijklmnopqrstuvwxyz"}
 UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"

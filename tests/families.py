@@ -39,6 +39,8 @@ from support import checkpoint as hf
 from support import gguf
 from support.network import Linear, distances, gelu, quantise, relu2, rms_norm, silu
 
+lib.no_new_threads()
+
 AS_STORED = ("--head", "keep", "--embd", "keep")
 # A half-precision key/value cache differs a little, which rounding to 8 bits amplifies.
 MAX_ERROR = 2e-2

@@ -18,6 +18,8 @@ from support.gguf import (BF16, EMBD, F16, F32, FF, HEADS, HEADS_KV, I2_S, NAMES
                           as_type, as_units, floats, i2s, in_blocks, keys_of, slices, stock, t2r16, ternary_floats,
                           write_gguf)
 
+lib.no_new_threads()
+
 MAX_RELATIVE_ERROR = 2e-2  # against the oracle: rounding to int8 amplifies tiny differences
 MAX_HEAD_ERROR = 3e-2  # of a head rounded to int8 once more, whose random blocks differ more than trained ones
 IDS = [256, 1, 77, 200, 3, 250, 9, 100]

@@ -12,6 +12,8 @@ from lib import check
 from support import checkpoint as hf
 from support import gguf
 
+lib.no_new_threads()
+
 EMBD, FF, HEADS, HEADS_KV, HEAD_DIM, N_ROT, VOCAB = 128, 192, 2, 1, 64, 16, hf.VOCAB
 N_LAYER, PERIOD = 4, 2
 KEY_HEADS, VALUE_HEADS, STATE, TAPS = 4, 12, 64, 4

@@ -68,6 +68,12 @@ def on_this_cpu():
         skip_all("nothing of it depends on the CPU")
 
 
+def no_new_threads():
+    """Ends a test whose threads, if any, do what those of other tests do, where races are looked for."""
+    if SAN == "thread":
+        skip_all("its threads do nothing new")
+
+
 def summary():
     """Prints the counts and returns the exit status; a test that checked nothing has failed."""
     print(f"{NAME}: {passed} passed, {failed} failed, {skipped} skipped")

@@ -51,6 +51,8 @@ have() { command -v "$1" >/dev/null 2>&1 || ! skip "$2" "there is no $1"; }
 need() { command -v "$1" >/dev/null 2>&1 || skip_all "there is no $1"; }
 # on_this_cpu: ends a script of which nothing depends on the CPU, where that is an emulated one
 on_this_cpu() { [ -z "$RUN" ] || skip_all 'nothing of it depends on the CPU'; }
+# no_new_threads: ends a script whose threads, if any, do what those of other tests do, where races are looked for
+no_new_threads() { [ "$SAN" != thread ] || skip_all 'its threads do nothing new'; }
 # The script's last command
 summary() {
 	echo "$script: $passed passed, $failed failed, $skipped skipped"

@@ -2,7 +2,7 @@
 # What the command line of tern takes and refuses, and its help.
 . tests/lib.sh
 on_this_cpu
-[ "$SAN" != thread ] || skip_all 'it has one thread'
+no_new_threads
 
 # ---- help and version ----
 

@@ -14,6 +14,8 @@ import sys
 import lib
 from lib import check, tern
 
+lib.no_new_threads()
+
 # 8-bit rounding amplifies the tiny difference that a half-precision key/value cache makes.
 MAX_RELATIVE_ERROR = 2e-2
 MAX_MEDIAN_ERROR = 2.5e-2

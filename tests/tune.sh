@@ -128,20 +128,6 @@ sed 's/LlamaForCausalLM/BitNetForCausalLM/; s/"llama"/"bitnet"/; s/"silu"/"relu2
 tune bitnet --from-scratch -d text.txt -o gated --steps "$STEPS" --batch-tokens 256 --context 64 --eval held-out.txt -q || fail "BitNet"
 check "BitNet: the loss is that of tern eval" agrees gated 0.0002 --head keep --embd keep
 
-# ---- manual and completions: every option of the help ----
-
-tune --help | grep -o '^ *\(-[a-zA-Z], \)\{0,1\}--[a-z-]*' | sed 's/.*--//' >options
-check "options are found" test "$(wc -l <options)" -ge 25
-tune --man >page
-for shell in bash zsh fish; do tune --completion $shell >script.$shell; done
-for file in page script.bash script.zsh script.fish; do
-	sed 's/\\f[BIR]//g; s/\\//g' $file >unquoted
-	while read -r option; do
-		grep -q -E -e "(--| -l )$option([^a-z-]|\$)" unquoted || fail "$file lacks --$option"
-	done <options
-done
-if command -v bash >/dev/null 2>&1; then check "bash reads its script" bash -n script.bash; fi
-
 # ---- what is refused ----
 
 refused 2 "no base" "is needed" -d text.txt -o x --steps 1
