@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct tern_pool;
 
@@ -19,10 +20,14 @@ enum tern_status tern_pool_new(struct tern_pool **pool, int n_threads, struct te
 void tern_pool_free(struct tern_pool *pool);
 int tern_pool_size(const struct tern_pool *pool);
 
-/* Between runs: how many threads, the calling one among them, share in those that follow; the others sleep. At first all
- * do. Scratch memory stays one for each of tern_pool_size(). */
+/* Between runs: how many threads, the calling one among them, share in those that follow; the others sleep. At first
+ * all do. Scratch memory stays one for each of tern_pool_size(). */
 void tern_pool_use(struct tern_pool *pool, int n_threads);
 int tern_pool_n_used(const struct tern_pool *pool);
+
+/* Processor time of the calling thread and of those that share in runs with it, in nanoseconds; where the system does
+ * not tell it by thread, that of the process. Compare times only while as many threads are used. */
+uint64_t tern_pool_cpu_ns(const struct tern_pool *pool);
 
 /* Runs task for chunk 0 .. n_chunks-1 and returns when all are done; the caller works too. Every thread begins with a
  * range of its own and then helps the others, so fast cores take more of them. One caller at a time. */

@@ -1,5 +1,6 @@
 #include "infer/batch.h"
 
+#include "base/clock.h"
 #include "infer/engine_init.h"
 #include "infer/forward.h"
 #include "infer/sequence.h"
@@ -7,9 +8,20 @@
 /* The layers, by as many threads as are fastest. */
 static void compute(struct tern_engine *engine)
 {
-	tern_pool_use(engine->pool, tern_thread_choice_start(&engine->thread_choice, engine->n_token));
+	struct tern_thread_choice *choice = &engine->thread_choice;
+	uint64_t start, cpu_start;
+
+	tern_pool_use(engine->pool, tern_thread_choice_threads(choice, engine->n_token));
+	if (!tern_thread_choice_measures(choice, engine->n_token)) {
+		tern_forward(engine);
+		return;
+	}
+	start = tern_clock_ns();
+	cpu_start = tern_pool_cpu_ns(engine->pool);
 	tern_forward(engine);
-	tern_thread_choice_stop(&engine->thread_choice, engine->n_token);
+	if (!engine->is_stopped)
+		tern_thread_choice_record(choice, engine->n_token, tern_clock_ns() - start,
+		                          tern_pool_cpu_ns(engine->pool) - cpu_start);
 }
 
 bool tern_compute_batch(struct tern_engine *engine, size_t n_token, bool (*keep_going)(void *user), void *user)
