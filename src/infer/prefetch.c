@@ -10,8 +10,8 @@ enum {
 	WEIGHT_BYTES = 256 * 1024,  /* of weights: half of a small second-level cache */
 };
 
-/* What one worker prefetches. The calling thread writes the two atomics, without an order between them: a worker that
- * sees one old and one new value prefetches the wrong lines for a moment, which does no harm. */
+/* What one worker prefetches. The calling thread writes the four atomics, without an order between them: a worker that
+ * sees old and new values together prefetches the wrong lines for a moment, which does no harm. n_strip is never 0. */
 struct tern_prefetch_range {
 	_Alignas(TERN_CACHE_LINE) _Atomic(const char *) bytes;
 	atomic_size_t n_bytes, n_strip, apart;
@@ -80,6 +80,8 @@ void tern_prefetch_range(struct tern_engine *engine, int worker, const void *byt
 
 const void *tern_prefetch_start(const struct tern_engine *engine, int worker)
 {
+	if (tern_pool_n_used(engine->pool) == 1) /* for which tern_prefetch_read() sets nothing */
+		return NULL;
 	return atomic_load_explicit(&engine->prefetch_ranges[worker].bytes, memory_order_relaxed);
 }
 

@@ -14,7 +14,7 @@ void tern_prefetch_read(struct tern_engine *engine, size_t next_read);
 /* Sets what one of them prefetches. */
 void tern_prefetch_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes);
 
-/* Where that begins for a worker, or NULL; kernels that end with memory to spare prefetch its first lines. */
+/* Where that begins for a worker, or NULL if nothing is set; kernels that end with memory to spare prefetch its first lines. */
 const void *tern_prefetch_start(const struct tern_engine *engine, int worker);
 
 /* The attention of a segment in one layer, divided. */
