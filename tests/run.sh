@@ -7,16 +7,18 @@
 # A test succeeds with status 0; status 77 means that all of it was skipped. A test prints a line "skipped: ..." for each
 # part that it cannot run here, and these lines are what the summary counts as skipped.
 logs=$BUILD/tests/logs
+limit=$(command -v timeout >/dev/null && echo timeout -k 10 1800) # a test that hangs is told of
 JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}
 
 one() {
 	case $1 in
 	*.py) command -v python3 >/dev/null || { echo "skipped: $(basename "$1"): there is no python3" && return 77; } ;;
 	esac
+	# RUN and limit are commands with arguments.
 	case $1 in
-	*.sh) sh "$1" ;;
-	*.py) python3 "$1" ;;
-	*) $RUN "$1" ;; # RUN is a command with arguments
+	*.sh) $limit sh "$1" ;;
+	*.py) $limit python3 "$1" ;;
+	*) $limit $RUN "$1" ;;
 	esac
 }
 
@@ -29,6 +31,7 @@ if [ "$1" = --one ]; then # called from below
 	case $status in
 	0) end=passed ;;
 	77) end=skipped ;;
+	124) end=failed && echo "FAILED (it took more than 30 minutes): $2" >>"$log" ;;
 	*) end=failed && echo "FAILED ($status): $2" >>"$log" ;;
 	esac
 	cat "$log"
