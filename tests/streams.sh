@@ -116,17 +116,25 @@ check 'reader leaves: silence' test ! -s err
 endless='--raw --ignore-eos -q -c 50000 Once'
 # SIGINT is ignored in a background job. Without --foreground the signal would come twice, and the second Ctrl-C does not
 # wait.
-if is_slow; then running=4; else running=2; fi # seconds
+# interrupt SIGNAL OPTION...: sends it after a second, or after longer if no text has come by then
+interrupt() {
+	seconds=1 signal=$1
+	shift
+	while
+		# shellcheck disable=SC2086
+		timeout --foreground --preserve-status -s "$signal" $seconds $RUN "$TERN" run -m "$MODEL" $endless "$@" </dev/null >out 2>err
+		status=$?
+		[ ! -s out ] && [ $seconds -lt 60 ]
+	do seconds=$((2 * seconds)); done
+}
 timeout --foreground --preserve-status -s INT 1 sleep 2 2>/dev/null
 if [ $? -eq 130 ]; then
-	# shellcheck disable=SC2086
-	timeout --foreground --preserve-status -s INT $running $RUN "$TERN" run -m "$MODEL" $endless --json </dev/null >out 2>err
-	check 'Ctrl-C: status' test $? -eq 130
+	interrupt INT --json
+	check 'Ctrl-C: status' test $status -eq 130
 	check 'Ctrl-C: the text so far' grep -q '"finish_reason": "interrupted"' out
 	check 'Ctrl-C: no complaint' test ! -s err
-	# shellcheck disable=SC2086
-	timeout --foreground --preserve-status -s TERM $running $RUN "$TERN" run -m "$MODEL" $endless </dev/null >out 2>err
-	check 'SIGTERM: status' test $? -eq 143
+	interrupt TERM
+	check 'SIGTERM: status' test $status -eq 143
 	check 'SIGTERM: the text so far' test -s out
 else
 	skip 'Ctrl-C and SIGTERM' 'there is no timeout, or SIGINT is ignored'
@@ -135,7 +143,7 @@ cp "$MODEL" shrinking.gguf
 chmod u+w shrinking.gguf
 # shellcheck disable=SC2086
 tern run -m shrinking.gguf $endless </dev/null >out 2>err &
-sleep $running
+sleep 2
 : >shrinking.gguf
 wait $!
 check 'file cut while it is in use: status' test $? -eq 3
