@@ -305,7 +305,7 @@ def test_wrapping_and_stopping():
     for seed in "123":
         for n_left in reversed(range(20)):
             with tempfile.TemporaryDirectory() as folder, \
-                    start("-q", *ENDLESS, "-n", "1500", "--seed", seed, columns=40, rows=500, cwd=folder) as t:
+                    start("-q", *ENDLESS, "-n", "600", "--seed", seed, columns=40, rows=700, cwd=folder) as t:
                 rows, text = story(t, folder, stop=True)
                 shown = "\n".join(rows)
                 leave(t)
