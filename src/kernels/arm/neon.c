@@ -74,7 +74,7 @@ static inline void ternary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, co
 
 	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += TERN_TERNARY_TILE_COLS) {
 		int8x16_t x0 = broadcast4(x), x1 = broadcast4(x + 4), x2 = broadcast4(x + 8), x3 = broadcast4(x + 12);
-		__builtin_prefetch(tile + prefetch);
+		__builtin_prefetch(far_tile(tile, prefetch));
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++) {
 			uint8x16_t codes[4];
@@ -96,7 +96,7 @@ static inline void nibble_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, con
 
 	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += TERN_NIBBLE_TILE_COLS) {
 		int8x16_t x0 = broadcast4(x), x1 = broadcast4(x + 4);
-		__builtin_prefetch(tile + prefetch);
+		__builtin_prefetch(far_tile(tile, prefetch));
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++) {
 			uint8x16_t codes[2];
@@ -116,7 +116,7 @@ static inline void binary_tiles(int32x4_t sum[VECTORS], const uint8_t *tile, con
 
 	for (; n > 0; n--, tile += TERN_TILE_BYTES, x += TERN_BINARY_TILE_COLS) {
 		uint8x16_t bits[VECTORS];
-		__builtin_prefetch(tile + prefetch);
+		__builtin_prefetch(far_tile(tile, prefetch));
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++)
 			bits[i] = vld1q_u8(tile + VECTOR_BYTES * i);

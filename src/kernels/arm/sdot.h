@@ -26,7 +26,7 @@ INLINE void ternary_panel(vint sum[VECTORS], const uint8_t *tile, const int8_t *
 		ones[i] = fours[i] = sixteens[i] = vdupq_n_s32(0);
 	for (size_t c = 0; c < n_col; c += TERN_TERNARY_TILE_COLS, tile += TERN_TILE_BYTES) {
 		int8x16_t activations = vld1q_s8(x + c);
-		__builtin_prefetch(tile + prefetch);
+		__builtin_prefetch(far_tile(tile, prefetch));
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++) {
 			uint8x16_t codes = vld1q_u8(tile + VECTOR_BYTES * i);
@@ -49,7 +49,7 @@ INLINE void binary_panel(vint sum[VECTORS], const uint8_t *tile, const int8_t *x
 		negative[i] = vdupq_n_s32(0);
 	for (size_t c = 0; c < n_col; c += TERN_BINARY_TILE_COLS, tile += TERN_TILE_BYTES) {
 		int8x16_t first = vld1q_s8(x + c), last = vld1q_s8(x + c + 4 * QUAD_COLS);
-		__builtin_prefetch(tile + prefetch);
+		__builtin_prefetch(far_tile(tile, prefetch));
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++) {
 			uint8x16_t bits = vld1q_u8(tile + VECTOR_BYTES * i);
@@ -75,7 +75,7 @@ INLINE void nibble_panel(vint sum[VECTORS], const uint8_t *tile, const int8_t *x
 		UNROLL
 		for (size_t half = 0; half < 2; half++) {
 			const uint8_t *quarters = tile + half * TERN_TILE_BYTES;
-			__builtin_prefetch(quarters + prefetch);
+			__builtin_prefetch(far_tile(quarters, prefetch));
 			UNROLL
 			for (size_t i = 0; i < VECTORS; i++) {
 				uint8x16_t codes[2];
