@@ -23,6 +23,27 @@ static size_t panel_span(size_t n_panel, struct tern_streaming streaming)
 	return streaming.apart ? (streaming.n_stream - 1) * streaming.apart + n_panel / streaming.n_stream : n_panel;
 }
 
+/* What the panels in a room may be followed by: what lies behind them, themselves, or any place in the room, before
+ * them too. */
+static const uint8_t *any_next(const struct room *room)
+{
+	size_t place = below(3);
+	return place == 0 ? NULL : place == 1 ? room->data : room->start + below(ROOM_SIZE);
+}
+
+/* For failures. */
+static const char *describe_streaming(const uint8_t *panels, struct tern_streaming streaming)
+{
+	static char text[128];
+	char next[32] = "those behind";
+
+	if (streaming.next)
+		snprintf(next, sizeof next, "panels %+td", streaming.next - panels);
+	snprintf(text, sizeof text, "%zu streams %zu apart, prefetch %zu, next %s", streaming.n_stream, streaming.apart,
+	         streaming.prefetch, next);
+	return text;
+}
+
 /* tile_cols: columns of a tile. */
 static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int round, size_t tile_cols)
 {
@@ -58,12 +79,11 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 
 	if (!expected)
 		exit(1);
+	streaming.next = any_next(&rooms[1]);
 	fill_bytes(panels, rooms[1].size, codes_fill);
 	fill_activations(x, rooms[2].size, x_fill);
-	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, fills %d %d, %zu streams %zu apart, "
-	         "prefetch %zu",
-	         n_panel, panel_stride, n_token, x_stride, n_col, codes_fill, x_fill, streaming.n_stream,
-	         streaming.apart, streaming.prefetch);
+	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, fills %d %d, %s", n_panel, panel_stride,
+	         n_token, x_stride, n_col, codes_fill, x_fill, describe_streaming(panels, streaming));
 	kernel(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming);
 	reference(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming);
 	int ok = same_integers("sums", sums, expected, n_sum) && rooms_intact(3);
@@ -132,7 +152,7 @@ static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference,
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 
 	make_groups(&g, span, n_token, (n_col + g.n_col - 1) / g.n_col);
-	g.streaming.next = below(2) ? panels : NULL;
+	g.streaming.next = any_next(&rooms[1]);
 	struct tern_activation *sums = calloc(n_token * g.x_stride, sizeof *sums);
 	if (!expected || !sums)
 		exit(1);
@@ -140,10 +160,9 @@ static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference,
 	fill_activations(x, rooms[2].size, round % 5 ? 0 : 1);
 	sum_steps(sums, &g, x, x_stride, n_token, n_col);
 	g.x = sums;
-	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, steps of %zu, %zu a scale, %zu an x, "
-	         "%zu streams %zu apart",
+	run_case("n_panel %zu stride %zu, n_token %zu stride %zu, n_col %zu, steps of %zu, %zu a scale, %zu an x, %s",
 	         n_panel, panel_stride, n_token, x_stride, n_col, g.n_col, g.steps_per_scale, g.steps_per_x,
-	         g.streaming.n_stream, g.streaming.apart);
+	         describe_streaming(panels, g.streaming));
 	kernel(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
 	reference(expected, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &g);
 	int ok = same_floats("y", y, expected, n_y) && rooms_intact(5);

@@ -62,10 +62,12 @@ static inline struct stream_end end_of_panels(const uint8_t *panels, size_t pane
 	return (struct stream_end){n_tile, jump_from(panels + first * panel_stride, n_tile, after)};
 }
 
-/* Of the tiles up to the end of a stream, those whose prefetched bytes lie before the end, too. An even number: both
- * parts have a multiple of 16 columns, of nibbles too. */
+/* Of the tiles up to the end of a stream, those whose prefetched bytes lie before the end, too: all, or an even number,
+ * so that both parts have a multiple of 16 columns, of nibbles too. */
 static inline size_t tiles_before_end(struct stream_end end, size_t prefetch)
 {
+	if (prefetch == 0)
+		return end.n_left;
 	size_t n_ahead = prefetch / TERN_TILE_BYTES, n_before = end.n_left > n_ahead ? end.n_left - n_ahead : 0;
 	return n_before - n_before % 2;
 }
