@@ -97,7 +97,7 @@ static int check_attention_zeros(const struct tern_kernels *kernels)
 /* All the same, as tokens see them that follow each other, or anything. */
 static void pick_seen(struct attention_case *c)
 {
-	size_t kind = below(3), first = below(2) ? 0 : below(c->n_pos < TERN_KEY_PANEL ? c->n_pos : TERN_KEY_PANEL);
+	size_t kind = below(3), first = below(2) ? 0 : below(c->n_pos < TERN_CACHE_PANEL ? c->n_pos : TERN_CACHE_PANEL);
 
 	for (size_t t = 0; t < c->n_token; t++) {
 		size_t n_later = c->n_token - 1 - t;

@@ -80,7 +80,7 @@ static void read_cache(const struct tern_sequence *sequence, const struct tern_a
 {
 	const struct tern_hparams *h = &sequence->transformer->hparams;
 	bool is_q8 = sequence->kv.type == TERN_KV_Q8;
-	size_t dim = h->head_dim, lane = position % TERN_KEY_PANEL;
+	size_t dim = h->head_dim, lane = position % TERN_CACHE_PANEL;
 	double exact[MAX_DIM];
 
 	for (size_t head = 0; head < h->n_head_kv; head++) {
@@ -88,7 +88,7 @@ static void read_cache(const struct tern_sequence *sequence, const struct tern_a
 		double *key = &keys[position][head * dim], *value = &values[position][head * dim];
 		tern_kv_locate(&sequence->kv, LAYER, head, position - lane, &block);
 		for (size_t d = 0; d < dim; d++) {
-			key[d] = cached(block.k, d * TERN_KEY_PANEL + lane, is_q8 ? &block.k_scales[lane] : NULL);
+			key[d] = cached(block.k, d * TERN_CACHE_PANEL + lane, is_q8 ? &block.k_scales[lane] : NULL);
 			value[d] = cached(block.v, tern_value_index(lane, d), is_q8 ? &block.v_scales[lane] : NULL);
 		}
 		prepare(exact, &k[position][head * dim], attention->k_norm, position, h);

@@ -51,7 +51,7 @@ static float element(const void *elements, size_t i, const float *scale)
 static size_t count_wrong(const struct tern_kv *kv, size_t layer, size_t head, size_t position)
 {
 	struct tern_attention_block block;
-	size_t lane = position % TERN_KEY_PANEL, n_wrong = 0;
+	size_t lane = position % TERN_CACHE_PANEL, n_wrong = 0;
 	float key[DIM], value[DIM];
 
 	tern_kv_locate(kv, layer, head, position - lane, &block);
@@ -60,7 +60,7 @@ static size_t count_wrong(const struct tern_kv *kv, size_t layer, size_t head, s
 	for (size_t d = 0; d < DIM; d++) {
 		const float *k_scale = block.k_scales ? &block.k_scales[lane] : NULL;
 		const float *v_scale = block.v_scales ? &block.v_scales[lane] : NULL;
-		float k = element(block.k, d * TERN_KEY_PANEL + lane, k_scale);
+		float k = element(block.k, d * TERN_CACHE_PANEL + lane, k_scale);
 		float v = element(block.v, tern_value_index(lane, d), v_scale);
 		n_wrong += fabsf(k - key[d]) > (k_scale ? 0.51f * *k_scale : 0.0f);
 		n_wrong += fabsf(v - value[d]) > (v_scale ? 0.51f * *v_scale : 0.0f);

@@ -114,7 +114,7 @@ static void merge(const struct attention_task *task, const struct tern_attention
 /* What the tokens of an item that see some of a block see of it. */
 struct seen {
 	size_t token, n_token;                         /* of the item */
-	size_t start, end;                             /* start: a multiple of TERN_KEY_PANEL */
+	size_t start, end;                             /* start: a multiple of TERN_CACHE_PANEL */
 	struct tern_positions spans[TERN_MAX_QUERIES]; /* of each token, from start on */
 };
 
@@ -129,7 +129,7 @@ static struct seen seen_of_block(const struct tern_attention_schedule *s, const 
 			continue;
 		if (seen.n_token == 0) { /* later tokens start and end later */
 			seen.token = t;
-			seen.start = span.first / TERN_KEY_PANEL * TERN_KEY_PANEL;
+			seen.start = span.first / TERN_CACHE_PANEL * TERN_CACHE_PANEL;
 		}
 		seen.end = span.end;
 		seen.spans[seen.n_token++] = (struct tern_positions){span.first - seen.start, span.end - seen.start};

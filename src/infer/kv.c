@@ -94,7 +94,7 @@ static void store_f16(uint16_t *k, uint16_t *v, size_t n, const struct tern_kern
 {
 	kernels->to_f16(scratch, key, n);
 	for (size_t d = 0; d < n; d++)
-		k[d * TERN_KEY_PANEL] = scratch[d];
+		k[d * TERN_CACHE_PANEL] = scratch[d];
 	kernels->to_f16(scratch, value, n);
 	for (size_t d = 0; d < n; d++)
 		v[tern_value_index(0, d)] = scratch[d];
@@ -106,7 +106,7 @@ static void store_q8(int8_t *k, int8_t *v, float *k_scale, float *v_scale, size_
 {
 	*k_scale = 1.0f / kernels->norm_quantize(scratch, key, NULL, 1.0f, n).scale;
 	for (size_t d = 0; d < n; d++)
-		k[d * TERN_KEY_PANEL] = scratch[d];
+		k[d * TERN_CACHE_PANEL] = scratch[d];
 	*v_scale = 1.0f / kernels->norm_quantize(scratch, value, NULL, 1.0f, n).scale;
 	for (size_t d = 0; d < n; d++)
 		v[tern_value_index(0, d)] = scratch[d];
@@ -115,7 +115,7 @@ static void store_q8(int8_t *k, int8_t *v, float *k_scale, float *v_scale, size_
 /* Where the key and the value of a position go. */
 static void locate_one(const struct tern_kv *kv, uint8_t *cell, size_t position, uint8_t **key, uint8_t **value)
 {
-	size_t i = position % TERN_ATTENTION_BLOCK, lane = position % TERN_KEY_PANEL;
+	size_t i = position % TERN_ATTENTION_BLOCK, lane = position % TERN_CACHE_PANEL;
 
 	*key = cell + tern_kv_key_bytes(kv, i - lane) + lane * element_size(kv->type);
 	*value = cell + kv->key_bytes + tern_value_index(i, 0) * element_size(kv->type);
@@ -126,9 +126,9 @@ void tern_kv_prefetch(const struct tern_kv *kv, size_t layer, size_t head, size_
 	uint8_t *key, *value;
 
 	locate_one(kv, cell_of(kv, layer, head, position), position, &key, &value);
-	for (size_t d = 0; d < kv->head_dim; d += TERN_CACHE_LINE / (TERN_KEY_PANEL * element_size(kv->type)))
-		__builtin_prefetch(key + d * TERN_KEY_PANEL * element_size(kv->type), 1);
-	for (size_t d = 0; d < kv->head_dim; d += TERN_KEY_PANEL)
+	for (size_t d = 0; d < kv->head_dim; d += TERN_CACHE_LINE / (TERN_CACHE_PANEL * element_size(kv->type)))
+		__builtin_prefetch(key + d * TERN_CACHE_PANEL * element_size(kv->type), 1);
+	for (size_t d = 0; d < kv->head_dim; d += TERN_CACHE_PANEL)
 		__builtin_prefetch(value + tern_value_index(0, d) * element_size(kv->type), 1);
 }
 

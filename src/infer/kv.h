@@ -44,11 +44,11 @@ void tern_kv_free(struct tern_kv *kv);
 uint64_t tern_kv_position_bytes(const struct tern_hparams *hparams, enum tern_kv_type type);
 
 /* Sets k, v and the scales of an attention block to what is stored from a position on (a multiple of
- * TERN_KEY_PANEL). */
+ * TERN_CACHE_PANEL). */
 void tern_kv_locate(const struct tern_kv *kv, size_t layer, size_t head, size_t position,
                     struct tern_attention_block *block);
 
-/* Bytes of the keys of n_pos positions of a block, a multiple of TERN_KEY_PANEL. */
+/* Bytes of the keys of n_pos positions of a block, a multiple of TERN_CACHE_PANEL. */
 size_t tern_kv_key_bytes(const struct tern_kv *kv, size_t n_pos);
 
 /* Prefetches what tern_kv_store() will write. */

@@ -145,7 +145,7 @@ static void prefetch_keys(struct tern_engine *engine, const struct tern_attentio
 		size_t index = tern_pool_first_chunk(engine->pool, w, schedule.n_item);
 		struct tern_attention_item item = tern_attention_item(&schedule, index);
 		size_t left = segment.position - item.first_block * TERN_ATTENTION_BLOCK;
-		left = left < TERN_ATTENTION_BLOCK ? left / TERN_KEY_PANEL * TERN_KEY_PANEL : TERN_ATTENTION_BLOCK;
+		left = left < TERN_ATTENTION_BLOCK ? left / TERN_CACHE_PANEL * TERN_CACHE_PANEL : TERN_ATTENTION_BLOCK;
 		tern_prefetch_range(engine, w, tern_item_keys(attention, segment.sequence, &item),
 		                    tern_kv_key_bytes(&segment.sequence->kv, left));
 	}

@@ -24,8 +24,8 @@ enum {
 	TERN_NIBBLE_TILE_COLS = 8,   /* columns in one 64-byte tile of 4-bit codes */
 	TERN_BINARY_TILE_COLS = 32,  /* columns in one 64-byte tile of 1-bit codes */
 	TERN_TILE_BYTES = 64,
-	TERN_KEY_PANEL = 16,        /* positions of a panel of the key cache */
-	TERN_ATTENTION_BLOCK = 256, /* positions per attention_block() call at most; a multiple of TERN_KEY_PANEL */
+	TERN_CACHE_PANEL = 16,      /* positions of a panel of keys, dimensions of a panel of values */
+	TERN_ATTENTION_BLOCK = 256, /* positions per attention_block() call at most; a multiple of TERN_CACHE_PANEL */
 };
 
 /* Scale and sum of an activation vector that was quantised to int8. */
@@ -70,7 +70,7 @@ struct tern_positions {
  * value at position j, the index. */
 static inline size_t tern_value_index(size_t j, size_t d)
 {
-	return (d / TERN_KEY_PANEL * TERN_ATTENTION_BLOCK + j) * TERN_KEY_PANEL + d % TERN_KEY_PANEL;
+	return (d / TERN_CACHE_PANEL * TERN_ATTENTION_BLOCK + j) * TERN_CACHE_PANEL + d % TERN_CACHE_PANEL;
 }
 
 /* Attention of the queries of n_token tokens, n_query each (heads that share one key/value head), over one block of
@@ -86,8 +86,9 @@ static inline size_t tern_value_index(size_t j, size_t d)
  *     score[j] = ((sum over d, in order, of q[d] * k[j][d]) * k_scales[j]) * scale
  *     out[d] = sum over j, in order, of narrow(w[j] * v_scales[j]) * v[j][d]
  *
- * Arrays over positions have ceil(n_pos / 16) * 16 items but for v, which has n_pos rows; those that no token sees may
- * hold anything. Several tokens are computed together, but none depends on what it does not see. */
+ * Arrays over positions have ceil(n_pos / 16) * 16 items. Of each panel of v the first n_pos rows are read; panels are
+ * TERN_ATTENTION_BLOCK rows apart. Positions that no token sees may hold anything. Several tokens are computed
+ * together, but none depends on what it does not see. */
 struct tern_attention_block {
 	size_t n_token, n_query, head_dim;
 	size_t n_pos;                      /* at most TERN_ATTENTION_BLOCK */

@@ -395,10 +395,10 @@ static void weigh_positions(const struct tern_attention_block *b, size_t query, 
 	struct tern_positions seen = b->seen[query / b->n_query];
 
 	for (size_t j = seen.first; j < seen.end; j++) {
-		size_t key = j / TERN_KEY_PANEL * b->head_dim * TERN_KEY_PANEL + j % TERN_KEY_PANEL;
+		size_t key = j / TERN_CACHE_PANEL * b->head_dim * TERN_CACHE_PANEL + j % TERN_CACHE_PANEL;
 		float score = 0.0f;
 		for (size_t d = 0; d < b->head_dim; d++)
-			score += b->q[query * b->head_dim + d] * element(b->k, key + d * TERN_KEY_PANEL, is_q8);
+			score += b->q[query * b->head_dim + d] * element(b->k, key + d * TERN_CACHE_PANEL, is_q8);
 		scores[j] = is_q8 ? (score * b->k_scales[j]) * b->scale : score * b->scale;
 	}
 	softmax_weights(scores, seen, &b->max[query], &b->sum[query]);
