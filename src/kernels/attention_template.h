@@ -83,25 +83,25 @@ INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Some panels: of 16 positions, whose rows are dimensions (keys), or of 16 dimensions, whose rows are positions
  * (values). */
-struct panels {
+struct cache_panels {
 	const void *rows;
 	size_t apart; /* elements from a panel to the next */
 };
 
-INLINE struct panels key_panels(const struct attention *a, size_t panel, bool is_q8)
+INLINE struct cache_panels key_panels(const struct attention *a, size_t panel, bool is_q8)
 {
 	size_t apart = a->block->head_dim * LANES;
-	return (struct panels){element_at(a->block->k, panel * apart, is_q8), apart};
+	return (struct cache_panels){element_at(a->block->k, panel * apart, is_q8), apart};
 }
 
-INLINE struct panels value_panels(const struct attention *a, size_t panel, bool is_q8)
+INLINE struct cache_panels value_panels(const struct attention *a, size_t panel, bool is_q8)
 {
 	size_t apart = TERN_ATTENTION_BLOCK * LANES;
-	return (struct panels){element_at(a->block->v, panel * apart, is_q8), apart};
+	return (struct cache_panels){element_at(a->block->v, panel * apart, is_q8), apart};
 }
 
 /* Prefetches a row of n_panel panels if a cache line begins there. Memory delivers several streams faster than one. */
-INLINE void prefetch_row(struct panels panels, size_t row, size_t n_panel, bool is_q8)
+INLINE void prefetch_row(struct cache_panels panels, size_t row, size_t n_panel, bool is_q8)
 {
 	if (row % STEPS_PER_LINE(is_q8) != 0)
 		return;
@@ -113,9 +113,9 @@ INLINE void prefetch_row(struct panels panels, size_t row, size_t n_panel, bool 
 /* Adds the rows in `span` of n_panel panels, weighted for n_query queries: weights[i * stride + row] is that of query i
  * for a row. With `all`, a constant, all queries see the rows; else those in a->seen. Both numbers are constants,
  * n_query * n_panel <= ATTENTION_SUMS. Prefetches the same rows of the panels that are read next. */
-INLINE void add_rows(vfloat sum[ATTENTION_SUMS][VECTORS], const struct attention *a, struct panels panels,
-                     struct panels next, struct tern_positions span, bool all, const float *weights, size_t stride,
-                     size_t n_query, size_t n_panel, bool is_q8)
+INLINE void add_rows(vfloat sum[ATTENTION_SUMS][VECTORS], const struct attention *a, struct cache_panels panels,
+                     struct cache_panels next, struct tern_positions span, bool all, const float *weights,
+                     size_t stride, size_t n_query, size_t n_panel, bool is_q8)
 {
 	for (size_t row = span.first; row < span.end; row++) {
 		prefetch_row(next, row, n_panel, is_q8);
@@ -142,7 +142,7 @@ INLINE void score_panels(const struct attention *a, size_t panel, size_t n_query
 	vfloat sum[ATTENTION_SUMS][VECTORS] = {{{0}}};
 	const struct tern_attention_block *b = a->block;
 	size_t end = panel + n_panel;
-	struct panels next = end * LANES < a->bounds[3] ? key_panels(a, end, is_q8) : value_panels(a, 0, is_q8);
+	struct cache_panels next = end * LANES < a->bounds[3] ? key_panels(a, end, is_q8) : value_panels(a, 0, is_q8);
 
 	add_rows(sum, a, key_panels(a, panel, is_q8), next, (struct tern_positions){0, b->head_dim}, true, a->q,
 	         b->head_dim, n_query, n_panel, is_q8);
@@ -215,7 +215,7 @@ INLINE void softmax_weights(const struct attention *a, size_t query, size_t n_pa
 INLINE void weigh_values(const struct attention *a, size_t panel, size_t n_query, size_t n_panel, bool is_q8)
 {
 	vfloat sum[ATTENTION_SUMS][VECTORS] = {{{0}}};
-	struct panels panels = value_panels(a, panel, is_q8), next = value_panels(a, panel + n_panel, is_q8);
+	struct cache_panels panels = value_panels(a, panel, is_q8), next = value_panels(a, panel + n_panel, is_q8);
 	float *out = a->out + panel * LANES;
 
 	if ((panel + n_panel) * LANES >= a->value_stride)

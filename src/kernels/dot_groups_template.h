@@ -12,9 +12,9 @@
 #include <stdbool.h>
 
 enum {
-	STEP_FEW_TOKENS = 12, /* tokens of a long step at a time */
-	STEP_PANELS = 8,      /* panels of a long step at a time */
-	STEP_TOKENS = 128,    /* tokens whose scales are gathered at a time */
+	LONG_STEP_TOKENS = 12, /* tokens of a long step at a time */
+	LONG_STEP_PANELS = 8,  /* panels of a long step at a time */
+	STEP_TOKENS = 128,     /* tokens whose scales are gathered at a time */
 };
 
 /* The results that the sums of a step are added to, and the scales they get. */
@@ -67,7 +67,7 @@ INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, s
 
 	multiply(sum, &m->products, token, n_token, s.firsts + token, codes_per_byte);
 	for (size_t p = 0; p < PANELS_AT_ONCE; p++)
-		at[p] = (p < m->products.panels->n_panel ? p : m->products.panels->n_panel - 1) * LANES;
+		at[p] = (p < m->products.stretch->n_panel ? p : m->products.stretch->n_panel - 1) * LANES;
 	UNROLL
 	for (size_t t = 0; t < n_token; t++, y += s.y_stride) {
 		vfloat inverse = splat(s.inverses[token + t]), result[PANELS_AT_ONCE][VECTORS];
@@ -88,19 +88,19 @@ INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, s
 }
 
 /* One step of any number of tokens. */
-typedef void scaled_step(const struct step_scales *s, const struct stretch *panels, const int8_t *x, size_t x_stride,
+typedef void scaled_step(const struct step_scales *s, const struct stretch *stretch, const int8_t *x, size_t x_stride,
                          size_t n_token);
 
-#define SCALED_STEP(name, codes_per_byte)                                                                        \
-	NOINLINE void name(const struct step_scales *s, const struct stretch *panels, const int8_t *x,           \
-	                   size_t x_stride, size_t n_token)                                                      \
-	{                                                                                                        \
-		const struct scaled_multiplication task = {{.panels = panels, .x = x, .x_stride = x_stride}, s}; \
-		take_turns(multiply_and_scale, &task, n_token, codes_per_byte);                                  \
+#define SCALED_STEP(name, codes_per_byte)                                                                          \
+	NOINLINE void name(const struct step_scales *s, const struct stretch *stretch, const int8_t *x,            \
+	                   size_t x_stride, size_t n_token)                                                        \
+	{                                                                                                          \
+		const struct scaled_multiplication task = {{.stretch = stretch, .x = x, .x_stride = x_stride}, s}; \
+		take_turns(multiply_and_scale, &task, n_token, codes_per_byte);                                    \
 	}
 
 SCALED_STEP(scale_quads, 1)
-#if FEW_TOKENS
+#if MOST_STORED_TOKENS
 SCALED_STEP(scale_ternary, 4)
 SCALED_STEP(scale_bits, 8)
 #endif
@@ -110,11 +110,11 @@ SCALED_STEP(scale_bits, 8)
 struct group_kernels {
 	const struct tile_format *format;
 	tern_dot_panels *dot;
-	scaled_step *scale_stored; /* NULL if FEW_TOKENS is 0 */
+	scaled_step *scale_stored; /* NULL if MOST_STORED_TOKENS is 0 */
 };
 
-static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary, FEW(scale_ternary)};
-static const struct group_kernels binary_groups = {&binary_format, dot_binary, FEW(scale_bits)};
+static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary, IF_STORED(scale_ternary)};
+static const struct group_kernels binary_groups = {&binary_format, dot_binary, IF_STORED(scale_bits)};
 
 /* A step of columns of some panels. */
 struct step {
@@ -286,7 +286,7 @@ INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panel
 	}
 }
 
-#if FEW_TOKENS
+#if MOST_STORED_TOKENS
 /* The same of a few tokens, with tiles as they are stored; see dot_stored(). */
 INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels, size_t panel_stride, size_t n_panel,
                                const int8_t *x, size_t x_stride, size_t n_token, size_t n_col,
@@ -321,19 +321,19 @@ INLINE void long_steps(float *y, size_t y_stride, const uint8_t *panels, size_t 
                        const int8_t *x, size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups,
                        const struct group_kernels *kernels)
 {
-	_Alignas(64) int32_t sums[STEP_FEW_TOKENS * STEP_PANELS * LANES];
-	int32_t firsts[STEP_FEW_TOKENS];
-	float inverses[STEP_FEW_TOKENS];
-	vfloat weights[STEP_PANELS][VECTORS];
+	_Alignas(64) int32_t sums[LONG_STEP_TOKENS * LONG_STEP_PANELS * LANES];
+	int32_t firsts[LONG_STEP_TOKENS];
+	float inverses[LONG_STEP_TOKENS];
+	vfloat weights[LONG_STEP_PANELS][VECTORS];
 	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
 	struct tern_streaming streaming = groups->streaming;
 
 	for (size_t t = 0, n_now; t < n_token; t += n_now) {
-		n_now = n_token - t < STEP_FEW_TOKENS ? n_token - t : STEP_FEW_TOKENS;
+		n_now = n_token - t < LONG_STEP_TOKENS ? n_token - t : LONG_STEP_TOKENS;
 		for (size_t p = 0, n; p < n_panel; p += n) {
 			struct step step = {groups, 0, 0, p};
 			const uint8_t *tile = panels + p * panel_stride;
-			n = n_panel - p < STEP_PANELS ? n_panel - p : STEP_PANELS;
+			n = n_panel - p < LONG_STEP_PANELS ? n_panel - p : LONG_STEP_PANELS;
 			s.y = y + t * y_stride + p * LANES;
 			for (size_t c = 0; c < n_col; c += step.n_col, step.index++, tile = streaming.next) {
 				const int8_t *x_now = x + t * x_stride + c;
@@ -394,8 +394,8 @@ INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 	memset(y, 0, n_token * y_stride * sizeof *y);
 	if (groups->n_col > kernels->format->stretch_cols)
 		long_steps(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, kernels);
-#if FEW_TOKENS
-	else if (n_token <= FEW_TOKENS)
+#if MOST_STORED_TOKENS
+	else if (n_token <= MOST_STORED_TOKENS)
 		short_steps_stored(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
 		                   kernels);
 #endif

@@ -4,14 +4,15 @@
  *
  * Parameters, besides the types of vectors_template.h:
  *
- *     TOKENS_AT_ONCE   tokens and panels whose sums are in registers at the same time (tested: 3 x 1, 5 x 1, 6 x 1 and
- *     PANELS_AT_ONCE   6 x 4). At most 6 tokens.
- *     TERNARY_STRETCH  columns of a panel that are unpacked at a time: a multiple of 16, PANELS_AT_ONCE panels of which
- *     NIBBLE_STRETCH   fit UNPACKED_BYTES; fewer where sums are 16 bits wide
- *     UNPACK_TERNARY   functions void (uint8_t *quads, const uint8_t *tile): unpack a tile into its 4, 2 or 8 quads,
- *     UNPACK_NIBBLE    in the order that multiply_unpacked() reads; bits become 0 and 2, as the same weights in ternary
- *     UNPACK_BINARY    panels
- *     FEW_TOKENS       up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 16, 32)
+ *     TOKENS_AT_ONCE      tokens and panels whose sums are in registers at the same time (tested: 3 x 1, 5 x 1, 6 x 1
+ *     PANELS_AT_ONCE      and 6 x 4). At most 6 tokens.
+ *     TERNARY_STRETCH     columns of a panel that are unpacked at a time: a multiple of 16, PANELS_AT_ONCE panels of
+ *     NIBBLE_STRETCH      which fit UNPACKED_BYTES; fewer where sums are 16 bits wide
+ *     UNPACK_TERNARY      functions void (uint8_t *quads, const uint8_t *tile): unpack a tile into its 4, 2 or 8 quads,
+ *     UNPACK_NIBBLE       in the order that multiply_unpacked() reads; bits become 0 and 2, as the same weights in
+ *     UNPACK_BINARY       ternary panels
+ *     MOST_STORED_TOKENS  up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 16,
+ *                         32)
  *
  * and functions, INLINE all:
  *
@@ -21,19 +22,20 @@
  * codes_per_byte, 4 (ternary), 2 (nibbles) or 8 (binary), are constants. Prefetches `prefetch` bytes ahead. Lane l of
  * vector v is row v * VECTOR_LANES + l.
  *
- *     multiply_unpacked(sum, panels, x, x_stride, n_token, first)
+ *     multiply_unpacked(sum, stretch, x, x_stride, n_token, first)
  *
- * sum[t][p][v] = first[t], or 0 if first is NULL, + the products of a stretch of panel p and token t at
+ * sum[t][p][v] = first[t], or 0 if first is NULL, + the products of panel p of the stretch and token t at
  * x + t * x_stride; n_token is a constant, at most TOKENS_AT_ONCE. Sums are those of PANELS_AT_ONCE panels: where
  * panels are missing, those of the last one again.
  *
- *     multiply_stored(sum, panels, x, x_stride, n_token, codes_per_byte)
+ *     multiply_stored(sum, stretch, x, x_stride, n_token, codes_per_byte)
  *
- * If FEW_TOKENS > 0: the same with stored tiles; codes_per_byte is a constant. Prefetches panels->prefetch bytes ahead.
+ * If MOST_STORED_TOKENS > 0: the same with stored tiles; codes_per_byte is a constant. Prefetches stretch->prefetch
+ * bytes ahead.
  *
  * Slots: dot_ternary, dot_nibble, dot_binary. */
 #if !defined(TOKENS_AT_ONCE) || !defined(PANELS_AT_ONCE) || !defined(TERNARY_STRETCH) || !defined(NIBBLE_STRETCH) || \
-        !defined(UNPACK_TERNARY) || !defined(UNPACK_NIBBLE) || !defined(UNPACK_BINARY) || !defined(FEW_TOKENS)
+        !defined(UNPACK_TERNARY) || !defined(UNPACK_NIBBLE) || !defined(UNPACK_BINARY) || !defined(MOST_STORED_TOKENS)
 #error "dot_panels_template.h: a parameter is not defined"
 #endif
 
@@ -97,7 +99,7 @@ NOINLINE void token_binary(int32_t *sums, const uint8_t *panels, size_t panel_st
 /* ---- sums of some tokens --------------------------------------------------------------------------------------- */
 
 /* sums[t * sums_stride + p * 16 + r] += the products of a stretch and x[t * x_stride ...], for n_token tokens. */
-typedef void multiply_stretch(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+typedef void multiply_stretch(int32_t *sums, size_t sums_stride, const struct stretch *stretch, const int8_t *x,
                               size_t x_stride, size_t n_token);
 
 /* What sets the kinds of tile apart. */
@@ -107,7 +109,7 @@ struct tile_format {
 	void (*unpack)(uint8_t *quads, const uint8_t *tile);
 	void (*token)(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
 	              size_t n_col, size_t prefetch);
-	multiply_stretch *few; /* of stored tiles; NULL if FEW_TOKENS is 0 */
+	multiply_stretch *stored; /* of stored tiles; NULL if MOST_STORED_TOKENS is 0 */
 };
 
 /* Adds the sums of the first n_panel panels. n_token is a constant. */
@@ -130,7 +132,7 @@ INLINE void add_sums(int32_t *sums, size_t sums_stride, vint sum[TOKENS_AT_ONCE]
 
 /* A stretch of some panels times some tokens, as tiles or unpacked. */
 struct multiplication {
-	const struct stretch *panels;
+	const struct stretch *stretch;
 	const int8_t *x;
 	size_t x_stride;
 	int32_t *sums;
@@ -144,9 +146,9 @@ INLINE void multiply(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const st
 {
 	const int8_t *x = m->x + token * m->x_stride;
 
-#if FEW_TOKENS
+#if MOST_STORED_TOKENS
 	if (codes_per_byte > 1) {
-		multiply_stored(sum, m->panels, x, m->x_stride, n_token, codes_per_byte);
+		multiply_stored(sum, m->stretch, x, m->x_stride, n_token, codes_per_byte);
 		UNROLL
 		for (size_t t = 0; t < n_token && first; t++) {
 			UNROLL
@@ -160,7 +162,7 @@ INLINE void multiply(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const st
 	}
 #endif
 	(void)codes_per_byte;
-	multiply_unpacked(sum, m->panels, x, m->x_stride, n_token, first);
+	multiply_unpacked(sum, m->stretch, x, m->x_stride, n_token, first);
 }
 
 /* A turn of n_token <= TOKENS_AT_ONCE tokens from `token` on; n_token and codes_per_byte are constants. */
@@ -172,7 +174,7 @@ INLINE void multiply_and_add(const void *task, size_t token, size_t n_token, siz
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
 
 	multiply(sum, m, token, n_token, NULL, codes_per_byte);
-	add_sums(m->sums + token * m->sums_stride, m->sums_stride, sum, m->panels->n_panel, n_token);
+	add_sums(m->sums + token * m->sums_stride, m->sums_stride, sum, m->stretch->n_panel, n_token);
 }
 
 /* Any number of tokens, shared evenly among as few turns as there must be: a turn of one or two tokens would cost
@@ -207,50 +209,50 @@ INLINE void take_turns(turn *take, const void *task, size_t n_token, size_t code
 #undef TURN
 }
 
-INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *stretch, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
-	const struct multiplication task = {panels, x, x_stride, sums, sums_stride};
+	const struct multiplication task = {stretch, x, x_stride, sums, sums_stride};
 	take_turns(multiply_and_add, &task, n_token, codes_per_byte);
 }
 
-NOINLINE void multiply_quads(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+NOINLINE void multiply_quads(int32_t *sums, size_t sums_stride, const struct stretch *stretch, const int8_t *x,
                              size_t x_stride, size_t n_token)
 {
-	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 1);
+	multiply_in_turn(sums, sums_stride, stretch, x, x_stride, n_token, 1);
 }
 
-#if FEW_TOKENS
-NOINLINE void multiply_ternary(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+#if MOST_STORED_TOKENS
+NOINLINE void multiply_ternary(int32_t *sums, size_t sums_stride, const struct stretch *stretch, const int8_t *x,
                                size_t x_stride, size_t n_token)
 {
-	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 4);
+	multiply_in_turn(sums, sums_stride, stretch, x, x_stride, n_token, 4);
 }
 
-NOINLINE void multiply_bits(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+NOINLINE void multiply_bits(int32_t *sums, size_t sums_stride, const struct stretch *stretch, const int8_t *x,
                             size_t x_stride, size_t n_token)
 {
-	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 8);
+	multiply_in_turn(sums, sums_stride, stretch, x, x_stride, n_token, 8);
 }
 
-NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct stretch *panels, const int8_t *x,
+NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct stretch *stretch, const int8_t *x,
                                size_t x_stride, size_t n_token)
 {
-	multiply_in_turn(sums, sums_stride, panels, x, x_stride, n_token, 2);
+	multiply_in_turn(sums, sums_stride, stretch, x, x_stride, n_token, 2);
 }
 #endif
 
-#if FEW_TOKENS
-#define FEW(multiply) multiply
+#if MOST_STORED_TOKENS
+#define IF_STORED(function) function
 #else
-#define FEW(multiply) NULL
+#define IF_STORED(function) NULL
 #endif
 static const struct tile_format ternary_format = {
-        TERN_TERNARY_TILE_COLS, 4, TERNARY_STRETCH, UNPACK_TERNARY, token_ternary, FEW(multiply_ternary)};
-static const struct tile_format binary_format = {TERN_BINARY_TILE_COLS, 8, BINARY_STRETCH, UNPACK_BINARY, token_binary,
-                                                 FEW(multiply_bits)};
-static const struct tile_format nibble_format = {TERN_NIBBLE_TILE_COLS, 2, NIBBLE_STRETCH, UNPACK_NIBBLE, token_nibble,
-                                                 FEW(multiply_nibbles)};
+        TERN_TERNARY_TILE_COLS, 4, TERNARY_STRETCH, UNPACK_TERNARY, token_ternary, IF_STORED(multiply_ternary)};
+static const struct tile_format binary_format = {
+        TERN_BINARY_TILE_COLS, 8, BINARY_STRETCH, UNPACK_BINARY, token_binary, IF_STORED(multiply_bits)};
+static const struct tile_format nibble_format = {
+        TERN_NIBBLE_TILE_COLS, 2, NIBBLE_STRETCH, UNPACK_NIBBLE, token_nibble, IF_STORED(multiply_nibbles)};
 
 /* ---- panels and stretches -------------------------------------------------------------------------------------- */
 
@@ -297,7 +299,7 @@ INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stri
 		}
 }
 
-#if FEW_TOKENS
+#if MOST_STORED_TOKENS
 /* A few tokens. Fewer than PANELS_AT_ONCE panels at the end are multiplied one by one, with this panel in the place of
  * all. */
 INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -323,8 +325,8 @@ INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride
 				stretch.n_panel = end - p < PANELS_AT_ONCE ? 1 : PANELS_AT_ONCE;
 				stretch.panel_stride = end - p < PANELS_AT_ONCE ? 0 : panel_stride;
 				stretch.codes = panels + p * panel_stride + i * TERN_TILE_BYTES;
-				format->few(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
-				            x + i * format->tile_cols, x_stride, n_token);
+				format->stored(sums + p * TERN_PANEL_ROWS, sums_stride, &stretch,
+				               x + i * format->tile_cols, x_stride, n_token);
 			}
 		}
 	}
@@ -386,8 +388,8 @@ INLINE void dot_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride,
 {
 	if (n_token == 1)
 		dot_token(sums, panels, panel_stride, n_panel, x, n_col, streaming, format);
-#if FEW_TOKENS
-	else if (n_token <= FEW_TOKENS)
+#if MOST_STORED_TOKENS
+	else if (n_token <= MOST_STORED_TOKENS)
 		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming, format);
 #endif
 	else

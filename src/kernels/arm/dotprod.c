@@ -3,28 +3,28 @@
  * activations of their columns, one lane of a register that holds 16 activations of a token. */
 #if defined(__aarch64__)
 
-#define NAME             dotprod
-#define TOKENS_AT_ONCE   5 /* 20 registers of sums, 5 of activations, 4 of codes */
-#define PANELS_AT_ONCE   1
-#define TERNARY_STRETCH  512
-#define NIBBLE_STRETCH   512
-#define UNPACK_TERNARY   unpack_ternary
-#define UNPACK_NIBBLE    unpack_nibble
-#define UNPACK_BINARY    unpack_binary
-#define FEW_TOKENS       0
-#define PEAK_INSTRUCTION "sdot"
-#define PEAK_SUMS        16
-#define PEAK_STEPS       16
-#define PEAK_MACS        16
-#define PEAK_WIDENS      0
+#define NAME               dotprod
+#define TOKENS_AT_ONCE     5 /* 20 registers of sums, 5 of activations, 4 of codes */
+#define PANELS_AT_ONCE     1
+#define TERNARY_STRETCH    512
+#define NIBBLE_STRETCH     512
+#define UNPACK_TERNARY     unpack_ternary
+#define UNPACK_NIBBLE      unpack_nibble
+#define UNPACK_BINARY      unpack_binary
+#define MOST_STORED_TOKENS 0
+#define PEAK_INSTRUCTION   "sdot"
+#define PEAK_SUMS          16
+#define PEAK_STEPS         16
+#define PEAK_MACS          16
+#define PEAK_WIDENS        0
 
 #include "kernels/arm/sdot.h"
 
-INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                               const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first)
 {
 	int32x4_t quarters[TOKENS_AT_ONCE][VECTORS];
-	const uint8_t *quads = panel->codes;
+	const uint8_t *quads = stretch->codes;
 
 	UNROLL
 	for (size_t t = 0; t < n_token; t++) {
@@ -32,7 +32,7 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 		for (size_t i = 0; i < VECTORS; i++)
 			quarters[t][i] = vdupq_n_s32(first ? first[t] : 0);
 	}
-	for (size_t c = 0; c < panel->n_quad; c += 4, quads += 4 * QUAD_BYTES, x += 4 * QUAD_COLS) {
+	for (size_t c = 0; c < stretch->n_quad; c += 4, quads += 4 * QUAD_BYTES, x += 4 * QUAD_COLS) {
 		int8x16_t activations[TOKENS_AT_ONCE];
 		UNROLL
 		for (size_t t = 0; t < n_token; t++)

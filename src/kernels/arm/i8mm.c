@@ -9,20 +9,20 @@
  * three instructions of the vector units for 24 products. */
 #if defined(__aarch64__)
 
-#define NAME             i8mm
-#define TOKENS_AT_ONCE   6 /* 24 registers of sums, 3 of activations, some of codes */
-#define PANELS_AT_ONCE   4 /* one after the other */
-#define TERNARY_STRETCH  512
-#define NIBBLE_STRETCH   512
-#define UNPACK_TERNARY   unpack_ternary_pairs
-#define UNPACK_NIBBLE    unpack_nibble_pairs
-#define UNPACK_BINARY    unpack_binary_pairs
-#define FEW_TOKENS       0
-#define PEAK_INSTRUCTION "usmmla"
-#define PEAK_SUMS        16
-#define PEAK_STEPS       16
-#define PEAK_MACS        32
-#define PEAK_WIDENS      0
+#define NAME               i8mm
+#define TOKENS_AT_ONCE     6 /* 24 registers of sums, 3 of activations, some of codes */
+#define PANELS_AT_ONCE     4 /* one after the other */
+#define TERNARY_STRETCH    512
+#define NIBBLE_STRETCH     512
+#define UNPACK_TERNARY     unpack_ternary_pairs
+#define UNPACK_NIBBLE      unpack_nibble_pairs
+#define UNPACK_BINARY      unpack_binary_pairs
+#define MOST_STORED_TOKENS 0
+#define PEAK_INSTRUCTION   "usmmla"
+#define PEAK_SUMS          16
+#define PEAK_STEPS         16
+#define PEAK_MACS          32
+#define PEAK_WIDENS        0
 
 #include "kernels/arm/sdot.h"
 
@@ -116,16 +116,16 @@ INLINE void multiply_pairs(int32x4_t sum[TOKEN_PAIRS][ROW_PAIRS], const uint8_t 
 	}
 }
 
-INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panels,
+INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                               const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first)
 {
-	const size_t n_pair = (n_token + 1) / 2, n_col = panels->n_quad * QUAD_COLS;
+	const size_t n_pair = (n_token + 1) / 2, n_col = stretch->n_quad * QUAD_COLS;
 	int8_t pairs[TOKENS_AT_ONCE * TERNARY_STRETCH];
 
 	pair_tokens(pairs, x, x_stride, n_token, n_col);
-	for (size_t p = 0; p < panels->n_panel; p++) {
+	for (size_t p = 0; p < stretch->n_panel; p++) {
 		int32x4_t products[TOKEN_PAIRS][ROW_PAIRS];
-		multiply_pairs(products, panels->codes + p * panels->panel_stride, pairs, n_pair, n_col);
+		multiply_pairs(products, stretch->codes + p * stretch->panel_stride, pairs, n_pair, n_col);
 		UNROLL
 		for (size_t t = 0; t < n_token; t++) {
 			UNROLL
@@ -136,9 +136,9 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 			}
 		}
 	}
-	for (size_t p = panels->n_panel; p < PANELS_AT_ONCE; p++)
+	for (size_t p = stretch->n_panel; p < PANELS_AT_ONCE; p++)
 		for (size_t t = 0; t < n_token; t++)
-			memcpy(sum[t][p], sum[t][panels->n_panel - 1], sizeof sum[t][p]);
+			memcpy(sum[t][p], sum[t][stretch->n_panel - 1], sizeof sum[t][p]);
 }
 
 INLINE vint peak_products(vint sum, vint x, size_t s)

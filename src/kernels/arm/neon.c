@@ -12,20 +12,20 @@
  */
 #if defined(__aarch64__)
 
-#define NAME             neon
-#define TOKENS_AT_ONCE   3 /* 24 registers of sums, 4 of codes, 1 of activations */
-#define PANELS_AT_ONCE   1
-#define TERNARY_STRETCH  336 /* 21 tiles of 4 products with m = 3: 84 of 85 */
-#define NIBBLE_STRETCH   64  /* 8 tiles of 2 products with m = 15: 16 of 17 */
-#define UNPACK_TERNARY   unpack_ternary
-#define UNPACK_NIBBLE    unpack_nibble
-#define UNPACK_BINARY    unpack_binary
-#define FEW_TOKENS       0
-#define PEAK_INSTRUCTION "smlal"
-#define PEAK_SUMS        10
-#define PEAK_STEPS       85 /* products with m = 3 */
-#define PEAK_MACS        8
-#define PEAK_WIDENS      1
+#define NAME               neon
+#define TOKENS_AT_ONCE     3 /* 24 registers of sums, 4 of codes, 1 of activations */
+#define PANELS_AT_ONCE     1
+#define TERNARY_STRETCH    336 /* 21 tiles of 4 products with m = 3: 84 of 85 */
+#define NIBBLE_STRETCH     64  /* 8 tiles of 2 products with m = 15: 16 of 17 */
+#define UNPACK_TERNARY     unpack_ternary
+#define UNPACK_NIBBLE      unpack_nibble
+#define UNPACK_BINARY      unpack_binary
+#define MOST_STORED_TOKENS 0
+#define PEAK_INSTRUCTION   "smlal"
+#define PEAK_SUMS          10
+#define PEAK_STEPS         85 /* products with m = 3 */
+#define PEAK_MACS          8
+#define PEAK_WIDENS        1
 
 #include "kernels/arm/quarter_tiles.h"
 
@@ -171,16 +171,16 @@ INLINE void sum_tiles(vint sum[TERN_MAX_STREAMS][VECTORS], const uint8_t *panels
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */
 
-INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                               const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first)
 {
 	struct words words[TOKENS_AT_ONCE][VECTORS];
-	const uint8_t *quads = panel->codes;
+	const uint8_t *quads = stretch->codes;
 
 	for (size_t t = 0; t < n_token; t++)
 		for (size_t i = 0; i < VECTORS; i++)
 			words[t][i] = no_words();
-	for (size_t c = 0; c < panel->n_quad; c++, quads += QUAD_BYTES, x += QUAD_COLS) {
+	for (size_t c = 0; c < stretch->n_quad; c++, quads += QUAD_BYTES, x += QUAD_COLS) {
 		uint8x16_t codes[VECTORS];
 		UNROLL
 		for (size_t i = 0; i < VECTORS; i++)

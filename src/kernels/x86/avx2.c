@@ -12,17 +12,17 @@
  */
 #if defined(__x86_64__)
 
-#define NAME             avx2
-#define TOKENS_AT_ONCE   6 /* 12 registers of sums, 2 of codes, 1 of activations, 1 of products */
-#define PANELS_AT_ONCE   1
-#define TERNARY_STRETCH  160 /* 10 tiles of 4 products with m = 3: 40 of 42 */
-#define NIBBLE_STRETCH   32  /* 4 tiles of 2 products with m = 15: 8 of 8 */
-#define FEW_TOKENS       6
-#define PEAK_INSTRUCTION "vpmaddubsw ymm"
-#define PEAK_SUMS        6
-#define PEAK_STEPS       42 /* products with m = 3 */
-#define PEAK_MACS        32
-#define PEAK_WIDENS      1
+#define NAME               avx2
+#define TOKENS_AT_ONCE     6 /* 12 registers of sums, 2 of codes, 1 of activations, 1 of products */
+#define PANELS_AT_ONCE     1
+#define TERNARY_STRETCH    160 /* 10 tiles of 4 products with m = 3: 40 of 42 */
+#define NIBBLE_STRETCH     32  /* 4 tiles of 2 products with m = 15: 8 of 8 */
+#define MOST_STORED_TOKENS 6
+#define PEAK_INSTRUCTION   "vpmaddubsw ymm"
+#define PEAK_SUMS          6
+#define PEAK_STEPS         42 /* products with m = 3 */
+#define PEAK_MACS          32
+#define PEAK_WIDENS        1
 
 #include "kernels/x86/half_tiles.h"
 
@@ -167,15 +167,15 @@ INLINE void sum_tiles(vint sum[TERN_MAX_STREAMS][VECTORS], const uint8_t *panels
 
 /* ---- several tokens ------------------------------------------------------------------------------------------ */
 
-INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                               const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first)
 {
 	__m256i words[TOKENS_AT_ONCE][VECTORS];
-	const uint8_t *quads = panel->codes;
+	const uint8_t *quads = stretch->codes;
 
 	for (size_t t = 0; t < n_token; t++)
 		words[t][0] = words[t][1] = _mm256_setzero_si256();
-	for (size_t i = 0; i < panel->n_quad; i += 2, quads += 2 * QUAD_BYTES, x += 2 * QUAD_COLS) {
+	for (size_t i = 0; i < stretch->n_quad; i += 2, quads += 2 * QUAD_BYTES, x += 2 * QUAD_COLS) {
 		UNROLL
 		for (size_t k = 0; k < 2; k++) {
 			__m256i upper = load_half(quads + k * QUAD_BYTES);
@@ -195,23 +195,23 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 }
 
 /* Bits are multiplied as 0 and 1 and stand for 0 and 2. */
-INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                             const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
 	const size_t n_step /* tiles between widenings */ =
 	        codes_per_byte == 4   ? TERNARY_STRETCH / TERN_TERNARY_TILE_COLS
 	        : codes_per_byte == 2 ? NIBBLE_STRETCH / TERN_NIBBLE_TILE_COLS
 	                              : STORED_BITS_STEP;
-	const uint8_t *tile = panel->codes;
+	const uint8_t *tile = stretch->codes;
 
 	for (size_t t = 0; t < n_token; t++)
 		sum[t][0][0] = sum[t][0][1] = (vint){0};
-	for (size_t n_tile = panel->n_quad / codes_per_byte, n; n_tile > 0; n_tile -= n) {
+	for (size_t n_tile = stretch->n_quad / codes_per_byte, n; n_tile > 0; n_tile -= n) {
 		__m256i words[TOKENS_AT_ONCE][VECTORS];
 		n = n_tile < n_step ? n_tile : n_step;
 		for (size_t t = 0; t < n_token; t++)
 			words[t][0] = words[t][1] = _mm256_setzero_si256();
-		add_stored(words, 1, tile, n, panel->prefetch, x, x_stride, n_token, codes_per_byte, add_products);
+		add_stored(words, 1, tile, n, stretch->prefetch, x, x_stride, n_token, codes_per_byte, add_products);
 		UNROLL
 		for (size_t t = 0; t < n_token; t++)
 			for (size_t v = 0; v < VECTORS; v++) {

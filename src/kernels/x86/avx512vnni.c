@@ -11,20 +11,20 @@
  *     bits:          8 * 128 * 2^14 = 2^24 */
 #if defined(__x86_64__)
 
-#define NAME             avx512vnni
-#define TOKENS_AT_ONCE   6 /* with 4 panels 24 registers of sums, 4 of codes, 1 of activations */
-#define PANELS_AT_ONCE   4
-#define TERNARY_STRETCH  512
-#define NIBBLE_STRETCH   512
-#define FEW_TOKENS       32
-#define UNPACK_TERNARY   unpack_ternary
-#define UNPACK_NIBBLE    unpack_nibble
-#define UNPACK_BINARY    unpack_binary
-#define PEAK_INSTRUCTION "vpdpbusd zmm"
-#define PEAK_SUMS        12
-#define PEAK_STEPS       16
-#define PEAK_MACS        64
-#define PEAK_WIDENS      0
+#define NAME               avx512vnni
+#define TOKENS_AT_ONCE     6 /* with 4 panels 24 registers of sums, 4 of codes, 1 of activations */
+#define PANELS_AT_ONCE     4
+#define TERNARY_STRETCH    512
+#define NIBBLE_STRETCH     512
+#define MOST_STORED_TOKENS 32
+#define UNPACK_TERNARY     unpack_ternary
+#define UNPACK_NIBBLE      unpack_nibble
+#define UNPACK_BINARY      unpack_binary
+#define PEAK_INSTRUCTION   "vpdpbusd zmm"
+#define PEAK_SUMS          12
+#define PEAK_STEPS         16
+#define PEAK_MACS          64
+#define PEAK_WIDENS        0
 
 #define VECTOR_LANES   16
 #define ATTENTION_SUMS 16
@@ -171,14 +171,14 @@ INLINE void return_sums(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], __m51
 	}
 }
 
-INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panels,
+INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                               const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first)
 {
-	const uint8_t *quads = panels->codes;
+	const uint8_t *quads = stretch->codes;
 	__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE];
 
 	start_sums(rows, n_token, first);
-	for (size_t i = 0; i < panels->n_quad; i++, quads += QUAD_BYTES, x += QUAD_COLS) {
+	for (size_t i = 0; i < stretch->n_quad; i++, quads += QUAD_BYTES, x += QUAD_COLS) {
 		__m512i codes[PANELS_AT_ONCE];
 		/* The next tokens' activations, one token after the other: the tokens may be far apart. */
 		__builtin_prefetch(x + (n_token + i % PREFETCH_TOKENS) * x_stride);
@@ -235,20 +235,20 @@ INLINE void add_bits(__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE], const uint8_t
 }
 
 /* Loads a tile anew for each place, which leaves more registers for sums. Bits stand for 0 and 2. */
-INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panels,
+INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                             const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
 	const __m512i mask = _mm512_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
-	const uint8_t *tile = panels->codes;
+	const uint8_t *tile = stretch->codes;
 	__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE];
 
 	start_sums(rows, n_token, NULL);
-	for (size_t i = 0; i < panels->n_quad; i += codes_per_byte, tile += TERN_TILE_BYTES) {
+	for (size_t i = 0; i < stretch->n_quad; i += codes_per_byte, tile += TERN_TILE_BYTES) {
 		UNROLL
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
-			_mm_prefetch(far_tile(tile + p * panels->panel_stride, panels->prefetch), _MM_HINT_T0);
+			_mm_prefetch(far_tile(tile + p * stretch->panel_stride, stretch->prefetch), _MM_HINT_T0);
 		if (codes_per_byte == 8) {
-			add_bits(rows, tile, panels->panel_stride, x, x_stride, n_token);
+			add_bits(rows, tile, stretch->panel_stride, x, x_stride, n_token);
 			x += codes_per_byte * QUAD_COLS;
 			continue;
 		}
@@ -258,7 +258,7 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 			UNROLL
 			for (size_t p = 0; p < PANELS_AT_ONCE; p++)
 				codes[p] = _mm512_and_si512(
-				        place_of(load_tile(tile + p * panels->panel_stride), s, codes_per_byte), mask);
+				        place_of(load_tile(tile + p * stretch->panel_stride), s, codes_per_byte), mask);
 			add_quads(rows, codes, x, x_stride, n_token);
 		}
 	}

@@ -7,17 +7,17 @@
  * avx512vnni.c. */
 #if defined(__x86_64__)
 
-#define NAME             avxvnni
-#define TOKENS_AT_ONCE   6 /* 12 registers of sums, 2 of codes, 1 of activations */
-#define PANELS_AT_ONCE   1
-#define TERNARY_STRETCH  512
-#define NIBBLE_STRETCH   512
-#define FEW_TOKENS       16
-#define PEAK_INSTRUCTION "vpdpbusd ymm"
-#define PEAK_SUMS        12
-#define PEAK_STEPS       16
-#define PEAK_MACS        32
-#define PEAK_WIDENS      0
+#define NAME               avxvnni
+#define TOKENS_AT_ONCE     6 /* 12 registers of sums, 2 of codes, 1 of activations */
+#define PANELS_AT_ONCE     1
+#define TERNARY_STRETCH    512
+#define NIBBLE_STRETCH     512
+#define MOST_STORED_TOKENS 16
+#define PEAK_INSTRUCTION   "vpdpbusd ymm"
+#define PEAK_SUMS          12
+#define PEAK_STEPS         16
+#define PEAK_MACS          32
+#define PEAK_WIDENS        0
 
 #include "kernels/x86/half_tiles.h"
 
@@ -37,8 +37,8 @@ enum {
 };
 
 /* codes_per_byte is a constant. Bits stand for 0 and 2, so their sums are shifted back by one less. */
-INLINE void add_places(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch,
-                       size_t codes_per_byte)
+INLINE void multiply_in_places(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch,
+                               size_t codes_per_byte)
 {
 	const unsigned bits = 8 / (unsigned)codes_per_byte;
 	const size_t n_place = codes_per_byte < MAX_PLACES ? codes_per_byte : MAX_PLACES;
@@ -69,17 +69,17 @@ INLINE void add_places(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *
 
 INLINE void add_ternary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
-	add_places(sum, tile, x, n, prefetch, 4);
+	multiply_in_places(sum, tile, x, n, prefetch, 4);
 }
 
 INLINE void add_nibble(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
-	add_places(sum, tile, x, n, prefetch, 2);
+	multiply_in_places(sum, tile, x, n, prefetch, 2);
 }
 
 INLINE void add_binary(__m256i sum[VECTORS], const uint8_t *tile, const int8_t *x, size_t n, size_t prefetch)
 {
-	add_places(sum, tile, x, n, prefetch, 8);
+	multiply_in_places(sum, tile, x, n, prefetch, 8);
 }
 
 /* The places of one panel alone are added up once, but those of nibbles: each tile adds to 8 sums, as many as keep the
@@ -115,20 +115,20 @@ INLINE void return_sums(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], __m25
 			sum[t][0][v] = (vint)from[t][v];
 }
 
-INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                               const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first)
 {
 	__m256i halves[TOKENS_AT_ONCE][VECTORS];
-	const uint8_t *quads = panel->codes;
+	const uint8_t *quads = stretch->codes;
 
 	start_sums(halves, n_token, first);
-	for (size_t i = 0; i < panel->n_quad; i++, quads += QUAD_BYTES, x += QUAD_COLS)
+	for (size_t i = 0; i < stretch->n_quad; i++, quads += QUAD_BYTES, x += QUAD_COLS)
 		add_quad(halves, load_half(quads), load_half(quads + VECTOR_BYTES), x, x_stride, n_token, add_products);
 	return_sums(sum, halves, n_token);
 }
 
 /* Bits stand for 0 and 2. */
-INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *panel,
+INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
                             const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
 	/* Two sums for each half of few tokens, so that products do not wait for each other. */
@@ -136,8 +136,8 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 	__m256i halves[TOKENS_AT_ONCE][VECTORS];
 
 	start_sums(halves, n_set * n_token, NULL);
-	add_stored(halves, n_set, panel->codes, panel->n_quad / codes_per_byte, panel->prefetch, x, x_stride, n_token,
-	           codes_per_byte, add_products);
+	add_stored(halves, n_set, stretch->codes, stretch->n_quad / codes_per_byte, stretch->prefetch, x, x_stride,
+	           n_token, codes_per_byte, add_products);
 	UNROLL
 	for (size_t t = 0; t < n_token; t++)
 		for (size_t v = 0; v < VECTORS; v++) {
