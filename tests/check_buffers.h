@@ -3,6 +3,7 @@
 #ifndef TESTS_CHECK_BUFFERS_H
 #define TESTS_CHECK_BUFFERS_H
 
+#include "base/sizes.h"
 #include "test.h"
 
 #include <stddef.h>
@@ -50,13 +51,13 @@ static void open_rooms(void)
 static size_t poison_before(const struct room *room)
 {
 	size_t n = (size_t)(room->data - room->start);
-	return n < POISON_SIZE ? n : POISON_SIZE;
+	return tern_smaller(n, POISON_SIZE);
 }
 
 static size_t poison_after(const struct room *room)
 {
 	size_t n = (size_t)(room->start + ROOM_SIZE - room->data) - room->size;
-	return n < POISON_SIZE ? n : POISON_SIZE;
+	return tern_smaller(n, POISON_SIZE);
 }
 
 /* Places n items of item_size bytes, a power of two and their only alignment, in a room: against its end, against its

@@ -2,6 +2,7 @@
 #ifndef TESTS_CHECK_DOT_H
 #define TESTS_CHECK_DOT_H
 
+#include "base/sizes.h"
 #include "check_cases.h"
 
 #include <stdbool.h>
@@ -63,8 +64,8 @@ static int check_dot(tern_dot_panels *kernel, tern_dot_panels *reference, int ro
 		n_col = 65536;
 	}
 	if (n_token > 14)
-		n_col = n_col < 640 ? n_col : 640;
-	n_col = (n_col + tile_cols - 1) / tile_cols * tile_cols;
+		n_col = tern_smaller(n_col, 640);
+	n_col = tern_divide_up(n_col, tile_cols) * tile_cols;
 	if (n_col <= 640 && below(4) == 0) /* more panels than kernels take at once, in odd numbers too */
 		n_panel = 5 + below(15);
 
@@ -113,8 +114,8 @@ static void make_groups(struct tern_groups *g, size_t n_panel, size_t n_token, s
 
 	g->steps_per_scale = 1 + below(3);
 	g->steps_per_x = 1 + below(3);
-	g->scales_stride = (n_step + g->steps_per_scale - 1) / g->steps_per_scale * TERN_PANEL_ROWS;
-	g->x_stride = (n_step + g->steps_per_x - 1) / g->steps_per_x + below(3);
+	g->scales_stride = tern_divide_up(n_step, g->steps_per_scale) * TERN_PANEL_ROWS;
+	g->x_stride = tern_divide_up(n_step, g->steps_per_x) + below(3);
 	g->whole = 0.37f;
 	uint16_t *scales = place(&rooms[3], n_panel * g->scales_stride, sizeof *scales);
 	float *x_inverse = place(&rooms[4], n_token * g->x_stride, sizeof *x_inverse);
@@ -151,7 +152,7 @@ static int check_groups(dot_groups_kernel *kernel, dot_groups_kernel *reference,
 	uint8_t *panels = place(&rooms[1], (span - 1) * panel_stride + panel_bytes, 1);
 	int8_t *x = place(&rooms[2], (n_token - 1) * x_stride + n_col, 1);
 
-	make_groups(&g, span, n_token, (n_col + g.n_col - 1) / g.n_col);
+	make_groups(&g, span, n_token, tern_divide_up(n_col, g.n_col));
 	g.streaming.next = any_next(&rooms[1]);
 	struct tern_activation *sums = calloc(n_token * g.x_stride, sizeof *sums);
 	if (!expected || !sums)

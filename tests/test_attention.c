@@ -3,6 +3,7 @@
  * the same bits with every instruction set, any number of threads and any split into batches. With both kinds of
  * cache. */
 #include "base/bytes.h"
+#include "base/sizes.h"
 #include "infer/attention.h"
 #include "infer/engine_init.h"
 #include "infer/qkv.h"
@@ -222,7 +223,7 @@ static void run_way(const struct tern_transformer *t, const struct tern_attentio
 		             : past < N_LATE    ? N_LATE
 		             : past < n_batched ? n_batched
 		                                : past + 1;
-		n = end - past < way->n_batch ? end - past : way->n_batch;
+		n = tern_smaller(end - past, way->n_batch);
 		run_batch(&engine, &sequence, attention, n);
 		if (is_first)
 			check_batch(&engine, &sequence, attention, n);

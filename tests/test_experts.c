@@ -2,6 +2,7 @@
  * that the matrices of all others are not touched, by laying them where reading is forbidden; and the same bits however
  * the tokens are divided among batches, threads and instruction sets, even if all of them choose the same experts. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include "base/sizes.h"
 #include "infer/engine_init.h"
 #include "infer/experts.h"
 #include "model/layout.h"
@@ -176,7 +177,7 @@ static void run(float *x, const struct tern_expert_weights *weights, const char 
 		return;
 	}
 	for (size_t first = 0; first < N_TOKEN; first += engine.n_token) {
-		engine.n_token = N_TOKEN - first < n_batch ? N_TOKEN - first : n_batch;
+		engine.n_token = tern_smaller(N_TOKEN - first, n_batch);
 		memcpy(engine.normed, h + first * N_EMBD, engine.n_token * N_EMBD * sizeof *x);
 		memcpy(engine.x, x_before + first * N_EMBD, engine.n_token * N_EMBD * sizeof *x);
 		tern_route(&engine, weights);

@@ -5,6 +5,7 @@
 #include "api/sampler.h"
 #include "api/session.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/engine_init.h"
 #include "infer/head.h"
 #include "infer/head_q8p.h"
@@ -69,7 +70,7 @@ static void pack(struct head *head)
 		size_t n = head->n_row - p * TERN_PANEL_ROWS;
 		memset(rows, 0, TERN_PANEL_ROWS * head->n_col);
 		memcpy(rows, head->q + p * TERN_PANEL_ROWS * head->n_col,
-		       (n < TERN_PANEL_ROWS ? n : TERN_PANEL_ROWS) * head->n_col);
+		       tern_smaller(n, TERN_PANEL_ROWS) * head->n_col);
 		tern_q8p_pack_panel(head->data + p * panel_bytes, head->data + (n_panel + p) * panel_bytes, rows,
 		                    head->n_col);
 	}
@@ -187,7 +188,7 @@ static void check_tops(struct head *head, const char *name)
 	size_t n_panel = tern_panel_count(head->n_row);
 
 	check_head(head, 1, true, name);
-	check_head(head, n_panel < 5 ? n_panel : 5, true, name);
+	check_head(head, tern_smaller(n_panel, 5), true, name);
 	check_head(head, n_panel, true, name);
 }
 

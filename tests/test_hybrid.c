@@ -1,6 +1,7 @@
 /* Architecture qwen35: tern agrees with a reference in double precision, and with none of those that make one of the
  * known mistakes; gives the same bits with every kernel set, in batches of any size, with any number of threads, after
  * going back, and beside other sequences; and refuses files that say something else than it computes. */
+#include "base/sizes.h"
 #include "hybrid_model.h"
 #include "hybrid_reference.h"
 #include "kernels/kernels.h"
@@ -42,7 +43,7 @@ static float *run(const struct tern_model *model, int n_threads, int n_batch, si
 		exit(1);
 	}
 	for (size_t at = 0; at < N_IDS; at += n_piece) {
-		size_t n = N_IDS - at < n_piece ? N_IDS - at : n_piece;
+		size_t n = tern_smaller(N_IDS - at, n_piece);
 		CHECK(tern_session_feed(session, ids + at, n, logits + at * VOCAB, &err) == TERN_OK, "%s", err.message);
 	}
 	tern_session_free(session);

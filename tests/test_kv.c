@@ -1,6 +1,7 @@
 /* infer/kv.h: every key and value is found where it was put, in both kinds of cache, and stays there as the
  * context grows. */
 #include "base/bytes.h"
+#include "base/sizes.h"
 #include "infer/kv.h"
 #include "test.h"
 
@@ -90,7 +91,7 @@ static void test_type(enum tern_kv_type type)
 		return;
 	}
 	for (size_t first = 0; first < N_POS; first += 100)
-		store_all(&kv, first, first + 100 < N_POS ? first + 100 : N_POS);
+		store_all(&kv, first, tern_smaller(first + 100, N_POS));
 	check_all(&kv, N_POS, "at the end");
 	store_all(&kv, TERN_ATTENTION_BLOCK, N_CTX);
 	check_all(&kv, N_CTX, "after going back");

@@ -3,6 +3,7 @@
  * the same bits. */
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/linear.h"
 #include "infer/norm.h"
 #include "model/layout.h"
@@ -96,7 +97,7 @@ static void check_group(const struct tern_activation *a, const int8_t *steps, co
 
 static void check_quantized(const struct shape *s, size_t token)
 {
-	size_t group = s->activation_group ? s->activation_group : s->n_col, n_group = (s->n_col + group - 1) / group;
+	size_t group = s->activation_group ? s->activation_group : s->n_col, n_group = tern_divide_up(s->n_col, group);
 	const float *x = input + token * s->n_col;
 	double y[MAX_COL], squares = 0, inv_rms = 1;
 
@@ -107,7 +108,7 @@ static void check_quantized(const struct shape *s, size_t token)
 	for (size_t c = 0; c < s->n_col; c++)
 		y[c] = (double)x[c] * inv_rms * (s->norm == GAIN ? (double)gain[c] : 1.0);
 	for (size_t g = 0; g < n_group; g++) {
-		size_t c = g * group, n = s->n_col - c < group ? s->n_col - c : group;
+		size_t c = g * group, n = tern_smaller(s->n_col - c, group);
 		check_group(&activations[token * n_group + g], q + token * s->n_col + c, y + c, n);
 	}
 }
@@ -123,7 +124,7 @@ static double scale_at(const struct shape *s, size_t r, size_t c)
 
 static void check_products(const struct shape *s, const float *out)
 {
-	size_t group = s->activation_group ? s->activation_group : s->n_col, n_group = (s->n_col + group - 1) / group;
+	size_t group = s->activation_group ? s->activation_group : s->n_col, n_group = tern_divide_up(s->n_col, group);
 	size_t n_wrong = 0;
 
 	for (size_t t = 0; t < s->n_token; t++)
@@ -149,7 +150,7 @@ static void check_norm_in_front(const struct shape *s, const char *isa)
 	static int8_t expected[MAX_TOKEN * MAX_COL];
 	static struct tern_activation expected_activations[MAX_TOKEN * MAX_COL / 16];
 	size_t group = s->activation_group ? s->activation_group : s->n_col;
-	size_t n_activation = (s->n_col + group - 1) / group * s->n_token;
+	size_t n_activation = tern_divide_up(s->n_col, group) * s->n_token;
 
 	fill(in_front, s->n_col);
 	tern_rms_norm(&engine, normed, input, in_front, s->n_col, s->n_token);

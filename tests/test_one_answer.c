@@ -3,6 +3,7 @@
  * machine. What is generated is the same with guesses and without. */
 #include "api/session.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 #include "sanitized.h"
 #include "test.h"
@@ -52,7 +53,7 @@ static uint64_t run(const int32_t *ids, const char *isa, int n_threads, int n_ba
 	setenv("TERN_ISA", isa, 1);
 	if (tern_session_new(&session, model, &options, &err) == TERN_OK) {
 		for (size_t at = 0; at < N_TOKENS; at += n_piece) {
-			size_t n = N_TOKENS - at < n_piece ? N_TOKENS - at : n_piece;
+			size_t n = tern_smaller(N_TOKENS - at, n_piece);
 			CHECK(tern_session_feed(session, ids + at, n, logits + at * n_vocab, &err) == TERN_OK, "%s",
 			      err.message);
 		}

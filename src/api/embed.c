@@ -2,6 +2,7 @@
 #include "api/session.h"
 
 #include "base/error.h"
+#include "base/sizes.h"
 #include "infer/norm.h"
 
 #include <math.h>
@@ -51,7 +52,7 @@ enum tern_status tern_session_embed(struct tern_session *session, const int32_t 
 		return status;
 	memset(embedding, 0, h->n_embd * sizeof *embedding);
 	for (size_t done = 0, n; done < n_ids; done += n) {
-		n = n_ids - done < engine->n_batch ? n_ids - done : engine->n_batch;
+		n = tern_smaller(n_ids - done, engine->n_batch);
 		tern_session_compute(session, ids + done, n, NULL, NULL);
 		if (pooling == TERN_POOLING_MEAN)
 			add_outputs(engine, 0, n, embedding);

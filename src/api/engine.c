@@ -2,8 +2,9 @@
 #include "api/engine.h"
 
 #include "base/memory.h"
-#include "infer/engine_init.h"
+#include "base/sizes.h"
 #include "infer/batch.h"
+#include "infer/engine_init.h"
 #include "infer/head.h"
 
 #include <string.h>
@@ -203,7 +204,7 @@ static void compute_logits(struct tern_engine *engine, const struct tern_feed *f
 	size_t n_embd = engine->transformer->hparams.n_embd, n_vocab = engine->transformer->hparams.n_vocab;
 
 	for (size_t done = 0, n; done < n_feeds; done += n) {
-		n = n_feeds - done < engine->n_batch ? n_feeds - done : engine->n_batch;
+		n = tern_smaller(n_feeds - done, engine->n_batch);
 		for (size_t i = 0; i < n; i++)
 			memcpy(engine->x + i * n_embd, feeds[done + i].sequence->last, n_embd * sizeof *engine->x);
 		tern_head(engine, engine->x, n, logits + done * n_vocab);

@@ -5,6 +5,7 @@
 #include "api/session.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/head.h"
 
 static double seconds_since(uint64_t start_ns) { return (double)(tern_clock_ns() - start_ns) * 1e-9; }
@@ -155,7 +156,7 @@ static void guess(struct tern_generation *g)
 
 	if (g->options->n_predict > 0 && (size_t)(g->options->n_predict - g->result.n_generated) <= n_room)
 		n_room = (size_t)(g->options->n_predict - g->result.n_generated) - 1;
-	n = tern_guesses_make(g->guesses, g->ids + 1, n_most < n_room ? n_most : n_room);
+	n = tern_guesses_make(g->guesses, g->ids + 1, tern_smaller(n_most, n_room));
 	for (g->n_guess = 0; g->n_guess < n && !ends(g, g->ids[1 + g->n_guess]);)
 		g->n_guess++;
 	g->result.n_guessed += (int)g->n_guess;

@@ -4,6 +4,7 @@
 
 #include "api/engine.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/top.h"
 #include "kernels/kernels.h"
 
@@ -112,8 +113,8 @@ void tern_sampler_accept(struct tern_sampler *s, int32_t id)
  * different ones there are. */
 static size_t mark_recent(struct tern_sampler *s, const int32_t *ids, size_t n_ids, bool mark)
 {
-	size_t most = (size_t)s->options.repeat_last_n, n_new = n_ids < most ? n_ids : most, n = 0;
-	size_t n_old = s->n_recent < most - n_new ? s->n_recent : most - n_new;
+	size_t most = (size_t)s->options.repeat_last_n, n_new = tern_smaller(n_ids, most), n = 0;
+	size_t n_old = tern_smaller(s->n_recent, most - n_new);
 
 	for (size_t i = 0; i < n_new + n_old; i++) {
 		int32_t id = i < n_new ? ids[n_ids - 1 - i] : s->recent[(s->next_recent + most + n_new - 1 - i) % most];
@@ -159,7 +160,7 @@ size_t tern_sampler_n_top(struct tern_sampler *s, const int32_t *ids, size_t n_i
 static size_t take_top_k(struct tern_sampler *s)
 {
 	size_t k = s->options.top_k ? (size_t)s->options.top_k : s->n_vocab;
-	struct tern_top top = {.heap = s->candidates, .k = k < s->n_vocab ? k : s->n_vocab};
+	struct tern_top top = {.heap = s->candidates, .k = tern_smaller(k, s->n_vocab)};
 
 	for (size_t i = 0; i < s->n_vocab; i++)
 		tern_top_offer(&top, s->logits[i], (int32_t)i);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/open_model.h"
@@ -137,7 +138,7 @@ static enum tern_status score(struct eval *e, size_t from, size_t to, struct ter
 	enum tern_status status;
 
 	for (size_t at = from; at < to; at += e->n_rows) {
-		size_t n = to - at < e->n_rows ? to - at : e->n_rows;
+		size_t n = tern_smaller(to - at, e->n_rows);
 		if ((status = tern_session_feed(e->session, e->window + at, n, e->logits, err)))
 			return status;
 		for (size_t i = 0; i < n; i++) {
@@ -240,13 +241,13 @@ static enum tern_status plan(struct eval *e, struct tern_error *err)
 	if (e->n_ids < MIN_WINDOW)
 		return tern_fail(err, TERN_ERR_USAGE, "the text is %zu tokens; at least %d are needed", e->n_ids,
 		                 MIN_WINDOW);
-	e->n_ctx = e->n_ids < wanted ? e->n_ids : wanted;
+	e->n_ctx = tern_smaller(e->n_ids, wanted);
 	if (stride >= e->n_ctx)
 		stride = 0;
 	e->step = stride ? stride : e->n_ctx;
 	e->n_score = stride ? stride : e->n_ctx - e->n_ctx / 2 - 1;
 	/* llama-perplexity leaves out a last strided window that ends exactly with the text. */
-	e->n_chunks = stride ? (e->n_ids - e->n_ctx + stride - 1) / stride : e->n_ids / e->n_ctx;
+	e->n_chunks = stride ? tern_divide_up(e->n_ids - e->n_ctx, stride) : e->n_ids / e->n_ctx;
 	e->n_chunks += e->n_chunks == 0;
 	if (e->options.own.n_chunks > 0 && (size_t)e->options.own.n_chunks < e->n_chunks)
 		e->n_chunks = (size_t)e->options.own.n_chunks;
@@ -267,7 +268,7 @@ static enum tern_status prepare(struct eval *e, struct tern_error *err)
 	common_threads(&e->options.common, &settings.n_threads);
 	if ((status = tern_session_new(&e->session, e->opened.model, &settings, err)))
 		return status;
-	e->n_rows = MAX_BUFFERED / n_vocab > e->n_score ? e->n_score : MAX_BUFFERED / n_vocab;
+	e->n_rows = tern_smaller(MAX_BUFFERED / n_vocab, e->n_score);
 	e->n_rows += e->n_rows == 0;
 	e->window = tern_alloc(e->n_ctx, sizeof *e->window);
 	e->logits = tern_alloc_aligned(e->n_rows * n_vocab, sizeof *e->logits);

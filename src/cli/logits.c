@@ -1,6 +1,7 @@
 /* tern logits: writes the logits of every position of a list of token ids to a file, to compare engines. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/open_model.h"
@@ -111,7 +112,7 @@ static enum tern_status compute(struct logits *l, size_t n_batch, struct tern_er
 
 	progress_start(&progress, "computing logits");
 	for (size_t i = 0; i < l->n_ids && !status; i += n_batch) {
-		size_t n = l->n_ids - i < n_batch ? l->n_ids - i : n_batch;
+		size_t n = tern_smaller(l->n_ids - i, n_batch);
 		status = tern_session_feed(l->session, l->ids + i, n, l->rows, err);
 		if (!status)
 			status = write_rows(l, n, err);

@@ -1,6 +1,7 @@
 #include "cli/prompt.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 
 #include <string.h>
 
@@ -34,7 +35,7 @@ const char *prompt_thoughts(const struct tern_model *model, const int32_t *ids, 
 		TAIL_TOKENS = 8 /* enough of a prompt's end to hold <think> */
 	};
 	static const char thoughts[] = "<think>\n";
-	size_t n_tail = n_ids < TAIL_TOKENS ? n_ids : TAIL_TOKENS, n_bytes, n = sizeof thoughts - 1;
+	size_t n_tail = tern_smaller(n_ids, TAIL_TOKENS), n_bytes, n = sizeof thoughts - 1;
 	bool is_there;
 	char *tail;
 

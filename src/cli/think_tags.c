@@ -1,5 +1,7 @@
 #include "cli/think_tags.h"
 
+#include "base/sizes.h"
+
 #include <string.h>
 
 static const char begin_tag[] = "<think>", end_tag[] = "</think>";
@@ -33,7 +35,7 @@ static bool at_start(struct think_tags *t, const char *bytes, size_t n_bytes, bo
 static size_t find_end(const char *bytes, size_t from, size_t n_bytes)
 {
 	for (size_t at = from; at < n_bytes; at++) {
-		size_t n = n_bytes - at < N_END ? n_bytes - at : N_END;
+		size_t n = tern_smaller(n_bytes - at, N_END);
 		if (memcmp(bytes + at, end_tag, n) == 0)
 			return at;
 	}

@@ -1,5 +1,6 @@
 #include "infer/dense.h"
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 #include "model/gguf.h"
 
@@ -38,8 +39,8 @@ static void dense_chunk(void *context, size_t chunk, int worker)
 	const struct tern_kernels *kernels = task->kernels;
 	const struct tern_matrix *m = task->matrix;
 	size_t row = chunk % task->n_row_chunk * ROWS_PER_CHUNK, token = chunk / task->n_row_chunk * TOKENS_PER_CHUNK;
-	size_t n_row = m->n_row - row < ROWS_PER_CHUNK ? m->n_row - row : ROWS_PER_CHUNK;
-	size_t n_token = task->n_token - token < TOKENS_PER_CHUNK ? task->n_token - token : TOKENS_PER_CHUNK;
+	size_t n_row = tern_smaller(m->n_row - row, ROWS_PER_CHUNK);
+	size_t n_token = tern_smaller(task->n_token - token, TOKENS_PER_CHUNK);
 	const float *x = task->x + token * m->n_col;
 	float *out = task->out + token * m->n_row + row;
 
@@ -54,16 +55,13 @@ static void dense_chunk(void *context, size_t chunk, int worker)
 				out[t * m->n_row + r] = dot(kernels, m, row + r, x + t * m->n_col);
 }
 
-static size_t chunks_of_rows(const struct tern_matrix *matrix)
-{
-	return (matrix->n_row + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK;
-}
+static size_t chunks_of_rows(const struct tern_matrix *matrix) { return tern_divide_up(matrix->n_row, ROWS_PER_CHUNK); }
 
 void tern_dense(struct tern_engine *engine, const struct tern_matrix *matrix, const float *x, size_t n_token,
                 float *out)
 {
 	struct dense_task task = {engine->kernels, matrix, x, n_token, chunks_of_rows(matrix), out};
-	size_t n_token_chunk = (n_token + TOKENS_PER_CHUNK - 1) / TOKENS_PER_CHUNK;
+	size_t n_token_chunk = tern_divide_up(n_token, TOKENS_PER_CHUNK);
 
 	tern_engine_run(engine, dense_chunk, &task, task.n_row_chunk * n_token_chunk,
 	                4 * n_token * matrix->n_row * matrix->n_col);

@@ -1,6 +1,7 @@
 #include "infer/engine_init.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/attention.h"
 #include "infer/embedding.h"
 #include "infer/experts.h"
@@ -10,16 +11,12 @@
 
 #include <string.h>
 
-static size_t largest(size_t a, size_t b, size_t c)
-{
-	size_t ab = a > b ? a : b;
-	return ab > c ? ab : c;
-}
+static size_t largest(size_t a, size_t b, size_t c) { return tern_larger(tern_larger(a, b), c); }
 
 /* Values that attention or a delta net gives for a token. */
 static size_t mixed_width(const struct tern_hparams *h)
 {
-	return largest(h->n_head * h->head_dim, h->delta.n_value, 0);
+	return tern_larger(h->n_head * h->head_dim, h->delta.n_value);
 }
 
 /* Columns of the widest projection. */
@@ -105,7 +102,7 @@ static bool alloc_worker_scratch(struct tern_engine *e)
 	size_t bytes = largest(tern_linear_scratch_bytes(), tern_attention_scratch_bytes(h), tern_q8p_scratch_bytes());
 
 	bytes = largest(bytes, tern_embedding_scratch_bytes(h), widest_input(h) * sizeof(float));
-	e->worker_scratch_bytes = (bytes + TERN_CACHE_LINE - 1) / TERN_CACHE_LINE * TERN_CACHE_LINE;
+	e->worker_scratch_bytes = tern_divide_up(bytes, TERN_CACHE_LINE) * TERN_CACHE_LINE;
 	e->worker_scratch = tern_alloc_aligned((size_t)tern_pool_size(e->pool), e->worker_scratch_bytes);
 	return e->worker_scratch;
 }

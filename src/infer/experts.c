@@ -4,6 +4,7 @@
 #include "infer/experts.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/linear.h"
 #include "infer/prefetch.h"
 #include "infer/row_chunks.h"
@@ -35,11 +36,9 @@ static size_t chunk_panels(size_t n_panel, size_t n_token, size_t most_work)
  * A thread that is alone reads whole matrices. */
 static size_t reading_panels(size_t n_panel, size_t panel_bytes, size_t n_thread)
 {
-	size_t share = (n_panel + n_thread - 1) / n_thread, part = share / CHUNKS_PER_THREAD;
-	size_t least = (MIN_READ + panel_bytes - 1) / panel_bytes;
+	size_t share = tern_divide_up(n_panel, n_thread), least = tern_divide_up(MIN_READ, panel_bytes);
 
-	part = part > least ? part : least;
-	return n_thread > 1 && part < share ? part : share;
+	return n_thread > 1 ? tern_smaller(share, tern_larger(share / CHUNKS_PER_THREAD, least)) : share;
 }
 
 /* Divides gate and up, and chooses the chunks of down. */
@@ -56,7 +55,7 @@ static void divide(struct experts_task *task)
 		struct tern_expert_use *use = &s->uses[i];
 		use->chunk_panels = chunk_panels(n_panel, use->n_slot, 2 * n_slot * n_panel / n_share);
 		use->first_chunk = n_chunk;
-		n_chunk += 2 * ((n_panel + use->chunk_panels - 1) / use->chunk_panels); /* gate's, then up's */
+		n_chunk += 2 * tern_divide_up(n_panel, use->chunk_panels); /* gate's, then up's */
 	}
 	s->uses[s->n_use].first_chunk = n_chunk;
 	task->down_panels =
@@ -113,8 +112,7 @@ static struct part part_of_chunk(const struct experts_task *task, size_t chunk)
 
 	part.linear = tern_expert_linear(part.is_up ? &task->weights->up : &task->weights->gate,
 	                                 task->engine->transformer->hparams.n_expert, use->index);
-	part.n_row = part.linear.n_row - part.first_row;
-	part.n_row = part.n_row < n_row ? part.n_row : n_row;
+	part.n_row = tern_smaller(part.linear.n_row - part.first_row, n_row);
 	return part;
 }
 
@@ -171,10 +169,10 @@ static void down_chunk(void *context, size_t chunk, int worker)
 	const struct tern_hparams *h = &task->engine->transformer->hparams;
 	const struct tern_expert_scratch *s = task->engine->experts;
 	const struct tern_linear *down = &task->weights->down;
-	size_t n_row = task->down_panels * TERN_PANEL_ROWS, first = chunk * n_row, end = first + n_row;
+	size_t n_row = task->down_panels * TERN_PANEL_ROWS, first = chunk * n_row,
+	       end = tern_smaller(first + n_row, h->n_embd);
 	struct tern_linear linear = tern_expert_linear(down, h->n_expert, s->uses[0].index), next;
 
-	end = end < h->n_embd ? end : h->n_embd;
 	for (size_t i = 0; i < s->n_use; i++, linear = next) {
 		bool is_last = i + 1 == s->n_use;
 		struct tern_projection projection = {.linear = &linear,
@@ -228,8 +226,7 @@ void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *
 		return;
 	divide(&task);
 	size_t n_slot = s->uses[s->n_use].first_slot, work = n_slot * h->n_ff_expert * h->n_embd;
-	size_t n_down_chunk =
-	        (h->n_embd + task.down_panels * TERN_PANEL_ROWS - 1) / (task.down_panels * TERN_PANEL_ROWS);
+	size_t n_down_chunk = tern_divide_up(h->n_embd, task.down_panels * TERN_PANEL_ROWS);
 
 	tern_engine_run(engine, quantize_token, &task, engine->n_token, engine->n_token * h->n_embd * 16);
 	prefetch_down(&task, n_down_chunk);

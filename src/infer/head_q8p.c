@@ -31,6 +31,7 @@
 #include "infer/head_q8p.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "model/layout.h"
 
 #include <math.h>
@@ -54,8 +55,6 @@ enum {
 };
 
 size_t tern_q8p_scratch_bytes(void) { return 2 * TOKENS_PER_TILE * ROWS_PER_CHUNK * sizeof(int32_t); /* both planes */ }
-
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* ---- all logits ----------------------------------------------------------------------------------------------- */
 
@@ -83,7 +82,7 @@ static void logits_tile(const struct logits_task *task, size_t chunk, size_t fir
 	const struct tern_matrix *m = &engine->transformer->head;
 	const struct tern_activation *activations = engine->quantized[0].activations + first_token;
 	const int8_t *x = engine->quantized[0].q + first_token * m->n_col;
-	size_t first_row = chunk * ROWS_PER_CHUNK, n_row = smaller(m->n_row - first_row, ROWS_PER_CHUNK);
+	size_t first_row = chunk * ROWS_PER_CHUNK, n_row = tern_smaller(m->n_row - first_row, ROWS_PER_CHUNK);
 	size_t n_panel = tern_panel_count(n_row), panel_bytes = tern_q8p_panel_bytes(m->n_col);
 	const uint8_t *high_plane = m->data + chunk * PANELS_PER_CHUNK * panel_bytes;
 	const uint8_t *low_plane = high_plane + tern_panel_count(m->n_row) * panel_bytes;
@@ -105,7 +104,7 @@ static void logits_chunk(void *context, size_t chunk, int worker)
 	const struct logits_task *task = context;
 
 	for (size_t t = 0; t < task->n_token; t += TOKENS_PER_TILE)
-		logits_tile(task, chunk, t, smaller(task->n_token - t, TOKENS_PER_TILE), worker);
+		logits_tile(task, chunk, t, tern_smaller(task->n_token - t, TOKENS_PER_TILE), worker);
 }
 
 static void quantize(struct tern_engine *engine, size_t n_token)
@@ -126,7 +125,7 @@ void tern_q8p_logits(struct tern_engine *engine, size_t n_token, float *logits)
 	quantize(engine, n_token);
 	engine->streaming = tern_tuner_start(
 	        &engine->tuner, (struct tern_read_size){m->data, panel_bytes, 2 * n_panel * panel_bytes}, n_token);
-	tern_engine_run(engine, logits_chunk, &task, (m->n_row + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK,
+	tern_engine_run(engine, logits_chunk, &task, tern_divide_up(m->n_row, ROWS_PER_CHUNK),
 	                n_token * m->n_row * m->n_col);
 	tern_tuner_stop(&engine->tuner);
 }
@@ -156,7 +155,7 @@ struct top_task {
 static int32_t *high_sums(const struct top_task *task, size_t vector, size_t panel)
 {
 	size_t in_chunk = panel % PANELS_PER_CHUNK, first = panel - in_chunk;
-	size_t n = smaller(tern_panel_count(task->engine->transformer->head.n_row) - first, PANELS_PER_CHUNK);
+	size_t n = tern_smaller(tern_panel_count(task->engine->transformer->head.n_row) - first, PANELS_PER_CHUNK);
 
 	return task->engine->pruning.high + (first * task->n_vector + vector * n + in_chunk) * TERN_PANEL_ROWS;
 }
@@ -172,8 +171,8 @@ static void estimate_last(const struct top_task *task, size_t vector, size_t pan
 	int32_t high[TERN_PANEL_ROWS];
 
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++) {
-		high[r] = sums[smaller(r, n_row - 1)];
-		row_scales[r] = m->row_scales[first + smaller(r, n_row - 1)];
+		high[r] = sums[tern_smaller(r, n_row - 1)];
+		row_scales[r] = m->row_scales[first + tern_smaller(r, n_row - 1)];
 	}
 	task->engine->kernels->estimate(estimates, &v->upper[panel], high, row_scales, 1, v->inverse, v->offset,
 	                                v->bound);
@@ -201,8 +200,8 @@ static void estimate_chunk(void *context, size_t chunk, int worker)
 	const struct tern_engine *engine = task->engine;
 	const struct tern_matrix *m = &engine->transformer->head;
 	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), first = chunk * PANELS_PER_CHUNK;
-	size_t n_panel = smaller(tern_panel_count(m->n_row) - first, PANELS_PER_CHUNK);
-	size_t n_whole = smaller(n_panel, m->n_row / TERN_PANEL_ROWS - first);
+	size_t n_panel = tern_smaller(tern_panel_count(m->n_row) - first, PANELS_PER_CHUNK);
+	size_t n_whole = tern_smaller(n_panel, m->n_row / TERN_PANEL_ROWS - first);
 
 	(void)worker;
 	prefetch_chunk(task, first, n_panel);
@@ -226,7 +225,7 @@ static void read_low_chunk(void *context, size_t chunk, int worker)
 	const struct tern_engine *engine = task->engine;
 	const struct tern_matrix *m = &engine->transformer->head;
 	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), begin = chunk * PANELS_PER_RUN;
-	size_t end = smaller(task->n_panel, begin + PANELS_PER_RUN);
+	size_t end = tern_smaller(task->n_panel, begin + PANELS_PER_RUN);
 	const uint8_t *low_plane = m->data + tern_panel_count(m->n_row) * panel_bytes;
 	struct tern_streaming streaming = {.n_stream = 1, .prefetch = LOW_PREFETCH};
 	int32_t low[TERN_PANEL_ROWS];
@@ -238,7 +237,7 @@ static void read_low_chunk(void *context, size_t chunk, int worker)
 		engine->kernels->dot_nibble(low, low_plane + panel * panel_bytes, panel_bytes, 1, v->q, m->n_col, 1,
 		                            m->n_col, streaming);
 		logits_of_rows(v->logits + row, high_sums(task, task->vector, panel), low, m->row_scales + row,
-		               smaller(m->n_row - row, TERN_PANEL_ROWS), &v->x);
+		               tern_smaller(m->n_row - row, TERN_PANEL_ROWS), &v->x);
 		v->upper[panel] = -INFINITY; /* not to be read again */
 	}
 }
@@ -248,8 +247,7 @@ static void read_low_planes(struct top_task *task)
 	struct tern_engine *engine = task->engine;
 	size_t n_col = engine->transformer->head.n_col, n = task->n_panel;
 
-	tern_engine_run(engine, read_low_chunk, task, (n + PANELS_PER_RUN - 1) / PANELS_PER_RUN,
-	                n * TERN_PANEL_ROWS * n_col);
+	tern_engine_run(engine, read_low_chunk, task, tern_divide_up(n, PANELS_PER_RUN), n * TERN_PANEL_ROWS * n_col);
 	engine->n_low_panel += n;
 }
 
@@ -274,7 +272,8 @@ static float read_best_panels(struct top_task *task, size_t n_top)
 	struct tern_pruning *pruning = &engine->pruning;
 	const struct top_vector *v = &task->vectors[task->vector];
 	size_t n_row = engine->transformer->head.n_row, n_panel = tern_panel_count(n_row);
-	struct tern_top panels = {.heap = pruning->best, .k = smaller(PANELS_PER_TOP * n_top + MIN_PANELS, n_panel)};
+	struct tern_top panels = {.heap = pruning->best,
+	                          .k = tern_smaller(PANELS_PER_TOP * n_top + MIN_PANELS, n_panel)};
 	struct tern_top rows = {.heap = pruning->best, .k = n_top};
 
 	for (size_t p = 0; p < n_panel; p++)
@@ -285,7 +284,7 @@ static float read_best_panels(struct top_task *task, size_t n_top)
 	read_low_planes(task);
 	for (size_t i = 0; i < task->n_panel; i++) {
 		size_t first = (size_t)pruning->panels[i] * TERN_PANEL_ROWS;
-		for (size_t row = first; row < smaller(first + TERN_PANEL_ROWS, n_row); row++)
+		for (size_t row = first; row < tern_smaller(first + TERN_PANEL_ROWS, n_row); row++)
 			tern_top_offer(&rows, v->logits[row], (int32_t)row);
 	}
 	return rows.n == n_top ? rows.heap[0].value : -INFINITY;
@@ -326,7 +325,7 @@ void tern_q8p_top_logits(struct tern_engine *engine, size_t n_token, const size_
 	}
 	engine->streaming = tern_tuner_start(
 	        &engine->tuner, (struct tern_read_size){m->data, panel_bytes, n_panel * panel_bytes}, n_token);
-	tern_engine_run(engine, estimate_chunk, &task, (n_panel + PANELS_PER_CHUNK - 1) / PANELS_PER_CHUNK,
+	tern_engine_run(engine, estimate_chunk, &task, tern_divide_up(n_panel, PANELS_PER_CHUNK),
 	                n_token * m->n_row * m->n_col);
 	tern_tuner_stop(&engine->tuner);
 	for (task.vector = 0; task.vector < n_token; task.vector++)

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/cache.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 
 static size_t element_size(enum tern_kv_type type) { return type == TERN_KV_Q8 ? sizeof(int8_t) : sizeof(uint16_t); }
 
@@ -10,7 +11,7 @@ static size_t element_size(enum tern_kv_type type) { return type == TERN_KV_Q8 ?
 static bool measure(struct tern_kv *kv, const struct tern_hparams *h, enum tern_kv_type type, size_t n_ctx)
 {
 	const size_t n_pos = TERN_ATTENTION_BLOCK, n_scale = type == TERN_KV_Q8 ? 2 : 0;
-	size_t n_block = (n_ctx + n_pos - 1) / n_pos, n_cell;
+	size_t n_block = tern_divide_up(n_ctx, n_pos), n_cell;
 
 	*kv = (struct tern_kv){
 	        .type = type, .n_layer = h->n_layer_kv, .n_head_kv = h->n_head_kv, .head_dim = h->head_dim};

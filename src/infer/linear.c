@@ -1,6 +1,7 @@
 #include "infer/linear.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/norm.h"
 #include "infer/prefetch.h"
 #include "model/layout.h"
@@ -26,8 +27,6 @@ static size_t activation_group(const struct tern_engine *engine, size_t n_col)
 	size_t group = engine->transformer->hparams.activation_group;
 	return group ? group : n_col;
 }
-
-static size_t group_count(size_t n_col, size_t group) { return (n_col + group - 1) / group; }
 
 /* ---- memory ---- */
 
@@ -65,7 +64,7 @@ void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantize
 {
 	float eps = engine->transformer->hparams.rms_eps;
 	const struct tern_kernels *kernels = engine->kernels;
-	size_t n_col = linear->n_col, group = activation_group(engine, n_col), n_group = group_count(n_col, group);
+	size_t n_col = linear->n_col, group = activation_group(engine, n_col), n_group = tern_divide_up(n_col, group);
 	int8_t *q = out->q + index * n_col;
 	struct tern_activation *activations = out->activations + index * n_group;
 	float *scratch = tern_worker_scratch(engine, worker), inv_rms = 1.0f;
@@ -86,7 +85,7 @@ void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantize
 		gain = linear->norm_gain;
 	}
 	for (size_t c = 0; c < n_col; c += group) {
-		size_t n = n_col - c < group ? n_col - c : group;
+		size_t n = tern_smaller(n_col - c, group);
 		*activations++ = kernels->norm_quantize(q + c, x + c, gain ? gain + c : NULL, inv_rms, n);
 	}
 	for (size_t g = 0; g < n_group; g++)
@@ -96,7 +95,7 @@ void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantize
 void tern_quantized_copy(const struct tern_engine *engine, struct tern_quantized *quantized, size_t to, size_t from,
                          size_t n_col)
 {
-	size_t n_group = group_count(n_col, activation_group(engine, n_col));
+	size_t n_group = tern_divide_up(n_col, activation_group(engine, n_col));
 
 	memcpy(quantized->q + to * n_col, quantized->q + from * n_col, n_col);
 	memcpy(quantized->activations + to * n_group, quantized->activations + from * n_group,
@@ -154,7 +153,7 @@ static size_t panel_step(const struct part *part)
 static size_t rows_of(const struct tern_projection *projection, const struct part *part, size_t panel, size_t n_panel)
 {
 	size_t n_left = projection->linear->n_row - tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS;
-	return n_left < n_panel * TERN_PANEL_ROWS ? n_left : n_panel * TERN_PANEL_ROWS;
+	return tern_smaller(n_left, n_panel * TERN_PANEL_ROWS);
 }
 
 /* Stores the products of a token and n_row rows from a panel on; y is scratch afterwards. */
@@ -224,9 +223,8 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 {
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, x_group = activation_group(engine, n_col),
-	       n_x_group = group_count(n_col, x_group);
-	size_t w_group = linear->scale_group ? linear->scale_group : n_col,
-	       step = w_group < x_group ? w_group : x_group;
+	       n_x_group = tern_divide_up(n_col, x_group);
+	size_t w_group = linear->scale_group ? linear->scale_group : n_col, step = tern_smaller(w_group, x_group);
 	size_t first = part->panels.first, panel_bytes = tern_linear_panel_bytes(linear);
 	size_t scales_per_panel = n_col / w_group * TERN_PANEL_ROWS;
 	size_t n_together = part->panels.n;
@@ -235,12 +233,12 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	        .n_col = step,
 	        .scales = linear->scale_group ? linear->group_scales + first * scales_per_panel : NULL,
 	        .scales_stride = panel_step(part) * scales_per_panel,
-	        .steps_per_scale = group_count(w_group, step),
+	        .steps_per_scale = tern_divide_up(w_group, step),
 	        .whole = linear->scale,
 	        .x = input->activations + part->first_token * n_x_group,
 	        .x_inverse = input->inverses + part->first_token * n_x_group,
 	        .x_stride = n_x_group,
-	        .steps_per_x = group_count(x_group, step),
+	        .steps_per_x = tern_divide_up(x_group, step),
 	        .streaming = streaming,
 	};
 
@@ -271,9 +269,9 @@ static void project_part(const struct tern_engine *engine, const struct tern_pro
 
 	streaming.next = next;
 	streaming.apart = panels.n > 1 && panels.n_strip > 1 ? panels.apart : 0;
-	most = most < TOKENS_PER_CALL ? most : TOKENS_PER_CALL;
+	most = tern_smaller(most, TOKENS_PER_CALL);
 	for (part.first_token = first_token; part.first_token < end; part.first_token += part.n_token) {
-		part.n_token = end - part.first_token < most ? end - part.first_token : most;
+		part.n_token = tern_smaller(end - part.first_token, most);
 		if (in_groups)
 			project_groups(engine, projection, &part, streaming, scratch);
 		else
@@ -291,7 +289,7 @@ void tern_project_panels(const struct tern_engine *engine, const struct tern_pro
 
 	for (; panels.first < end; panels.first += panels.n) {
 		size_t n_left = end - panels.first;
-		panels.n = n_left < most ? n_left : most;
+		panels.n = tern_smaller(n_left, most);
 		project_part(engine, projection, panels, first_token, n_token,
 		             n_left > most ? projection->linear->panels + (panels.first + panels.n) * panel_bytes
 		                           : next,

@@ -1,5 +1,6 @@
 #include "infer/row_chunks.h"
 
+#include "base/sizes.h"
 #include "model/layout.h"
 
 #include <stdbool.h>
@@ -18,7 +19,7 @@ static size_t chunk_panels(size_t n_panel, size_t n_token, size_t n_thread)
 		return TERN_MANY_TOKENS_PANELS;
 	if (n_thread == 1 || share > TERN_MAX_CHUNK_PANELS)
 		return TERN_MAX_CHUNK_PANELS;
-	return share > 0 ? share : 1;
+	return tern_larger(share, 1);
 }
 
 void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *const *linears, size_t n_linear,
@@ -30,13 +31,12 @@ void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *
 		n_panel += chunks->matrix_panels[i] = tern_panel_count(linears[i]->n_row);
 	chunks->n_linear = n_linear;
 	chunks->n_strip = n_token > TERN_FEW_TOKENS ? 1 : n_strip;
-	chunks->n_panel = (chunk_panels(n_panel, n_token, (size_t)n_thread) + chunks->n_strip - 1) / chunks->n_strip;
+	chunks->n_panel = tern_divide_up(chunk_panels(n_panel, n_token, (size_t)n_thread), chunks->n_strip);
 	chunks->first_chunk[0] = 0;
 	for (size_t i = 0; i < n_linear; i++) {
 		size_t strip = chunks->matrix_panels[i] / chunks->n_strip;
 		bool has_rest = chunks->matrix_panels[i] % chunks->n_strip;
-		chunks->first_chunk[i + 1] =
-		        chunks->first_chunk[i] + (strip + chunks->n_panel - 1) / chunks->n_panel + has_rest;
+		chunks->first_chunk[i + 1] = chunks->first_chunk[i] + tern_divide_up(strip, chunks->n_panel) + has_rest;
 	}
 }
 
@@ -59,7 +59,7 @@ struct tern_row_chunk tern_row_chunk_at(const struct tern_row_chunks *chunks, si
 	panels->apart = chunks->matrix_panels[at.linear] / chunks->n_strip;
 	panels->n_strip = chunks->n_strip;
 	panels->first = (chunk - chunks->first_chunk[at.linear]) * chunks->n_panel;
-	panels->n = panels->apart - panels->first < chunks->n_panel ? panels->apart - panels->first : chunks->n_panel;
+	panels->n = tern_smaller(panels->apart - panels->first, chunks->n_panel);
 	if (panels->first >= panels->apart) { /* those behind the last strip */
 		panels->first = panels->apart * chunks->n_strip;
 		panels->n = chunks->matrix_panels[at.linear] - panels->first;

@@ -2,6 +2,7 @@
 
 #include "base/machine.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/delta_state.h"
 
 #include <stdio.h>
@@ -72,8 +73,7 @@ enum tern_status tern_sequence_begin(const struct tern_sequence *s, const int32_
 void tern_sequence_commit(struct tern_sequence *s, const struct tern_token *tokens, size_t n_token,
                           const float *outputs)
 {
-	size_t n_embd = s->transformer->hparams.n_embd,
-	       n_kept = n_token < TERN_KEPT_OUTPUTS ? n_token : TERN_KEPT_OUTPUTS;
+	size_t n_embd = s->transformer->hparams.n_embd, n_kept = tern_smaller(n_token, TERN_KEPT_OUTPUTS);
 
 	for (size_t i = 0; i < n_token; i++)
 		s->ids[s->n_past + i] = tokens[i].id;
@@ -130,7 +130,7 @@ static size_t find_turn(const struct tern_sequence *s, const int32_t *ids, size_
 
 size_t tern_sequence_step(struct tern_sequence *s, const int32_t *ids, size_t n_ids, size_t max_ids)
 {
-	size_t n = n_ids < max_ids ? n_ids : max_ids, n_turn;
+	size_t n = tern_smaller(n_ids, max_ids), n_turn;
 
 	s->snapshot_due = 0;
 	if (!is_worth_it(s, s->n_past + n))

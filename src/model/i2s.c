@@ -1,5 +1,7 @@
 #include "model/i2s.h"
 
+#include "base/sizes.h"
+
 /* Codes per byte, and the quarter of a block that stands in the same bits. */
 enum {
 	CODES = 4,
@@ -36,7 +38,7 @@ static const uint8_t *unpack_row_of_blocks(uint8_t *scratch, const uint8_t *tens
                                            size_t quarter)
 {
 	size_t block = CODES * quarter, first = row * n_col, first_block = first / block;
-	size_t n_block = (first + n_col + block - 1) / block - first_block;
+	size_t n_block = tern_divide_up(first + n_col, block) - first_block;
 
 	/* The constant lets the compiler unroll and vectorise. */
 	if (quarter == QUARTER_128)

@@ -12,13 +12,14 @@
 #ifndef TERN_MODEL_LAYOUT_H
 #define TERN_MODEL_LAYOUT_H
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-static inline size_t tern_panel_count(size_t n_row) { return (n_row + TERN_PANEL_ROWS - 1) / TERN_PANEL_ROWS; }
+static inline size_t tern_panel_count(size_t n_row) { return tern_divide_up(n_row, TERN_PANEL_ROWS); }
 
 /* Bytes of one panel of T2R16, of T1R16, and of one Q8P plane. */
 static inline size_t tern_t2r16_panel_bytes(size_t n_col) { return n_col / TERN_TERNARY_TILE_COLS * TERN_TILE_BYTES; }

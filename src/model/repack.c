@@ -1,8 +1,10 @@
 #include "model/repack.h"
 
 #include "base/bytes.h"
+#include "base/cache.h"
 #include "base/machine.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "model/dequantize.h"
 #include "model/i2s.h"
 #include "model/layout.h"
@@ -152,7 +154,7 @@ struct job {
 	float *row_scales;
 };
 
-static size_t round_up(size_t n) { return (n + 63) / 64 * 64; }
+static size_t round_up(size_t n) { return tern_divide_up(n, TERN_CACHE_LINE) * TERN_CACHE_LINE; }
 
 /* Every job gets room for all parts; pages of unused parts are never touched and cost nothing. */
 static size_t scratch_layout(struct scratch *s, uint8_t *base, size_t n_col)
@@ -215,7 +217,7 @@ static void run_on_panels(struct job *job, tern_task task)
 	size_t panel_bytes = (size_t)job->tensor->n_bytes / job->n_panel + 1, n_slice = SLICE_BYTES / panel_bytes + 1;
 
 	for (size_t n; job->first_panel < job->n_panel; job->first_panel += n) {
-		n = job->n_panel - job->first_panel < n_slice ? job->n_panel - job->first_panel : n_slice;
+		n = tern_smaller(job->n_panel - job->first_panel, n_slice);
 		tern_pool_run(r->pool, task, job, n);
 		if (r->file)
 			tern_file_release(r->file, job->tensor->data + job->first_panel * (panel_bytes - 1),

@@ -2,6 +2,7 @@
 #include "text/vocab_merges.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "base/threads.h"
 #include "text/vocab_pieces.h"
 
@@ -118,13 +119,12 @@ static enum tern_status find_batch(const struct builder *b, size_t first, size_t
 /* Finds the tokens of a chunk of merges. */
 static enum tern_status find_chunk(const struct builder *b, size_t chunk, char *text, struct merge_ids *ids)
 {
-	size_t first = chunk * MERGE_CHUNK, left = b->vocab->n_merges - first,
-	       end = first + (left < MERGE_CHUNK ? left : MERGE_CHUNK);
+	size_t first = chunk * MERGE_CHUNK, end = tern_smaller(first + MERGE_CHUNK, b->vocab->n_merges);
 	enum tern_status status = TERN_OK;
 
 	for (size_t i = first; i < end && !status; i += MERGE_BATCH)
-		status = find_batch(b, i, end - i < MERGE_BATCH ? end - i : MERGE_BATCH,
-		                    i > first ? ids[i - 1].joined : 0, text, ids + i);
+		status = find_batch(b, i, tern_smaller(end - i, MERGE_BATCH), i > first ? ids[i - 1].joined : 0, text,
+		                    ids + i);
 	return status;
 }
 
@@ -147,7 +147,7 @@ static void run_chunk(void *context, size_t chunk, int worker)
 
 static enum tern_status find_all(const struct builder *b, struct find_task *task, struct tern_pool *pool)
 {
-	size_t n_chunk = (b->vocab->n_merges + MERGE_CHUNK - 1) / MERGE_CHUNK;
+	size_t n_chunk = tern_divide_up(b->vocab->n_merges, MERGE_CHUNK);
 
 	task->silent = *b;
 	task->silent.err = NULL;
@@ -195,8 +195,7 @@ enum tern_status tern_add_merges(const struct builder *b)
 		return tern_fail(b->err, TERN_ERR_FILE, "%s: vocabulary: a merge of %zu bytes", b->source,
 		                 task.text_size);
 	task.text_size *= MERGE_BATCH;
-	n_threads = n_threads < MAX_THREADS ? n_threads : MAX_THREADS;
-	n_threads = n_threads < n_chunk ? n_threads : n_chunk;
+	n_threads = tern_smaller(n_threads, tern_smaller(n_chunk, MAX_THREADS));
 	if (!(status = tern_pool_new(&pool, (int)n_threads, b->err)) && !(status = find_all(b, &task, pool)) &&
 	    !add_all(b, task.ids))
 		status = tern_fail_memory(b->err, vocab->n_merges * sizeof *b->tokenizer->rules.merges.slots);

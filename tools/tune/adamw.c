@@ -1,6 +1,7 @@
 #include "tune/adamw.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 
 #include <math.h>
 
@@ -77,7 +78,7 @@ struct step {
 static void step_task(void *context, size_t chunk, int worker)
 {
 	const struct step *s = context;
-	size_t first = chunk * CHUNK, end = first + CHUNK < s->n ? first + CHUNK : s->n;
+	size_t first = chunk * CHUNK, end = tern_smaller(first + CHUNK, s->n);
 	float *values = s->values + s->offset, *m = s->adamw->first + s->offset, *v = s->adamw->second + s->offset;
 	const float *gradients = s->gradients + s->offset;
 
@@ -113,7 +114,7 @@ double adamw_step(struct adamw *adamw, struct network *network, const float *gra
 		step.n = p->n;
 		step.offset = p->offset;
 		step.keep = p->is_matrix ? (float)(1.0 - rate * adamw->weight_decay) : 1.0f;
-		tern_pool_run(pool, step_task, &step, (p->n + CHUNK - 1) / CHUNK);
+		tern_pool_run(pool, step_task, &step, tern_divide_up(p->n, CHUNK));
 	}
 	return norm;
 }

@@ -4,6 +4,8 @@
  * quantised ones, and their gradients pass through to what was quantised. */
 #include "tune/head.h"
 
+#include "base/sizes.h"
+
 #include <string.h>
 
 enum {
@@ -48,7 +50,7 @@ static void chunk_sums(const struct backward *b, size_t chunk, float *at[MAX_SUM
 static void run_with_sums(struct backward *b, tern_task task)
 {
 	const struct graph *g = b->graph;
-	size_t n_chunk = (b->batch->n_token + TOKEN_CHUNK - 1) / TOKEN_CHUNK, at = 0;
+	size_t n_chunk = tern_divide_up(b->batch->n_token, TOKEN_CHUNK), at = 0;
 
 	graph_run(g, task, b, b->batch);
 	for (size_t i = 0; i < b->n_sums; i++) {
@@ -321,7 +323,7 @@ static void embedding_back_task(void *context, size_t chunk, int worker)
 	const struct backward *b = context;
 	struct graph *g = b->graph;
 	size_t d = g->network->n_embd, first = chunk * EMBEDDING_COLUMNS;
-	size_t end = first + EMBEDDING_COLUMNS < d ? first + EMBEDDING_COLUMNS : d;
+	size_t end = tern_smaller(first + EMBEDDING_COLUMNS, d);
 	float *gradient = g->gradients + g->network->parameters[g->network->embedding].offset;
 
 	(void)worker;
@@ -418,6 +420,6 @@ double graph_backward(struct graph *g, const struct batch *batch, const struct b
 		ffn_back(&b);
 		attention_back(&b);
 	}
-	tern_pool_run(g->pool, embedding_back_task, &b, (net->n_embd + EMBEDDING_COLUMNS - 1) / EMBEDDING_COLUMNS);
+	tern_pool_run(g->pool, embedding_back_task, &b, tern_divide_up(net->n_embd, EMBEDDING_COLUMNS));
 	return loss + *distilled;
 }

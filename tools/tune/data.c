@@ -3,6 +3,7 @@
 #include "api/model.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "tune/random.h"
 #include "json/parse.h"
 #include "json/value.h"
@@ -71,8 +72,7 @@ static enum tern_status end_document(struct reader *r, size_t first)
 
 	r->corpus->n_documents++;
 	for (size_t at = first; !status && at + 1 < r->corpus->n_ids; at += r->context) {
-		size_t n = r->corpus->n_ids - 1 - at;
-		status = add_piece(r, at, n < r->context ? n : r->context);
+		status = add_piece(r, at, tern_smaller(r->corpus->n_ids - 1 - at, r->context));
 	}
 	return status;
 }
@@ -276,7 +276,7 @@ enum tern_status corpus_read(struct corpus *corpus, const char *path, const stru
 /* Windows as those of `tern eval`: the first token of each is BOS where the vocabulary has one. */
 static enum tern_status add_windows(struct reader *r, const int32_t *ids, size_t n)
 {
-	size_t window = n < r->context ? n : r->context, n_scored = window - window / 2 - 1;
+	size_t window = tern_smaller(n, r->context), n_scored = window - window / 2 - 1;
 	int32_t bos = tern_bos(r->vocabulary);
 	enum tern_status status = TERN_OK;
 

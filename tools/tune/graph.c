@@ -2,6 +2,7 @@
 #include "tune/graph.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "tune/product_select.h"
 
 #include <string.h>
@@ -18,8 +19,6 @@ static void take(struct layout *layout, float **buffer, size_t n)
 	*buffer = layout->base ? layout->base + layout->n : NULL;
 	layout->n += (n + 15) & ~(size_t)15;
 }
-
-static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 static void lay_out_layer(struct layout *layout, const struct network *net, struct saved *s, size_t t)
 {
@@ -58,7 +57,7 @@ static void lay_out_backward(struct layout *layout, const struct network *net, s
 
 	take(layout, &g->d_stream, t * d);
 	take(layout, &g->d_last, t * d);
-	take(layout, &g->d_inputs[0], t * max_size(d, max_size(q, f)));
+	take(layout, &g->d_inputs[0], t * tern_larger(d, tern_larger(q, f)));
 	take(layout, &g->d_inputs[1], t * d);
 	take(layout, &g->d_inputs[2], t * d);
 	take(layout, &g->d_gate, t * f);
@@ -67,17 +66,17 @@ static void lay_out_backward(struct layout *layout, const struct network *net, s
 	take(layout, &g->d_k, t * kv);
 	take(layout, &g->d_v, t * kv);
 	take(layout, &g->d_attended, t * q);
-	take(layout, &g->partial, (t + TOKEN_CHUNK - 1) / TOKEN_CHUNK * g->partial_width);
+	take(layout, &g->partial, tern_divide_up(t, TOKEN_CHUNK) * g->partial_width);
 }
 
 static void lay_out(struct layout *layout, const struct network *net, struct graph *g, size_t n_threads, bool backward)
 {
 	size_t t = g->max_tokens, d = net->n_embd,
-	       widest = max_size(net->n_ff, max_size(d, net->n_head * net->head_dim));
+	       widest = tern_larger(net->n_ff, tern_larger(d, net->n_head * net->head_dim));
 	float *losses;
 
 	g->partial_width = 4 * widest + 64; /* no task sums up more: see the add_sum() of backward.c */
-	g->scratch_width = max_size(2 * ATTENTION_ROWS * g->max_segment, 4 * widest) + 64;
+	g->scratch_width = tern_larger(2 * ATTENTION_ROWS * g->max_segment, 4 * widest) + 64;
 	g->n_logit_rows = (1 << 22) / net->n_vocab;
 	g->n_logit_rows = g->n_logit_rows < TOKEN_CHUNK ? TOKEN_CHUNK : g->n_logit_rows > t ? t : g->n_logit_rows;
 	for (size_t i = 0; i <= net->n_layer; i++)
@@ -159,15 +158,13 @@ void graph_free(struct graph *g)
 
 void graph_run(const struct graph *g, tern_task task, void *context, const struct batch *batch)
 {
-	tern_pool_run(g->pool, task, context, (batch->n_token + TOKEN_CHUNK - 1) / TOKEN_CHUNK);
+	tern_pool_run(g->pool, task, context, tern_divide_up(batch->n_token, TOKEN_CHUNK));
 }
 
 size_t graph_tokens(const struct batch *batch, size_t chunk, size_t *first)
 {
-	size_t end = (chunk + 1) * TOKEN_CHUNK;
-
 	*first = chunk * TOKEN_CHUNK;
-	return end < batch->n_token ? end : batch->n_token;
+	return tern_smaller(*first + TOKEN_CHUNK, batch->n_token);
 }
 
 struct entry graph_attention_entry(const struct layer *layer, const struct saved *saved)

@@ -2,6 +2,8 @@
  * would outweigh the rest. */
 #include "tune/head.h"
 
+#include "base/sizes.h"
+
 #include <string.h>
 
 struct part {
@@ -36,7 +38,7 @@ double head_loss(struct graph *g, const struct batch *batch, bool backward)
 	if (backward)
 		part.weight = 1.0f / (float)batch->n_target;
 	for (size_t first = 0; first < batch->n_token; first += g->n_logit_rows) {
-		size_t n = batch->n_token - first < g->n_logit_rows ? batch->n_token - first : g->n_logit_rows;
+		size_t n = tern_smaller(batch->n_token - first, g->n_logit_rows);
 		const float *x = g->last + first * d;
 		product_run(&g->product, g->logits, v, (struct view){x, d, 1}, (struct view){w, 1, d}, n, v, d, false);
 		part.first = first;

@@ -1,6 +1,7 @@
 #include "tune/ops.h"
 
 #include "base/bytes.h"
+#include "base/sizes.h"
 #include "kernels/lanes.h"
 
 #include <math.h>
@@ -194,7 +195,7 @@ static size_t scores(const struct attention *a, float *s, size_t first, size_t n
 
 static size_t rows_from(const struct attention *a, size_t first)
 {
-	return a->n_token - first < ATTENTION_ROWS ? a->n_token - first : ATTENTION_ROWS;
+	return tern_smaller(a->n_token - first, ATTENTION_ROWS);
 }
 
 void attention_forward(const struct attention *a)

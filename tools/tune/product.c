@@ -6,6 +6,7 @@
 #include "base/cache.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "tune/transpose.h"
 
 #include <string.h>
@@ -35,9 +36,6 @@ void product_free(struct product *product)
 	tern_free(product->own);
 	*product = (struct product){0};
 }
-
-static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
-static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 
 /* ---- packing ---- */
 
@@ -118,7 +116,7 @@ static struct ahead ahead_of(struct view x, size_t width, size_t from, size_t k)
 {
 	if (x.column != 1 || from + DEPTH > k)
 		return (struct ahead){0};
-	return (struct ahead){x.at + from * x.row, x.row, ceil_div(width, LINE)};
+	return (struct ahead){x.at + from * x.row, x.row, tern_divide_up(width, LINE)};
 }
 
 static bool take_line(struct ahead *ahead, const float **at, size_t *stride)
@@ -155,7 +153,8 @@ static void multiply_slabs(const struct product_kernel *kernel, float *c, size_t
 		for (size_t j = 0; j < n; j += kernel->n_column) {
 			float *patch = c + i * c_stride + j;
 			const float *rows = a + i * k, *columns = b + j * k, *next = rows;
-			size_t n_row = min_size(kernel->n_row, m - i), n_column = min_size(kernel->n_column, n - j);
+			size_t n_row = tern_smaller(kernel->n_row, m - i),
+			       n_column = tern_smaller(kernel->n_column, n - j);
 			size_t stride = 0;
 			if (n_row < kernel->n_row || n_column < kernel->n_column) {
 				multiply_edge(kernel, patch, c_stride, rows, columns, n_row, n_column, k, accumulate);
@@ -177,13 +176,13 @@ void product_serial(const struct product *product, int worker, float *c, size_t 
 	struct view a_transposed = {a.at, a.column, a.row};
 
 	for (size_t p = 0; p < k; p += DEPTH) {
-		size_t depth = min_size(DEPTH, k - p);
+		size_t depth = tern_smaller(DEPTH, k - p);
 		struct ahead ahead[2] = {ahead_of(b, n, p + DEPTH, k), ahead_of(a_transposed, m, p + DEPTH, k)};
 		for (size_t j = 0; j < n; j += SLAB_COLUMNS) {
-			size_t n_now = min_size(SLAB_COLUMNS, n - j);
+			size_t n_now = tern_smaller(SLAB_COLUMNS, n - j);
 			pack(columns, b.at + p * b.row + j * b.column, b.column, b.row, n_now, depth, kernel->n_column);
 			for (size_t i = 0; i < m; i += SLAB_ROWS) {
-				size_t m_now = min_size(SLAB_ROWS, m - i);
+				size_t m_now = tern_smaller(SLAB_ROWS, m - i);
 				pack(rows, a.at + i * a.row + p * a.column, a.row, a.column, m_now, depth,
 				     kernel->n_row);
 				multiply_slabs(kernel, c + i * c_stride + j, c_stride, rows, columns, m_now, n_now,
@@ -207,7 +206,7 @@ struct job {
 
 static size_t n_blocks(const struct job *job)
 {
-	return ceil_div(job->m, job->n_rows) * ceil_div(job->n, job->n_columns);
+	return tern_divide_up(job->m, job->n_rows) * tern_divide_up(job->n, job->n_columns);
 }
 
 /* Halves the longer side, in whole patches. */
@@ -223,20 +222,20 @@ static void divide(struct job *job)
 		size_t unit = side == &job->n_rows ? kernel->n_row : kernel->n_column;
 		if (*side <= unit)
 			break;
-		*side = ceil_div(*side, 2 * unit) * unit;
+		*side = tern_divide_up(*side, 2 * unit) * unit;
 	}
 }
 
 static void block_task(void *context, size_t chunk, int worker)
 {
 	const struct job *job = context;
-	size_t n_across = ceil_div(job->n, job->n_columns);
+	size_t n_across = tern_divide_up(job->n, job->n_columns);
 	size_t row = chunk / n_across * job->n_rows, column = chunk % n_across * job->n_columns;
 	struct view a = {job->a.at + row * job->a.row, job->a.row, job->a.column};
 	struct view b = {job->b.at + column * job->b.column, job->b.row, job->b.column};
 
 	product_serial(job->product, worker, job->c + row * job->c_stride + column, job->c_stride, a, b,
-	               min_size(job->n_rows, job->m - row), min_size(job->n_columns, job->n - column), job->k,
+	               tern_smaller(job->n_rows, job->m - row), tern_smaller(job->n_columns, job->n - column), job->k,
 	               job->accumulate);
 }
 

@@ -3,6 +3,7 @@
 #include "api/model.h"
 #include "base/machine.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "convert/convert_checkpoint.h"
 #include "tune/export.h"
 #include "tune/gains.h"
@@ -98,8 +99,8 @@ static size_t choose_context(const struct trainer *t)
 	size_t context = t->options->context, most = (size_t)t->base.config.n_ctx;
 
 	if (!context)
-		context = DEFAULT_CONTEXT < t->options->batch_tokens ? DEFAULT_CONTEXT : t->options->batch_tokens;
-	return context < most ? context : most;
+		context = tern_smaller(DEFAULT_CONTEXT, t->options->batch_tokens);
+	return tern_smaller(context, most);
 }
 
 static enum tern_status check_options(const struct trainer *t)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "console/signals.h"
 
 #include <math.h>
@@ -142,7 +143,7 @@ static enum tern_status feed(struct bench_session *s, size_t n, size_t step, siz
 	enum tern_status status;
 
 	for (size_t i = 0; i < n; i += step) {
-		size_t n_now = n - i < step ? n - i : step;
+		size_t n_now = tern_smaller(n - i, step);
 		if (signals_interrupted())
 			return interrupted(err);
 		if ((status =

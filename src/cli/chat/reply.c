@@ -1,6 +1,7 @@
 #include "cli/chat/reply.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "cli/chat/display.h"
 #include "cli/chat/files.h"
 #include "cli/prompt.h"
@@ -79,7 +80,7 @@ static size_t room_for_answer(const struct chat *chat, size_t n_ctx)
 	int n_predict = chat->values.generation.n_predict;
 	size_t n_room = n_predict > 0 ? (size_t)n_predict : ROOM_FOR_ANSWER;
 
-	return n_room < n_ctx / 4 ? n_room : n_ctx / 4;
+	return tern_smaller(n_room, n_ctx / 4);
 }
 
 static void tell_what_left(const struct chat *chat, const struct conversation_ids *ids)

@@ -1,6 +1,7 @@
 #include "convert/checkpoint/checkpoint.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "base/sort.h"
 #include "json/parse.h"
 #include "json/value.h"
@@ -41,7 +42,7 @@ static enum tern_status read_at(const struct shard *shard, uint64_t offset, size
 	size_t done = 0;
 
 	while (done < n) {
-		size_t wanted = n - done < max_transfer ? n - done : max_transfer;
+		size_t wanted = tern_smaller(n - done, max_transfer);
 		ssize_t got = pread(shard->fd, (uint8_t *)dst + done, wanted, (off_t)(offset + done));
 		if (got < 0 && errno == EINTR)
 			continue;
