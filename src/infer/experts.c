@@ -22,8 +22,8 @@ struct experts_task {
 	size_t down_panels; /* of a chunk */
 };
 
-/* Panels of a chunk: half of all, a quarter, and so on, whose product with n_token tokens is about most_work. */
-static size_t chunk_panels(size_t n_panel, size_t n_token, size_t most_work)
+/* Panels of a chunk whose product with n_token tokens is about most_work: half of all, a quarter, and so on. */
+static size_t panels_of_work(size_t n_panel, size_t n_token, size_t most_work)
 {
 	size_t n = TERN_MAX_CHUNK_PANELS;
 
@@ -53,15 +53,15 @@ static void divide(struct experts_task *task)
 
 	for (size_t i = 0; i < s->n_use; i++) {
 		struct tern_expert_use *use = &s->uses[i];
-		use->chunk_panels = chunk_panels(n_panel, use->n_slot, 2 * n_slot * n_panel / n_share);
+		use->chunk_panels = panels_of_work(n_panel, use->n_slot, 2 * n_slot * n_panel / n_share);
 		use->first_chunk = n_chunk;
 		n_chunk += 2 * tern_divide_up(n_panel, use->chunk_panels); /* gate's, then up's */
 	}
 	s->uses[s->n_use].first_chunk = n_chunk;
 	task->down_panels =
-	        engine->n_token <= TERN_FEW_TOKENS
+	        engine->n_token <= TERN_READING_TOKENS
 	                ? reading_panels(n_down_panel, tern_linear_panel_bytes(&task->weights->down), n_thread)
-	                : chunk_panels(n_down_panel, n_slot, n_slot * n_down_panel / n_share);
+	                : panels_of_work(n_down_panel, n_slot, n_slot * n_down_panel / n_share);
 }
 
 /* Quantises a token's vector once, for all slots that it has. */
@@ -95,25 +95,25 @@ static const struct tern_expert_use *use_of_chunk(const struct tern_expert_scrat
 }
 
 /* A chunk of gate and up: some rows of one of an expert's two matrices. */
-struct part {
+struct rows {
 	const struct tern_expert_use *use;
 	bool is_up;
 	struct tern_linear linear; /* of the expert */
 	size_t first_row, n_row;
 };
 
-static struct part part_of_chunk(const struct experts_task *task, size_t chunk)
+static struct rows rows_of_chunk(const struct experts_task *task, size_t chunk)
 {
 	const struct tern_expert_scratch *s = task->engine->experts;
 	const struct tern_expert_use *use = use_of_chunk(s, chunk);
 	size_t n_half = (use[1].first_chunk - use->first_chunk) / 2, index = chunk - use->first_chunk;
 	size_t n_row = use->chunk_panels * TERN_PANEL_ROWS;
-	struct part part = {.use = use, .is_up = index >= n_half, .first_row = index % n_half * n_row};
+	struct rows rows = {.use = use, .is_up = index >= n_half, .first_row = index % n_half * n_row};
 
-	part.linear = tern_expert_linear(part.is_up ? &task->weights->up : &task->weights->gate,
+	rows.linear = tern_expert_linear(rows.is_up ? &task->weights->up : &task->weights->gate,
 	                                 task->engine->transformer->hparams.n_expert, use->index);
-	part.n_row = tern_smaller(part.linear.n_row - part.first_row, n_row);
-	return part;
+	rows.n_row = tern_smaller(rows.linear.n_row - rows.first_row, n_row);
+	return rows;
 }
 
 static const uint8_t *panels_of(const struct tern_linear *linear, size_t first_row)
@@ -140,13 +140,13 @@ static void gate_up_chunk(void *context, size_t chunk, int worker)
 {
 	const struct experts_task *task = context;
 	const struct tern_expert_scratch *s = task->engine->experts;
-	struct part part = part_of_chunk(task, chunk), next = part;
+	struct rows rows = rows_of_chunk(task, chunk), next = rows;
 	struct tern_projection projection = {
-	        .linear = &part.linear, .input = &s->input, .out = part.is_up ? s->up : s->gate};
+	        .linear = &rows.linear, .input = &s->input, .out = rows.is_up ? s->up : s->gate};
 
 	if (chunk + 1 < s->uses[s->n_use].first_chunk)
-		next = part_of_chunk(task, chunk + 1);
-	project_rows(task->engine, &projection, part.use, part.first_row, part.n_row,
+		next = rows_of_chunk(task, chunk + 1);
+	project_rows(task->engine, &projection, rows.use, rows.first_row, rows.n_row,
 	             panels_of(&next.linear, next.first_row), worker);
 }
 
@@ -195,7 +195,7 @@ static void prefetch_down(struct experts_task *task, size_t n_chunk)
 	        tern_expert_linear(down, engine->transformer->hparams.n_expert, engine->experts->uses[0].index);
 	size_t n_bytes = task->down_panels * tern_linear_panel_bytes(down);
 
-	if (engine->n_token > TERN_FEW_TOKENS || tern_pool_n_used(engine->pool) == 1)
+	if (engine->n_token > TERN_READING_TOKENS || tern_pool_n_used(engine->pool) == 1)
 		return;
 	for (int w = 0; w < tern_pool_n_used(engine->pool); w++)
 		tern_prefetch_range(engine, w,

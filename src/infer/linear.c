@@ -13,7 +13,7 @@ enum {
 	TOKENS_PER_CALL = 128, /* tokens of a kernel call, for which it unpacks weights once */
 	STORE_AHEAD = 2,       /* tokens whose place in the output is prefetched before its turn */
 };
-_Static_assert(TERN_FEW_TOKENS *TERN_MAX_CHUNK_PANELS <= TERN_MANY_TOKENS_PANELS * TOKENS_PER_CALL,
+_Static_assert(TERN_READING_TOKENS *TERN_MAX_CHUNK_PANELS <= TERN_MANY_TOKENS_PANELS * TOKENS_PER_CALL,
                "the scratch holds the sums of a long chunk for few tokens");
 _Static_assert(sizeof(int32_t) == sizeof(float), "the scratch takes sums or results");
 
@@ -128,43 +128,43 @@ struct project_task {
 	struct tern_row_chunks chunks;
 };
 
-/* The part of the output that a kernel call computes. */
-struct part {
+/* What a call of a kernel computes: the products of some panels and tokens. */
+struct call {
 	struct tern_panel_range panels;
 	size_t first_token, n_token;
 };
 
-static float *output_of(const struct tern_projection *projection, const struct part *part, size_t panel, size_t token)
+static float *output_of(const struct tern_projection *projection, const struct call *call, size_t panel, size_t token)
 {
 	size_t row = projection->tokens ? projection->tokens[token] : token;
 	return &projection
-	                ->out[row * projection->linear->n_row + tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS];
+	                ->out[row * projection->linear->n_row + tern_panel_at(&call->panels, panel) * TERN_PANEL_ROWS];
 }
 
-static size_t panel_count(const struct part *part) { return part->panels.n * part->panels.n_strip; }
+static size_t panel_count(const struct call *call) { return call->panels.n * call->panels.n_strip; }
 
 /* From one panel of a kernel call to the next: they are those of a strip, or one of each strip. */
-static size_t panel_step(const struct part *part)
+static size_t panel_step(const struct call *call)
 {
-	return part->panels.n == 1 && part->panels.n_strip > 1 ? part->panels.apart : 1;
+	return call->panels.n == 1 && call->panels.n_strip > 1 ? call->panels.apart : 1;
 }
 
 /* Rows of n_panel panels that follow each other; the last panel of a matrix may have fewer than 16. */
-static size_t rows_of(const struct tern_projection *projection, const struct part *part, size_t panel, size_t n_panel)
+static size_t rows_of(const struct tern_projection *projection, const struct call *call, size_t panel, size_t n_panel)
 {
-	size_t n_left = projection->linear->n_row - tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS;
+	size_t n_left = projection->linear->n_row - tern_panel_at(&call->panels, panel) * TERN_PANEL_ROWS;
 	return tern_smaller(n_left, n_panel * TERN_PANEL_ROWS);
 }
 
 /* Stores the products of a token and n_row rows from a panel on; y is scratch afterwards. */
-static void store(const struct tern_engine *engine, const struct tern_projection *projection, const struct part *part,
+static void store(const struct tern_engine *engine, const struct tern_projection *projection, const struct call *call,
                   size_t panel, size_t n_row, size_t token, float *y)
 {
-	float *out = output_of(projection, part, panel, token);
+	float *out = output_of(projection, call, panel, token);
 	const float *bias = projection->linear->bias;
 
 	if (bias)
-		bias += tern_panel_at(&part->panels, panel) * TERN_PANEL_ROWS;
+		bias += tern_panel_at(&call->panels, panel) * TERN_PANEL_ROWS;
 	for (size_t r = 0; bias && r < n_row; r++)
 		y[r] += bias[r];
 	if (projection->weights || projection->add)
@@ -174,44 +174,44 @@ static void store(const struct tern_engine *engine, const struct tern_projection
 }
 
 /* Prefetches the cache lines that store() will write for a token. */
-static void prefetch_output(const struct tern_projection *projection, const struct part *part, size_t token)
+static void prefetch_output(const struct tern_projection *projection, const struct call *call, size_t token)
 {
-	for (size_t p = 0; p < panel_count(part); p++)
-		__builtin_prefetch(output_of(projection, part, p, token), 1);
+	for (size_t p = 0; p < panel_count(call); p++)
+		__builtin_prefetch(output_of(projection, call, p, token), 1);
 }
 
 /* The same of the tokens whose turn comes first, before their sums are computed: another thread may have the lines. */
-static void prefetch_first_outputs(const struct tern_projection *projection, const struct part *part)
+static void prefetch_first_outputs(const struct tern_projection *projection, const struct call *call)
 {
-	for (size_t t = 0; t < part->n_token && t < STORE_AHEAD; t++)
-		prefetch_output(projection, part, part->first_token + t);
+	for (size_t t = 0; t < call->n_token && t < STORE_AHEAD; t++)
+		prefetch_output(projection, call, call->first_token + t);
 }
 
 /* One scale for the matrix and one for each token's vector: y = (sums - sum of q) * (scale / activation scale). */
 static void project_whole(const struct tern_engine *engine, const struct tern_projection *projection,
-                          const struct part *part, struct tern_streaming streaming, int32_t *sums)
+                          const struct call *call, struct tern_streaming streaming, int32_t *sums)
 {
 	const struct tern_linear *linear = projection->linear;
-	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear), n_panel = panel_count(part);
-	size_t n_together = part->panels.n; /* whose rows follow each other in the output */
+	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear), n_panel = panel_count(call);
+	size_t n_together = call->panels.n; /* whose rows follow each other in the output */
 	bool is_plain = !linear->bias && !projection->weights && !projection->add;
 	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
 	tern_dot_panels *dot = linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
 
-	prefetch_first_outputs(projection, part);
-	dot(sums, linear->panels + part->panels.first * panel_bytes, panel_step(part) * panel_bytes, n_panel,
-	    projection->input->q + part->first_token * n_col, n_col, part->n_token, n_col, streaming);
-	for (size_t t = 0; t < part->n_token; t++) {
-		struct tern_activation activation = projection->input->activations[part->first_token + t];
+	prefetch_first_outputs(projection, call);
+	dot(sums, linear->panels + call->panels.first * panel_bytes, panel_step(call) * panel_bytes, n_panel,
+	    projection->input->q + call->first_token * n_col, n_col, call->n_token, n_col, streaming);
+	for (size_t t = 0; t < call->n_token; t++) {
+		struct tern_activation activation = projection->input->activations[call->first_token + t];
 		float factor = linear->scale / activation.scale;
-		if (t + STORE_AHEAD < part->n_token)
-			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
+		if (t + STORE_AHEAD < call->n_token)
+			prefetch_output(projection, call, call->first_token + t + STORE_AHEAD);
 		for (size_t p = 0; p < n_panel; p += n_together, sums += n_together * TERN_PANEL_ROWS) {
-			size_t n_row = rows_of(projection, part, p, n_together);
-			float *to = is_plain ? output_of(projection, part, p, part->first_token + t) : y;
+			size_t n_row = rows_of(projection, call, p, n_together);
+			float *to = is_plain ? output_of(projection, call, p, call->first_token + t) : y;
 			engine->kernels->dequantize_sums(to, sums, activation.sum, factor, n_row);
 			if (!is_plain)
-				store(engine, projection, part, p, n_row, part->first_token + t, y);
+				store(engine, projection, call, p, n_row, call->first_token + t, y);
 		}
 	}
 }
@@ -219,63 +219,63 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
 /* Scales per group of columns, of the matrix, of the activations, or of both: the smaller groups are the steps in which
  * columns are added up. y: scratch. */
 static void project_groups(const struct tern_engine *engine, const struct tern_projection *projection,
-                           const struct part *part, struct tern_streaming streaming, float *y)
+                           const struct call *call, struct tern_streaming streaming, float *y)
 {
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, x_group = activation_group(engine, n_col),
 	       n_x_group = tern_divide_up(n_col, x_group);
 	size_t w_group = linear->scale_group ? linear->scale_group : n_col, step = tern_smaller(w_group, x_group);
-	size_t first = part->panels.first, panel_bytes = tern_linear_panel_bytes(linear);
+	size_t first = call->panels.first, panel_bytes = tern_linear_panel_bytes(linear);
 	size_t scales_per_panel = n_col / w_group * TERN_PANEL_ROWS;
-	size_t n_together = part->panels.n;
+	size_t n_together = call->panels.n;
 	const struct tern_quantized *input = projection->input;
 	const struct tern_groups groups = {
 	        .n_col = step,
 	        .scales = linear->scale_group ? linear->group_scales + first * scales_per_panel : NULL,
-	        .scales_stride = panel_step(part) * scales_per_panel,
+	        .scales_stride = panel_step(call) * scales_per_panel,
 	        .steps_per_scale = tern_divide_up(w_group, step),
 	        .whole = linear->scale,
-	        .x = input->activations + part->first_token * n_x_group,
-	        .x_inverse = input->inverses + part->first_token * n_x_group,
+	        .x = input->activations + call->first_token * n_x_group,
+	        .x_inverse = input->inverses + call->first_token * n_x_group,
 	        .x_stride = n_x_group,
 	        .steps_per_x = tern_divide_up(x_group, step),
 	        .streaming = streaming,
 	};
 
-	prefetch_first_outputs(projection, part);
+	prefetch_first_outputs(projection, call);
 	(linear->is_binary ? engine->kernels->dot_groups_binary : engine->kernels->dot_groups)(
-	        y, linear->panels + first * panel_bytes, panel_step(part) * panel_bytes, panel_count(part),
-	        input->q + part->first_token * n_col, n_col, part->n_token, n_col, &groups);
-	for (size_t t = 0; t < part->n_token; t++) {
-		if (t + STORE_AHEAD < part->n_token)
-			prefetch_output(projection, part, part->first_token + t + STORE_AHEAD);
-		for (size_t p = 0; p < panel_count(part); p += n_together, y += n_together * TERN_PANEL_ROWS)
-			store(engine, projection, part, p, rows_of(projection, part, p, n_together),
-			      part->first_token + t, y);
+	        y, linear->panels + first * panel_bytes, panel_step(call) * panel_bytes, panel_count(call),
+	        input->q + call->first_token * n_col, n_col, call->n_token, n_col, &groups);
+	for (size_t t = 0; t < call->n_token; t++) {
+		if (t + STORE_AHEAD < call->n_token)
+			prefetch_output(projection, call, call->first_token + t + STORE_AHEAD);
+		for (size_t p = 0; p < panel_count(call); p += n_together, y += n_together * TERN_PANEL_ROWS)
+			store(engine, projection, call, p, rows_of(projection, call, p, n_together),
+			      call->first_token + t, y);
 	}
 }
 
 /* Panels that fit a kernel call and the scratch, at most TERN_MAX_CHUNK_PANELS. next: see tern_project_panels(). */
-static void project_part(const struct tern_engine *engine, const struct tern_projection *projection,
-                         struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
-                         int worker)
+static void project_calls(const struct tern_engine *engine, const struct tern_projection *projection,
+                          struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
+                          int worker)
 {
 	const struct tern_linear *linear = projection->linear;
 	bool in_groups = linear->scale_group || activation_group(engine, linear->n_col) < linear->n_col;
-	struct part part = {.panels = panels};
-	size_t end = first_token + n_token, most = TOKENS_PER_CALL * TERN_MANY_TOKENS_PANELS / panel_count(&part);
+	struct call call = {.panels = panels};
+	size_t end = first_token + n_token, most = TOKENS_PER_CALL * TERN_MANY_TOKENS_PANELS / panel_count(&call);
 	struct tern_streaming streaming = engine->streaming;
 	void *scratch = tern_worker_scratch(engine, worker);
 
 	streaming.next = next;
 	streaming.apart = panels.n > 1 && panels.n_strip > 1 ? panels.apart : 0;
 	most = tern_smaller(most, TOKENS_PER_CALL);
-	for (part.first_token = first_token; part.first_token < end; part.first_token += part.n_token) {
-		part.n_token = tern_smaller(end - part.first_token, most);
+	for (call.first_token = first_token; call.first_token < end; call.first_token += call.n_token) {
+		call.n_token = tern_smaller(end - call.first_token, most);
 		if (in_groups)
-			project_groups(engine, projection, &part, streaming, scratch);
+			project_groups(engine, projection, &call, streaming, scratch);
 		else
-			project_whole(engine, projection, &part, streaming, scratch);
+			project_whole(engine, projection, &call, streaming, scratch);
 	}
 }
 
@@ -290,10 +290,10 @@ void tern_project_panels(const struct tern_engine *engine, const struct tern_pro
 	for (; panels.first < end; panels.first += panels.n) {
 		size_t n_left = end - panels.first;
 		panels.n = tern_smaller(n_left, most);
-		project_part(engine, projection, panels, first_token, n_token,
-		             n_left > most ? projection->linear->panels + (panels.first + panels.n) * panel_bytes
-		                           : next,
-		             worker);
+		project_calls(engine, projection, panels, first_token, n_token,
+		              n_left > most ? projection->linear->panels + (panels.first + panels.n) * panel_bytes
+		                            : next,
+		              worker);
 	}
 }
 
@@ -301,13 +301,13 @@ void tern_project_panels(const struct tern_engine *engine, const struct tern_pro
 static void project_chunk(void *context, size_t chunk, int worker)
 {
 	const struct project_task *task = context;
-	struct tern_row_chunk part = tern_row_chunk_at(&task->chunks, chunk);
-	const struct tern_projection *projection = &task->projections[part.linear];
-	size_t end = part.panels.first + part.panels.n;
+	struct tern_row_chunk rows = tern_row_chunk_at(&task->chunks, chunk);
+	const struct tern_projection *projection = &task->projections[rows.linear];
+	size_t end = rows.panels.first + rows.panels.n;
 	const uint8_t *after = projection->linear->panels + end * tern_linear_panel_bytes(projection->linear);
 
-	tern_project_panels(task->engine, projection, part.panels, 0, task->n_token,
-	                    part.panels.n_strip > 1 ? after : NULL, worker);
+	tern_project_panels(task->engine, projection, rows.panels, 0, task->n_token,
+	                    rows.panels.n_strip > 1 ? after : NULL, worker);
 }
 
 void tern_project(struct tern_engine *engine, const struct tern_projection *projections, size_t n_projection,

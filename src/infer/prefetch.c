@@ -164,7 +164,7 @@ void tern_prefetch_read(struct tern_engine *engine, size_t next_read)
 {
 	const struct tern_transformer *t = engine->transformer;
 
-	if (next_read == 0 || next_read >= t->n_read || engine->n_token > TERN_FEW_TOKENS ||
+	if (next_read == 0 || next_read >= t->n_read || engine->n_token > TERN_READING_TOKENS ||
 	    tern_pool_n_used(engine->pool) == 1)
 		return;
 	if (t->reads[next_read].attention)

@@ -15,7 +15,7 @@ static size_t chunk_panels(size_t n_panel, size_t n_token, size_t n_thread)
 {
 	size_t share = n_panel / (n_thread * CHUNKS_PER_THREAD);
 
-	if (n_token > TERN_FEW_TOKENS)
+	if (n_token > TERN_READING_TOKENS)
 		return TERN_MANY_TOKENS_PANELS;
 	if (n_thread == 1 || share > TERN_MAX_CHUNK_PANELS)
 		return TERN_MAX_CHUNK_PANELS;
@@ -30,7 +30,7 @@ void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *
 	for (size_t i = 0; i < n_linear; i++)
 		n_panel += chunks->matrix_panels[i] = tern_panel_count(linears[i]->n_row);
 	chunks->n_linear = n_linear;
-	chunks->n_strip = n_token > TERN_FEW_TOKENS ? 1 : n_strip;
+	chunks->n_strip = n_token > TERN_READING_TOKENS ? 1 : n_strip;
 	chunks->n_panel = tern_divide_up(chunk_panels(n_panel, n_token, (size_t)n_thread), chunks->n_strip);
 	chunks->first_chunk[0] = 0;
 	for (size_t i = 0; i < n_linear; i++) {

@@ -6,9 +6,9 @@
 #include "model/transformer.h"
 
 enum {
-	TERN_MANY_TOKENS_PANELS = 8, /* panels of a chunk for many tokens: 64 KB of sums for 128 of them */
-	TERN_FEW_TOKENS = 32,        /* for up to so many tokens chunks are longer */
+	TERN_READING_TOKENS = 32, /* up to so many are few: reading the weights is the work, for more multiplying */
 	TERN_MAX_CHUNK_PANELS = 32,
+	TERN_MANY_TOKENS_PANELS = 8, /* panels of a chunk for many tokens: 64 KB of sums for 128 of them */
 };
 
 /* Chunks of many tokens are contiguous rows. For few tokens a matrix is divided into n_strip equal strips, and a chunk

@@ -29,7 +29,7 @@ void tern_thread_choice_init(struct tern_thread_choice *choice, int n_most, int 
 
 bool tern_thread_choice_measures(const struct tern_thread_choice *choice, size_t n_token)
 {
-	return n_token <= TERN_FEW_TOKENS && choice->n_most > 1;
+	return n_token <= TERN_READING_TOKENS && choice->n_most > 1;
 }
 
 int tern_thread_choice_threads(const struct tern_thread_choice *choice, size_t n_token)
