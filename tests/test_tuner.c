@@ -7,6 +7,7 @@
 
 enum {
 	N_READ = 30,         /* a token's reads of one kind */
+	TOURNAMENT = 86,     /* reads: 2 of each of 11 choices, 4 of 6, 8 of 3 and 8 of 2 */
 	SETTLED_TOKENS = 5,  /* after so many the choice is made */
 	CHANGE_TOKENS = 400, /* after so many more it follows the machine */
 };
@@ -64,6 +65,23 @@ static void check_head(void)
 	CHECK(is_same(tern_tuner_choice(&tuner, read, 1), fast), "the head is read in another way than the layers");
 }
 
+/* Reads are measured from the second token's second one on. */
+static void check_tournament(void)
+{
+	static const char weights[N_READ];
+	const struct tern_streaming fast = {.n_stream = 1, .prefetch = 4096};
+	struct tern_tuner tuner;
+	struct tern_error err;
+	int n = 0;
+
+	CHECK(tern_tuner_init(&tuner, &err) == TERN_OK, "%s", err.message);
+	do {
+		struct tern_read_size read = {weights + n++ % N_READ, 10240, 1 << 20};
+		tern_tuner_record(&tuner, time_of(tern_tuner_start(&tuner, read, 1), fast));
+	} while (!tern_tuner_kind(&tuner, 0)->is_settled && n < 1000);
+	CHECK(n == N_READ + 1 + TOURNAMENT, "%d reads until one way is left", n);
+}
+
 static void check_machine(struct tern_streaming first, struct tern_streaming then)
 {
 	struct tern_tuner tuner;
@@ -115,6 +133,7 @@ int main(void)
 		check_machine(one, two);
 		check_machine(two, four);
 	}
+	check_tournament();
 	check_head();
 	check_what_is_tuned();
 	return test_summary();

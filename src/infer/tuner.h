@@ -14,7 +14,8 @@
 enum {
 	TERN_TUNER_KINDS = 24,
 	TERN_TUNER_CHOICES = 11,
-	TERN_TUNER_SAMPLES = 11,
+	TERN_TUNER_READS = 8,  /* of a choice in a round of the tournament, at most */
+	TERN_TUNER_DUELS = 11, /* that a rival has to win to take over */
 };
 
 /* Reads of one kind are alike: the same layers' matrices, of other layers. */
@@ -28,11 +29,12 @@ struct tern_read_kind {
 	uint8_t best;    /* the choice that reads use */
 	/* The tournament: the choices that are left take turns, n_sample of each have been measured. */
 	uint8_t n_alive, alive[TERN_TUNER_CHOICES], turn, n_sample, n_round;
+	float times[TERN_TUNER_CHOICES][TERN_TUNER_READS]; /* nanoseconds */
 	/* After it: `rival` is tried now and then, right after `best` has been measured. */
-	uint8_t rival;
+	uint8_t rival, n_duel; /* with this rival */
 	unsigned n_until_duel;
-	float best_time;                                       /* 0: not measured for this duel yet */
-	float samples[TERN_TUNER_CHOICES][TERN_TUNER_SAMPLES]; /* nanoseconds; in duels [0]: rival's over best's */
+	float best_time;                /* 0: not measured for this duel yet */
+	float ratios[TERN_TUNER_DUELS]; /* rival's time over best's */
 };
 
 struct tern_tuner {
