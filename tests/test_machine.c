@@ -14,6 +14,19 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Stands in for the C library's, so that it can fail as on a machine with more possible CPUs than a cpu_set_t has. */
+static bool has_many_cpus;
+int sched_getaffinity(pid_t pid, size_t n_bytes, cpu_set_t *set)
+{
+	memset(set, 0, n_bytes);
+	if (!has_many_cpus)
+		return syscall(SYS_sched_getaffinity, pid, n_bytes, set) < 0 ? -1 : 0;
+	errno = EINVAL;
+	return -1;
+}
 
 enum {
 	MAX_MADE = 100
@@ -175,7 +188,35 @@ static void check_cores(void)
 	put("/sys/fs/cgroup/cpu.max", "100000 100000\n");
 	check_threads("quota", 1);
 }
+
+static void check_many_cpus(void)
+{
+	long n_online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	has_many_cpus = true;
+	check_threads("many CPUs", n_online < TERN_MAX_THREADS ? (int)n_online : TERN_MAX_THREADS);
+	put("/proc/self/cgroup", "0::/\n");
+	put("/sys/fs/cgroup/cpu.max", "100000 100000\n");
+	check_threads("many CPUs and a quota", 1);
+	has_many_cpus = false;
+}
 #endif
+
+static void check_choice(void)
+{
+	static const int bad[] = {-1, TERN_MAX_THREADS + 1, INT_MAX, INT_MIN};
+	struct tern_error err;
+	int n = 0, most = TERN_MAX_THREADS;
+
+	CHECK(!tern_choose_threads(&n, &err) && n == tern_default_threads() && !tern_choose_threads(&most, &err) &&
+	              most == TERN_MAX_THREADS,
+	      "%d, %d", n, most);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		n = bad[i];
+		CHECK(tern_choose_threads(&n, &err) == TERN_ERR_USAGE && strstr(err.message, "threads: expected 1 to"),
+		      "%d threads: %s", bad[i], err.message);
+	}
+}
 
 int main(void)
 {
@@ -184,7 +225,9 @@ int main(void)
 	check_cpu_limits();
 	check_memory_limits();
 	check_cores();
+	check_many_cpus();
 #endif
+	check_choice();
 	CHECK(tern_default_threads() >= 1 && tern_threads_of_machine("/nonexistent") >= 1, "%d",
 	      tern_default_threads());
 	CHECK(tern_available_memory() > 0, "no memory");

@@ -1,6 +1,7 @@
 /* Engines and sequences: many conversations in one batch. */
 #include "api/engine.h"
 
+#include "base/machine.h"
 #include "base/memory.h"
 #include "base/sizes.h"
 #include "infer/batch.h"
@@ -12,21 +13,19 @@
 enum {
 	DEFAULT_CONTEXT = 4096,
 	DEFAULT_STATE_CACHE = 512, /* MiB: three snapshots of a model with 27 billion parameters */
-	DEFAULT_BATCH = 256,       /* larger batches are no faster and react later to keep_going */
-	MAX_THREADS = 1024
+	DEFAULT_BATCH = 256        /* larger batches are no faster and react later to keep_going */
 };
 
 /* ---- options ---- */
 
 enum tern_status tern_engine_options_complete(struct tern_engine_options *options, struct tern_error *err)
 {
-	if (options->n_threads == 0)
-		options->n_threads = tern_default_threads();
+	enum tern_status status = tern_choose_threads(&options->n_threads, err);
+
+	if (status)
+		return status;
 	if (options->n_batch == 0)
 		options->n_batch = DEFAULT_BATCH;
-	if (options->n_threads < 1 || options->n_threads > MAX_THREADS)
-		return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", MAX_THREADS,
-		                 options->n_threads);
 	if (options->n_batch < 1)
 		return tern_fail(err, TERN_ERR_USAGE, "batch: expected at least 1 token, got %d", options->n_batch);
 	return TERN_OK;

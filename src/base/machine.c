@@ -56,8 +56,9 @@ static void keep_performance_cores(const char *root, cpu_set_t *set)
 		*set = listed;
 }
 
-/* The physical cores that this process may use and that are about as fast as the fastest. Hyperthreads share the
- * multipliers of a core. For a core below 3/4 of the best clock or capacity the others would wait. */
+/* The physical cores that this process may use and that are about as fast as the fastest; 0 if unknown, as where the
+ * kernel counts more possible CPUs than a cpu_set_t has. Hyperthreads share the multipliers of a core. For a core below
+ * 3/4 of the best clock or capacity the others would wait. */
 static int count_fast_cores(const char *root)
 {
 	cpu_set_t allowed;
@@ -82,8 +83,7 @@ static int count_fast_cores(const char *root)
 	}
 	for (int cpu = 0; cpu < MAX_CPUS; cpu++)
 		n += speed[cpu] >= 0 && speed[cpu] * 4 >= best * 3;
-	int quota = tern_cgroup_cpus(root);
-	return n < quota ? n : quota;
+	return n;
 }
 
 /* "MemAvailable:" in bytes. */
@@ -157,10 +157,22 @@ enum tern_status tern_check_memory(const char *what, uint64_t n_bytes, bool over
 
 int tern_threads_of_machine(const char *root)
 {
-	int n = count_fast_cores(root);
+	int n = count_fast_cores(root), quota = tern_cgroup_cpus(root);
+
 	if (n < 1)
 		n = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	n = n < quota ? n : quota;
+	n = n < TERN_MAX_THREADS ? n : TERN_MAX_THREADS;
 	return n < 1 ? 1 : n;
+}
+
+enum tern_status tern_choose_threads(int *n_threads, struct tern_error *err)
+{
+	if (*n_threads == 0)
+		*n_threads = tern_threads_of_machine("");
+	if (*n_threads >= 1 && *n_threads <= TERN_MAX_THREADS)
+		return TERN_OK;
+	return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", TERN_MAX_THREADS, *n_threads);
 }
 
 uint64_t tern_resident_memory(void)

@@ -18,8 +18,17 @@ enum tern_status tern_check_memory(const char *what, uint64_t n_bytes, bool over
  * unknown. */
 uint64_t tern_resident_memory(void);
 
-/* Threads that suit a machine: its fast physical cores, within the affinity mask and the cgroup's quota. root: "", or a
- * directory with another /proc and /sys (Linux; see sysfs.h); the affinity mask is always this process's own. */
+enum {
+	TERN_MAX_THREADS = 1024 /* that may be asked for */
+};
+
+/* Threads that suit a machine: its fast physical cores, within the affinity mask, the cgroup's quota and
+ * TERN_MAX_THREADS. root: "", or a directory with another /proc and /sys (Linux; see sysfs.h); the affinity mask is
+ * always this process's own. */
 int tern_threads_of_machine(const char *root);
+
+/* A number of threads as options have it: 0 becomes what suits this machine. TERN_ERR_USAGE for one that is not 0 to
+ * TERN_MAX_THREADS. */
+enum tern_status tern_choose_threads(int *n_threads, struct tern_error *err);
 
 #endif

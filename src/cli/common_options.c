@@ -1,13 +1,10 @@
 #include "cli/common_options.h"
 
+#include "base/machine.h"
 #include "console/term.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-	MAX_THREADS = 1024
-};
 
 #define FIELD(name) offsetof(struct common_options, name)
 
@@ -34,7 +31,7 @@ const struct option common_computing_options[] = {
          .offset = FIELD(n_threads),
          .argument = "N",
          .min = 1,
-         .max = MAX_THREADS,
+         .max = TERN_MAX_THREADS,
          .help = "threads; default $TERN_THREADS, else the fast physical cores"},
         {.name = "kv",
          .kind = OPTION_CHOICE,
@@ -89,8 +86,8 @@ enum tern_status common_threads(const struct common_options *options, int *n_thr
 	const char *preset = getenv("TERN_THREADS");
 
 	*n_threads = options->n_threads;
-	if (*n_threads || !preset || !*preset || parse_int(preset, 1, MAX_THREADS, n_threads))
+	if (*n_threads || !preset || !*preset || parse_int(preset, 1, TERN_MAX_THREADS, n_threads))
 		return TERN_OK;
-	report("TERN_THREADS: expected a whole number (from 1 to %d), found '%.64s'", MAX_THREADS, preset);
+	report("TERN_THREADS: expected a whole number (from 1 to %d), found '%.64s'", TERN_MAX_THREADS, preset);
 	return TERN_ERR_USAGE;
 }

@@ -52,11 +52,19 @@ uint32_t tern_repacked_type(const struct gguf *gguf, const struct gguf_tensor *t
 	return is_head && tern_can_dequantize(type) && !tern_is_float_type(type) ? GGUF_TENSOR_Q8P : type;
 }
 
+static enum tern_status start_threads(struct tern_repacker *r)
+{
+	int n_threads = r->options.n_threads;
+	enum tern_status status = tern_choose_threads(&n_threads, r->err);
+
+	return status ? status : tern_pool_new(&r->pool, n_threads, r->err);
+}
+
 enum tern_status tern_repacker_start(struct tern_repacker *r, const struct tern_model_options *options,
                                      struct tern_error *err)
 {
 	*r = (struct tern_repacker){.options = *options, .err = err};
-	return tern_pool_new(&r->pool, options->n_threads ? options->n_threads : tern_threads_of_machine(""), err);
+	return start_threads(r);
 }
 
 void tern_repacker_read(struct tern_repacker *r, const struct gguf *gguf, const struct tern_file *file)
@@ -94,7 +102,7 @@ enum tern_status tern_repacker_init(struct tern_repacker *r, const struct gguf *
 		return status;
 	if (r->options.on_repack)
 		r->options.on_repack(r->options.user, n_bytes);
-	return tern_pool_new(&r->pool, r->options.n_threads ? r->options.n_threads : tern_threads_of_machine(""), err);
+	return start_threads(r);
 }
 
 void tern_repacker_clear(struct tern_repacker *r)

@@ -1,5 +1,6 @@
 /* tern-convert: a checkpoint as Hugging Face lays it out, or a GGUF file of another engine, made into a GGUF file for
  * tern; and the other way. */
+#include "base/machine.h"
 #include "console/format.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -100,7 +101,7 @@ static const struct option other_options[] = {
          .offset = FIELD(n_threads),
          .argument = "N",
          .min = 1,
-         .max = 1024,
+         .max = TERN_MAX_THREADS,
          .initial = "0",
          .help = "threads to use, by default one per fast core"},
         {.name = "quiet",

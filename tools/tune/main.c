@@ -1,4 +1,5 @@
 /* tern-tune: fine-tuning of a checkpoint to ternary weights on a CPU. */
+#include "base/machine.h"
 #include "console/format.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -87,7 +88,7 @@ static const struct option other_options[] = {
 	COUNT("checkpoint-every", save_every, 1, "100", "steps between states on disk: what a crash can cost"),
 	FLAG("resume", resume, "go on with a run that was interrupted or killed, by the same command"),
 	{.name = "threads", .letter = 't', .kind = OPTION_INT, .offset = FIELD(n_threads), .argument = "N", .min = 1,
-	 .max = 1024, .initial = "0", .help = "threads to use, by default one per fast core; no effect on the result"},
+	 .max = TERN_MAX_THREADS, .initial = "0", .help = "threads to use, by default one per fast core; no effect on the result"},
 	{.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = FIELD(quiet), .help = "no progress, warnings or summary"},
 	PROGRAM_TEXT_OPTIONS(struct values),
 	{0},

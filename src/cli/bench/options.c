@@ -1,6 +1,7 @@
 /* Names, letters and lists of numbers (512, 1,2,4, 1-8, 1-8+2, 1-8*2) are llama-bench's. */
 #include "cli/bench/options.h"
 
+#include "base/machine.h"
 #include "base/memory.h"
 #include "console/term.h"
 
@@ -11,7 +12,6 @@
 enum {
 	MAX_TOKENS = 1 << 24, /* more than any context */
 	MAX_BATCH = 1 << 16,
-	MAX_THREADS = 1024,
 	MAX_REPS = 10000,
 	MAX_ITEMS = 65536,
 	MAX_DIGITS = 10,
@@ -215,9 +215,12 @@ struct list_option {
 
 /* All but --pg, whose items are pairs. */
 static const struct list_option list_options[] = {
-        LIST_OPTION("n-prompt", prompts, "512", 0, MAX_TOKENS),  LIST_OPTION("n-gen", gens, "128", 0, MAX_TOKENS),
-        LIST_OPTION("edit", edits, NULL, 1, MAX_TOKENS),         LIST_OPTION("n-depth", depths, "0", 0, MAX_TOKENS),
-        LIST_OPTION("batch-size", batches, "512", 1, MAX_BATCH), LIST_OPTION("threads", threads, NULL, 1, MAX_THREADS),
+        LIST_OPTION("n-prompt", prompts, "512", 0, MAX_TOKENS),
+        LIST_OPTION("n-gen", gens, "128", 0, MAX_TOKENS),
+        LIST_OPTION("edit", edits, NULL, 1, MAX_TOKENS),
+        LIST_OPTION("n-depth", depths, "0", 0, MAX_TOKENS),
+        LIST_OPTION("batch-size", batches, "512", 1, MAX_BATCH),
+        LIST_OPTION("threads", threads, NULL, 1, TERN_MAX_THREADS),
         LIST_OPTION("repetitions", reps, "5", 1, MAX_REPS),
 };
 
