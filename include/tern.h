@@ -73,7 +73,7 @@ struct tern_model_options {
 	bool lock;     /* keep the weights from being paged out (mlock); refused by the system: an error */
 	bool no_text;  /* leave the tokenizer of a model with weights out: functions of text and generation then fail
 	                  with TERN_ERR_USAGE, or know no token; computing with ids works */
-	int n_threads; /* for work at load time; 0 = tern_default_threads() */
+	int n_threads; /* for work at load time: 1 to 1024; 0 = tern_default_threads() */
 	/* A chat format of tern_chat_format_name() to use instead of what the file says; NULL: the file's. */
 	const char *chat_format;
 	enum tern_i2s_layout i2s_layout;
@@ -91,8 +91,8 @@ struct tern_model_options {
 	void *user;
 };
 
-/* Opens a GGUF file. options may be NULL. On success *model is the caller's to close. TERN_ERR_USAGE for a chat format
- * that tern does not know. */
+/* Opens a GGUF file. options may be NULL. On success *model is the caller's to close. TERN_ERR_USAGE for a number
+ * of threads out of range, and for a chat format that tern does not know. */
 enum tern_status tern_model_open(struct tern_model **model, const char *path, const struct tern_model_options *options,
                                  struct tern_error *err);
 
@@ -192,7 +192,7 @@ enum tern_kv_type {
 
 struct tern_session_options {
 	int n_ctx;     /* tokens of context; 0 = the least of 4096 and the model's; -1 = the model's */
-	int n_threads; /* 0 = tern_default_threads() */
+	int n_threads; /* 1 to 1024; 0 = tern_default_threads() */
 	int n_batch;   /* tokens computed together when a prompt is read; 0 = 256; no effect on results */
 	enum tern_kv_type kv;
 	int state_cache; /* MiB for snapshots, see tern_session_rewind(); 0 = 512; -1 = no snapshots */
@@ -238,7 +238,7 @@ int tern_session_rewind_to(struct tern_session *session, const int32_t *ids, siz
 /* Threads in use; fewer than asked for if the system refused some. */
 int tern_session_n_threads(const struct tern_session *session);
 
-/* Threads that suit this machine: fast physical cores, within affinity mask and cgroup quota. */
+/* Threads that suit this machine: fast physical cores, within affinity mask and cgroup quota; 1 to 1024. */
 int tern_default_threads(void);
 
 /* The kernel set in use on this CPU, e.g. "avx2". NULL, with err set, if the environment variable TERN_ISA names
@@ -256,7 +256,7 @@ struct tern_engine;
 struct tern_sequence;
 
 struct tern_engine_options {
-	int n_threads; /* 0 = tern_default_threads() */
+	int n_threads; /* 1 to 1024; 0 = tern_default_threads() */
 	int n_batch;   /* tokens computed together; 0 = 256; no effect on results */
 };
 
@@ -288,7 +288,8 @@ struct tern_feed {
 enum tern_status tern_engine_feed(struct tern_engine *engine, const struct tern_feed *feeds, size_t n_feeds,
                                   float *logits, struct tern_error *err);
 
-/* As tern_session_logits(), for one sequence: valid until more is computed for it. */
+/* As tern_session_logits(), for one sequence: valid until more is computed for it. The sequence has to be of the
+ * engine's model; NULL if it is not. */
 const float *tern_engine_logits(struct tern_engine *engine, struct tern_sequence *sequence);
 
 int tern_engine_n_threads(const struct tern_engine *engine);
@@ -385,7 +386,9 @@ struct tern_generate_options {
 	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
 	/* Called several times a layer: even with the largest models, returning false ends the work within a fraction
 	 * of a second. The context is then as it was before the current batch or, with a hybrid model, as at the last
-	 * snapshot: see tern_session_rewind(). May be NULL. */
+	 * snapshot: see tern_session_rewind(). It is not called while a hybrid model computes a single token, as each
+	 * of an answer is: to drop it would cost all that follow that snapshot. on_text can end the work after it. May
+	 * be NULL. */
 	bool (*keep_going)(void *user);
 	void *user;
 };

@@ -256,6 +256,22 @@ static void check_no_text(void)
 	tern_model_close(model);
 }
 
+/* A number of threads out of range is refused, whether there is work for them or not. */
+static void check_threads(void)
+{
+	static const int numbers[] = {-1, 1025};
+
+	CHECK(tiny_model_write(scratch_path("model.gguf"), NULL, &err), "%s", err.message);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		struct tern_model_options options = {.no_text = true, .n_threads = numbers[i]};
+		struct tern_model *model;
+		CHECK(tern_model_open(&model, scratch_path("model.gguf"), &options, &err) == TERN_ERR_USAGE && !model &&
+		              strstr(err.message, "threads: expected 1 to 1024, got"),
+		      "%d threads: %s", numbers[i], err.message);
+		tern_model_close(model);
+	}
+}
+
 int main(void)
 {
 	scratch_begin();
@@ -264,6 +280,7 @@ int main(void)
 	check_damage(NULL);
 	check_damage(tiny_foreign());
 	check_no_text();
+	check_threads();
 	scratch_end();
 	return test_summary();
 }

@@ -143,6 +143,7 @@ static void check_other_model(const char *path)
 	struct tern_feed feed = {sequence, &id, 1};
 	CHECK(tern_engine_feed(engine, &feed, 1, NULL, &err) == TERN_ERR_USAGE, "a sequence of another model");
 	CHECK(tern_sequence_n_past(sequence) == 0, "it was changed");
+	CHECK(!tern_engine_logits(engine, sequence), "logits of a sequence of another model");
 	tern_sequence_free(sequence);
 	tern_engine_free(engine);
 	tern_model_close(other);

@@ -228,5 +228,5 @@ enum tern_status tern_engine_feed(struct tern_engine *engine, const struct tern_
 
 const float *tern_engine_logits(struct tern_engine *engine, struct tern_sequence *sequence)
 {
-	return tern_top_logits(engine, sequence, 0);
+	return sequence->transformer == engine->transformer ? tern_top_logits(engine, sequence, 0) : NULL;
 }

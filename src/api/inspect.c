@@ -1,6 +1,7 @@
 #include "api/inspect.h"
 
 #include "api/session.h"
+#include "base/machine.h"
 #include "base/memory.h"
 #include "infer/delta_state.h"
 #include "infer/head.h"
@@ -145,12 +146,14 @@ enum tern_status tern_model_make_random(struct tern_model **out, const char *sha
                                         const struct tern_model_options *options, struct tern_error *err)
 {
 	struct tern_model_options settings = options ? *options : (struct tern_model_options){0};
-	struct tern_model *model = tern_alloc(1, sizeof *model);
+	struct tern_model *model;
 	enum tern_status status;
 	uint8_t *image;
 
 	*out = NULL;
-	if (!model || !(model->path = tern_alloc(strlen(shape) + 1, 1))) {
+	if ((status = tern_choose_threads(&settings.n_threads, err)))
+		return status;
+	if (!(model = tern_alloc(1, sizeof *model)) || !(model->path = tern_alloc(strlen(shape) + 1, 1))) {
 		tern_free(model);
 		return tern_fail_memory(err, sizeof *model + strlen(shape));
 	}

@@ -105,16 +105,18 @@ static enum tern_status load(struct tern_model *model, const struct tern_model_o
 enum tern_status tern_model_open(struct tern_model **out, const char *path, const struct tern_model_options *options,
                                  struct tern_error *err)
 {
-	struct tern_model_options defaults = {0};
-	struct tern_model *model = tern_alloc(1, sizeof *model);
+	struct tern_model_options chosen = options ? *options : (struct tern_model_options){0};
+	struct tern_model *model;
 	enum tern_status status;
 
 	*out = NULL;
-	if (!model || !(model->path = copy_string(path, strlen(path)))) {
+	if ((status = tern_choose_threads(&chosen.n_threads, err)))
+		return status;
+	if (!(model = tern_alloc(1, sizeof *model)) || !(model->path = copy_string(path, strlen(path)))) {
 		tern_free(model);
 		return tern_fail_memory(err, sizeof *model + strlen(path));
 	}
-	if ((status = load(model, options ? options : &defaults, err))) {
+	if ((status = load(model, &chosen, err))) {
 		tern_model_close(model);
 		return status;
 	}

@@ -3,7 +3,6 @@
 #include "api/vocab.h"
 
 #include "base/bytes.h"
-#include "base/machine.h"
 #include "base/memory.h"
 #include "text/pretokenize.h"
 
@@ -302,8 +301,7 @@ static void add_chat_ends(struct tern_text *text)
 enum tern_status tern_text_load(struct tern_text *text, const struct gguf *gguf,
                                 const struct tern_model_options *options, struct tern_error *err)
 {
-	int n_threads = options->n_threads ? options->n_threads : tern_threads_of_machine("");
-	struct reading r = {.gguf = gguf, .vocab.n_threads = n_threads};
+	struct reading r = {.gguf = gguf, .vocab.n_threads = options->n_threads};
 	enum tern_status status = read_vocab(&r, err);
 
 	if (!status)

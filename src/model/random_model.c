@@ -430,8 +430,7 @@ static enum tern_status fill_data(const struct plan *plan, uint8_t *data, const 
 	uint64_t n_piece = (plan->n_data + PIECE - 1) / PIECE;
 	bool go_on = true;
 	struct tern_pool *pool;
-	enum tern_status status =
-	        tern_pool_new(&pool, options->n_threads ? options->n_threads : tern_threads_of_machine(""), err);
+	enum tern_status status = tern_pool_new(&pool, options->n_threads, err);
 
 	if (status)
 		return status;

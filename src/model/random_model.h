@@ -11,7 +11,7 @@
 
 /* Makes the bytes of such a file, without a vocabulary; the caller frees *image with tern_free(). `shape` is a name
  * from the table in random_model.c ("2b"), or name:N for models with a scale for every N columns ("2b:128"). Of
- * `options`, n_threads and on_progress are used. TERN_ERR_USAGE if there is no such shape. */
+ * `options`, n_threads (at least 1) and on_progress are used. TERN_ERR_USAGE if there is no such shape. */
 enum tern_status tern_random_image(const char *shape, const struct tern_model_options *options, uint8_t **image,
                                    size_t *n_bytes, struct tern_error *err);
 
