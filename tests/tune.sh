@@ -3,9 +3,10 @@
 # threads and however often it is interrupted or killed, the loss it reports next to `tern eval`, every form of output
 # through tern-convert, and one line for bad input.
 #
-#   KILLS  how often the run is killed (20; where programs are slow, 3)
-#   STEPS  steps of the run (16; where programs are slow, 8)
+#   KILLS  how often the run is killed (20; where programs are slow, 3; with an emulator, 2)
+#   STEPS  steps of the run (16; where programs are slow, 8; with an emulator, 4)
 . tests/lib.sh
+[ -z "$RUN" ] || KILLS=${KILLS:-2} STEPS=${STEPS:-4}
 if is_slow; then KILLS=${KILLS:-3} STEPS=${STEPS:-8}; else KILLS=${KILLS:-20} STEPS=${STEPS:-16}; fi
 program=tune
 
