@@ -21,14 +21,14 @@ cat >base/config.json <<EOF
  "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 1536, "max_position_embeddings": 256, "rms_norm_eps": 1e-6,
  "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true, "bos_token_id": 1532, "eos_token_id": 1533}
 EOF
-cp "$root/CONTRIBUTING.md" text.txt
-head -n 30 "$root/models/README.md" >held-out.txt
+cp "$root/tests/data/tern-tiny.jsonl" text.txt
+cp "$root/tests/data/tern-tiny-exam.jsonl" held-out.txt
 for i in 1 2 3 4 5 6 7 8; do
 	echo "{\"messages\": [{\"role\": \"user\", \"content\": \"What is $i?\"}, {\"role\": \"assistant\", \"content\": \"It is $i.\"}]}"
 	echo "{\"text\": \"Number $i comes before another.\"}"
 done >chats.jsonl
 
-tune base --from-scratch -d text.txt -o full --steps 12 --batch-tokens 256 --context 64 --full-precision -q
+tune base --from-scratch -d text.txt -o full --steps 40 --batch-tokens 256 --context 64 --full-precision -q
 check "full precision" test -f full/model.safetensors
 common="full -d text.txt --steps $STEPS --batch-tokens 256 --context 64 --eval held-out.txt -q"
 
