@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -310,24 +309,18 @@ void tern_pool_use(struct tern_pool *pool, int n_threads)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-static uint64_t cpu_clock_ns(clockid_t clock)
-{
-	struct timespec now;
-	return clock_gettime(clock, &now) ? 0 : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 uint64_t tern_pool_cpu_ns(const struct tern_pool *pool)
 {
 #if defined(_POSIX_THREAD_CPUTIME) && _POSIX_THREAD_CPUTIME >= 0 && !defined(__APPLE__)
-	uint64_t sum = cpu_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t sum = tern_clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
 	clockid_t clock;
 
 	for (int i = 1; i < tern_pool_n_used(pool); i++)
 		if (!pthread_getcpuclockid(pool->threads[i - 1], &clock))
-			sum += cpu_clock_ns(clock);
+			sum += tern_clock_ns_of(clock);
 	return sum;
 #else
 	(void)pool;
-	return cpu_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	return tern_clock_ns_of(CLOCK_PROCESS_CPUTIME_ID);
 #endif
 }
