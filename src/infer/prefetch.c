@@ -80,8 +80,6 @@ void tern_prefetch_range(struct tern_engine *engine, int worker, const void *byt
 
 const void *tern_prefetch_start(const struct tern_engine *engine, int worker)
 {
-	if (tern_pool_n_used(engine->pool) == 1) /* for which tern_prefetch_read() sets nothing */
-		return NULL;
 	return atomic_load_explicit(&engine->prefetch_ranges[worker].bytes, memory_order_relaxed);
 }
 
@@ -160,14 +158,23 @@ static void prefetch_router(struct tern_engine *engine, const struct tern_matrix
 	}
 }
 
+/* One thread waits for no other, and many tokens compute for longer than they read. What was set before is forgotten:
+ * it may be memory that is no longer there. */
+static void prefetch_nothing(struct tern_engine *engine)
+{
+	for (int w = 0; w < tern_pool_n_used(engine->pool); w++)
+		tern_prefetch_range(engine, w, NULL, 0);
+}
+
 void tern_prefetch_read(struct tern_engine *engine, size_t next_read)
 {
 	const struct tern_transformer *t = engine->transformer;
 
-	if (next_read == 0 || next_read >= t->n_read || engine->n_token > TERN_READING_TOKENS ||
-	    tern_pool_n_used(engine->pool) == 1)
+	if (next_read == 0 || next_read >= t->n_read)
 		return;
-	if (t->reads[next_read].attention)
+	if (engine->n_token > TERN_READING_TOKENS || tern_pool_n_used(engine->pool) == 1)
+		prefetch_nothing(engine);
+	else if (t->reads[next_read].attention)
 		prefetch_keys(engine, t->reads[next_read].attention);
 	else if (t->reads[next_read].router)
 		prefetch_router(engine, t->reads[next_read].router);

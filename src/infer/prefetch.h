@@ -8,13 +8,14 @@
 #include "infer/engine.h"
 
 /* Sets what threads prefetch when they have done their part of the run that follows: the beginning of read number
- * next_read. 0 and the number behind the last change nothing. */
+ * next_read; with one thread, or for many tokens, nothing. 0 and the number behind the last change nothing. */
 void tern_prefetch_read(struct tern_engine *engine, size_t next_read);
 
 /* Sets what one of them prefetches. */
 void tern_prefetch_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes);
 
-/* Where that begins for a worker, or NULL if nothing is set; kernels that end with memory to spare prefetch its first lines. */
+/* Where that begins for a worker, or NULL if nothing is set; kernels that end with memory to spare prefetch its first
+ * lines. */
 const void *tern_prefetch_start(const struct tern_engine *engine, int worker);
 
 /* The attention of a segment in one layer, divided. */
