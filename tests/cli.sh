@@ -4,8 +4,6 @@
 . tests/lib.sh
 isa=${TERN_ISA-}
 export HOME="$dir/home"
-# Nothing but the text of the answer
-answer() { tern run -m "$MODEL" "$@" </dev/null 2>err; }
 
 # ---- kernels ----
 

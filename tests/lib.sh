@@ -66,6 +66,8 @@ tern() { $RUN "$TERN" "$@"; }
 convert() { $RUN "$TERN_CONVERT" "$@"; }
 # shellcheck disable=SC2086
 tune() { $RUN "$TERN_TUNE" "$@"; }
+# answer OPTION...: nothing but the text of the model's answer
+answer() { tern run -m "$MODEL" "$@" </dev/null 2>err; }
 
 
 # check NAME COMMAND...: the command succeeds

@@ -1,10 +1,8 @@
 #!/bin/sh
 # End-to-end tests of tern's streams: prompts from standard input and files, standard output that fails, signals, a file
-# that is cut while it is in use, a terminal.
+# that is cut while it is in use. What a terminal gets is in pipes.py.
 . tests/lib.sh
 on_this_cpu
-# Nothing but the text of the answer
-answer() { tern run -m "$MODEL" "$@" </dev/null 2>err; }
 greedy='--temp 0 -n 8'
 # shellcheck disable=SC2086
 answer $greedy 'Who are you?' >wanted
@@ -149,39 +147,5 @@ wait $!
 check 'file cut while it is in use: status' test $? -eq 3
 check 'file cut while it is in use: one line' test "$(wc -l <err)" -eq 1
 check 'file cut while it is in use: message' grep -q '^tern: shrinking.gguf: ' err
-
-# ---- a terminal ----
-
-# What a model or a prompt prints cannot steer it, and nobody is kept waiting for input.
-if have python3 'what a terminal gets'; then
-	cat >terminal.py <<-'END'
-		import os, pty, sys
-		os.environ.update(TERM="xterm")
-		pid, fd = pty.fork()
-		if pid == 0:
-		    os.execvp(sys.argv[1], sys.argv[1:])
-		out = b""
-		try:
-		    while chunk := os.read(fd, 4096):
-		        out += chunk
-		except OSError:
-		    pass
-		sys.stdout.buffer.write(out)
-		sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-	END
-	# shellcheck disable=SC2086
-	python3 terminal.py $RUN "$TERN" run -m "$MODEL" --raw --echo -n 1 "$(printf 'a\033[31m\a\302\233\342\200\256b')" \
-		>out </dev/null
-	check 'terminal: control characters are shown, not sent' grep -q -F 'a\x1b[31m\x07\x9b\u202eb' out
-	# shellcheck disable=SC2086
-	python3 terminal.py $RUN "$TERN" run -m "$MODEL" >out </dev/null
-	check 'terminal: no prompt, no waiting' test $? -eq 2
-	# shellcheck disable=SC2086
-	python3 terminal.py $RUN "$TERN" run -m "$MODEL" -n 2 -v hi >out </dev/null
-	check 'terminal: colour' grep -q "$(printf '\033\\[2m')prompt" out
-	# shellcheck disable=SC2086
-	NO_COLOR=1 python3 terminal.py $RUN "$TERN" run -m "$MODEL" -n 2 -v hi >out </dev/null
-	check 'terminal: NO_COLOR' test "$(tr -d '\033' <out | wc -c)" -eq "$(wc -c <out)"
-fi
 
 summary
