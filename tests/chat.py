@@ -24,14 +24,14 @@ def start(*arguments, columns=90, rows=30, prompt=True, cwd=None, **env):
     environment = {"TERN_HISTORY": "", "TERN_MODEL": None, "VISUAL": None, "EDITOR": None, **env}
     t = terminal.Terminal([*CHAT, *arguments], columns, rows, environment, cwd)
     if prompt:
-        t.wait(lambda: t.lines() and t.lines()[-1] == ">", "the prompt")
+        t.wait(lambda: t.last_line() == ">", "the prompt")
     return t
 
 
 def ask(t, text):
     """Types a message and waits for the next prompt."""
     t.send(text + "\r")
-    t.wait(lambda: text in t.text() and t.lines()[-1] == ">", f"the answer to {text!r}")
+    t.wait(lambda: text in t.text() and t.last_line() == ">", f"the answer to {text!r}")
 
 
 def is_talking(t):
@@ -51,13 +51,13 @@ def test_first_minute():
         ask(t, QUESTION)
         t.expect(t.lines()[0], "> " + QUESTION, ANSWER, "", ">", cursor=(4, 2))
         t.send("/cle\t")
-        t.wait(lambda: t.lines()[-1].startswith("> /clear"))
+        t.wait(lambda: t.last_line().startswith("> /clear"))
         t.send("\r")
         t.wait("(the conversation is forgotten)")
         t.send("/he\t\r")
         t.wait("/regen")
         t.send("/set top\t")
-        t.wait(lambda: "/set top_" in t.lines()[-1] or "top_k" in t.text(), "the settings that begin so")
+        t.wait(lambda: "/set top_" in t.last_line() or "top_k" in t.text(), "the settings that begin so")
         t.send(CTRL["c"] + "/nonsense\r")
         t.wait("unknown command '/nonsense'")
         t.send(CTRL["c"])
@@ -85,7 +85,7 @@ def test_stopping_an_answer():
         t.wait(lambda: is_talking(t), "the answer")
         t.send("typed ahead")
         t.send(CTRL["c"])
-        t.wait(lambda: "^C" in t.text() and t.lines()[-1] == "> typed ahead", "the end of the answer")
+        t.wait(lambda: "^C" in t.text() and t.last_line() == "> typed ahead", "the end of the answer")
         assert "typed ahead" not in "\n".join(t.lines()[:-1]), t.lines()
         t.send(CTRL["c"] + "/context\r")
         t.wait("2 messages")  # what it said so far is part of the conversation
@@ -95,7 +95,7 @@ def test_stopping_an_answer():
         t.paste("a long word " * 1700)
         n_prompts = t.output.count(b"\x1b[?2004h")
         t.send("\r" + CTRL["c"])
-        t.wait(lambda: t.output.count(b"\x1b[?2004h") > n_prompts and t.lines()[-1].endswith("a long word"),
+        t.wait(lambda: t.output.count(b"\x1b[?2004h") > n_prompts and t.last_line().endswith("a long word"),
                "the message again")
         t.send(CTRL["c"])
         t.send("/context\r")
@@ -118,12 +118,12 @@ def test_suspending_and_resizing():
             before = len(t.output)
             t.wait(lambda: len(t.output) > before + 50, "more of the answer")
         t.send(CTRL["c"])
-        t.wait(lambda: t.lines()[-1] == ">", "the prompt")
+        t.wait(lambda: t.last_line() == ">", "the prompt")
         t.send("ab" + CTRL["z"])
         t.wait_for_stop()
         assert t.is_restored(), "stopped at the prompt"
         t.resume()
-        t.wait(lambda: not t.is_restored() and t.lines()[-1] == "> ab", "the line again")
+        t.wait(lambda: not t.is_restored() and t.last_line() == "> ab", "the line again")
         t.send(CTRL["c"])
         leave(t)
 
@@ -149,7 +149,7 @@ def test_noise():
         talking, prompting = b"\x1b[?2004l", b"\x1b[?2004h"
         t.send("x\r")
         t.wait(lambda: "> x" in t.text() or len(t.lines()) > 6, "the answer")
-        t.wait(lambda: t.lines()[-1] == ">" and t.output.rfind(prompting) > t.output.rfind(talking), "its end")
+        t.wait(lambda: t.last_line() == ">" and t.output.rfind(prompting) > t.output.rfind(talking), "its end")
         said = t.output[t.output.rindex(talking) + len(talking):t.output.rindex(prompting)].decode()
         harmful = [c for c in said if (ord(c) < 32 and c not in "\r\n\t") or 0x7f <= ord(c) < 0xa0 or
                    0x202a <= ord(c) <= 0x202e]
@@ -165,11 +165,11 @@ def test_files_and_confirmation():
         t.send("/save not\t\r")
         t.wait("notes.txt exists already. Overwrite it? [y/N]")
         t.send("n")
-        t.wait(lambda: t.lines()[-1] == ">")
+        t.wait(lambda: t.last_line() == ">")
         with open(os.path.join(folder, "notes.txt")) as file:
             assert file.read() == "precious"
         t.send("/export notes.txt\r")
-        t.wait(lambda: t.lines()[-1].endswith("Overwrite it? [y/N]"))
+        t.wait(lambda: t.last_line().endswith("Overwrite it? [y/N]"))
         t.send("y")
         t.wait("(written: notes.txt)")
         t.send("/save talk.jsonl\r")
@@ -192,7 +192,7 @@ def test_editor():
         os.chmod(script, stat.S_IRWXU)
         with start("--temp", "0", EDITOR=f"'{script}'", TMPDIR=folder) as t:
             t.send("What is the capital of Peru?" + CTRL["g"])
-            t.wait(lambda: t.lines()[-1] == "> " + QUESTION, "the edited message")
+            t.wait(lambda: t.last_line() == "> " + QUESTION, "the edited message")
             t.send("\r")
             t.wait(ANSWER)
             leave(t)
@@ -211,9 +211,9 @@ def test_history():
             leave(t)
         with start("--temp", "0", TERN_HISTORY=history) as t:
             t.send(UP)
-            t.wait(lambda: t.lines()[-1] == "> " + QUESTION, "the message of the first chat")
+            t.wait(lambda: t.last_line() == "> " + QUESTION, "the message of the first chat")
             t.send(CTRL["c"] + CTRL["r"] + "capital")
-            t.wait(lambda: QUESTION in t.lines()[-1], "the message found")
+            t.wait(lambda: QUESTION in t.last_line(), "the message found")
             t.send("\r")
             t.wait(ANSWER)
             leave(t)
@@ -230,7 +230,7 @@ def test_messages_of_several_lines():
         t.send("\r")
         t.wait("France is Paris.")
         t.send('"""\rfirst\rsecond"""\r')
-        t.wait(lambda: t.lines()[-1] == ">")
+        t.wait(lambda: t.last_line() == ">")
         t.send("/context\r")
         t.wait("4 messages")
         leave(t)
@@ -258,11 +258,11 @@ def story(t, folder, stop=False):
         t.wait(lambda: is_talking(t), "the answer")
         t.send(CTRL["c"])
         t.wait("^C")
-    t.wait(lambda: t.lines()[-1] == ">" and ("> Tell me" in t.text() or "^C" in t.text()), "its end")
+    t.wait(lambda: t.last_line() == ">" and ("> Tell me" in t.text() or "^C" in t.text()), "its end")
     rows = t.lines()
     begin = next((i + 1 for i, row in enumerate(rows) if row.startswith("> Tell me")), 0)
     t.send("/export story.txt\r")
-    t.wait(lambda: os.path.exists(os.path.join(folder, "story.txt")) and t.lines()[-1] == ">")
+    t.wait(lambda: os.path.exists(os.path.join(folder, "story.txt")) and t.last_line() == ">")
     with open(os.path.join(folder, "story.txt")) as file:
         text = file.read().split("assistant:\n")[-1]
     return rows[begin:-2], text.removesuffix("\n")
@@ -318,7 +318,7 @@ def test_wrapping_and_resizing():
         before = len(t.output)
         t.wait(lambda: len(t.output) > before + 2 * 10 * 30, "another screen of the answer")
         t.send(CTRL["c"])
-        t.wait(lambda: "^C" in t.text() and t.lines()[-1] == ">", "its end")
+        t.wait(lambda: "^C" in t.text() and t.last_line() == ">", "its end")
         rows = t.lines()[:7]
         for row, after in zip(rows, rows[1:]):
             assert not row or not after or len(row) + 1 + len(after.split()[0]) > 30, rows
@@ -361,9 +361,9 @@ def test_streams():
         out = os.path.join(folder, "out")
         argv = ["sh", "-c", f'"$@" >"{out}"', "sh", *CHAT, "--temp", "0"]
         with terminal.Terminal(argv, 90, 30, {"TERN_HISTORY": ""}) as t:
-            t.wait(lambda: t.lines() and t.lines()[-1] == ">", "the prompt")
+            t.wait(lambda: t.last_line() == ">", "the prompt")
             t.send(QUESTION + "\r")
-            t.wait(lambda: t.lines()[-1] == ">" and QUESTION in t.text())
+            t.wait(lambda: t.last_line() == ">" and QUESTION in t.text())
             t.send("/context\r")
             t.wait("2 messages")
             t.send(CTRL["d"])
@@ -377,7 +377,7 @@ def test_dumb_and_colourless():
         t.wait(">")
         t.send(QUESTION + "\r")
         t.wait(ANSWER)
-        t.wait(lambda: t.lines()[-1] == ">", "the prompt again")
+        t.wait(lambda: t.last_line() == ">", "the prompt again")
         assert b"\x1b" not in t.output and t.text().count(">") == 2, t.output
         t.send("/export /dev/null\r")
         t.wait("Overwrite it? [y/N]")

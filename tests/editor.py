@@ -44,13 +44,13 @@ def test_typing():
         t.send("\r")
         t.expect("> say hello world!", "[text say hello world!]", ">", cursor=(2, 2))
         t.send("one two three" + CTRL["w"] + "3" + CTRL["a"] + "\x1bf" + CTRL["k"])
-        t.wait(lambda: t.lines()[-1] == "> one", "the first word")
+        t.wait(lambda: t.last_line() == "> one", "the first word")
         t.send(CTRL["u"] + "ab" + CTRL["t"] + CTRL["b"] + CTRL["h"] + CTRL["f"] + CTRL["e"] + "z")
-        t.wait(lambda: t.lines()[-1] == "> az", "> az")
+        t.wait(lambda: t.last_line() == "> az", "> az")
         t.send(CTRL["y"])
-        t.wait(lambda: t.lines()[-1] == "> azone two 3", "what was killed last, in one piece")
+        t.wait(lambda: t.last_line() == "> azone two 3", "what was killed last, in one piece")
         t.send("\x1b[1;5D" + "\x1b\x7f" + "-" + "\x1bd" + BACKSPACE * 7)
-        t.wait(lambda: t.lines()[-1] == ">", "all words gone")
+        t.wait(lambda: t.last_line() == ">", "all words gone")
         t.send("x" + LEFT + CTRL["d"] + "abc" + CTRL["c"])
         t.expect("> say hello world!", "[text say hello world!]", "> abc^C", "[cleared]", ">")
         t.send(CTRL["c"])
@@ -86,7 +86,7 @@ def test_wide_characters():
         t.send(CTRL["c"] + "👨\u200d👩z" + LEFT * 2)
         t.wait(lambda: t.cursor()[1] == 2, "the cursor before the family")
         t.send(DELETE)
-        t.wait(lambda: t.lines()[-1] == "> z", "a family deleted")
+        t.wait(lambda: t.last_line() == "> z", "a family deleted")
         t.send(CTRL["u"] + CTRL["k"])
         t.send(b"\xffz\xc3")
         t.wait("> \\xffz\\x")
@@ -122,9 +122,9 @@ def test_history():
             t.send(UP)
             t.wait(lambda: t.cursor()[1] == 7, "its first line")
             t.send(UP)
-            t.wait(lambda: t.lines()[-1] == "> first question", "the first entry")
+            t.wait(lambda: t.last_line() == "> first question", "the first entry")
             t.send(CTRL["p"] + CTRL["n"] + DOWN)
-            t.wait(lambda: t.lines()[-1] == "> half", "the half-written line")
+            t.wait(lambda: t.last_line() == "> half", "the half-written line")
             t.send(CTRL["u"] + CTRL["d"])
             assert t.finish() == 0
         with start(TERN_HISTORY=path) as t:
@@ -209,7 +209,7 @@ def test_completion():
         t.send("i\tx")
         t.wait("> /history x")
         t.send(CTRL["u"] + "/d\t")
-        t.wait(lambda: t.lines()[-1] == "> /dir/" and t.cursor()[1] == 7, "no space after a directory")
+        t.wait(lambda: t.last_line() == "> /dir/" and t.cursor()[1] == 7, "no space after a directory")
         t.send(CTRL["u"] + "/lo\t")
         t.wait("/lo\\x1b[31mud")
         t.send(CTRL["u"] + "none\t")
@@ -234,7 +234,7 @@ def test_typed_before_the_start():
     with terminal.Terminal(DEMO, env={"TERN_HISTORY": ""}) as t:
         t.send("early\rbird")
         t.wait("[text early]")
-        t.wait(lambda: t.lines()[-1] == "> bird", "what was typed early")
+        t.wait(lambda: t.last_line() == "> bird", "what was typed early")
 
 
 def test_external_and_wake():
@@ -304,12 +304,12 @@ def test_suspend():
             t.send(CTRL["u"])
         # Stopped and resumed from outside.
         t.send("abc")
-        t.wait(lambda: t.lines()[-1] == "> abc")
+        t.wait(lambda: t.last_line() == "> abc")
         t.signal(signal.SIGTSTP)
         t.wait_for_stop()
         assert t.is_restored()
         t.resume()
-        t.wait(lambda: not t.is_restored() and t.lines()[-1] == "> abc", "the line again")
+        t.wait(lambda: not t.is_restored() and t.last_line() == "> abc", "the line again")
         t.send("\r")
         t.wait("[text abc]")
 

@@ -114,6 +114,10 @@ class Terminal:
             rows.pop()
         return rows
 
+    def last_line(self):
+        """The last row with anything in it; "" while the screen is empty, as it is between an erasure and what follows."""
+        return (self.lines() or [""])[-1]
+
     def text(self):
         return "\n".join(self.lines())
 
