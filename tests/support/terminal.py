@@ -109,7 +109,9 @@ class Terminal:
 
     def lines(self):
         """The rows without the blanks at their ends, and without empty rows at the end."""
-        rows = [row.rstrip() for row in self.screen.display]
+        # Not pyte's `display`, which raises while one half of a wide character has been written over.
+        screen = self.screen
+        rows = ["".join(screen.buffer[y][x].data for x in range(screen.columns)).rstrip() for y in range(screen.lines)]
         while rows and not rows[-1]:
             rows.pop()
         return rows
@@ -159,6 +161,8 @@ class Terminal:
 
     def wait_for_stop(self):
         self.wait(lambda: self.is_stopped, "the program to stop")
+        while self._read(0):  # what it wrote before
+            pass
 
     def resume(self):
         """fg"""
