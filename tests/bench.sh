@@ -1,6 +1,7 @@
 #!/bin/sh
 # Tests of `tern bench`: options, lists, rows and their order, formats, exit statuses. What it measures is never judged.
 . tests/lib.sh
+on_this_cpu
 program='tern bench' may_warn=yes
 
 # Quick: one thread, one repetition, no warm-up

@@ -20,6 +20,7 @@
 #include "check_portable.h"
 #include "kernels/kernels.h"
 #include "test.h"
+#include "where.h"
 
 #include <string.h>
 #include <time.h>
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
 {
 	struct arguments arguments = {0};
 
+	no_new_threads();
 	seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 16;
 	if (!parse(&arguments, argc, argv))
 		return usage();

@@ -1,29 +1,10 @@
 #!/bin/sh
-# End-to-end tests of tern, as a user or a script meets it: kernels, answers, JSON, tokens, logits, evaluations. What its
+# End-to-end tests of tern, as a user or a script meets it: answers, JSON, tokens, logits, evaluations. What its
 # command line refuses is in options.sh, which file is the model in models.sh, streams and signals are in streams.sh.
 . tests/lib.sh
-isa=${TERN_ISA-}
+on_this_cpu
+no_new_threads
 export HOME="$dir/home"
-
-# ---- kernels ----
-
-export TERN_ISA=mmx
-refused 2 'TERN_ISA' 'mmx' run -m "$MODEL" hi
-# The sets of the other kind of CPU are refused as well.
-tern run -m "$MODEL" hi 2>built
-for name in $(sed -n 's/^[A-Z0-9]*_ISA(\([a-z0-9]*\),.*/\1/p' "$root/src/kernels/isa_list.h"); do
-	grep -q -w "$name" built && continue
-	TERN_ISA=$name
-	refused 2 "TERN_ISA=$name" "TERN_ISA=$name: this build has no such kernels" run -m "$MODEL" hi
-done
-TERN_ISA=portable
-run 0 'TERN_ISA=portable' run -m "$MODEL" -v --temp 0 -n 8 'Who are you?'
-check 'TERN_ISA=portable: kernels' grep -q 'kernels portable' err
-cp out portable
-unset TERN_ISA
-run 0 'the best kernels' run -m "$MODEL" --temp 0 -n 8 'Who are you?'
-check 'the same answer from all kernels' same out portable
-[ -z "$isa" ] || export TERN_ISA="$isa"
 
 # ---- options, wherever they stand ----
 

@@ -2,6 +2,7 @@
 # End-to-end tests of tern-convert, as a user or a script meets it: exit statuses, every option, damaged checkpoints,
 # full disks, signals, and that nothing is left behind.
 . tests/lib.sh
+no_new_threads
 program=convert
 
 # Fresh copy of the checkpoint in x

@@ -4,6 +4,7 @@
 
 #include "checkpoint_build.h"
 #include "convert/convert_checkpoint.h"
+#include "where.h"
 
 /* Converts the scratch directory and checks what is left. */
 static enum tern_status attempt(struct tern_error *err)
@@ -27,6 +28,8 @@ int main(void)
 	static const char config[] = B_CONFIG_START B_BITNET;
 	int n_failed;
 
+	on_this_cpu();
+	no_new_threads();
 	scratch_begin();
 	build_checkpoint(&(struct build_options){.storage = BUILD_MASTER, .norms = true}, config);
 	n_failed = inject_all("TERN_FAIL_ALLOC", attempt);

@@ -6,8 +6,8 @@
 #include "gguf_build.h"
 #include "gguf_read_all.h"
 #include "model/gguf_parse.h"
-#include "sanitized.h"
 #include "test.h"
+#include "where.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>

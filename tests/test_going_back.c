@@ -7,6 +7,7 @@
 #include "hybrid_model.h"
 #include "scratch.h"
 #include "test.h"
+#include "where.h"
 
 #include <string.h>
 #include <tern.h>
@@ -80,7 +81,7 @@ static void check_walk(int n_threads, int n_batch, int state_cache)
 {
 	struct tern_session *session = open_session(n_threads, n_batch, state_cache);
 
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < (is_emulated() ? 10 : 40); i++) {
 		size_t n_keep = test_random() % ((size_t)tern_session_n_past(session) + 1);
 		int n_left;
 		if (test_random() % 2) {

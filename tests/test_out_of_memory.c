@@ -3,6 +3,7 @@
 #include "hybrid_model.h"
 #include "inject.h"
 #include "scratch.h"
+#include "where.h"
 
 #include <tern.h>
 
@@ -41,6 +42,8 @@ int main(void)
 {
 	struct tern_error err;
 
+	on_this_cpu();
+	no_new_threads();
 	scratch_begin();
 	snprintf(path, sizeof path, "%s", scratch_path("model.gguf"));
 	CHECK(tiny_model_write(path, NULL, &err), "%s", err.message);
