@@ -7,8 +7,8 @@
 
 enum {
 	N_READ = 30,         /* a token's reads of one kind */
-	TOURNAMENT = 86,     /* reads: 2 of each of 11 choices, 4 of 6, 8 of 3 and 8 of 2 */
-	SETTLED_TOKENS = 5,  /* after so many the choice is made */
+	TOURNAMENT = 158,    /* reads: 2 of each of 11 choices, 4 of 6, 16 of 3 and 32 of 2 */
+	SETTLED_TOKENS = 7,  /* after so many the choice is made */
 	CHANGE_TOKENS = 400, /* after so many more it follows the machine */
 };
 

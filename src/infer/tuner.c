@@ -1,6 +1,7 @@
-/* First a tournament: all choices take turns; of those that are left the slower half leaves after 2, 4, 8 and 8 reads
- * each. Of 11 choices 6, 3, 2 and 1 are left, after 86 reads altogether: three tokens of a model with 30 layers. A
- * large read, which comes once a token, and reads for a few tokens, which are rare, take the choice of another kind as
+/* First a tournament: all choices take turns; of those that are left the slower half leaves after 2, 4, 16 and 32 reads
+ * each: those that are left at the end are nearly equal, so that more reads are needed to tell them apart, and cost
+ * little. Of 11 choices 6, 3, 2 and 1 are left, after 158 reads altogether: five tokens of a model with 30 layers. A large
+ * read, which comes once a token, and reads for a few tokens, which are rare, take the choice of another kind as
  * soon as there is one. Then duels: one read in DUEL_READS is measured, the next is done as a rival would and measured
  * too. If the rival is clearly faster in three of four duels, it takes over; if not, the next one's turn comes. The
  * ratios of neighbours in time stay what they are while the machine's speed drifts, so that choices follow a machine
@@ -20,6 +21,8 @@ enum {
 	DUEL_READS = 64,
 	MIN_DUELS = 3, /* after so many a rival that does not win is done with */
 };
+
+static const uint8_t reads_of_round[] = {2, 4, 16, TERN_TUNER_READS};
 
 #define CLEARLY_FASTER 0.97f /* a rival's time over the best's */
 
@@ -73,8 +76,7 @@ static struct tern_read_kind *find_kind(struct tern_tuner *tuner, struct tern_re
 	*kind = (struct tern_read_kind){.panel_bytes = read.panel_bytes,
 	                                .n_bytes = read.n_bytes,
 	                                .is_few = is_few,
-	                                .n_alive = TERN_TUNER_CHOICES,
-	                                .n_round = 2};
+	                                .n_alive = TERN_TUNER_CHOICES};
 	for (uint8_t c = 0; c < TERN_TUNER_CHOICES; c++)
 		kind->alive[c] = c;
 	return kind;
@@ -183,7 +185,7 @@ static void end_round(struct tern_read_kind *kind)
 	kind->best = kind->alive[0];
 	kind->n_alive = (uint8_t)((kind->n_alive + 1) / 2);
 	kind->n_sample = 0;
-	kind->n_round = kind->n_round * 2 < TERN_TUNER_READS ? (uint8_t)(kind->n_round * 2) : TERN_TUNER_READS;
+	kind->round++;
 	if (kind->n_alive == 1)
 		settle(kind, kind->best);
 }
@@ -194,7 +196,7 @@ static void add_to_tournament(struct tern_read_kind *kind, float time)
 	if (++kind->turn < kind->n_alive)
 		return;
 	kind->turn = 0;
-	if (++kind->n_sample == kind->n_round)
+	if (++kind->n_sample == reads_of_round[kind->round])
 		end_round(kind);
 }
 

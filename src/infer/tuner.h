@@ -14,7 +14,7 @@
 enum {
 	TERN_TUNER_KINDS = 24,
 	TERN_TUNER_CHOICES = 11,
-	TERN_TUNER_READS = 8,  /* of a choice in a round of the tournament, at most */
+	TERN_TUNER_READS = 32, /* of a choice in a round of the tournament, at most */
 	TERN_TUNER_DUELS = 11, /* that a rival has to win to take over */
 };
 
@@ -28,7 +28,7 @@ struct tern_read_kind {
 	bool is_settled; /* the tournament is over: n_alive is 1 */
 	uint8_t best;    /* the choice that reads use */
 	/* The tournament: the choices that are left take turns, n_sample of each have been measured. */
-	uint8_t n_alive, alive[TERN_TUNER_CHOICES], turn, n_sample, n_round;
+	uint8_t n_alive, alive[TERN_TUNER_CHOICES], turn, n_sample, round;
 	float times[TERN_TUNER_CHOICES][TERN_TUNER_READS]; /* nanoseconds */
 	/* After it: `rival` is tried now and then, right after `best` has been measured. */
 	uint8_t rival, n_duel; /* with this rival */
