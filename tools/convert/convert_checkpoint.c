@@ -1,6 +1,7 @@
 #include "convert/convert_checkpoint.h"
 
 #include "base/clock.h"
+#include "base/machine.h"
 #include "convert/mapping/map_checkpoint.h"
 #include "convert/metadata.h"
 #include "convert/tokenizer/vocab_read.h"
@@ -174,14 +175,16 @@ static enum tern_status write_tensors(struct conversion *c, const struct tensor_
 
 static enum tern_status write_output(struct conversion *c)
 {
-	int n_threads = c->options->n_threads ? c->options->n_threads : tern_default_threads();
+	int n_threads = c->options->n_threads;
 	struct tensor_data data = {.ckpt = &c->ckpt,
 	                           .mapping = &c->mapping,
 	                           .rope = &c->config.rope,
 	                           .output = &c->output,
 	                           .counts = &c->summary->weights};
-	enum tern_status status = tern_pool_new(&data.pool, n_threads, c->err);
+	enum tern_status status = tern_choose_threads(&n_threads, c->err);
 
+	if (!status)
+		status = tern_pool_new(&data.pool, n_threads, c->err);
 	c->output.n_to_read = count_bytes(&c->mapping);
 	if (!status)
 		status = write_tensors(c, &data);

@@ -26,7 +26,7 @@ struct train_options {
 	enum gains gains;
 	bool no_extra_norm, from_scratch, packed, resume;
 	uint64_t eval_every, save_every; /* steps; 0: only at the end */
-	int n_threads;                   /* 0: tern_default_threads() */
+	int n_threads;                   /* 0: as tern_choose_threads() does */
 };
 
 /* What a step did. */

@@ -300,10 +300,12 @@ enum tern_status trainer_prepare(struct trainer *t)
 	enum export_form form = o->packed ? EXPORT_PACKED : EXPORT_MASTER;
 	struct train_facts facts = {0};
 	enum tern_status status;
+	int n_threads = o->n_threads;
 
 	if (!(t->kernels = tern_kernels_select(t->err)))
 		return TERN_ERR_USAGE;
-	if ((status = tern_pool_new(&t->pool, o->n_threads ? o->n_threads : tern_default_threads(), t->err)) ||
+	if ((status = tern_choose_threads(&n_threads, t->err)) ||
+	    (status = tern_pool_new(&t->pool, n_threads, t->err)) ||
 	    (status = open_source(&t->base, o->base, !o->from_scratch, t->err)) || (status = check_options(t)))
 		return status;
 	t->context = choose_context(t);

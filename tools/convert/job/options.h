@@ -21,7 +21,7 @@ struct convert_options {
 	bool force;                     /* replace an existing output */
 	bool dry_run;                   /* everything but writing */
 	bool keep_embedding, keep_head; /* in the input's precision instead of int8 */
-	int n_threads;                  /* 0 = tern_default_threads() */
+	int n_threads;                  /* 0: as tern_choose_threads() does */
 	struct listener listener;
 
 	bool vocab_only; /* checkpoints: the tokenizer alone; no weights are needed */
