@@ -1,9 +1,9 @@
 #!/bin/sh
 # The speed of training next to PyTorch's: tokens per second of whole steps with extra norms and lambda 1, for the shape of
-# tern-tiny (4 M parameters, 20 x 160 tokens) and one of 25 M (8 x 256 tokens), alternately with a script that measures
-# the same in PyTorch, if one is named:
+# tern-tiny (4 M parameters, 20 x 160 tokens) and one of 28 M (8 x 256 tokens), in turn with torch_speed.py, where $PYTHON has
+# PyTorch:
 #
-#   bench/tune.sh [torch_speed.py]        THREADS=2 ROUNDS=3 PYTHON=python3
+#   bench/tune.sh        THREADS=2 ROUNDS=3 PYTHON=python3
 THREADS=${THREADS:-2} ROUNDS=${ROUNDS:-3} PYTHON=${PYTHON:-python3} STEPS=${STEPS:-12}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tern-tune-bench.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -19,7 +19,7 @@ base() {
 EOF
 }
 base tiny 256 6 4 512 1536
-base 25m 512 8 4 1408 8192
+base 28m 512 8 4 1408 8192
 awk 'BEGIN { srand(1); for (i = 0; i < 60000; i++) printf "%s ", substr("abcdefghijklmnopqrstuvwxyz", int(rand() * 20) + 1, int(rand() * 5) + 1) }' >"$dir/text.txt"
 
 # ours NAME BATCH CONTEXT: the mean of all steps
@@ -29,11 +29,18 @@ ours() {
 		--schedule none -t "$THREADS" -q && echo "tern-tune, $1: $(tail -n 1 "$dir/out/loss.csv" | cut -d, -f7) tokens/s"
 }
 
+# theirs NAME SEQUENCES CONTEXT STEPS
+theirs() {
+	"$PYTHON" bench/torch_speed.py "$dir/$1/config.json" --sequences "$2" --context "$3" --threads "$THREADS" --steps "$4"
+}
+
+have_torch=$("$PYTHON" -c 'import torch' 2>/dev/null && echo yes)
+[ "$have_torch" ] || echo "$PYTHON has no PyTorch: tern-tune alone"
 i=0
 while [ $i -lt "$ROUNDS" ]; do
 	ours tiny 3200 160
-	[ -z "$1" ] || "$PYTHON" "$1" --shape tiny --threads "$THREADS" --steps 5
-	ours 25m 2048 256
-	[ -z "$1" ] || "$PYTHON" "$1" --shape 25m --threads "$THREADS" --steps 3
+	[ -z "$have_torch" ] || theirs tiny 20 160 5
+	ours 28m 2048 256
+	[ -z "$have_torch" ] || theirs 28m 8 256 3
 	i=$((i + 1))
 done
