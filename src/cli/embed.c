@@ -111,10 +111,8 @@ static enum tern_status add_item(struct embed *e, const char *bytes, size_t n_by
 {
 	void *items = e->items;
 
-	if (!tern_grow(&items, &e->capacity, e->n_items + 1, sizeof *e->items)) {
-		report("out of memory");
-		return TERN_ERR_FAILED;
-	}
+	if (!tern_grow(&items, &e->capacity, e->n_items + 1, sizeof *e->items))
+		return report_out_of_memory();
 	e->items = items;
 	e->items[e->n_items++] = (struct item){bytes, n_bytes};
 	return TERN_OK;

@@ -30,12 +30,6 @@ const struct option input_options[] = {
         {.name = NULL},
 };
 
-static enum tern_status out_of_memory(void)
-{
-	report("out of memory");
-	return TERN_ERR_FAILED;
-}
-
 bool input_stdin_is_piped(void) { return !term_is_terminal(STDIN_FILENO) && !term_stdin_is_closed(); }
 
 /* A program that waits silently looks broken: after a second without input, say what it waits for. */
@@ -68,7 +62,7 @@ static enum tern_status read_to_end(int fd, const char *name, struct text *text)
 		}
 		text_append(text, buffer, (size_t)got);
 	}
-	return text->failed ? out_of_memory() : TERN_OK;
+	return text->failed ? report_out_of_memory() : TERN_OK;
 }
 
 enum tern_status input_open(const char *path, int *fd)
@@ -119,7 +113,7 @@ enum tern_status input_read(const struct command *command, const struct input_op
 		text_append(text, options->prompt, strlen(options->prompt));
 	for (size_t i = 0; i < operands->n_items; i++)
 		text_printf(text, "%s%s", i ? " " : "", operands->items[i]);
-	return text->failed ? out_of_memory() : TERN_OK;
+	return text->failed ? report_out_of_memory() : TERN_OK;
 }
 
 enum tern_status input_parse_ids(const char *bytes, size_t n_bytes, int n_vocab, int32_t **ids, size_t *n_ids)
@@ -150,7 +144,7 @@ enum tern_status input_parse_ids(const char *bytes, size_t n_bytes, int n_vocab,
 		}
 		if (!tern_grow(&block, &capacity, *n_ids + 1, sizeof id)) {
 			tern_free(block);
-			return out_of_memory();
+			return report_out_of_memory();
 		}
 		((int32_t *)block)[(*n_ids)++] = id;
 		i += length;

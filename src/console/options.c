@@ -64,10 +64,8 @@ static enum tern_status bad_value(const struct parser *p, const struct option *o
 {
 	char expected[EXPECTED_SIZE];
 
-	if (option->kind == OPTION_LIST) {
-		report("out of memory");
-		return TERN_ERR_FAILED;
-	}
+	if (option->kind == OPTION_LIST)
+		return report_out_of_memory();
 	if (option->kind == OPTION_CHOICE)
 		return usage_error(p->command, "--%s: '%.64s' is not one of %s", option->name, text, option->argument);
 	return usage_error(p->command, "--%s: expected %s, found '%.64s'", option->name,
@@ -261,8 +259,7 @@ bool options_parse(const struct command *command, int argc, char **argv, void *v
 	if (p.seen && operands->items) {
 		good = parse_arguments(&p);
 	} else {
-		report("out of memory");
-		p.status = TERN_ERR_FAILED;
+		p.status = report_out_of_memory();
 	}
 	tern_free(p.seen);
 	*status = p.status;

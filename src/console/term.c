@@ -142,6 +142,12 @@ enum tern_status report_error(const struct tern_error *err)
 	return err->status;
 }
 
+enum tern_status report_out_of_memory(void)
+{
+	report("out of memory");
+	return TERN_ERR_FAILED;
+}
+
 void warn(const char *format, ...)
 {
 	va_list args;

@@ -50,6 +50,8 @@ const char *term_style(int fd, enum term_style style);
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* report() for what the library said; returns the status for main() to return. */
 enum tern_status report_error(const struct tern_error *err);
+/* report() for the programs' own allocations; returns TERN_ERR_FAILED. */
+enum tern_status report_out_of_memory(void);
 /* "PROGRAM: warning: MESSAGE", unless --quiet. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A line of facts on standard error, as asked for with --verbose. */

@@ -134,10 +134,8 @@ static enum tern_status keep(struct bench *b, const struct bench_result *result)
 {
 	void *results = b->results;
 
-	if (!tern_grow(&results, &b->results_capacity, b->n_results + 1, sizeof *b->results)) {
-		report("out of memory");
-		return TERN_ERR_FAILED;
-	}
+	if (!tern_grow(&results, &b->results_capacity, b->n_results + 1, sizeof *b->results))
+		return report_out_of_memory();
 	b->results = results;
 	b->results[b->n_results] = *result;
 	b->results[b->n_results++].samples = NULL;

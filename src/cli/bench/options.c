@@ -233,12 +233,6 @@ static struct bench_list *list_of(struct bench_plan *plan, const struct list_opt
 	return (struct bench_list *)(void *)((char *)plan + option->list);
 }
 
-static enum tern_status out_of_memory(void)
-{
-	report("out of memory");
-	return TERN_ERR_FAILED;
-}
-
 /* Reads all occurrences of an option; its initial value if there are none. */
 static enum tern_status read_list(struct bench_plan *plan, const struct command *command,
                                   const struct bench_own_options *own, const struct list_option *option)
@@ -255,7 +249,7 @@ static enum tern_status read_list(struct bench_plan *plan, const struct command 
 			                   "--%s: '%.64s' is not a list of whole numbers (like 512 or 1,2,4 or 1-8 or "
 			                   "1-8+2 or 1-8*2, from %d to %d)",
 			                   option->name, given->items[i], option->min, option->max);
-	return no_memory ? out_of_memory() : TERN_OK;
+	return no_memory ? report_out_of_memory() : TERN_OK;
 }
 
 /* Reads --pg, whose every occurrence is a pair. */
@@ -272,7 +266,7 @@ static enum tern_status read_pairs(struct bench_plan *plan, const struct command
 			                   "--pg: '%.64s' is not two numbers of tokens from 1 to %d, as 512,128",
 			                   given->items[i], MAX_TOKENS);
 	}
-	return no_memory ? out_of_memory() : TERN_OK;
+	return no_memory ? report_out_of_memory() : TERN_OK;
 }
 
 /* Without -t: $TERN_THREADS, else the machine's default. With --threads-sweep: all numbers up to the largest, or about
@@ -298,7 +292,7 @@ static enum tern_status complete_threads(struct bench_list *threads, const struc
 		if (largest > 1)
 			append(threads, largest, &no_memory);
 	}
-	return no_memory ? out_of_memory() : TERN_OK;
+	return no_memory ? report_out_of_memory() : TERN_OK;
 }
 
 static size_t count_nonzero(const struct bench_list *list)

@@ -185,7 +185,7 @@ void chat_say(struct text *text)
 			fwrite(escaped.bytes, 1, escaped.n_bytes, stderr);
 	}
 	if (text->failed || escaped.failed)
-		report("out of memory");
+		report_out_of_memory();
 	text_free(&escaped);
 	text_free(text);
 }
