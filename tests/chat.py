@@ -379,6 +379,7 @@ def test_dumb_and_colourless():
         t.wait(ANSWER)
         t.wait(lambda: t.last_line() == ">", "the prompt again")
         assert b"\x1b" not in t.output and t.text().count(">") == 2, t.output
+        assert "> " + QUESTION in t.lines(), "the prompt stays while the model is loaded"
         t.send("/export /dev/null\r")
         t.wait("Overwrite it? [y/N]")
         t.send("\r/context\r")  # Enter is the answer; the line after it is a command

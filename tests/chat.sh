@@ -308,7 +308,7 @@ told 'the memory' '^memory: .* of weights, .* a token, .* for all of the context
 
 # ---- options ----
 
-refused 2 'no chat format' 'tern run --raw' -m "$MODEL" --raw
+refused 2 'no chat format' "unknown option '--raw'" -m "$MODEL" --raw
 refused 2 'unknown chat format' "did you mean 'qwen3'" -m "$MODEL" --template qwen33
 refused 2 'unknown chat format: the list' 'llama-3, chatml' -m "$MODEL" --template jinja
 refused 2 'system text' 'not taught' -m "$MODEL" -s 'be kind'

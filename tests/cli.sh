@@ -85,6 +85,22 @@ check 'same seed, any context' same one three
 check 'another seed, another text' test "$(cat one)" != "$(cat other)"
 check 'greedy needs no seed' same cold colder
 
+# ---- what README.md shows ----
+
+# shown FILE: README.md has this text, wherever its lines end
+tr -s '\n' ' ' <"$root/README.md" >readme
+shown() { check "README: $1" grep -qF "$(tr -s '\n' ' ' <"$1" | sed 's/ $//')" readme; }
+run 0 'a story' run -m "$MODEL" --temp 0 'Tell me a story about a fox.'
+shown out
+printf 'Once upon a time\n' >start
+input=start run 0 'a beginning' run -m "$MODEL" --raw --temp 0 -n 30
+shown out
+run 0 'a drawn story' run -m "$MODEL" --seed 1 -n 9 'Tell me a story.'
+shown out
+run 0 'probabilities' run -m "$MODEL" --alternatives 2 --temp 0 -n 4 'What is the capital of Peru?'
+grep '%' err >probabilities
+shown probabilities
+
 # ---- run: the context ----
 
 head -c 3000000 /dev/zero | tr '\0' '\n' >newlines
@@ -98,6 +114,9 @@ done >long
 refused 4 'prompt longer than the model allows' 'model allows' run -m "$MODEL" -f long
 run 0 'context full' run -m "$MODEL" --raw --json --ignore-eos -c 12 'Once upon a time'
 check 'context full: reason' grep -q '"finish_reason": "context"' out
+check 'context full: --json warns of nothing' test ! -s err
+run 0 'context full, text' run -m "$MODEL" --raw --ignore-eos -c 12 'Once upon a time'
+check 'context full: a warning' grep -q '^tern: warning: the answer reached the end of the context, 12 tokens; -c N makes it larger$' err
 refused 1 'more context than memory' 'needs .* available' run -m "$MODEL" -c 2000000000 hi
 run 0 'context 0 is the model'\''s' run -m "$MODEL" -c 0 -n 1 hi
 

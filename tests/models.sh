@@ -50,6 +50,7 @@ export TERN_MODELS="$dir/models"
 run 0 'TERN_MODELS, whole name' info -m mine.gguf
 export TERN_MODELS="$dir/models"
 refused 3 'a public model, abbreviated' 'curl -L -o Falcon3-3B-Instruct-1.58bit.gguf' run -m falcon3-3b hi
+refused 3 'public models, by how their names begin' 'curl -L -o Falcon3-1B-Instruct-1.58bit.gguf' run -m falcon3 hi
 refused 3 'a public checkpoint, misspelt' 'tern-convert bitnet_b1_58-large' run -m bitnet_b158-larg hi
 refused 3 'every folder is named' "$dir/models" info -m other
 unset TERN_MODELS

@@ -132,7 +132,8 @@ check "BitNet: the loss is that of tern eval" agrees gated 0.0002 --head keep --
 # ---- what is refused ----
 
 refused 2 "no base" "is needed" -d text.txt -o x --steps 1
-refused 2 "no steps" "--steps and --epochs" full -d text.txt -o x
+refused 2 "no steps" "one of --steps and --epochs is needed" full -d text.txt -o x
+refused 2 "steps and epochs" "--steps and --epochs exclude each other" full -d text.txt -o x --steps 1 --epochs 1
 refused 2 "--gains without a trained network" "--gains" base --from-scratch -d text.txt -o x --steps 1 --gains rms
 refused 2 "a long ramp" "--ramp" full -d text.txt -o x --steps 1 --ramp 0.6 --ramp-start 0.6
 refused 3 "an absent base" "nowhere" nowhere -d text.txt -o x --steps 1

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a model like tern-tiny from nothing: the corpus; a checkpoint, trained in full precision for 15 % of the steps, going over to
 # ternary weights during another 15 %, ternary for the rest; the GGUF file; and the exam. From the top of the source tree, after
-# `make`; python3 writes the corpus. Half an hour on two quiet cores; interrupted, the same command goes on.
+# `make`; python3 writes the corpus. A quarter of an hour on two quiet cores; interrupted, the same command goes on.
 #
 #   sh models/tern-tiny/make.sh DIRECTORY
 [ -n "$1" ] || { echo "usage: sh models/tern-tiny/make.sh DIRECTORY" >&2; exit 2; }

@@ -245,6 +245,14 @@ static enum tern_status generate(struct answer *answer, const struct prompt_ids 
 	return status;
 }
 
+static void tell_full_context(const struct answer *answer)
+{
+	int n_ctx = tern_session_n_ctx(answer->session);
+
+	warn("the answer reached the end of the context, %d tokens%s", n_ctx,
+	     n_ctx < answer->opened->info.n_ctx_train ? "; -c N makes it larger" : "");
+}
+
 /* Everything that follows the answer. */
 static void finish(struct answer *answer, const struct tern_error *err)
 {
@@ -256,6 +264,8 @@ static void finish(struct answer *answer, const struct tern_error *err)
 		output_write("\n", 1);
 	output_flush();
 	answer->has_written = true;
+	if (answer->form == ANSWER_TEXT && !err && answer->result.finish == TERN_FINISH_CONTEXT)
+		tell_full_context(answer);
 	if (answer->form == ANSWER_TEXT && token_probs_wanted(&answer->probs.options))
 		token_probs_print(&answer->probs);
 	if (answer->verbose)

@@ -75,16 +75,19 @@ static bool abbreviates(const char *part, const char *whole)
 	return !*part;
 }
 
-/* How badly a typed name fits a known one, both simplified. The first letters must match, since nearly everything
- * abbreviates something; a name that contains the typed one is second best. Of equal fits the shortest name wins. */
+/* How badly a typed name fits a known one, both simplified. Best is the name itself, then one that begins so: of these
+ * the first in the list wins. Then come abbreviations, whose first letters must match, since nearly everything
+ * abbreviates something, and names that contain the typed one: of these the shortest wins. */
 enum {
 	NO_FIT = 1000
 };
 static size_t misfit(const char *typed, const char *known)
 {
-	bool begins = strncmp(typed, known, 4) == 0;
+	size_t n = strlen(typed);
 
-	if (begins && abbreviates(typed, known))
+	if (strncmp(typed, known, n) == 0)
+		return known[n] != '\0';
+	if (strncmp(typed, known, 4) == 0 && abbreviates(typed, known))
 		return strlen(known);
 	return strstr(known, typed) ? LONGEST + strlen(known) : NO_FIT;
 }

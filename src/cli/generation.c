@@ -13,6 +13,7 @@
 #define FIELD(name) offsetof(struct generation_options, name)
 
 const struct option generation_options[] = {
+        {.name = "raw", .offset = FIELD(raw), .help = "continue the text as it is, without the model's chat format"},
         {.name = "predict",
          .letter = 'n',
          .kind = OPTION_INT,
@@ -61,7 +62,6 @@ const struct option generation_options[] = {
          .argument = GENERATION_EFFORTS,
          .help = "how long to think, where the chat format can ask for it; auto: as its template does",
          .aliases = "effort"},
-        {.name = "raw", .offset = FIELD(raw), .help = "continue the text as it is, without the model's chat format"},
         {.name = "temp",
          .kind = OPTION_FLOAT,
          .offset = FIELD(temperature),

@@ -24,10 +24,15 @@ struct generation_options {
 /* The words for the effort of reasoning. */
 #define GENERATION_EFFORTS "auto|low|medium|xhigh"
 
+/* The first one, --raw, is none of a chat. */
 extern const struct option generation_options[];
 #define GENERATION_GROUP(values, field)                                    \
 	{                                                                  \
 		"Generation:", generation_options, offsetof(values, field) \
+	}
+#define GENERATION_CHAT_GROUP(values, field)                                   \
+	{                                                                      \
+		"Generation:", generation_options + 1, offsetof(values, field) \
 	}
 
 /* Settings of the sampler; the seed is random unless given. */

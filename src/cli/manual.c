@@ -7,7 +7,7 @@ static const struct command *const commands[] = {
         NULL};
 
 static const struct manual_item statuses[] = {
-        {"0", "Success: the text ended, reached its limit or a stop string."},
+        {"0", "Success: the text ended, or reached its limit, a stop string or the end of the context."},
         {"1", "Failure: out of memory, a write error, logits that are not finite, or a failed request of a batch."},
         {"2", "Wrong usage."},
         {"3", "An input file is missing, damaged or not supported."},
@@ -37,7 +37,9 @@ static const struct manual_item files[] = {
         {"NAME.gguf",
          "A model. A name that contains a slash, or that is an existing file, is a path. tern looks for any "
          "other name, with and without .gguf, in the folders below."},
-        {"$TERN_MODELS, $XDG_DATA_HOME/tern/models, PREFIX/share/tern/models", "Folders of models, in this order."},
+        {"$TERN_MODELS, $XDG_DATA_HOME/tern/models, PREFIX/share/tern/models",
+         "Folders of models, in this order. A program that is run where it was built looks in build/models and models "
+         "beside it before PREFIX."},
         {"tern-tiny.gguf", "The model that ships, and the default. It knows little."},
         {"$XDG_STATE_HOME/tern/history", "The lines typed in chat."},
         {NULL, NULL},
@@ -80,7 +82,7 @@ const struct program tern_program = {
         .summary = "run ternary (1.58-bit) language models on CPUs",
         .commands = commands,
         .sections = sections,
-        .see_also = "tern-convert(1)",
+        .see_also = "tern-convert(1), tern-tune(1)",
         .chat_format = tern_chat_format_name,
         .lists_models = true,
 };

@@ -147,10 +147,8 @@ static enum tern_status take_path(const char *name, char **path)
 		return TERN_ERR_FILE;
 	}
 	text_append(&copy, name, strlen(name));
-	if (copy.failed) {
-		report("out of memory");
-		return TERN_ERR_FAILED;
-	}
+	if (copy.failed)
+		return report_out_of_memory();
 	*path = copy.bytes;
 	return TERN_OK;
 }
@@ -191,7 +189,7 @@ enum tern_status models_find(const char *name, char **path)
 		search.path.bytes = NULL;
 		status = TERN_OK;
 	} else if (search.out_of_memory) {
-		report("out of memory");
+		status = report_out_of_memory();
 	} else if (is_directory(name)) {
 		status = take_path(name, path);
 	} else {

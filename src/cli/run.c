@@ -77,8 +77,9 @@ const struct command command_run = {
                  "A request of --batch has a prompt, or messages: an array of {role, content} with\n"
                  "role system, user or assistant. It may have an id, which its result has too, a\n"
                  "system text, and the options of generation and probabilities by their long names\n"
-                 "with _ for -, such as top_k; those of the command line apply to requests that do\n"
-                 "not say. Results come in order, each as soon as it is done: the object of --json,\n"
+                 "with _ for -, such as top_k, or as other programs call them, such as max_tokens;\n"
+                 "but not ctx, state_cache and template, which are the same for all. Those of the\n"
+                 "command line apply to requests that do not say. Results come in order, each as soon as it is done: the object of --json,\n"
                  "and how many tokens of the prompt were kept from the request before. A request\n"
                  "that fails gives {\"error\": {line, status, message}}, and the rest is still done;\n"
                  "the exit status is then 1.\n"
@@ -145,10 +146,8 @@ static enum tern_status read_document(struct run *run)
 	} else {
 		text_free(&document);
 	}
-	if (status == TERN_OK && run->text.failed) {
-		report("out of memory");
-		status = TERN_ERR_FAILED;
-	}
+	if (status == TERN_OK && run->text.failed)
+		status = report_out_of_memory();
 	if (status == TERN_OK && run->text.n_bytes == 0)
 		status = usage_error(&command_run, "the prompt is empty");
 	return status;

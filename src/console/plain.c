@@ -145,12 +145,8 @@ enum editor_event plain_read(struct plain *plain, const char *prompt, const char
 			return end(plain, text);
 		show_prompt(plain, plain->message.n_bytes > 0 ? more_prompt : prompt);
 		enum wait_event event = wait_for(plain->in, plain->wake_fd, -1);
-		if (event == WAIT_WAKE) {
-			if (plain->is_terminal)
-				write_all(plain->out, "\n", 1);
-			plain->is_prompted = false;
+		if (event == WAIT_WAKE) /* the prompt stays, and what may be typed behind it */
 			return EDITOR_WAKE;
-		}
 		if (plain->is_terminal && signals_interrupted())
 			return interrupt(plain);
 		if (event == WAIT_INPUT)

@@ -169,7 +169,7 @@ static const struct program program = {
         .summary = "make a GGUF file for tern from a ternary checkpoint",
         .commands = commands,
         .sections = sections,
-        .see_also = "tern(1)",
+        .see_also = "tern(1), tern-tune(1)",
 };
 
 /* ---- callbacks of the conversion ---- */

@@ -49,7 +49,8 @@ static const struct option file_options[] = {
 	{.name = "output", .letter = 'o', .kind = OPTION_TEXT, .offset = FIELD(output), .argument = "DIRECTORY", .once = true,
 	 .help = "where the checkpoint goes, and until it is finished the state to resume from"},
 	{.name = "eval", .kind = OPTION_TEXT, .offset = FIELD(evaluation), .argument = "FILE", .once = true,
-	 .help = "measure the loss on this text: plain text as `tern eval` does, with windows of --context tokens"},
+	 .help = "measure the loss on this text: JSON Lines as of --data, a document after the other; plain text as `tern "
+	         "eval` does, with windows of --context tokens"},
 	FLAG("packed", packed, "write ternary weights as two-bit codes instead of floats"),
 	{0},
 };
@@ -230,8 +231,10 @@ static enum tern_status check_usage(const struct values *v, const struct operand
 		                   operands->items[1]);
 	if (!v->data || !v->output)
 		return usage_error(&command, "-d FILE and -o DIRECTORY are needed");
-	if (!v->n_steps == !(v->epochs > 0))
+	if (v->n_steps == 0 && v->epochs == 0)
 		return usage_error(&command, "one of --steps and --epochs is needed");
+	if (v->n_steps > 0 && v->epochs > 0)
+		return usage_error(&command, "--steps and --epochs exclude each other");
 	if (v->full_precision && (v->packed || v->schedule != SCHEDULE_RAMP))
 		return usage_error(&command, "--full-precision has neither --schedule nor --packed");
 	if (v->gains == GAINS_RMS && (v->no_extra_norm || v->full_precision || v->from_scratch))

@@ -14,7 +14,7 @@ static bool put_out(const struct bench_printer *printer, struct text *text)
 	bool good = !text->failed;
 
 	if (!good) {
-		report("out of memory");
+		report_out_of_memory();
 	} else if (printer->to_stderr) {
 		term_erase_status();
 		fwrite(text->n_bytes ? text->bytes : "", 1, text->n_bytes, stderr);
@@ -208,10 +208,9 @@ bool bench_print_row(struct bench_printer *printer, const struct bench_subject *
 		return true;
 	if (printer->format == BENCH_MD) {
 		put_md(&row, printer, subject, result);
-	} else if (printer->format == BENCH_JSON) {
-		text_printf(&row, printer->n_rows ? ",\n  " : "[\n  ");
-		put_record(&row, printer, subject, result);
 	} else {
+		if (printer->format == BENCH_JSON)
+			text_printf(&row, printer->n_rows ? ", " : "[\n  ");
 		put_record(&row, printer, subject, result);
 		text_printf(&row, "\n");
 	}
@@ -224,7 +223,7 @@ bool bench_print_end(const struct bench_printer *printer)
 	struct text end = {0};
 
 	if (printer->format == BENCH_JSON && printer->n_rows)
-		text_printf(&end, "\n]\n");
+		text_printf(&end, "]\n");
 	return put_out(printer, &end);
 }
 

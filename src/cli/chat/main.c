@@ -47,7 +47,7 @@ static const struct option chat_options[] = {
 
 static const struct option_group groups[] = {
         {"Chat:", chat_options, offsetof(struct chat_values, chat)},
-        GENERATION_GROUP(struct chat_values, generation),
+        GENERATION_CHAT_GROUP(struct chat_values, generation),
         TOKEN_PROBS_GROUP(struct chat_values, probs),
         COMMON_MODEL_GROUP(struct chat_values, common),
         COMMON_COMPUTING_GROUP(struct chat_values, common),
@@ -102,8 +102,7 @@ static void handle_interrupt(struct chat *chat, int n)
 	}
 }
 
-/* is_again: the last event was EDITOR_WAKE, which leaves the prompt where it is on a terminal that cannot erase it. */
-static enum editor_event read_message(struct chat *chat, bool is_again, struct text *text)
+static enum editor_event read_message(struct chat *chat, struct text *text)
 {
 	int out = term_is_terminal(STDOUT_FILENO) ? STDOUT_FILENO : STDERR_FILENO;
 	const char *bold = term_style(out, TERM_BOLD), *plain = term_style(out, TERM_PLAIN);
@@ -111,9 +110,7 @@ static enum editor_event read_message(struct chat *chat, bool is_again, struct t
 	enum editor_event event = EDITOR_FAILED;
 
 	chat->draft = (struct text){0};
-	text_printf(&prompt, "%s", "");
-	if (!is_again || editor_is_interactive(chat->editor))
-		text_printf(&prompt, "%s>%s ", bold, plain);
+	text_printf(&prompt, "%s>%s ", bold, plain);
 	text->n_bytes = 0;
 	if (!prompt.failed)
 		event = editor_read(chat->editor, prompt.bytes, "  ", draft.n_bytes > 0 ? draft.bytes : NULL, text);
@@ -143,8 +140,7 @@ static void handle(struct chat *chat, enum editor_event event, struct text *text
 		chat->wants_to_leave = true;
 		break;
 	case EDITOR_FAILED:
-		report("out of memory");
-		chat_end_with(chat, TERN_ERR_FAILED);
+		chat_end_with(chat, report_out_of_memory());
 		break;
 	default:
 		break;
@@ -154,11 +150,10 @@ static void handle(struct chat *chat, enum editor_event event, struct text *text
 static void converse(struct chat *chat)
 {
 	struct text text = {0};
-	enum editor_event event = EDITOR_TEXT;
 	int n_interrupts = 0;
 
 	while (!chat->wants_to_leave) {
-		event = read_message(chat, event == EDITOR_WAKE, &text);
+		enum editor_event event = read_message(chat, &text);
 		n_interrupts = event == EDITOR_INTERRUPT ? n_interrupts + 1 : event == EDITOR_WAKE ? n_interrupts : 0;
 		if (event == EDITOR_INTERRUPT)
 			handle_interrupt(chat, n_interrupts);
@@ -196,8 +191,7 @@ static enum tern_status open_editor(struct chat *chat)
 	chat->editor = editor_open(&options);
 	if (chat->editor)
 		return TERN_OK;
-	report("out of memory");
-	return TERN_ERR_FAILED;
+	return report_out_of_memory();
 }
 
 static void send_first(struct chat *chat)
@@ -219,9 +213,6 @@ static enum tern_status check_options(const struct chat *chat, const struct oper
 	if (operands->n_items > 0)
 		return usage_error(&command_chat, "'%.64s' is no model; a first message is -p TEXT",
 		                   operands->items[0]);
-	if (generation->raw)
-		return usage_error(&command_chat,
-		                   "--raw leaves out the chat format, which a chat needs: tern run --raw");
 	return generation_check(&command_chat, generation);
 }
 
@@ -239,10 +230,8 @@ static enum tern_status start(struct chat *chat, const struct operands *operands
 	if ((status = check_options(chat, operands)) || (status = chat_open_files(chat)) ||
 	    (status = loader_start(&chat->loader, &values->common, &values->generation)))
 		return status;
-	if (system && !conversation_set_system(&chat->talk, system, strlen(system))) {
-		report("out of memory");
-		return TERN_ERR_FAILED;
-	}
+	if (system && !conversation_set_system(&chat->talk, system, strlen(system)))
+		return report_out_of_memory();
 	if ((status = open_editor(chat)))
 		return status;
 	if (chat->is_interactive) {

@@ -26,7 +26,7 @@ enum tern_status out_file_create(struct out_file *output)
 
 	if (options->dry_run)
 		return TERN_OK;
-	if (!options->force && stat(options->output, &existing) == 0)
+	if (!options->force && stat(options->output, &existing) == 0 && S_ISREG(existing.st_mode))
 		return tern_fail(output->err, TERN_ERR_USAGE, "%s: exists already; --force replaces it",
 		                 options->output);
 	signals_hold();
