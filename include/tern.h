@@ -225,8 +225,9 @@ int tern_session_n_ctx(const struct tern_session *session);
  *
  * Fewer are kept by hybrid models, those of architecture qwen35: their state cannot be computed backwards. They go back
  * to the last snapshot of it, or to the beginning, and the caller feeds the tokens from there on again. Snapshots are
- * taken without being asked for: at the end of the last turn that is fed, at the end of an answer of tern_generate(),
- * and at the end of a beginning that tern_session_rewind_to() has found two texts to share. The oldest are dropped when
+ * taken without being asked for, if 16 tokens or more lie behind the one before: at the end of the last turn that is fed,
+ * at the end of an answer of tern_generate(), and at the end of a beginning that tern_session_rewind_to() has found two
+ * texts to share. The oldest are dropped when
  * all take more than state_cache. */
 int tern_session_rewind(struct tern_session *session, int n_keep);
 
@@ -312,7 +313,8 @@ enum tern_pooling {
 
 /* The vector of a text: the last layer's output after the output norm, pooled and scaled to length 1, into
  * embedding [n_embd]. What was in the context is forgotten; the n_ids tokens (more than 0) are in it afterwards.
- * TERN_ERR_CONTEXT if they do not fit, TERN_ERR_FAILED if the vector is not finite. */
+ * TERN_ERR_CONTEXT if they do not fit and TERN_ERR_USAGE for a token or pooling that is none, the context as it was;
+ * TERN_ERR_FAILED if the vector is not finite. */
 enum tern_status tern_session_embed(struct tern_session *session, const int32_t *ids, size_t n_ids,
                                     enum tern_pooling pooling, float *embedding, struct tern_error *err);
 

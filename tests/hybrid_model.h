@@ -158,26 +158,27 @@ static void put_rows(struct hybrid_pass *p, const char *name, const float *w, si
 	free(copy);
 }
 
-/* A matrix of the vocabulary in tern's type: floats would stay floats. */
-static void put_vocabulary(struct hybrid_pass *p, const char *stem, const float *w)
+/* A matrix of up to VOCAB rows in tern's type: that of a vocabulary would else stay floats. */
+static void put_ternary(struct hybrid_pass *p, const char *stem, const float *w, size_t n_row)
 {
 	static uint8_t panels[(VOCAB + 15) / 16 * 16 * EMBD / 4];
-	const uint64_t dims[GGUF_MAX_DIMS] = {EMBD, VOCAB, 1, 1};
+	const uint64_t dims[GGUF_MAX_DIMS] = {EMBD, n_row, 1, 1};
+	size_t n_bytes = (n_row + 15) / 16 * tern_t2r16_panel_bytes(EMBD);
 	uint8_t codes[EMBD];
 	char name[GGUF_MAX_NAME_LENGTH];
 	float scale = 0.0f;
 
-	for (size_t i = 0; i < VOCAB * EMBD; i++)
+	for (size_t i = 0; i < n_row * EMBD; i++)
 		scale = w[i] > scale ? w[i] : scale;
 	memset(panels, 0, sizeof panels);
-	for (size_t row = 0; row < VOCAB; row++) {
+	for (size_t row = 0; row < n_row; row++) {
 		for (size_t c = 0; c < EMBD; c++)
 			codes[c] = (uint8_t)(w[row * EMBD + c] > 0.0f ? 2 : w[row * EMBD + c] < 0.0f ? 0 : 1);
 		tern_t2r16_pack_row(panels + row / 16 * tern_t2r16_panel_bytes(EMBD), row % 16, codes, EMBD);
 	}
 	snprintf(name, sizeof name, "%s.weight", stem);
 	if (p->writes)
-		tiny_note(p->build, tern_gguf_write_data(p->build->writer, panels, sizeof panels, &p->build->err));
+		tiny_note(p->build, tern_gguf_write_data(p->build->writer, panels, n_bytes, &p->build->err));
 	else
 		tern_gguf_add_tensor(p->build->writer, name, GGUF_TENSOR_T2R16, 2, dims);
 	snprintf(name, sizeof name, "%s.scale", stem);
@@ -213,7 +214,10 @@ static void put_delta(struct hybrid_pass *p, size_t i, const struct hybrid_layer
 {
 	put_matrix(p, i, "attn_qkv.weight", l->qkv, CONV, EMBD, channel_of, NULL);
 	put_matrix(p, i, "attn_gate.weight", l->gate, N_VALUE, EMBD, value_of, NULL);
-	put_matrix(p, i, "ssm_beta.weight", l->beta, VALUES, EMBD, head_of, NULL);
+	if (i == 0 && tiny_find(p->build, "a ternary gate"))
+		put_ternary(p, "blk.0.ssm_beta", l->beta, VALUES);
+	else
+		put_matrix(p, i, "ssm_beta.weight", l->beta, VALUES, EMBD, head_of, NULL);
 	put_matrix(p, i, "ssm_alpha.weight", l->alpha, VALUES, EMBD, head_of, NULL);
 	put_matrix(p, i, "ssm_conv1d.weight", l->conv, CONV, TAPS, channel_of, NULL);
 	put_vector(p, i, "ssm_a", l->decay, VALUES, head_of);
@@ -235,9 +239,9 @@ static void put_mtp(struct hybrid_pass *p)
 
 static void put_tensors(struct hybrid_pass *p, const struct hybrid_kind *kind)
 {
-	put_vocabulary(p, "token_embd", net.embedding);
+	put_ternary(p, "token_embd", net.embedding, VOCAB);
 	if (!kind->is_tied)
-		put_vocabulary(p, "output", net.head);
+		put_ternary(p, "output", net.head, VOCAB);
 	put_rows(p, "output_norm.weight", net.output_norm, 0, EMBD, NULL, NULL);
 	for (size_t i = 0; i < LAYERS; i++) {
 		const struct hybrid_layer *l = &net.layers[i];

@@ -276,6 +276,7 @@ static void check_refusals(void)
 	        {false, false, {"qwen35.rope.dimension_count", TINY_NUMBER, 16, NULL}, "dimension_sections"},
 	        {false, false, {"more", TINY_NUMBER, 1, "qwen35.nextn_predict_layers"}, "full_attention_interval"},
 	        {false, false, {"more", TINY_NUMBER, 4, "qwen35.nextn_predict_layers"}, "nextn_predict_layers"},
+	        {false, false, {"a ternary gate", TINY_SKIP, 0, NULL}, "ssm_alpha.weight': type F32"},
 	        {true, false, {"none", TINY_SKIP, 0, NULL}, NULL},
 	        {true, true, {"none", TINY_SKIP, 0, NULL}, NULL},
 	        {true, false, {"more", TINY_NUMBER, 1, H "rotation"}, H "rotation"},

@@ -2,6 +2,7 @@
  * and thousands of flipped bits. The answer is one line and TERN_ERR_FILE, or a model that runs without harm. */
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/machine.h"
 #include "base/memory.h"
 #include "scratch.h"
 #include "test.h"
@@ -86,6 +87,8 @@ static const struct {
         {{"llama.rope.freq_base", TINY_NUMBER, 0, NULL}, "rope.freq_base"},
         {{"llama.rope.freq_base", TINY_NUMBER, NAN, NULL}, "rope.freq_base"},
         {{"llama.rope.scaling.type", TINY_STRING, 0, "dynamic"}, "longrope"},
+        {{"more", TINY_NUMBER, 1, "llama.nextn_predict_layers"}, "nextn_predict_layers"},
+        {{"more", TINY_NUMBER, 0, "llama.nextn_predict_layers"}, NULL},
         {{"tern.activation", TINY_STRING, 0, "per_row"}, "tern.activation"},
         {{"tern.activation", TINY_STRING, 0, "per_group"}, NULL},
         {{"tern.linear_norm", TINY_STRING, 0, "maybe"}, "tern.linear_norm"},
@@ -272,6 +275,32 @@ static void check_threads(void)
 	}
 }
 
+/* Options that are wrong are refused, whatever else is not wanted; messages are one line. */
+static void check_options(void)
+{
+	const struct tern_model_options formats = {.no_text = true, .chat_format = "no-such-format"},
+	                                layouts = {.i2s_layout = (enum tern_i2s_layout)77};
+	struct tern_engine_options engine_options = {.n_threads = 1, .n_batch = 2000000000};
+	const char *path = scratch_path("model.gguf");
+	struct tern_engine *engine;
+	struct tern_model *model;
+
+	CHECK(tiny_model_write(path, NULL, &err), "%s", err.message);
+	CHECK(tern_model_open(&model, path, &formats, &err) == TERN_ERR_USAGE && strstr(err.message, "no-such-format"),
+	      "%s", err.message);
+	CHECK(tern_model_open(&model, path, &layouts, &err) == TERN_ERR_USAGE && strstr(err.message, "77"), "%s",
+	      err.message);
+	CHECK(tern_model_open(&model, "no\nsuch\x7f.gguf", NULL, &err) == TERN_ERR_FILE &&
+	              strstr(err.message, "no?such?.gguf"),
+	      "%s", err.message);
+	CHECK(tern_model_open(&model, path, NULL, &err) == TERN_OK, "%s", err.message);
+	if (tern_available_memory() < UINT64_MAX) /* the system says it */
+		CHECK(tern_engine_new(&engine, model, &engine_options, &err) == TERN_ERR_FAILED && !engine &&
+		              strstr(err.message, "batches of 2000000000 tokens"),
+		      "%s", err.message);
+	tern_model_close(model);
+}
+
 int main(void)
 {
 	scratch_begin();
@@ -281,6 +310,7 @@ int main(void)
 	check_damage(tiny_foreign());
 	check_no_text();
 	check_threads();
+	check_options();
 	scratch_end();
 	return test_summary();
 }

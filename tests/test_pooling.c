@@ -98,7 +98,11 @@ static void check_errors(const struct tern_model *model)
 	CHECK(tern_session_embed(session, ids, 0, TERN_POOLING_LAST, vector, &err) == TERN_ERR_USAGE, "no tokens");
 	CHECK(tern_session_embed(session, many, N_TOKENS + 1, TERN_POOLING_LAST, vector, &err) == TERN_ERR_CONTEXT,
 	      "too many");
+	CHECK(tern_session_feed(session, ids, 2, NULL, &err) == TERN_OK, "%s", err.message);
 	CHECK(tern_session_embed(session, &bad, 1, TERN_POOLING_LAST, vector, &err) == TERN_ERR_USAGE, "no such token");
+	CHECK(tern_session_embed(session, ids, 1, (enum tern_pooling)9, vector, &err) == TERN_ERR_USAGE,
+	      "no such pooling");
+	CHECK(tern_session_n_past(session) == 2, "a refused call changed the context");
 	tern_session_free(session);
 }
 

@@ -369,6 +369,18 @@ static void check_not_ternary(uint32_t type, float value, const char *said)
 	check_fault(&m, 128, said);
 }
 
+/* The last group of the last row has another magnitude, which is to be a scale. */
+static void check_magnitude(uint32_t type, float magnitude, const char *said)
+{
+	struct matrix m;
+
+	matrix_init(&m, type, 40, 512);
+	for (size_t r = 0; r < 40; r++)
+		for (size_t c = 0; c < 512; c++)
+			put_float(&m, r, c, r == 39 && c >= 384 ? magnitude : c % 2 ? 0.5f : -0.5f);
+	check_fault(&m, 128, said);
+}
+
 static void check_damage(void)
 {
 	struct matrix m;
@@ -390,6 +402,8 @@ static void check_damage(void)
 	check_not_ternary(GGUF_TENSOR_F16, 0.25f, "not ternary");
 	check_not_ternary(GGUF_TENSOR_BF16, INFINITY, "not finite");
 	check_not_ternary(GGUF_TENSOR_F32, NAN, "not finite");
+	check_magnitude(GGUF_TENSOR_F32, 1e-9f, "row 39, column 384: the magnitude is outside of half precision");
+	check_magnitude(GGUF_TENSOR_BF16, 1e6f, "row 39, column 384: the magnitude is outside of half precision");
 	matrix_init(&m, GGUF_TENSOR_I2_S, 3, 16);
 	check_fault(&m, 0, "cannot be in blocks of 128");
 	matrix_init(&m, GGUF_TENSOR_I2_S, 3, 128);

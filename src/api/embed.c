@@ -42,14 +42,17 @@ enum tern_status tern_session_embed(struct tern_session *session, const int32_t 
 
 	if (pooling == TERN_POOLING_MODEL)
 		pooling = h->pooling;
+	if (pooling < TERN_POOLING_LAST || pooling > TERN_POOLING_FIRST)
+		return tern_fail(err, TERN_ERR_USAGE, "pooling: expected a TERN_POOLING_ constant, got %d",
+		                 (int)pooling);
 	if (n_ids == 0)
 		return tern_fail(err, TERN_ERR_USAGE, "there are no tokens to embed");
 	if (n_ids > session->sequence.n_ctx)
 		return tern_fail(err, TERN_ERR_CONTEXT, "%zu tokens do not fit the context of %zu", n_ids,
 		                 session->sequence.n_ctx);
-	tern_session_rewind(session, 0);
-	if ((status = tern_sequence_begin(&session->sequence, ids, n_ids, err)))
+	if ((status = tern_sequence_check_ids(&session->sequence, ids, n_ids, err)))
 		return status;
+	tern_session_rewind(session, 0);
 	memset(embedding, 0, h->n_embd * sizeof *embedding);
 	for (size_t done = 0, n; done < n_ids; done += n) {
 		n = tern_smaller(n_ids - done, engine->n_batch);

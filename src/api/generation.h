@@ -41,7 +41,7 @@ struct tern_generation {
 	uint64_t batch_start, batch_ns; /* of the tokens that are being computed */
 };
 
-/* The arguments must outlive the generation. TERN_ERR_USAGE for an empty prompt or a sampler of another vocabulary;
+/* The arguments must outlive the generation. TERN_ERR_USAGE for an empty prompt, a token that is none, or a sampler of another vocabulary;
  * TERN_ERR_CONTEXT if the prompt does not fit. The model needs its tokenizer unless tokens are given. Whatever it
  * returns, tern_generation_end() may follow. */
 enum tern_status tern_generation_begin(struct tern_generation *generation, const struct tern_model *model,

@@ -42,11 +42,12 @@ static enum tern_status lock(const struct tern_model *model, const void *at, siz
 
 /* The file's bytes that are computed on, among them an embedding of which a head was made, and what has been made of
  * the others. */
-static enum tern_status lock_weights(const struct tern_model *model, struct tern_error *err)
+static enum tern_status lock_weights(struct tern_model *model, struct tern_error *err)
 {
 	const struct tern_transformer *t = &model->transformer;
 	enum tern_status status = TERN_OK;
 
+	model->is_locked = true;
 	for (size_t i = 0; i < model->gguf.n_tensors && !status; i++) {
 		const struct gguf_tensor *tensor = &model->gguf.tensors[i];
 		if (tern_repacked_type(&model->gguf, tensor) == tensor->type || tensor->data == t->embedding.data)
@@ -55,6 +56,17 @@ static enum tern_status lock_weights(const struct tern_model *model, struct tern
 	for (size_t i = 0; i < t->n_owned && !status; i++)
 		status = lock(model, t->owned[i].block, t->owned[i].n_bytes, err);
 	return status;
+}
+
+/* What is freed, not unmapped, would stay locked. */
+static void unlock_weights(const struct tern_model *model)
+{
+	const struct tern_transformer *t = &model->transformer;
+
+	for (size_t i = 0; i < t->n_owned; i++)
+		munlock(t->owned[i].block, t->owned[i].n_bytes);
+	if (!model->file.is_mapped)
+		munlock(model->file.data, model->file.size);
 }
 
 enum tern_status tern_model_load(struct tern_model *model, const struct tern_model_options *options,
@@ -90,6 +102,14 @@ static enum tern_status check_size(const struct tern_model *model, const struct 
 	return tern_check_memory(what, (uint64_t)file.st_size, options->overcommit, err);
 }
 
+static enum tern_status check_options(const struct tern_model_options *options, struct tern_error *err)
+{
+	if (options->i2s_layout < TERN_I2S_128 || options->i2s_layout > TERN_I2S_ROWS4)
+		return tern_fail(err, TERN_ERR_USAGE, "layout of I2_S: expected a TERN_I2S_ constant, got %d",
+		                 (int)options->i2s_layout);
+	return options->chat_format ? tern_text_check_format(options->chat_format, err) : TERN_OK;
+}
+
 static enum tern_status load(struct tern_model *model, const struct tern_model_options *options, struct tern_error *err)
 {
 	enum tern_status status;
@@ -110,7 +130,7 @@ enum tern_status tern_model_open(struct tern_model **out, const char *path, cons
 	enum tern_status status;
 
 	*out = NULL;
-	if ((status = tern_choose_threads(&chosen.n_threads, err)))
+	if ((status = tern_choose_threads(&chosen.n_threads, err)) || (status = check_options(&chosen, err)))
 		return status;
 	if (!(model = tern_alloc(1, sizeof *model)) || !(model->path = copy_string(path, strlen(path)))) {
 		tern_free(model);
@@ -128,6 +148,8 @@ void tern_model_close(struct tern_model *model)
 {
 	if (!model)
 		return;
+	if (model->is_locked)
+		unlock_weights(model);
 	tern_text_free(&model->text);
 	tern_transformer_free(&model->transformer);
 	tern_gguf_free(&model->gguf);

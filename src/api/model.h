@@ -15,6 +15,7 @@ struct tern_model {
 	bool has_weights; /* false: a file of a tokenizer alone */
 	struct tern_transformer transformer;
 	struct tern_text text; /* without a tokenizer if it was not wanted */
+	bool is_locked;        /* weights are kept from being paged out, or some are */
 };
 
 /* Loads the GGUF file whose bytes are in model->file and whose name for messages is model->path. */

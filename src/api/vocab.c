@@ -218,11 +218,13 @@ static enum tern_status find_end_tokens(struct tern_text *text, const struct rea
 	return TERN_OK;
 }
 
-static enum tern_status unknown_chat_format(const char *name, struct tern_error *err)
+enum tern_status tern_text_check_format(const char *name, struct tern_error *err)
 {
 	char list[256] = "", quoted[TERN_QUOTE_SIZE];
 	size_t n = 0;
 
+	if (tern_chat_by_name(name) != TERN_CHAT_NONE)
+		return TERN_OK;
 	for (int f = TERN_CHAT_NONE + 1; f < TERN_CHAT_N_FORMATS; f++) {
 		const char *known = tern_chat_name((enum tern_chat_format)f);
 		int added = snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", known);
@@ -266,7 +268,7 @@ static enum tern_status find_chat_format(struct tern_text *text, const struct re
 		text->has_chat_template = true;
 		text->chat_format = tern_chat_by_name(name);
 		text->chat_efforts = tern_chat_efforts_of_qwen38();
-		return text->chat_format == TERN_CHAT_NONE ? unknown_chat_format(name, err) : TERN_OK;
+		return TERN_OK;
 	}
 	if ((status = try_template(text, r, "", 0, err)) || text->has_chat_template ||
 	    (status = try_template(text, r, ".default", 8, err)) || text->has_chat_template ||

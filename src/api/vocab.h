@@ -20,7 +20,11 @@ struct tern_text {
 	bool *is_end;                                   /* [n_pieces] tokens that end a text or a turn */
 };
 
-/* *text begins as {0}, and is to be freed after a failure too. Of the options, chat_format and n_threads count. */
+/* TERN_ERR_USAGE for the name of a chat format that tern does not know. */
+enum tern_status tern_text_check_format(const char *name, struct tern_error *err);
+
+/* *text begins as {0}, and is to be freed after a failure too. Of the options, chat_format, which has been checked, and
+ * n_threads count. */
 enum tern_status tern_text_load(struct tern_text *text, const struct gguf *gguf,
                                 const struct tern_model_options *options, struct tern_error *err);
 void tern_text_free(struct tern_text *text);

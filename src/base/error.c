@@ -11,6 +11,8 @@ enum tern_status tern_fail(struct tern_error *err, enum tern_status status, cons
 		va_start(args, format);
 		vsnprintf(err->message, sizeof err->message, format, args);
 		va_end(args);
+		for (char *at = err->message; *at; at++) /* one line, whatever a file's name has */
+			*at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
 		err->status = status;
 	}
 	return status;

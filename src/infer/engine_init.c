@@ -1,5 +1,6 @@
 #include "infer/engine_init.h"
 
+#include "base/machine.h"
 #include "base/memory.h"
 #include "base/sizes.h"
 #include "infer/attention.h"
@@ -9,6 +10,7 @@
 #include "infer/linear.h"
 #include "infer/prefetch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static size_t largest(size_t a, size_t b, size_t c) { return tern_larger(tern_larger(a, b), c); }
@@ -59,6 +61,26 @@ static void list_scratch(struct tern_engine *e, struct scratch list[N_SCRATCH])
 	};
 
 	memcpy(list, all, sizeof all);
+}
+
+/* Whether what the tokens of a batch take in all, most of which stays untouched until a batch of that size comes, is
+ * there. */
+static enum tern_status check_memory(struct tern_engine *e, struct tern_error *err)
+{
+	const struct tern_hparams *h = &e->transformer->hparams;
+	size_t n_floats = 0, n_quantized = sizeof e->quantized / sizeof *e->quantized, n_bytes;
+	struct scratch list[N_SCRATCH];
+	char what[64];
+
+	list_scratch(e, list);
+	for (size_t i = 0; i < N_SCRATCH; i++)
+		n_floats += list[i].width;
+	n_bytes = n_floats * sizeof(float) + n_quantized * widest_input(h) +
+	          h->n_expert_used * (h->n_ff_expert * (2 * sizeof(float) + 1) + h->n_embd);
+	if (!tern_mul_size(n_bytes, e->n_batch, &n_bytes))
+		n_bytes = SIZE_MAX;
+	snprintf(what, sizeof what, "room for batches of %zu tokens", e->n_batch);
+	return tern_check_memory(what, n_bytes, e->transformer->overcommits, err);
 }
 
 /* Pages stay untouched until a batch of that size comes. */
@@ -131,7 +153,7 @@ enum tern_status tern_engine_init(struct tern_engine *engine, const struct tern_
 		return TERN_ERR_USAGE;
 	if ((status = tern_tuner_init(&engine->tuner, err)))
 		return status;
-	if ((status = tern_pool_new(&engine->pool, n_threads, err)))
+	if ((status = check_memory(engine, err)) || (status = tern_pool_new(&engine->pool, n_threads, err)))
 		return status;
 	tern_thread_choice_init(&engine->thread_choice, tern_pool_size(engine->pool),
 	                        first_threads(transformer, tern_pool_size(engine->pool)));

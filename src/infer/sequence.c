@@ -56,18 +56,24 @@ void tern_sequence_clear(struct tern_sequence *s)
 	*s = (struct tern_sequence){0};
 }
 
-enum tern_status tern_sequence_begin(const struct tern_sequence *s, const int32_t *ids, size_t n_ids,
-                                     struct tern_error *err)
+enum tern_status tern_sequence_check_ids(const struct tern_sequence *s, const int32_t *ids, size_t n_ids,
+                                         struct tern_error *err)
 {
 	size_t n_vocab = s->transformer->hparams.n_vocab;
 
-	if (n_ids > s->n_ctx - s->n_past)
-		return tern_fail(err, TERN_ERR_CONTEXT, "%zu tokens do not fit: %zu of %zu are in use", n_ids,
-		                 s->n_past, s->n_ctx);
 	for (size_t i = 0; i < n_ids; i++)
 		if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
 			return tern_fail(err, TERN_ERR_USAGE, "token id %d: expected 0 to %zu", ids[i], n_vocab - 1);
 	return TERN_OK;
+}
+
+enum tern_status tern_sequence_begin(const struct tern_sequence *s, const int32_t *ids, size_t n_ids,
+                                     struct tern_error *err)
+{
+	if (n_ids > s->n_ctx - s->n_past)
+		return tern_fail(err, TERN_ERR_CONTEXT, "%zu tokens do not fit: %zu of %zu are in use", n_ids,
+		                 s->n_past, s->n_ctx);
+	return tern_sequence_check_ids(s, ids, n_ids, err);
 }
 
 void tern_sequence_commit(struct tern_sequence *s, const struct tern_token *tokens, size_t n_token,

@@ -39,8 +39,10 @@ void tern_sequence_clear(struct tern_sequence *sequence);
 void tern_sequence_allow_snapshots(struct tern_sequence *sequence, size_t max_bytes, const bool *is_end,
                                    size_t n_is_end);
 
-/* Checks that n_ids tokens can follow: TERN_ERR_CONTEXT if they do not fit, TERN_ERR_USAGE for an id that is out of
- * range. */
+/* TERN_ERR_USAGE for an id that is out of range. */
+enum tern_status tern_sequence_check_ids(const struct tern_sequence *sequence, const int32_t *ids, size_t n_ids,
+                                         struct tern_error *err);
+/* Checks that n_ids tokens can follow: TERN_ERR_CONTEXT if they do not fit, else tern_sequence_check_ids(). */
 enum tern_status tern_sequence_begin(const struct tern_sequence *sequence, const int32_t *ids, size_t n_ids,
                                      struct tern_error *err);
 

@@ -98,6 +98,7 @@ static enum tern_status check_numbers(const struct gguf *gguf, const struct tern
 	        {"residual_scale", 1.0f, "scaled residuals", arch->scales_stream},
 	        {"embedding_scale", 1.0f, "scaled embeddings", arch->scales_stream},
 	        {"attention.max_alibi_bias", 0.0f, "ALiBi", false},
+	        {"nextn_predict_layers", 0.0f, "layers that predict tokens after the next one", arch->is_hybrid},
 	};
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	enum tern_status status;

@@ -136,6 +136,11 @@ static enum tern_status bind_weights(struct tern_binder *b, const char *stem, si
 		return tern_bind_fail(b, name, "expected %zu columns and %zu rows, got %llu and %llu", linear->n_col,
 		                      linear->n_row, (unsigned long long)tensor->dims[0],
 		                      (unsigned long long)tensor->dims[1]);
+	/* Only what the repacker has counted on: a router's floats, or those of one gate of two, stay as they are. */
+	if (tern_repacked_type(b->gguf, tensor) == tensor->type && !tern_is_own_ternary(tensor->type) &&
+	    (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type)))
+		return tern_bind_fail(b, name, "type %s, where a ternary matrix is expected",
+		                      tern_gguf_type_name(tensor->type));
 	if (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type))
 		return bind_foreign_weights(b, stem, tensor, linear);
 	if (!tern_is_own_ternary(tensor->type))
@@ -157,6 +162,8 @@ enum tern_status tern_bind_linear(struct tern_binder *b, const char *stem, const
 	enum tern_status status;
 
 	*linear = (struct tern_linear){.n_row = matrix->n_row, .n_col = matrix->n_col};
+	if (matrix->n_expert && b->transformer->hparams.linear_norm != TERN_LINEAR_NORM_NONE)
+		return tern_bind_fail(b, stem, "norms in front of the projections of experts are not supported");
 	if ((status = bind_weights(b, stem, matrix->n_expert, linear)) || matrix->n_expert)
 		return status;
 	snprintf(name, sizeof name, "%s.bias", stem);

@@ -304,18 +304,17 @@ bool tern_layer_has_window(const struct tern_hparams *h, size_t layer)
 	return h->window_period && layer % h->window_period != h->window_period - 1;
 }
 
-/* How far back layers with a window see. A file that does not say it is right for short texts only: longer contexts are
- * refused. */
+/* How far back layers with a window see. A file that does not say it - or says 0 - is right for short texts only: longer
+ * contexts are refused. */
 static enum tern_status load_window(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
                                     struct tern_error *err)
 {
 	char key[GGUF_MAX_KEY_LENGTH + 1];
 	uint32_t window = 0;
-	bool has_window = false;
 	enum tern_status status;
 
 	if ((status = tern_arch_key(key, gguf, "attention.sliding_window", err)) ||
-	    (status = tern_gguf_get_u32(gguf, key, &window, &has_window, err)))
+	    (status = tern_gguf_get_u32(gguf, key, &window, NULL, err)))
 		return status;
 	if (!arch->window_period && window && window < h->n_ctx_train)
 		return tern_fail(
@@ -329,7 +328,7 @@ static enum tern_status load_window(struct tern_hparams *h, const struct gguf *g
 		                 TERN_MAX_CONTEXT, (unsigned)window);
 	h->window_period = arch->window_period;
 	h->window = window;
-	if (!has_window && h->n_ctx_train > arch->unstated_window)
+	if (!window && h->n_ctx_train > arch->unstated_window)
 		h->n_ctx_max = h->n_ctx_train = arch->unstated_window;
 	return load_window_pattern(h, gguf, err);
 }

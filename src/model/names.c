@@ -57,6 +57,12 @@ static uint32_t arch_number(const struct gguf *gguf, const char *suffix)
 	return number;
 }
 
+static bool is_hybrid(const struct gguf *gguf)
+{
+	const struct tern_arch *arch;
+	return !tern_arch_find(gguf, &arch, NULL) && arch->is_hybrid;
+}
+
 bool tern_is_mtp_tensor(const struct gguf *gguf, struct gguf_string name)
 {
 	static const char *const endings[] = {
@@ -81,7 +87,7 @@ bool tern_is_mtp_tensor(const struct gguf *gguf, struct gguf_string name)
 	uint32_t n_mtp = arch_number(gguf, "nextn_predict_layers"), n_block = arch_number(gguf, "block_count");
 	char text[GGUF_MAX_NAME_LENGTH + 1], *end;
 
-	if (n_mtp == 0 || n_mtp > n_block || name.length >= sizeof text)
+	if (n_mtp == 0 || n_mtp > n_block || name.length >= sizeof text || !is_hybrid(gguf))
 		return false;
 	if (tern_gguf_string_is(name, "output_extra.weight"))
 		return true;

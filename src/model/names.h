@@ -49,7 +49,7 @@ bool tern_is_experts(struct gguf_string name);
 bool tern_keeps_floats(struct gguf_string name);
 
 /* Whether a tensor belongs to the layers that predict the tokens after the next one (multi-token prediction), which
- * tern leaves out. */
+ * tern leaves out of hybrids; other architectures have none. */
 bool tern_is_mtp_tensor(const struct gguf *gguf, struct gguf_string name);
 
 /* Whether a tensor is a projection's own norm. */

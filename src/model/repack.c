@@ -20,6 +20,7 @@
 
 enum {
 	CODE_ZERO = 1,
+	NO_SCALE = 0x7e00, /* a NaN of half precision: for a magnitude that would be rounded to 0 */
 	SLICE_BYTES = 16 << 20 /* of a mapped matrix that are in memory at a time */
 };
 
@@ -139,8 +140,8 @@ struct scratch {
 	int8_t *q;        /* [16, n_col] */
 };
 
-/* One tensor on its way. Tasks are panels of 16 rows, counted from first_panel; the first 16 * n_panel - n_row rows of
- * padding are zero. */
+/* One tensor on its way. Tasks are panels of 16 rows, counted from first_panel; rows of the last panel behind the
+ * last row are padding. */
 struct job {
 	struct tern_repacker *repacker;
 	const struct gguf_tensor *tensor;
@@ -257,6 +258,8 @@ static void codes_of_floats(const struct job *job, const struct scratch *s)
 		for (size_t i = 0; i < job->group && magnitude == 0.0f; i++)
 			magnitude = fabsf(s->floats[c + i]);
 		s->scales[c / job->group] = tern_f16_from_f32(magnitude);
+		if (magnitude > 0.0f && s->scales[c / job->group] == 0)
+			s->scales[c / job->group] = NO_SCALE;
 	}
 }
 
@@ -328,7 +331,11 @@ static enum tern_status find_fault(const struct job *job)
 	for (size_t row = 0; row < job->n_row; row++) {
 		const uint8_t *codes = read_codes(job, &s, row, &good);
 		for (size_t g = 0; !good && g < job->n_col / job->group; g++)
-			if (s.scales[g] >= 0x7c00)
+			if (s.scales[g] >= 0x7c00 && tern_is_float_type(job->tensor->type))
+				return fail(job->repacker, job->tensor,
+				            "row %zu, column %zu: the magnitude is outside of half precision, 6e-8 to 65504",
+				            row, g * job->group);
+			else if (s.scales[g] >= 0x7c00)
 				return fail(
 				        job->repacker, job->tensor,
 				        "row %zu, column %zu: the scale is %g; expected a finite number, not below 0",

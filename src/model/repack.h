@@ -56,7 +56,7 @@ struct tern_ternary {
 };
 
 /* Repacks a matrix [n_row, n_col] of a foreign ternary type or of floats, or the matrices of all experts, one below the
- * other; n_col is a multiple of 16. Scales that are
+ * other; n_col is a multiple of 16. Magnitudes of floats that differ become scales of half precision. Scales that are
  * all equal become one, and those of a row that are, one for the row. x_group: columns that share an activation scale,
  * 0 for all; groups have to fit it. On success panels and group_scales are the caller's to free. Errors, by tensor and
  * type: a code that is no weight, a scale that is not finite or below 0, floats that are not ternary, memory, progress
