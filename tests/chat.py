@@ -197,6 +197,20 @@ def test_editor():
             t.wait(ANSWER)
             leave(t)
         assert os.listdir(folder) == ["edit me"] or sorted(os.listdir(folder))[0] == "edit me"
+        with open(script, "w") as file:
+            file.write("#!/bin/sh\nprintf 'What is the capital\\n' >\"$1\"\n")
+        with start("--temp", "0", TERM="dumb", prompt=False, EDITOR=f"'{script}'", TMPDIR=folder) as t:
+            t.wait(">")
+            t.send("/edit\r")
+            t.wait(lambda: t.output.endswith(b"\n  "), "a prompt for more")
+            t.send("of France?\r")
+            t.wait("France is Paris.")
+            t.send("/edit\r")
+            t.wait(lambda: t.output.endswith(b"\n  "), "a prompt for more")
+            t.send("\r/context\r")  # an empty line ends it
+            t.wait("4 messages")
+            t.send(CTRL["d"])
+            assert t.finish() == 0
         with start(EDITOR="false") as t:
             t.send("/edit\r")
             t.wait("'false' failed")

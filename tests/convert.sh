@@ -98,6 +98,15 @@ refused 1 'a folder that is not there' 'No such file' ck -o nowhere/bad.gguf
 run 2 'output is an input' ck -o ck/model.safetensors --force
 check 'output is an input: untouched' same ck/model.safetensors "$checkpoint/model.safetensors"
 ln ck/tokenizer.json other-name
+mkdir -p ck/1_Pooling
+echo '{}' >ck/1_Pooling/config.json
+for file in ck/1_Pooling/config.json ck/special_tokens_map.json ck/README.md; do
+	echo '{"pooling_mode_lasttoken": true}' >"$file"
+	run 2 "output is $file" ck -o "$file" --vocab-only --force
+	check "$file stays" grep -q lasttoken "$file"
+	rm "$file"
+done
+rmdir ck/1_Pooling
 run 2 'output is an input by another name' ck -o other-name --force
 check 'output is an input by another name: untouched' same ck/tokenizer.json "$checkpoint/tokenizer.json"
 convert ck -o ck --force 2>err

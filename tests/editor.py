@@ -142,6 +142,12 @@ def test_history():
             t.expect("(search: lin) second", ". lines")
             t.send(CTRL["g"])
             t.expect("> first question!", cursor=(0, 2))
+            t.send(CTRL["r"] + "lin")
+            t.expect("(search: lin) second", ". lines")
+            t.send(BACKSPACE * 3)
+            t.expect("(search: ) first question!")
+            t.send("\x1b")
+            t.expect("> first question!", cursor=(0, 2))
             t.send(CTRL["r"] + "sec\r")
             t.wait("[text second\\nlines]")
         assert os.stat(path).st_mode & 0o777 == 0o600

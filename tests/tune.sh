@@ -3,10 +3,12 @@
 # threads and however often it is interrupted or killed, the loss it reports next to `tern eval`, every form of output
 # through tern-convert, and one line for bad input.
 #
-#   KILLS  how often the run is killed (20; where programs are slow, 3; with an emulator, 2)
-#   STEPS  steps of the run (16; where programs are slow, 8; with an emulator, 4)
+# What depends on the CPU is tested by test_tune_golden and its neighbours.
+#
+#   KILLS  how often the run is killed (20; where programs are slow, 3)
+#   STEPS  steps of the run (16; where programs are slow, 8)
 . tests/lib.sh
-[ -z "$RUN" ] || KILLS=${KILLS:-2} STEPS=${STEPS:-4}
+on_this_cpu
 if is_slow; then KILLS=${KILLS:-3} STEPS=${STEPS:-8}; else KILLS=${KILLS:-20} STEPS=${STEPS:-16}; fi
 program=tune
 
@@ -63,10 +65,13 @@ sys.exit(0 if p.returncode == -signal.SIGINT and os.path.exists("stopped/tune.st
 EOF
 }
 # shellcheck disable=SC2086
-if [ -z "$RUN" ] && have python3 'Ctrl-C'; then
+if have python3 'Ctrl-C'; then
 	check "Ctrl-C writes the state" interrupted $common
 	refused 2 "a run that was begun is not overwritten" "--resume" $common -o stopped
 	refused 2 "resuming with another option" "another --lr" $common -o stopped --resume --lr 0.01
+	cp -R stopped damaged
+	printf '\377' | dd of=damaged/tune.state bs=1 seek=8 conv=notrunc 2>/dev/null
+	refused 3 "a state of a step that is none" "is damaged: it is of step 255 of $STEPS" $common -o damaged --resume
 	check "resuming" tune $common -o stopped --resume
 	check "the same bits, interrupted" test "$(weights one)" = "$(weights stopped)"
 	check "loss.csv, interrupted" test "$(cut -d, -f1-6 one/loss.csv | cksum)" = "$(cut -d, -f1-6 stopped/loss.csv | cksum)"
@@ -141,6 +146,19 @@ refused 3 "a base without weights" "base" base -d text.txt -o x --steps 1
 refused 3 "an absent text" "nothing.txt" full -d nothing.txt -o x --steps 1
 refused 2 "a finished checkpoint" "finished" full -d text.txt -o one --steps 1
 refused 2 "the base as output" "is the base" full -d text.txt -o full --steps 1
+cp -R full teacher
+refused 2 "the teacher as output" "is the teacher" full -d text.txt -o teacher --steps 1 --distill teacher
+mkdir sharded
+echo '{}' >sharded/model.safetensors.index.json
+refused 2 "shards in the output" "holds a finished" full -d text.txt -o sharded --steps 1
+refused 2 "a checkpoint without weights in the output" "holds a finished" full -d text.txt -o base --steps 1
+mkdir qwen2 fewer
+cp base/* qwen2
+sed 's/LlamaForCausalLM/Qwen2ForCausalLM/; s/"llama"/"qwen2"/' base/config.json >qwen2/config.json
+cp full/* fewer
+sed 's/"num_hidden_layers": *2/"num_hidden_layers": 1/' full/config.json >fewer/config.json
+refused 2 "biases in packed matrices" "have no biases" qwen2 --from-scratch -d text.txt -o x --steps 1 --packed
+refused 3 "a tensor more than the layers have" "has no use for it" fewer -d text.txt -o y --steps 1
 refused 2 "a long context" "the model has 256" full -d text.txt -o x --steps 1 --context 300
 refused 1 "more memory than there is" "MiB of memory" full -d text.txt -o x --steps 1 --batch-tokens 2000000000
 echo '{"text": 1}' >bad.jsonl

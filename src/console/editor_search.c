@@ -71,13 +71,19 @@ void search_start(struct editor *editor)
 }
 
 /* The line as it was. */
-static void give_up(struct editor *editor)
+static void put_back(struct editor *editor)
 {
 	struct search *search = &editor->search;
 
 	if (line_set(&editor->line, search->original.bytes, search->original.n_bytes))
 		line_move(&editor->line, search->original_cursor);
-	search->is_active = false;
+	search->has_failed = false;
+}
+
+static void give_up(struct editor *editor)
+{
+	put_back(editor);
+	editor->search.is_active = false;
 }
 
 /* The entry found stays in the line, and Up and Down go on from it. */
@@ -110,7 +116,10 @@ bool search_key(struct editor *editor, const struct key *key)
 	case CTRL('h'):
 		search->query.n_bytes = grapheme_previous(search->query.bytes, search->query.n_bytes);
 		search->at = newest + 1;
-		look(editor, newest, true, false);
+		if (search->query.n_bytes == 0)
+			put_back(editor);
+		else
+			look(editor, newest, true, false);
 		break;
 	case CTRL('r'):
 		look(editor, search->at <= newest ? search->at - 1 : newest, true, true);

@@ -82,6 +82,8 @@ static enum editor_event finish(struct plain *plain, struct text *text, enum mes
 
 	if (state == MESSAGE_BLOCK)
 		content = message_block_content(content, n_content, &n_content);
+	else if (n_content > 0 && content[n_content - 1] == '\n') /* an empty line only ends the message */
+		n_content--;
 	text->n_bytes = 0;
 	text_append(text, content, n_content);
 	plain->message.n_bytes = 0;
@@ -129,6 +131,7 @@ enum editor_event plain_read(struct plain *plain, const char *prompt, const char
 	if (initial) {
 		plain->message.n_bytes = 0;
 		text_append(&plain->message, initial, strlen(initial));
+		text_append(&plain->message, "\n", 1);
 	}
 	for (;;) {
 		while (take_line(plain)) {

@@ -7,8 +7,11 @@
 #include "convert/tokenizer/vocab_read.h"
 #include "convert/tokenizer/vocab_write.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A conversion under way. */
 struct conversion {
@@ -24,21 +27,32 @@ struct conversion {
 
 /* ---- the output ---- */
 
+/* Whether the output is a file in `folder` of the checkpoint, under whatever name; GGUF files are no part of it. */
+static bool is_output_in(const struct conversion *c, const char *folder)
+{
+	int fd = openat(c->dir.fd, folder, O_RDONLY | O_DIRECTORY);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+	struct stat st;
+	bool is_there = false;
+
+	if (!directory && fd >= 0)
+		close(fd);
+	while (directory && !is_there && (entry = readdir(directory))) {
+		size_t length = strlen(entry->d_name);
+		bool is_gguf = length > 5 && strcmp(entry->d_name + length - 5, ".gguf") == 0;
+		is_there = !is_gguf && fstatat(fd, entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+		           out_file_is(&c->output, &st);
+	}
+	if (directory)
+		closedir(directory);
+	return is_there;
+}
+
 /* --force or not, the output must not replace a file of the checkpoint. */
 static enum tern_status check_output(const struct conversion *c)
 {
-	static const char *const names[] = {
-	        "config.json",           "generation_config.json",      "tokenizer.json",      "tokenizer.model",
-	        "tokenizer_config.json", "added_tokens.json",           "chat_template.jinja", "chat_template.json",
-	        "model.safetensors",     "model.safetensors.index.json"};
-	struct stat st;
-	bool is_input = false;
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		is_input = is_input || (fstatat(c->dir.fd, names[i], &st, 0) == 0 && out_file_is(&c->output, &st));
-	for (size_t i = 0; i < c->ckpt.n_shards; i++)
-		is_input = is_input || (fstat(c->ckpt.shards[i].fd, &st) == 0 && out_file_is(&c->output, &st));
-	if (is_input)
+	if (is_output_in(c, ".") || is_output_in(c, "1_Pooling"))
 		return tern_fail(c->err, TERN_ERR_USAGE, "%s: is a file of the checkpoint", c->options->output);
 	return TERN_OK;
 }

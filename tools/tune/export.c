@@ -139,11 +139,15 @@ static bool is_packed(const struct network *net, const struct parameter *p, enum
 
 enum tern_status export_check(const struct network *net, enum export_form form, struct tern_error *err)
 {
-	for (size_t i = 0; i < net->n_parameters; i++)
-		if (is_packed(net, &net->parameters[i], form) && net->parameters[i].n_row % 4 != 0)
+	for (size_t i = 0; i < net->n_parameters; i++) {
+		const struct parameter *p = &net->parameters[i];
+		if (is_packed(net, p, form) && p->n_row % 4 != 0)
 			return tern_fail(err, TERN_ERR_USAGE,
-			                 "--packed: %s has %zu rows; packed matrices have a multiple of 4",
-			                 net->parameters[i].name, net->parameters[i].n_row);
+			                 "--packed: %s has %zu rows; packed matrices have a multiple of 4", p->name,
+			                 p->n_row);
+		if (form == EXPORT_PACKED && strstr(p->name, ".bias"))
+			return tern_fail(err, TERN_ERR_USAGE, "--packed: %s: packed matrices have no biases", p->name);
+	}
 	return TERN_OK;
 }
 

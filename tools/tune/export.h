@@ -7,12 +7,12 @@
 #include "tune/network.h"
 
 enum export_form {
-	EXPORT_FULL_PRECISION, /* floats, and config.json as it was */
+	EXPORT_FULL_PRECISION, /* floats, and config.json as it was but for their type */
 	EXPORT_MASTER,         /* floats that are ternarised when they are loaded (AutoBitLinear, online) */
 	EXPORT_PACKED,         /* projections as 2-bit codes with a scale (AutoBitLinear, offline) */
 };
 
-/* Packed rows come four to a byte row. TERN_ERR_USAGE if a matrix cannot be packed. */
+/* Packed rows come four to a byte row, and without biases. TERN_ERR_USAGE if a matrix cannot be packed. */
 enum tern_status export_check(const struct network *network, enum export_form form, struct tern_error *err);
 
 /* Writes into the directory `path`. `base` is where config.json and tokenizer come from. The listener hears of

@@ -32,7 +32,7 @@ static long find_end(FILE *file, uint64_t step)
 enum tern_status log_open(struct log *log, const char *output, uint64_t step, struct tern_error *err)
 {
 	char path[OUTDIR_PATH_SIZE];
-	enum tern_status status = outdir_path(path, output, "loss.csv", err);
+	enum tern_status status = outdir_path(path, output, LOG_NAME, err);
 
 	if (status)
 		return status;
@@ -55,7 +55,7 @@ enum tern_status log_add(struct log *log, const struct train_step *s, struct ter
 	if (isfinite(s->evaluation))
 		fprintf(log->file, "%.6f", s->evaluation);
 	if (fputc('\n', log->file) == EOF || fflush(log->file) != 0)
-		return tern_fail(err, TERN_ERR_FAILED, "loss.csv: cannot write: %s", strerror(errno));
+		return tern_fail(err, TERN_ERR_FAILED, LOG_NAME ": cannot write: %s", strerror(errno));
 	return TERN_OK;
 }
 

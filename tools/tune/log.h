@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define LOG_NAME "loss.csv"
+
 struct log {
 	FILE *file;
 };

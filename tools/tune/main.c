@@ -1,5 +1,6 @@
 /* tern-tune: fine-tuning of a checkpoint to ternary weights on a CPU. */
 #include "base/machine.h"
+#include "base/sizes.h"
 #include "console/format.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -214,8 +215,10 @@ static void on_step(const struct train_step *s)
 		     s->evaluation, s->lambda);
 	else if (!term_can_show_status() && (s->step % tenth == 0 || s->step == s->n_steps))
 		note("%s", line);
-	if (term_can_show_status() && s->step < s->n_steps)
+	if (term_can_show_status() && s->step < s->n_steps) {
+		line[tern_smaller(sizeof line - 1, (size_t)term_columns() - 1)] = '\0'; /* a line that wraps could not be erased */
 		term_show_status(line);
+	}
 }
 
 static bool keep_going(void) { return !signals_interrupted(); }

@@ -139,6 +139,9 @@ static enum tern_status refuse(const struct config *config, const char *what, st
 
 static enum tern_status check(const struct config *config, struct tern_error *err)
 {
+	if (config->family->is_hybrid || config->family->is_mlx || config->family->window_period ||
+	    (config->family->features & LAYER_EXPERTS))
+		return refuse(config, "its layers are of other kinds", err);
 	if ((config->family->features & LAYER_POST_NORM) || config->has_sub_norms)
 		return refuse(config, "its layers have norms that are not supported", err);
 	if (config->family->scales_stream)
@@ -189,7 +192,7 @@ static enum tern_status allocate(struct network *net, struct tern_error *err)
 	return net->values ? TERN_OK : tern_fail_memory(err, net->n_floats * sizeof(float));
 }
 
-/* An inserted norm starts with gain 1. */
+/* A norm that is inserted, or that has no weights in the checkpoint, starts with gain 1. */
 static void set_ones(float *values, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -204,6 +207,8 @@ static enum tern_status read_parameter(const struct network *net, const struct p
 	struct tensor *tensor = checkpoint_find(ckpt, p->name);
 	char shape[SHAPE_TEXT_SIZE];
 
+	if (tensor)
+		tensor->is_used = true;
 	if (!tensor && is_extra_gain(p)) {
 		set_ones(net->values + p->offset, p->n);
 		return TERN_OK;

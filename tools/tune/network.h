@@ -56,7 +56,7 @@ enum norms {
  * allocated. Free in either case. */
 enum tern_status network_init(struct network *network, const struct config *config, const struct checkpoint *ckpt,
                               enum norms norms, size_t n_ctx, struct tern_error *err);
-/* Reads the values; matrices have to be floats. */
+/* Reads the values, and marks their tensors as used; matrices have to be floats. */
 enum tern_status network_read(struct network *network, const struct checkpoint *ckpt, struct tern_error *err);
 /* Random values for training from nothing: matrices normal with deviation 0.02, in front of the residual stream less
  * by sqrt(2 n_layer) (GPT-2's), norms 1, biases 0. */

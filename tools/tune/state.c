@@ -75,6 +75,9 @@ enum tern_status state_read(const char *directory, struct state *state, struct n
 		memcpy(&header, file.data, sizeof header);
 		status = compare(path, state, &header, err);
 	}
+	if (!status && (double)header.step > state->settings[0].value)
+		status = tern_fail(err, TERN_ERR_FILE, "%s: is damaged: it is of step %llu of %.0f", path,
+		                   (unsigned long long)header.step, state->settings[0].value);
 	if (!status && (header.n_floats != network->n_floats || file.size != sizeof header + 3 * n_bytes))
 		status = tern_fail(err, TERN_ERR_FILE, "%s: belongs to a model of another shape", path);
 	if (!status) {

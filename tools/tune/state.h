@@ -18,7 +18,7 @@ struct state_setting {
 
 struct state {
 	uint64_t step;                                   /* steps done */
-	struct state_setting settings[STATE_N_SETTINGS]; /* unused ones have no name */
+	struct state_setting settings[STATE_N_SETTINGS]; /* the first is the number of steps; unused ones have no name */
 };
 
 #define STATE_NAME "tune.state"

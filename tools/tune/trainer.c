@@ -1,10 +1,12 @@
 #include "tune/trainer.h"
 
 #include "api/model.h"
+#include "base/hash.h"
 #include "base/machine.h"
 #include "base/memory.h"
 #include "base/sizes.h"
 #include "convert/convert_checkpoint.h"
+#include "convert/mapping/map_checkpoint.h"
 #include "tune/export.h"
 #include "tune/gains.h"
 #include "tune/outdir.h"
@@ -41,11 +43,18 @@ static void close_source(struct source *source)
 	directory_close(&source->dir);
 }
 
+static bool is_source(const struct source *source, const struct stat *directory)
+{
+	struct stat st;
+	return fstat(source->dir.fd, &st) == 0 && st.st_dev == directory->st_dev && st.st_ino == directory->st_ino;
+}
+
 static enum tern_status prepare_output(struct trainer *t)
 {
 	const char *path = t->options->output;
-	char weights[OUTDIR_PATH_SIZE], state[OUTDIR_PATH_SIZE];
-	struct stat out, base;
+	static const char *const checkpoint[] = {"model.safetensors", "model.safetensors.index.json", "config.json"};
+	char file[OUTDIR_PATH_SIZE], state[OUTDIR_PATH_SIZE], log[OUTDIR_PATH_SIZE];
+	struct stat out;
 	enum tern_status status;
 
 	t->made_output = mkdir(path, 0777) == 0;
@@ -53,15 +62,21 @@ static enum tern_status prepare_output(struct trainer *t)
 		return tern_fail(t->err, TERN_ERR_FAILED, "%s: cannot create it: %s", path, strerror(errno));
 	if (stat(path, &out) != 0 || !S_ISDIR(out.st_mode))
 		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is not a directory", path);
-	if (fstat(t->base.dir.fd, &base) == 0 && base.st_dev == out.st_dev && base.st_ino == out.st_ino)
-		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is the base; the output needs a directory of its own",
-		                 path);
-	if ((status = outdir_path(weights, path, "model.safetensors", t->err)) ||
-	    (status = outdir_path(state, path, STATE_NAME, t->err)))
+	if (is_source(&t->base, &out) || (t->options->teacher && is_source(&t->teacher_source, &out)))
+		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is the %s; the output needs a directory of its own", path,
+		                 is_source(&t->base, &out) ? "base" : "teacher");
+	if ((status = outdir_path(state, path, STATE_NAME, t->err)) ||
+	    (status = outdir_path(log, path, LOG_NAME, t->err)))
 		return status;
-	if (access(weights, F_OK) == 0 && access(state, F_OK) != 0)
-		return tern_fail(t->err, TERN_ERR_USAGE, "%s: holds a finished checkpoint; remove it or use another -o",
-		                 path);
+	for (size_t i = 0; i < sizeof checkpoint / sizeof *checkpoint && access(state, F_OK) != 0; i++) {
+		if ((status = outdir_path(file, path, checkpoint[i], t->err)))
+			return status;
+		/* A run that was killed at its very end left config.json, and its log. */
+		bool is_own = i == 2 && access(log, F_OK) == 0;
+		if (access(file, F_OK) == 0 && !is_own)
+			return tern_fail(t->err, TERN_ERR_USAGE,
+			                 "%s: holds a finished checkpoint; remove it or use another -o", path);
+	}
 	if (access(state, F_OK) == 0 && !t->options->resume)
 		return tern_fail(t->err, TERN_ERR_USAGE,
 		                 "%s: holds a run that was begun; go on with --resume, or use another -o", path);
@@ -80,7 +95,7 @@ static enum tern_status open_vocabulary(struct trainer *t)
 	struct checkpoint_summary summary;
 	const struct listener *listener = &t->reporter->listener;
 	char path[OUTDIR_PATH_SIZE];
-	enum tern_status status = outdir_path(path, t->options->output, "tokenizer.gguf", t->err);
+	enum tern_status status = outdir_path(path, t->options->output, "tune.tokenizer.gguf", t->err);
 
 	if (status)
 		return status;
@@ -228,6 +243,13 @@ static enum tern_status set_gains(struct trainer *t)
 	return status ? status : walk_init(&t->walk, &t->corpus, o->seed, true, o->batch_tokens, t->err);
 }
 
+/* All of it: a tensor that is not used would be missing in the result. */
+static enum tern_status read_network(struct network *network, const struct source *source, struct tern_error *err)
+{
+	enum tern_status status = network_read(network, &source->ckpt, err);
+	return status ? status : map_check_all_used(&source->ckpt, &source->config, err);
+}
+
 static enum tern_status allocate(struct trainer *t)
 {
 	const struct train_options *o = t->options;
@@ -239,7 +261,7 @@ static enum tern_status allocate(struct trainer *t)
 	if (!t->lambdas || !t->zeros)
 		return tern_fail_memory(t->err, n_layer * sizeof *t->zeros);
 	status = o->from_scratch ? network_randomize(&t->network, o->seed, t->err)
-	                         : network_read(&t->network, &t->base.ckpt, t->err);
+	                         : read_network(&t->network, &t->base, t->err);
 	if (status || (status = batch_init(&t->batch, o->batch_tokens, t->err)) ||
 	    (status = walk_init(&t->walk, &t->corpus, o->seed, true, o->batch_tokens, t->err)) ||
 	    (o->gains == GAINS_RMS && (status = set_gains(t))) ||
@@ -247,7 +269,7 @@ static enum tern_status allocate(struct trainer *t)
 	                         t->err)) ||
 	    (status = adamw_init(&t->adamw, &t->network, o->weight_decay, o->clip, t->err)) || !o->teacher)
 		return status;
-	if ((status = network_read(&t->teacher, &t->teacher_source.ckpt, t->err)))
+	if ((status = read_network(&t->teacher, &t->teacher_source, t->err)))
 		return status;
 	return graph_init(&t->teacher_graph, &t->teacher, t->kernels, t->pool, o->batch_tokens, t->context, false,
 	                  t->err);
@@ -255,11 +277,25 @@ static enum tern_status allocate(struct trainer *t)
 
 /* ---- the state on disk ---- */
 
+static uint64_t hash_bytes(const void *bytes, size_t n)
+{
+	return tern_hash_bytes((struct tern_hash_key){0, 0}, bytes, n);
+}
+
+/* What config.json says of positions shows in the angles. */
+static uint64_t rope_hash(const struct network *network)
+{
+	size_t n = network->n_ctx * (network->head_dim / 2) * sizeof(float);
+	return hash_bytes(network->cosine, n) ^ hash_bytes(network->sine, n);
+}
+
 static void list_settings(struct trainer *t)
 {
 	const struct train_options *o = t->options;
 	const struct schedule *s = &t->schedule;
 	uint64_t hash = corpus_hash(&t->corpus);
+	const struct network *teacher = &t->teacher;
+	uint64_t teacher_hash = o->teacher ? hash_bytes(teacher->values, teacher->n_floats * sizeof(float)) : 0;
 	const struct state_setting settings[] = {{"number of steps", (double)s->n_steps},
 	                                         {"--batch-tokens", (double)o->batch_tokens},
 	                                         {"--context", (double)t->context},
@@ -267,7 +303,8 @@ static void list_settings(struct trainer *t)
 	                                         {"--warmup", (double)s->n_warmup},
 	                                         {"--weight-decay", o->weight_decay},
 	                                         {"--clip", o->clip},
-	                                         {"--seed", (double)o->seed},
+	                                         {"--seed", (double)(uint32_t)o->seed},
+	                                         {"--seed, its upper half", (double)(o->seed >> 32)},
 	                                         {"--schedule", (double)s->kind},
 	                                         {"--ramp-start", s->start},
 	                                         {"--ramp", s->ramp},
@@ -275,6 +312,8 @@ static void list_settings(struct trainer *t)
 	                                         {"--gains", (double)o->gains},
 	                                         {"--from-scratch", (double)o->from_scratch},
 	                                         {"--distill", o->teacher ? o->teacher_weight : -1},
+	                                         {"teacher", (double)(teacher_hash >> 12)},
+	                                         {"RoPE of the base", (double)(rope_hash(&t->network) >> 12)},
 	                                         {"text in -d", (double)(hash >> 12)}};
 
 	_Static_assert(sizeof settings <= sizeof t->state.settings, "settings fit");
@@ -313,8 +352,10 @@ enum tern_status trainer_prepare(struct trainer *t)
 	    (status = check_memory(t, &facts)) || (status = prepare_output(t)) || (status = open_vocabulary(t)) ||
 	    (status = read_texts(t)) || (status = plan_steps(t)))
 		return status;
+	if ((status = allocate(t)))
+		return status;
 	list_settings(t);
-	if ((status = allocate(t)) || (o->resume && (status = resume(t))) ||
+	if ((o->resume && (status = resume(t))) ||
 	    (status = log_open(&t->log, o->output, t->state.step, t->err)))
 		return status;
 	facts.n_parameters = t->network.n_floats;

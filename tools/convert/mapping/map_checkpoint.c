@@ -33,25 +33,25 @@ static enum tern_status check_packs(const struct mapper *m)
 	return TERN_OK;
 }
 
-static enum tern_status check_all_used(const struct mapper *m)
+enum tern_status map_check_all_used(const struct checkpoint *ckpt, const struct config *config, struct tern_error *err)
 {
 	static const char *const harmless[] = {".rotary_emb.inv_freq", ".masked_bias"};
 
-	for (size_t i = 0; i < m->ckpt->n_tensors; i++) {
-		const struct tensor *tensor = &m->ckpt->tensors[i];
+	for (size_t i = 0; i < ckpt->n_tensors; i++) {
+		const struct tensor *tensor = &ckpt->tensors[i];
 		bool is_harmless = tensor->is_used;
 		for (size_t j = 0; j < sizeof harmless / sizeof *harmless; j++)
 			is_harmless = is_harmless || ends_with(&tensor->name, harmless[j]);
-		if (m->config->family->is_hybrid) /* the part that sees, and that predicts the token after the next */
+		if (config->family->is_hybrid) /* the part that sees, and that predicts the token after the next */
 			is_harmless = is_harmless || begins_with(&tensor->name, "mtp.") ||
 			              begins_with(&tensor->name, "model.visual.");
-		if (m->config->family->is_mlx) /* a smaller head, which finds the best tokens nearly always */
+		if (config->family->is_mlx) /* a smaller head, which finds the best tokens nearly always */
 			is_harmless = is_harmless || begins_with(&tensor->name, "lm_head_flash.");
 		if (!is_harmless)
 			return checkpoint_fail(
-			        m->ckpt, tensor, m->err,
+			        ckpt, tensor, err,
 			        "a %s model of %llu layers has no use for it; without it the model would run wrong",
-			        m->config->family->title, (unsigned long long)m->config->n_layer);
+			        config->family->title, (unsigned long long)config->n_layer);
 	}
 	return TERN_OK;
 }
@@ -139,7 +139,7 @@ static enum tern_status map_all(struct mapper *m)
 	    (status = map_head(m, embedding)) || (status = conclude_norms(m)))
 		return status;
 	status = map_rope(m);
-	return status ? status : check_all_used(m);
+	return status ? status : map_check_all_used(m->ckpt, m->config, m->err);
 }
 
 enum tern_status map_checkpoint(struct mapping *mapping, struct checkpoint *ckpt, const struct config *config,

@@ -9,4 +9,7 @@
 enum tern_status map_checkpoint(struct mapping *mapping, struct checkpoint *ckpt, const struct config *config,
                                 const struct convert_options *options, struct tern_error *err);
 
+/* TERN_ERR_FILE for a tensor that is not marked as used, unless it makes no difference to what the model computes. */
+enum tern_status map_check_all_used(const struct checkpoint *ckpt, const struct config *config, struct tern_error *err);
+
 #endif

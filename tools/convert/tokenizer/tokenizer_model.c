@@ -116,7 +116,7 @@ static void fill_pieces(struct vocab *vocab)
 	vocab->add_space_prefix = spm->add_dummy_prefix;
 }
 
-/* Ids for the spellings; of pieces spelled alike, which SentencePiece allows, the first counts. */
+/* Ids for the spellings. Pieces that are spelled alike are refused. */
 static enum tern_status index_tokens(struct vocab *vocab, struct tern_error *err)
 {
 	bool is_new;
