@@ -43,12 +43,9 @@ endif
 isa_cflags = $(shell sed -n 's/^[A-Z0-9]*_ISA.$(basename $(@F)),.*"\(.*\)".*/\1/p' src/kernels/isa_list.h)
 $(foreach f,src/kernels/x86 src/kernels/arm tools/tune/x86 tools/tune/arm,$(BUILD)/$f/%.o): ISA_CFLAGS = $(isa_cflags)
 # Sanitizers of addresses and undefined behaviour make so much of the kernels' templates that compilers would take minutes
-# over them: addresses are checked by calls instead of code in line, where the compiler is gcc, and of undefined behaviour
-# what the guard pages of the kernels' tests catch is not.
+# over them. What is not checked here the guard pages of the kernels' tests catch.
 ifneq ($(filter-out thread,$(SAN)),)
-CHECKED_BY_CALLS := $(shell $(CC) -Werror --param asan-instrumentation-with-call-threshold=0 -fsyntax-only -x c /dev/null 2>/dev/null \
-	&& echo --param asan-instrumentation-with-call-threshold=0)
-$(foreach f,x86 arm,$(BUILD)/src/kernels/$f/%.o): ISA_CFLAGS = $(isa_cflags) $(CHECKED_BY_CALLS) $(if $(findstring undefined,$(SAN)), \
+$(foreach f,x86 arm,$(BUILD)/src/kernels/$f/%.o): ISA_CFLAGS = $(isa_cflags) $(if $(findstring undefined,$(SAN)), \
 	-fno-sanitize=bounds$(comma)object-size$(comma)null$(comma)alignment$(comma)pointer-overflow)
 endif
 

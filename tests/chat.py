@@ -204,7 +204,7 @@ def test_editor():
             t.send("/edit\r")
             t.wait(lambda: t.output.endswith(b"\n  "), "a prompt for more")
             t.send("of France?\r")
-            t.wait("France is Paris.")
+            t.wait(lambda: "France is Paris." in t.text() and t.last_line() == ">", "the answer")
             t.send("/edit\r")
             t.wait(lambda: t.output.endswith(b"\n  "), "a prompt for more")
             t.send("\r/context\r")  # an empty line ends it
