@@ -225,10 +225,9 @@ int tern_session_n_ctx(const struct tern_session *session);
  *
  * Fewer are kept by hybrid models, those of architecture qwen35: their state cannot be computed backwards. They go back
  * to the last snapshot of it, or to the beginning, and the caller feeds the tokens from there on again. Snapshots are
- * taken without being asked for, if 16 tokens or more lie behind the one before: at the end of the last turn that is fed,
- * at the end of an answer of tern_generate(), and at the end of a beginning that tern_session_rewind_to() has found two
- * texts to share. The oldest are dropped when
- * all take more than state_cache. */
+ * taken without being asked for, if 16 tokens or more lie behind the one before: at the end of the last turn that is
+ * fed, at the end of an answer of tern_generate(), and at the end of a beginning that tern_session_rewind_to() has
+ * found two texts to share. The oldest are dropped when all take more than state_cache. */
 int tern_session_rewind(struct tern_session *session, int n_keep);
 
 /* Rewinds to the longest common beginning of the context and ids, or to fewer tokens as

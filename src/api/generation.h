@@ -41,9 +41,9 @@ struct tern_generation {
 	uint64_t batch_start, batch_ns; /* of the tokens that are being computed */
 };
 
-/* The arguments must outlive the generation. TERN_ERR_USAGE for an empty prompt, a token that is none, or a sampler of another vocabulary;
- * TERN_ERR_CONTEXT if the prompt does not fit. The model needs its tokenizer unless tokens are given. Whatever it
- * returns, tern_generation_end() may follow. */
+/* The arguments must outlive the generation. TERN_ERR_USAGE for an empty prompt, a token that is none, or a sampler of
+ * another vocabulary; TERN_ERR_CONTEXT if the prompt does not fit. The model needs its tokenizer unless tokens are
+ * given. Whatever it returns, tern_generation_end() may follow. */
 enum tern_status tern_generation_begin(struct tern_generation *generation, const struct tern_model *model,
                                        struct tern_engine *engine, struct tern_sequence *sequence,
                                        struct tern_sampler *sampler, const int32_t *prompt, size_t n_prompt,

@@ -15,8 +15,8 @@ struct tern_pool;
 typedef void (*tern_task)(void *context, size_t chunk, int worker);
 
 /* n_threads counts the calling thread: 1 starts none. If the system refuses some threads the pool is smaller.
- * Signals sent to the process are never handled by the threads of a pool, but for those that say that a program has failed, such
- * as SIGABRT. */
+ * Signals sent to the process are never handled by the threads of a pool, but for those that say that a program has
+ * failed, such as SIGABRT. */
 enum tern_status tern_pool_new(struct tern_pool **pool, int n_threads, struct tern_error *err);
 void tern_pool_free(struct tern_pool *pool);
 int tern_pool_size(const struct tern_pool *pool);

@@ -24,15 +24,16 @@ struct generation_options {
 /* The words for the effort of reasoning. */
 #define GENERATION_EFFORTS "auto|low|medium|xhigh"
 
-/* The first one, --raw, is none of a chat. */
 extern const struct option generation_options[];
+/* Those of a chat: all but the first one, --raw. */
+#define GENERATION_CHAT_OPTIONS (generation_options + 1)
 #define GENERATION_GROUP(values, field)                                    \
 	{                                                                  \
 		"Generation:", generation_options, offsetof(values, field) \
 	}
-#define GENERATION_CHAT_GROUP(values, field)                                   \
-	{                                                                      \
-		"Generation:", generation_options + 1, offsetof(values, field) \
+#define GENERATION_CHAT_GROUP(values, field)                                    \
+	{                                                                       \
+		"Generation:", GENERATION_CHAT_OPTIONS, offsetof(values, field) \
 	}
 
 /* Settings of the sampler; the seed is random unless given. */

@@ -7,10 +7,11 @@
  *                 x += post_norm(linear(sub_norm(f(linear(h)) * linear(h))))
  *                     or, of a mixture of experts, x += each weight * expert(h) of the experts that the router chooses
  *
- * where linear() is tern_quantize_input() and tern_project(): own norm, rotation (Hadamard), int8, ternary product, scale, bias. Only BitNet
- * models have sub-norms, only Gemma post-norms; MiniCPM multiplies what each half adds to x by a constant. Every step
- * treats every token alone, or in their order, so a batch of any tokens gives the same bits. In hybrids (qwen35) most
- * layers have a delta net (delta.c) in place of attention, and attention has a gate before its last projection. */
+ * where linear() is tern_quantize_input() and tern_project(): own norm, rotation (Hadamard), int8, ternary product,
+ * scale, bias. Only BitNet models have sub-norms, only Gemma post-norms; MiniCPM multiplies what each half adds to x by
+ * a constant. Every step treats every token alone, or in their order, so a batch of any tokens gives the same bits. In
+ * hybrids (qwen35) most layers have a delta net (delta.c) in place of attention, and attention has a gate before its
+ * last projection. */
 #include "infer/forward.h"
 
 #include "infer/attention.h"

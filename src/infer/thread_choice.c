@@ -1,7 +1,7 @@
 /* Tokens are measured in windows of time, long enough for the scheduler's time slices to average out. While all threads
  * run, a window in which they did not get the processor time that they asked for (waiting threads spin, so undisturbed
- * ones get nearly all of it) leads to a trial of fewer, and so on; while fewer run, more are tried now and then. What is clearly
- * faster stays.
+ * ones get nearly all of it) leads to a trial of fewer, and so on; while fewer run, more are tried now and then. What
+ * is clearly faster stays.
  *
  * Windows that are compared hold batches of one size: 17 tokens with guesses cost little more than one. The first batch
  * of a size is left out, as it may have waited for the file's weights. */

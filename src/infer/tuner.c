@@ -1,7 +1,7 @@
 /* First a tournament: all choices take turns; of those that are left the slower half leaves after 2, 4, 16 and 32 reads
  * each: those that are left at the end are nearly equal, so that more reads are needed to tell them apart, and cost
- * little. Of 11 choices 6, 3, 2 and 1 are left, after 158 reads altogether: five tokens of a model with 30 layers. A large
- * read, which comes once a token, and reads for a few tokens, which are rare, take the choice of another kind as
+ * little. Of 11 choices 6, 3, 2 and 1 are left, after 158 reads altogether: five tokens of a model with 30 layers. A
+ * large read, which comes once a token, and reads for a few tokens, which are rare, take the choice of another kind as
  * soon as there is one. Then duels: one read in DUEL_READS is measured, the next is done as a rival would and measured
  * too. If the rival is clearly faster in three of four duels, it takes over; if not, the next one's turn comes. The
  * ratios of neighbours in time stay what they are while the machine's speed drifts, so that choices follow a machine

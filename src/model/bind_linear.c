@@ -136,13 +136,13 @@ static enum tern_status bind_weights(struct tern_binder *b, const char *stem, si
 		return tern_bind_fail(b, name, "expected %zu columns and %zu rows, got %llu and %llu", linear->n_col,
 		                      linear->n_row, (unsigned long long)tensor->dims[0],
 		                      (unsigned long long)tensor->dims[1]);
-	/* Only what the repacker has counted on: a router's floats, or those of one gate of two, stay as they are. */
-	if (tern_repacked_type(b->gguf, tensor) == tensor->type && !tern_is_own_ternary(tensor->type) &&
-	    (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type)))
-		return tern_bind_fail(b, name, "type %s, where a ternary matrix is expected",
-		                      tern_gguf_type_name(tensor->type));
-	if (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type))
+	if (tern_is_foreign_ternary(tensor->type) || tern_is_float_type(tensor->type)) {
+		/* Only what the repacker has counted on: a router's floats, or those of one gate of two, stay. */
+		if (tern_repacked_type(b->gguf, tensor) == tensor->type)
+			return tern_bind_fail(b, name, "type %s, where a ternary matrix is expected",
+			                      tern_gguf_type_name(tensor->type));
 		return bind_foreign_weights(b, stem, tensor, linear);
+	}
 	if (!tern_is_own_ternary(tensor->type))
 		return tern_bind_fail(b, name,
 		                      "type %s, which is not ternary; tern runs models trained to ternary weights only",

@@ -55,6 +55,7 @@ static enum tern_status prepare_output(struct trainer *t)
 	static const char *const checkpoint[] = {"model.safetensors", "model.safetensors.index.json", "config.json"};
 	char file[OUTDIR_PATH_SIZE], state[OUTDIR_PATH_SIZE], log[OUTDIR_PATH_SIZE];
 	struct stat out;
+	size_t n_file = 0;
 	enum tern_status status;
 
 	t->made_output = mkdir(path, 0777) == 0;
@@ -62,18 +63,19 @@ static enum tern_status prepare_output(struct trainer *t)
 		return tern_fail(t->err, TERN_ERR_FAILED, "%s: cannot create it: %s", path, strerror(errno));
 	if (stat(path, &out) != 0 || !S_ISDIR(out.st_mode))
 		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is not a directory", path);
-	if (is_source(&t->base, &out) || (t->options->teacher && is_source(&t->teacher_source, &out)))
+	bool is_base = is_source(&t->base, &out);
+	if (is_base || (t->options->teacher && is_source(&t->teacher_source, &out)))
 		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is the %s; the output needs a directory of its own", path,
-		                 is_source(&t->base, &out) ? "base" : "teacher");
+		                 is_base ? "base" : "teacher");
 	if ((status = outdir_path(state, path, STATE_NAME, t->err)) ||
 	    (status = outdir_path(log, path, LOG_NAME, t->err)))
 		return status;
-	for (size_t i = 0; i < sizeof checkpoint / sizeof *checkpoint && access(state, F_OK) != 0; i++) {
+	if (access(state, F_OK) != 0) /* a run that was killed at its very end left the last of them, and its log */
+		n_file = sizeof checkpoint / sizeof *checkpoint - (access(log, F_OK) == 0);
+	for (size_t i = 0; i < n_file; i++) {
 		if ((status = outdir_path(file, path, checkpoint[i], t->err)))
 			return status;
-		/* A run that was killed at its very end left config.json, and its log. */
-		bool is_own = i == 2 && access(log, F_OK) == 0;
-		if (access(file, F_OK) == 0 && !is_own)
+		if (access(file, F_OK) == 0)
 			return tern_fail(t->err, TERN_ERR_USAGE,
 			                 "%s: holds a finished checkpoint; remove it or use another -o", path);
 	}

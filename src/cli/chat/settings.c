@@ -231,7 +231,7 @@ static void unknown_setting(struct chat *chat, const char *typed, size_t n)
 {
 	struct suggestion suggestion;
 
-	if (option_find(generation_options + 1, typed, n) || option_find(token_probs_options, typed, n)) {
+	if (option_find(GENERATION_CHAT_OPTIONS, typed, n) || option_find(token_probs_options, typed, n)) {
 		chat_fail(chat, TERN_ERR_USAGE, "%.*s can only be chosen at the start: tern chat --help", (int)n,
 		          typed);
 		return;
