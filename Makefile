@@ -153,27 +153,28 @@ fuzz:
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) build/fuzz/libtern.a
 	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ -lm
 
-SHARE := $(DESTDIR)$(PREFIX)/share
-INSTALLED_TEXTS = $(foreach p,$(PROGRAMS),$(SHARE)/man/man1/$(p).1 $(SHARE)/bash-completion/completions/$(p) \
-	$(SHARE)/zsh/site-functions/_$(p) $(SHARE)/fish/vendor_completions.d/$(p).fish)
+INSTALL_ROOT = $(DESTDIR)$(PREFIX)
+# Under it; the root may have spaces.
+INSTALLED_TEXTS = $(foreach p,$(PROGRAMS),share/man/man1/$(p).1 share/bash-completion/completions/$(p) \
+	share/zsh/site-functions/_$(p) share/fish/vendor_completions.d/$(p).fish)
 
 install: all
-	umask 022; mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include $(SHARE)/tern/models \
-		$(sort $(dir $(INSTALLED_TEXTS)))
-	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 $(BUILD)/libtern.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 include/tern.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(MODEL) $(SHARE)/tern/models/
-	install -m 644 $(MANUALS) $(SHARE)/man/man1/
+	umask 022; for d in bin lib include share/tern/models $(sort $(dir $(INSTALLED_TEXTS))); do \
+		mkdir -p "$(INSTALL_ROOT)/$$d" || exit 1; done
+	install -m 755 $(PROGRAMS:%=$(BUILD)/%) "$(INSTALL_ROOT)/bin/"
+	install -m 644 $(BUILD)/libtern.a "$(INSTALL_ROOT)/lib/"
+	install -m 644 include/tern.h "$(INSTALL_ROOT)/include/"
+	install -m 644 $(MODEL) "$(INSTALL_ROOT)/share/tern/models/"
+	install -m 644 $(MANUALS) "$(INSTALL_ROOT)/share/man/man1/"
 	for p in $(PROGRAMS); do \
-		install -m 644 $(BUILD)/completions/$$p.bash $(SHARE)/bash-completion/completions/$$p && \
-		install -m 644 $(BUILD)/completions/$$p.zsh $(SHARE)/zsh/site-functions/_$$p && \
-		install -m 644 $(BUILD)/completions/$$p.fish $(SHARE)/fish/vendor_completions.d/ || exit 1; done
+		install -m 644 $(BUILD)/completions/$$p.bash "$(INSTALL_ROOT)/share/bash-completion/completions/$$p" && \
+		install -m 644 $(BUILD)/completions/$$p.zsh "$(INSTALL_ROOT)/share/zsh/site-functions/_$$p" && \
+		install -m 644 $(BUILD)/completions/$$p.fish "$(INSTALL_ROOT)/share/fish/vendor_completions.d/" || exit 1; done
 
 uninstall:
-	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/libtern.a \
-		$(DESTDIR)$(PREFIX)/include/tern.h $(SHARE)/tern/models/tern-tiny.gguf $(INSTALLED_TEXTS)
-	rmdir $(SHARE)/tern/models $(SHARE)/tern 2>/dev/null || true
+	cd "$(INSTALL_ROOT)" && rm -f $(PROGRAMS:%=bin/%) lib/libtern.a include/tern.h share/tern/models/tern-tiny.gguf \
+		$(INSTALLED_TEXTS)
+	cd "$(INSTALL_ROOT)/share" && rmdir tern/models tern 2>/dev/null || true
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

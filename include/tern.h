@@ -20,6 +20,8 @@
  * Errors are values: a function that can fail returns TERN_OK (0) or what went wrong, and then writes one line
  * for the user into *err (err may be NULL). Nothing in the library prints, exits or installs a signal handler.
  *
+ * Pointers have to be valid; NULL is allowed where a comment says so, and for every function that frees.
+ *
  * A struct tern_model is immutable after opening and may be shared by threads and sessions. A session and a
  * sampler belong to one thread at a time. There is no global state.
  *
@@ -50,10 +52,10 @@ enum tern_status {
 
 struct tern_error {
 	enum tern_status status;
-	char message[1024]; /* one line without newline; names from files are escaped */
+	char message[1024]; /* one line without newline; control characters of names are shown as '?' */
 };
 
-/* Frees what a function below handed out as "the caller frees". NULL is fine. */
+/* Frees what a function below handed out as "the caller frees". */
 void tern_free(void *block);
 
 /* ---- models ---------------------------------------------------------------------------------------------- */
@@ -114,6 +116,8 @@ struct tern_model_info {
 	uint64_t n_weight_bytes; /* bytes of all tensors */
 	const char *chat_format; /* e.g. "llama-3"; "" for a template that tern does not know, NULL without one */
 };
+
+/* Fills *info, whose strings live as long as the model. */
 void tern_model_get_info(const struct tern_model *model, struct tern_model_info *info);
 
 /* ---- text and tokens ------------------------------------------------------------------------------------- */
@@ -121,6 +125,8 @@ void tern_model_get_info(const struct tern_model *model, struct tern_model_info 
 enum {
 	TERN_TOKENIZE_BOS = 1,     /* put the model's beginning-of-sequence token first, where the model wants one */
 	TERN_TOKENIZE_SPECIAL = 2, /* text that spells a special token becomes it; never use it on text from users */
+	TERN_TOKENIZE_EOS = 4,     /* put its end-of-sequence token last, where the model wants one: for texts that are
+	                              complete, such as those to embed, not for prompts */
 };
 
 /* Text (any bytes; invalid UTF-8 survives the round trip) to token ids. flags: TERN_TOKENIZE_*, or 0.
@@ -199,7 +205,10 @@ struct tern_session_options {
 };
 
 /* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory beside
- * the weights. */
+ * the weights, TERN_ERR_FILE if the model has no weights, TERN_ERR_USAGE for an option out of range or an environment
+ * variable of the wrong form: TERN_ISA, see tern_isa_name(), and TERN_STREAMING, "STREAMS:BYTES", which fixes how
+ * weights are read (how many parts of a matrix at a time, 1, 2 or 4, and how far ahead of each) instead of having the
+ * fastest way found. */
 enum tern_status tern_session_new(struct tern_session **session, const struct tern_model *model,
                                   const struct tern_session_options *options, struct tern_error *err);
 void tern_session_free(struct tern_session *session);
@@ -235,7 +244,8 @@ int tern_session_rewind(struct tern_session *session, int n_keep);
  * kept, so that feeding the rest gives its logits. */
 int tern_session_rewind_to(struct tern_session *session, const int32_t *ids, size_t n_ids);
 
-/* Threads in use; fewer than asked for if the system refused some. */
+/* Threads that the session has; fewer than asked for if the system refused some. How many of them compute is found out
+ * while they do: a small model may be fastest with one. */
 int tern_session_n_threads(const struct tern_session *session);
 
 /* Threads that suit this machine: fast physical cores, within affinity mask and cgroup quota; 1 to 1024. */
@@ -266,7 +276,8 @@ struct tern_sequence_options {
 	int state_cache;
 };
 
-/* options may be NULL. The model must outlive what is made of it. TERN_ERR_FAILED if memory does not suffice. */
+/* options may be NULL. The model must outlive what is made of it. Errors are those of tern_session_new(). Free a
+ * sequence before or after the engine that has computed it. */
 enum tern_status tern_engine_new(struct tern_engine **engine, const struct tern_model *model,
                                  const struct tern_engine_options *options, struct tern_error *err);
 void tern_engine_free(struct tern_engine *engine);
@@ -292,6 +303,7 @@ enum tern_status tern_engine_feed(struct tern_engine *engine, const struct tern_
  * engine's model; NULL if it is not. */
 const float *tern_engine_logits(struct tern_engine *engine, struct tern_sequence *sequence);
 
+/* As tern_session_n_threads(). */
 int tern_engine_n_threads(const struct tern_engine *engine);
 
 /* As the functions of the same names for sessions. */
@@ -321,10 +333,11 @@ enum tern_status tern_session_embed(struct tern_session *session, const int32_t 
 
 struct tern_sampler;
 
+/* Begin with tern_sampler_defaults(): zeros are settings, too, and a repeat_penalty of 0 is refused. */
 struct tern_sampler_options {
 	float temperature;    /* 0 = greedy: always the most likely token, the lowest id of equals */
 	int top_k;            /* only the k most likely tokens; 0 = all */
-	float top_p;          /* only the most likely tokens whose probabilities add up to this; 1 = all */
+	float top_p;          /* only the most likely tokens whose probabilities add up to this; 1 = all, 0 = one */
 	float min_p;          /* only tokens at least this likely relative to the most likely; 0 = all */
 	float repeat_penalty; /* logits of recent tokens are divided (positive) or multiplied (negative) by it; 1 = off
 	                       */
@@ -366,7 +379,7 @@ size_t tern_top_tokens(const float *logits, size_t n_vocab, struct tern_candidat
 
 struct tern_generate_options {
 	int n_predict;            /* tokens at most; 0 = until the text ends or the context is full */
-	const char *const *stops; /* strings that end the text and are not part of it */
+	const char *const *stops; /* strings, none empty, that end the text and are not part of it */
 	size_t n_stops;
 	/* Tokens guessed at a time, at most: what followed the longest suffix of the text that came before is computed
 	 * together with the next token, and taken as far as it turns out to be what the sampler picks. The result is
@@ -377,7 +390,8 @@ struct tern_generate_options {
 	bool ignore_end;   /* go on past end tokens */
 	bool show_special; /* spell special tokens out in the text */
 	/* Called after every token with the text it completed: whole UTF-8 characters only, broken ones as U+FFFD,
-	 * or nothing (n_bytes 0) while text is held back. Return false to stop. May be NULL. */
+	 * or nothing (n_bytes 0) while text is held back; several times where it has broken characters, and at the end
+	 * with what was still held back. Return false to stop. May be NULL. */
 	bool (*on_text)(void *user, const char *text, size_t n_bytes);
 	/* Called for every token that was picked, before on_text and also for the end token, with its probability (see
 	 * tern_token_probability) and the n_vocab logits it was picked from, valid during the call. Costs the work of
@@ -410,7 +424,7 @@ struct tern_generate_result {
 };
 
 /* Reads the prompt (n_ids > 0 tokens, appended to the session's context) and generates until one of the reasons above.
- * The sampler has to be of the session's model.
+ * The sampler has to be of the session's model. TERN_ERR_USAGE for an option out of range.
  * result may be NULL; it is filled also when an error ends the work, with what was done. */
 enum tern_status tern_generate(struct tern_session *session, struct tern_sampler *sampler, const int32_t *ids,
                                size_t n_ids, const struct tern_generate_options *options,

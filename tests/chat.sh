@@ -233,6 +233,9 @@ says 0 'load' 'Who are you?
 /regen'
 told 'load' ': 2 messages$'
 check 'load: the question is answered again' grep -q Paris out
+printf '{"role":"user","content":"What is the capital of Peru?"}\n' >question.jsonl
+says 0 'resume a question' 'Who are you?' -r question.jsonl
+told 'resume a question: it is left out' 'has no answer and is left out'
 head -n 1 'my talk.jsonl' >part.jsonl
 says 0 'a question without its answer' '/regen' -r part.jsonl
 gave 'a question without its answer' 'Paris is the capital of France.'

@@ -111,6 +111,7 @@ while [ $i -lt 2000 ]; do
 	echo 'Once upon a time there was a fox.'
 	i=$((i + 1))
 done >long
+run 0 'an empty system text where there is no place for one' run -m "$MODEL" -n 1 -s '' hi
 refused 4 'prompt longer than the model allows' 'model allows' run -m "$MODEL" -f long
 run 0 'context full' run -m "$MODEL" --raw --json --ignore-eos -c 12 'Once upon a time'
 check 'context full: reason' grep -q '"finish_reason": "context"' out
@@ -189,6 +190,7 @@ tern embed -m "$MODEL" -o f32 -t 1 'a cat' 'a kitten' '' 'the capital of France'
 check 'embed: words' cmp vectors vectors1
 run 0 'embed --similarity' embed -m "$MODEL" --similarity 'a cat' 'a cat' 'Who are you?'
 check 'embed --similarity' grep -q '^   1  1.000  1.000  [-0].*  a cat$' out
+refused 2 'embed --similarity -o' 'no other format' embed -m "$MODEL" --similarity -o f32 a b
 run 0 'embed, no lines' embed -m "$MODEL"
 check 'embed, no lines' test ! -s out
 refused 4 'embed, a long text' 'text 1: .* do not fit' embed -m "$MODEL" "$(seq 2000)" hi
@@ -239,6 +241,7 @@ check 'eval: standard input' same out ppl
 run 0 'eval --chunks' eval -m "$MODEL" -f story -c 128 --chunks 1 --json
 check 'eval --chunks' grep -q '"chunks": 1,' out
 check 'eval --chunks: half a window' grep -q '"tokens_scored": 63,' out
+refused 2 'eval --chunks 0' '0 windows' eval -m "$MODEL" -f story --chunks 0
 run 0 'eval --stride' eval -m "$MODEL" -f story -c 128 --stride 32 --chunks 2 --json
 check 'eval --stride' grep -q '"tokens_scored": 64,' out
 run 0 'eval: a short text' eval -m "$MODEL" -f document

@@ -3,7 +3,7 @@
 # work from anywhere, and an example program that builds and runs against them.
 . tests/lib.sh
 compiler=${CC:-cc}
-prefix=$dir/usr
+prefix="$dir/my programs"
 MAKEFLAGS=''
 export MAKEFLAGS
 build() { make -s -C "$root" "$1" PREFIX="$prefix" CC="$compiler" SAN="$SAN" RUN="$RUN" BUILD="${BUILD#"$root"/}"; }

@@ -101,6 +101,8 @@ check 'standard input closed' test $? -eq 0
 check 'standard input closed: text' same out wanted
 tern run -m "$MODEL" <&- >out 2>err
 check 'standard input closed, no prompt' test $? -eq 2
+tern run -m "$MODEL" --batch - <&- >out 2>err
+check 'standard input closed, requests' test $? -eq 2
 tern run -m /nonexistent/x hi <&- >&- 2>&-
 check 'all closed' test $? -eq 3
 {

@@ -182,6 +182,7 @@ static void test_write(void)
 static void test_write_targets(void)
 {
 	struct tern_outfile out, zero = {0};
+	struct stat st;
 
 	CHECK(tern_outfile_open(&out, scratch_directory, true, &err) == TERN_ERR_FAILED, "wrote over a directory");
 	CHECK(strstr(err.message, "is a directory"), "%s", err.message);
@@ -190,6 +191,18 @@ static void test_write_targets(void)
 	CHECK(strstr(err.message, "No such file"), "%s", err.message);
 	CHECK(symlink("nowhere", scratch_path("link")) == 0, "symlink");
 	CHECK(tern_outfile_open(&out, scratch_path("link"), false, &err) == TERN_ERR_USAGE, "replaced a link");
+	scratch_write(scratch_path("real"), "old", 3);
+	CHECK(symlink("real", scratch_path("alias")) == 0, "symlink");
+	CHECK(!tern_outfile_open(&out, scratch_path("alias"), true, &err) &&
+	              !tern_outfile_write(&out, "new", 3, &err) && !tern_outfile_commit(&out, &err),
+	      "%s", err.message);
+	CHECK(holds(scratch_path("real"), "new") && lstat(scratch_path("alias"), &st) == 0 && S_ISLNK(st.st_mode),
+	      "a link was replaced");
+	CHECK(chmod(scratch_path("real"), 0400) == 0, "chmod");
+	if (access(scratch_path("real"), W_OK) != 0) { /* not as root */
+		CHECK(tern_outfile_open(&out, scratch_path("real"), true, &err) == TERN_ERR_FAILED, "wrote");
+		CHECK(strstr(err.message, "cannot write"), "%s", err.message);
+	}
 	tern_outfile_abort(&zero);
 	CHECK(fcntl(0, F_GETFD) != -1 || errno != EBADF, "aborting nothing closed descriptor 0");
 

@@ -105,6 +105,13 @@ static void check_callbacks(const struct tern_model *model)
 		silent.ids[i] = id;
 	}
 	CHECK(!memcmp(silent.ids, seen.ids, sizeof seen.ids), "other tokens without callbacks");
+
+	static const char *const stops[] = {"x", ""};
+	const struct tern_generate_options refused[] = {
+	        {.n_predict = -1}, {.lookup = -2}, {.lookup = 17}, {.stops = stops, .n_stops = 2}};
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		CHECK(tern_generate(session, sampler, prompt, 3, &refused[i], NULL, &err) == TERN_ERR_USAGE,
+		      "options %zu", i);
 	tern_sampler_free(sampler);
 	tern_session_free(session);
 }

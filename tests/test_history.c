@@ -124,6 +124,11 @@ static void test_size(void)
 	CHECK(stat(path, &st) == 0 && st.st_size < 1001 * 11 && scratch_count(false) == 1, "%ld bytes",
 	      (long)st.st_size);
 
+	scratch_write(path, "one\r\ntwo\r\n", 10); /* as some editors save it */
+	history = history_open(path);
+	CHECK(history_count(history) == 2 && entry_is(history, 0, "one", 3) && entry_is(history, 1, "two", 3), "CRLF");
+	history_close(history);
+
 	scratch_write(path, "GGUF\0\1\2\3", 8);
 	history = history_open(path);
 	add(history, "x");

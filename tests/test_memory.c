@@ -60,8 +60,7 @@ static void check_reading(void)
 	if (!tiny_model_write(path, NULL, &err))
 		CHECK(false, "%s", err.message);
 	else if (truncate(path, (off_t)1 << 43) == 0) /* not every file system has such files */
-		check_refusal(tern_model_open(&model, path, &options, &err),
-		              "long.gguf: reading it needs 8388608 MiB");
+		check_refusal(tern_model_open(&model, path, &options, &err), "long.gguf: reading it needs 8388608 MiB");
 }
 
 /* Weights in a mapped file count until they are read; those that were repacked are in use already. */
@@ -89,6 +88,13 @@ static void check_mapped(void)
 	CHECK(!tern_session_new(&session, model, &options, &err), "%s", err.message);
 	tern_session_free(session);
 	tern_model_close(model);
+
+	opening.lock = true; /* as far as the system lets it */
+	if (!tern_model_open(&model, plain, &opening, &err)) {
+		CHECK(model->transformer.n_mapped_bytes == 0, "locked weights count as memory not yet used");
+		tern_model_close(model);
+	}
+	opening.lock = false;
 
 	if (tern_model_open(&model, foreign, &opening, &err)) {
 		CHECK(false, "%s", err.message);

@@ -67,6 +67,8 @@ static void check_filters(void)
 	check_kept(options, "top-p", 2);
 	options.top_p = 0.76f;
 	check_kept(options, "top-p", 3);
+	options.top_p = 0.0f;
+	check_kept(options, "top-p 0", 1);
 	options.top_p = 1.0f, options.min_p = 0.2f;
 	check_kept(options, "min-p", 3);
 	options.min_p = 1.0f;
@@ -130,7 +132,7 @@ static void check_settings(void)
 	bad[0].temperature = -1.0f;
 	bad[1].temperature = NAN;
 	bad[2].top_k = -1;
-	bad[3].top_p = 0.0f;
+	bad[3].top_p = -0.1f;
 	bad[4].top_p = 2.0f;
 	bad[5].min_p = NAN;
 	bad[6].repeat_penalty = 0.0f;

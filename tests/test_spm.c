@@ -46,6 +46,7 @@ static void check_scores(void)
 	int32_t abc = vocab_add(&build, "abc", TERN_TOKEN_NORMAL, -3),
 	        aa = vocab_add(&build, "aa", TERN_TOKEN_NORMAL, -4);
 	int32_t mark_a = vocab_add(&build, MARK "a", TERN_TOKEN_NORMAL, -5);
+	build.vocab.add_eos = true;
 	struct tern_tokenizer *t = vocab_make(&build);
 
 	CHECK_IDS(t, "abc", 0, SPACE, abc); /* bc first, then a joins it */
@@ -54,6 +55,7 @@ static void check_scores(void)
 	CHECK_IDS(t, "aaa", 0, SPACE, aa, LETTER_A); /* the leftmost of equal pairs first */
 	CHECK_IDS(t, "a", 0, mark_a);
 	CHECK_IDS(t, " a a", TERN_TOKENIZE_BOS, BOS, SPACE, mark_a, mark_a);
+	CHECK_IDS(t, "a", TERN_TOKENIZE_BOS | TERN_TOKENIZE_EOS, BOS, mark_a, EOS);
 	CHECK(tern_tokenizer_find(t, MARK "a", 4) == mark_a && tern_tokenizer_find(t, " a", 2) == -1, "by spelling");
 	CHECK(tern_tokenizer_piece(t, mark_a).length == 2 && tern_tokenizer_piece(t, mark_a).bytes[0] == ' ', "text");
 	CHECK(tern_tokenizer_strips_space(t), "a space goes first");

@@ -1,40 +1,86 @@
-#include "api/generation.h"
-
+/* Generation. begin() and allow_guesses() prepare it; then next() says which tokens are to be computed, until there are
+ * none, and computed() takes note when they are; end() shows what was held back, and frees. */
+#include "api/guesses.h"
 #include "api/inspect.h"
+#include "api/model.h"
 #include "api/sampler.h"
 #include "api/session.h"
+#include "api/stream.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/sizes.h"
 #include "infer/head.h"
 
+struct generation {
+	const struct tern_model *model;
+	struct tern_engine *engine; /* for logits */
+	struct tern_sequence *sequence;
+	struct tern_sampler *sampler;
+	const struct tern_generate_options *options;
+	struct tern_generate_result result;
+
+	const int32_t *prompt; /* n_prompt tokens, of which result.n_prompt are computed */
+	size_t n_prompt;
+	int32_t ids[1 + TERN_MAX_GUESSES]; /* the token picked last, and n_guess guesses of those behind it */
+	size_t n_guess;
+	size_t n_next;      /* tokens that are being computed */
+	bool is_generating; /* the prompt is computed */
+	bool has_ended;     /* result.finish says why */
+	struct tern_stream stream;
+	uint64_t start_ns; /* of the prompt, then of what is generated */
+
+	const int32_t *given; /* NULL; or tokens to take in place of what is picked, as many as options->n_predict */
+
+	struct tern_guesses *guesses; /* NULL: none are made */
+	size_t n_most_guesses;
+	float *logits;                  /* [1 + n_most_guesses, n_vocab] of a batch with guesses */
+	uint64_t batch_start, batch_ns; /* of the tokens that are being computed */
+};
+
+_Static_assert(1 + TERN_MAX_GUESSES <= TERN_KEPT_OUTPUTS, "a sequence can take all guesses back");
+
 static double seconds_since(uint64_t start_ns) { return (double)(tern_clock_ns() - start_ns) * 1e-9; }
 
-static void finish(struct tern_generation *g, enum tern_finish reason)
+static void finish(struct generation *g, enum tern_finish reason)
 {
 	g->result.finish = reason;
 	g->has_ended = true;
 }
 
-enum tern_status tern_generation_begin(struct tern_generation *g, const struct tern_model *model,
-                                       struct tern_engine *engine, struct tern_sequence *sequence,
-                                       struct tern_sampler *sampler, const int32_t *prompt, size_t n_prompt,
-                                       const struct tern_generate_options *options, struct tern_error *err)
+static const char *find_fault(const struct tern_generate_options *options)
+{
+	if (options->n_predict < 0)
+		return "n_predict: expected at least 0";
+	if (options->lookup < -1 || options->lookup > TERN_MAX_GUESSES)
+		return "lookup: expected -1 to 16";
+	for (size_t i = 0; i < options->n_stops; i++)
+		if (!options->stops[i] || !options->stops[i][0])
+			return "stops: a string is empty";
+	return NULL;
+}
+
+/* The arguments must outlive the generation. Whatever it returns, end() may follow. */
+static enum tern_status begin(struct generation *g, const struct tern_model *model, struct tern_engine *engine,
+                              struct tern_sequence *sequence, struct tern_sampler *sampler, const int32_t *prompt,
+                              size_t n_prompt, const struct tern_generate_options *options, struct tern_error *err)
 {
 	size_t n_vocab = engine->transformer->hparams.n_vocab, n_sampled = tern_sampler_n_vocab(sampler);
+	const char *fault = find_fault(options);
 
-	*g = (struct tern_generation){.model = model,
-	                              .engine = engine,
-	                              .sequence = sequence,
-	                              .sampler = sampler,
-	                              .options = options,
-	                              .prompt = prompt,
-	                              .n_prompt = n_prompt,
-	                              .stream = {.on_text = options->on_text,
-	                                         .user = options->user,
-	                                         .stops = options->stops,
-	                                         .n_stops = options->n_stops},
-	                              .start_ns = tern_clock_ns()};
+	*g = (struct generation){.model = model,
+	                         .engine = engine,
+	                         .sequence = sequence,
+	                         .sampler = sampler,
+	                         .options = options,
+	                         .prompt = prompt,
+	                         .n_prompt = n_prompt,
+	                         .stream = {.on_text = options->on_text,
+	                                    .user = options->user,
+	                                    .stops = options->stops,
+	                                    .n_stops = options->n_stops},
+	                         .start_ns = tern_clock_ns()};
+	if (fault)
+		return tern_fail(err, TERN_ERR_USAGE, "%s", fault);
 	if (!n_prompt)
 		return tern_fail(err, TERN_ERR_USAGE, "the prompt is empty");
 	if (n_sampled != n_vocab)
@@ -47,7 +93,9 @@ enum tern_status tern_generation_begin(struct tern_generation *g, const struct t
 	return tern_sequence_begin(sequence, prompt, n_prompt, err);
 }
 
-void tern_generation_guess(struct tern_generation *g, struct tern_guesses *guesses)
+/* Has the tokens that follow guessed, at most options->lookup at a time, where the sequence can take back those that
+ * were wrong. guesses keeps its record from one generation to the next. */
+static void allow_guesses(struct generation *g, struct tern_guesses *guesses)
 {
 	size_t n_vocab = g->engine->transformer->hparams.n_vocab, n_most = TERN_MAX_GUESSES;
 	int wanted = g->options->lookup;
@@ -67,13 +115,13 @@ void tern_generation_guess(struct tern_generation *g, struct tern_guesses *guess
 }
 
 /* How many of the largest logits decide the next token if n_guess guesses were right; on_token gets all. */
-static size_t n_top_after(const struct tern_generation *g, size_t n_guess)
+static size_t n_top_after(const struct generation *g, size_t n_guess)
 {
 	return g->options->on_token ? 0 : tern_sampler_n_top(g->sampler, g->ids + 1, n_guess);
 }
 
 /* Logits after the last token, and after each guess. The guesses leave the sequence: it is what it would be without. */
-static const float *compute_logits(struct tern_generation *g)
+static const float *compute_logits(struct generation *g)
 {
 	size_t n_top[1 + TERN_MAX_GUESSES];
 
@@ -87,7 +135,7 @@ static const float *compute_logits(struct tern_generation *g)
 }
 
 /* Adds where it happened, which the sampler cannot know. */
-static enum tern_status pick(struct tern_generation *g, const float *logits, int32_t *id, struct tern_error *err)
+static enum tern_status pick(struct generation *g, const float *logits, int32_t *id, struct tern_error *err)
 {
 	enum tern_status status = tern_sampler_pick(g->sampler, logits, id, err);
 
@@ -104,7 +152,7 @@ static enum tern_status pick(struct tern_generation *g, const float *logits, int
 }
 
 /* One token's text; a special token has none unless asked for. */
-static enum tern_status show(struct tern_generation *g, int32_t id, struct tern_error *err)
+static enum tern_status show(struct generation *g, int32_t id, struct tern_error *err)
 {
 	const struct tern_tokenizer *tokenizer = g->model->text.tokenizer;
 	struct tern_piece piece = tern_tokenizer_piece(tokenizer, id);
@@ -114,14 +162,13 @@ static enum tern_status show(struct tern_generation *g, int32_t id, struct tern_
 	return tern_stream_push(&g->stream, piece.bytes, piece.length, err);
 }
 
-static bool ends(const struct tern_generation *g, int32_t id)
+static bool ends(const struct generation *g, int32_t id)
 {
 	return !g->given && !g->options->ignore_end && tern_is_end(g->model, id);
 }
 
 /* Picks a token, shows it, and finds out whether it is the last. */
-static enum tern_status generate_token(struct tern_generation *g, const float *logits, int32_t *id,
-                                       struct tern_error *err)
+static enum tern_status generate_token(struct generation *g, const float *logits, int32_t *id, struct tern_error *err)
 {
 	const struct tern_generate_options *options = g->options;
 	enum tern_status status = pick(g, logits, id, err);
@@ -150,7 +197,7 @@ static enum tern_status generate_token(struct tern_generation *g, const float *l
 }
 
 /* Guesses what follows the token picked last, as far as it could become part of the text. */
-static void guess(struct tern_generation *g)
+static void guess(struct generation *g)
 {
 	size_t n_most = g->n_most_guesses, n_room = g->sequence->n_ctx - g->sequence->n_past - 1, n;
 
@@ -163,7 +210,7 @@ static void guess(struct tern_generation *g)
 }
 
 /* Picks the token that the last one leads to, and those that right guesses lead to. */
-static enum tern_status generate(struct tern_generation *g, struct tern_error *err)
+static enum tern_status generate(struct generation *g, struct tern_error *err)
 {
 	size_t n_vocab = g->engine->transformer->hparams.n_vocab, n_guess = g->n_guess, n = 0;
 	uint64_t start = tern_clock_ns();
@@ -191,8 +238,9 @@ static enum tern_status generate(struct tern_generation *g, struct tern_error *e
 	return TERN_OK;
 }
 
-enum tern_status tern_generation_next(struct tern_generation *g, const int32_t **ids, size_t *n_ids,
-                                      struct tern_error *err)
+/* The tokens to compute next, behind the sequence's context: up to engine->n_batch of the prompt, or the one it has
+ * picked and shown, with guesses behind it. None: it has ended. Valid until the next call. */
+static enum tern_status next(struct generation *g, const int32_t **ids, size_t *n_ids, struct tern_error *err)
 {
 	size_t n_left = g->n_prompt - (size_t)g->result.n_prompt;
 	enum tern_status status = TERN_OK;
@@ -213,7 +261,9 @@ enum tern_status tern_generation_next(struct tern_generation *g, const int32_t *
 	return status;
 }
 
-void tern_generation_computed(struct tern_generation *g, bool was_completed)
+/* Takes note that they are part of the sequence now, or that computing them was interrupted, which ends the
+ * generation. */
+static void computed(struct generation *g, bool was_completed)
 {
 	const struct tern_generate_options *options = g->options;
 
@@ -236,7 +286,7 @@ void tern_generation_computed(struct tern_generation *g, bool was_completed)
 	g->start_ns = tern_clock_ns();
 }
 
-void tern_generation_end(struct tern_generation *g)
+static void end(struct generation *g)
 {
 	tern_free(g->logits);
 	if (g->is_generating) {
@@ -249,16 +299,15 @@ void tern_generation_end(struct tern_generation *g)
 }
 
 /* Everything between begin and end. */
-static enum tern_status run(struct tern_generation *g, struct tern_session *session, struct tern_error *err)
+static enum tern_status run(struct generation *g, struct tern_session *session, struct tern_error *err)
 {
-	const int32_t *next;
-	size_t n_next;
+	const int32_t *ids;
+	size_t n_ids;
 	enum tern_status status;
 
-	tern_generation_guess(g, &session->guesses);
-	while (!(status = tern_generation_next(g, &next, &n_next, err)) && n_next)
-		tern_generation_computed(
-		        g, tern_session_compute(session, next, n_next, g->options->keep_going, g->options->user));
+	allow_guesses(g, &session->guesses);
+	while (!(status = next(g, &ids, &n_ids, err)) && n_ids)
+		computed(g, tern_session_compute(session, ids, n_ids, g->options->keep_going, g->options->user));
 	return status;
 }
 
@@ -267,15 +316,14 @@ enum tern_status tern_generate(struct tern_session *session, struct tern_sampler
                                struct tern_generate_result *result, struct tern_error *err)
 {
 	struct tern_generate_options defaults = {0};
-	struct tern_generation g;
+	struct generation g;
 	enum tern_status status;
 
 	options = options ? options : &defaults;
-	status = tern_generation_begin(&g, session->model, &session->engine, &session->sequence, sampler, ids, n_ids,
-	                               options, err);
+	status = begin(&g, session->model, &session->engine, &session->sequence, sampler, ids, n_ids, options, err);
 	if (!status && !(status = tern_model_need_text(session->model, err)))
 		status = run(&g, session, err);
-	tern_generation_end(&g);
+	end(&g);
 	if (result)
 		*result = g.result;
 	return status;
@@ -286,17 +334,17 @@ enum tern_status tern_generate_given(struct tern_session *session, const int32_t
                                      struct tern_generate_result *result, struct tern_error *err)
 {
 	struct tern_sampler *sampler;
-	struct tern_generation g;
+	struct generation g;
 	enum tern_status status = tern_sampler_new(&sampler, session->model, NULL, err);
 
 	if (status)
 		return status;
-	status = tern_generation_begin(&g, session->model, &session->engine, &session->sequence, sampler, prompt,
-	                               n_prompt, options, err);
+	status = begin(&g, session->model, &session->engine, &session->sequence, sampler, prompt, n_prompt, options,
+	               err);
 	g.given = ids;
 	if (!status)
 		status = run(&g, session, err);
-	tern_generation_end(&g);
+	end(&g);
 	tern_sampler_free(sampler);
 	*result = g.result;
 	return status;

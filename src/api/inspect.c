@@ -265,17 +265,19 @@ void tern_memory_of(struct tern_memory *memory, const struct tern_session *sessi
 	                               .context_bytes = kv->n_bytes};
 }
 
-size_t tern_model_scale_group(const struct tern_model *model)
-{
-	return model->transformer.layers[0].attention.q.scale_group;
-}
-
-const char *tern_model_ternary_type(const struct tern_model *model)
+static const struct tern_linear *first_matrix(const struct tern_model *model)
 {
 	struct tern_layer_matrix first;
 
 	tern_layer_matrix(&model->transformer.hparams, &model->transformer.layers[0], 0, &first);
-	return tern_gguf_type_name(first.linear->is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16);
+	return first.linear;
+}
+
+size_t tern_model_scale_group(const struct tern_model *model) { return first_matrix(model)->scale_group; }
+
+const char *tern_model_ternary_type(const struct tern_model *model)
+{
+	return tern_gguf_type_name(first_matrix(model)->is_binary ? GGUF_TENSOR_T1R16 : GGUF_TENSOR_T2R16);
 }
 
 void tern_compute_top_logits(struct tern_session *session, size_t n_top)

@@ -126,10 +126,10 @@ struct tern_memory {
 };
 void tern_memory_of(struct tern_memory *memory, const struct tern_session *session);
 
-/* Columns per scale of the model's ternary matrices; 0: one scale per matrix. */
+/* Columns per scale of the ternary matrices of a model with weights; 0: one scale per matrix. */
 size_t tern_model_scale_group(const struct tern_model *model);
 
-/* The type that its ternary matrices have in memory: "T2R16", or "T1R16" without zero weights. */
+/* The type that the ternary matrices of a model with weights have in memory: "T2R16", or "T1R16" without zeros. */
 const char *tern_model_ternary_type(const struct tern_model *model);
 
 /* Computes the logits after the last token as far as a sampler with top_k = n_top needs them, as tern_generate() does.

@@ -55,6 +55,8 @@ static enum tern_status lock_weights(struct tern_model *model, struct tern_error
 	}
 	for (size_t i = 0; i < t->n_owned && !status; i++)
 		status = lock(model, t->owned[i].block, t->owned[i].n_bytes, err);
+	if (!status)
+		model->transformer.n_mapped_bytes = 0; /* they are in memory now, which has as much less left */
 	return status;
 }
 

@@ -39,8 +39,8 @@ static const char *find_fault(const struct tern_sampler_options *o)
 		return "temperature: expected a number, at least 0";
 	if (o->top_k < 0)
 		return "top_k: expected a whole number, at least 0";
-	if (!(o->top_p > 0.0f && o->top_p <= 1.0f))
-		return "top_p: expected a number above 0, at most 1";
+	if (!(o->top_p >= 0.0f && o->top_p <= 1.0f))
+		return "top_p: expected a number from 0 to 1";
 	if (!(o->min_p >= 0.0f && o->min_p <= 1.0f))
 		return "min_p: expected a number from 0 to 1";
 	if (!(o->repeat_penalty > 0.0f) || !isfinite(o->repeat_penalty))

@@ -294,8 +294,27 @@ static enum tern_status check_target(const char *path, bool overwrite, mode_t *m
 		                 kind_of(st.st_mode));
 	if (!overwrite)
 		return tern_fail(err, TERN_ERR_USAGE, "%s: exists already", path);
+	/* A rename would replace also what its owner has made read-only. */
+	if (access(path, W_OK) != 0)
+		return tern_fail(err, TERN_ERR_FAILED, "%s: cannot write: %s", path, strerror(errno));
 	*mode = st.st_mode & 0777;
 	return TERN_OK;
+}
+
+/* The name of the file that will be replaced, or NULL if memory runs out: where path is a symbolic link, what it leads
+ * to, so that the link stays. One that leads nowhere is replaced itself. */
+static char *name_of_target(const char *path)
+{
+	struct stat st;
+	char *target = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
+	const char *name = target ? target : path;
+	size_t size = strlen(name) + 1;
+	char *copy = tern_alloc(size, 1);
+
+	if (copy)
+		memcpy(copy, name, size);
+	free(target);
+	return copy;
 }
 
 /* Creates PATH.PID-N.tmp with the first N that is free. -1 with errno set on failure. */
@@ -348,14 +367,14 @@ static void remove_abandoned(char *path)
 enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, bool overwrite, struct tern_error *err)
 {
 	enum tern_status status;
-	size_t length = strlen(path), temp_size = length + 48; /* ".", a pid, "-", a number, ".tmp" */
 	mode_t mode;
 
 	memset(out, 0, sizeof *out);
 	out->fd = -1;
 	if ((status = check_target(path, overwrite, &mode, err)))
 		return status;
-	out->path = tern_alloc(length + 1, 1);
+	out->path = name_of_target(path);
+	size_t temp_size = (out->path ? strlen(out->path) : 0) + 48; /* ".", a pid, "-", a number, ".tmp" */
 	char *temp_path = tern_alloc(temp_size, 1);
 	out->buffer = tern_alloc_aligned(BUFFER_SIZE, 1);
 	if (!out->path || !temp_path || !out->buffer) {
@@ -363,11 +382,10 @@ enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, b
 		tern_outfile_abort(out);
 		return tern_fail_memory(err, BUFFER_SIZE);
 	}
-	memcpy(out->path, path, length + 1);
 	remove_abandoned(out->path);
-	out->fd = create_temp(path, temp_path, temp_size);
+	out->fd = create_temp(out->path, temp_path, temp_size);
 	if (out->fd < 0) {
-		status = tern_fail(err, TERN_ERR_FAILED, "%s: cannot create %s: %s", path, temp_path, strerror(errno));
+		status = tern_fail(err, TERN_ERR_FAILED, "%s: cannot create: %s", path, strerror(errno));
 		tern_free(temp_path);
 		tern_outfile_abort(out);
 		return status;

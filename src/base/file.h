@@ -44,8 +44,8 @@ struct tern_outfile {
 
 /* Creates the temporary file, PATH.PID-N.tmp, and removes those that processes which no longer run left there; a
  * process of another machine or container looks as if it did not run. Refuses an existing path unless `overwrite`
- * (TERN_ERR_USAGE), and always a path that is not a regular file. Write errors have status TERN_ERR_FAILED. A symbolic
- * link is replaced, not followed. */
+ * (TERN_ERR_USAGE), and always a path that is not a regular file and a file without permission to write. Write errors
+ * have status TERN_ERR_FAILED. A symbolic link stays, and what it leads to is replaced. */
 enum tern_status tern_outfile_open(struct tern_outfile *out, const char *path, bool overwrite, struct tern_error *err);
 /* TERN_ERR_FAILED if the file system has no room for n_bytes more; the message says how many are needed and free. */
 enum tern_status tern_outfile_check_space(const struct tern_outfile *out, uint64_t n_bytes, struct tern_error *err);

@@ -218,23 +218,15 @@ static void reuse_context(struct answer *answer, const struct prompt_ids *prompt
 static enum tern_status generate(struct answer *answer, const struct prompt_ids *prompt, struct tern_sampler *sampler,
                                  struct tern_error *err)
 {
-	const struct generation_options *settings = answer->settings;
-	struct tern_generate_options options = {
-	        .n_predict = settings->n_predict < 0 ? 0 : settings->n_predict,
-	        .stops = settings->stops.items,
-	        .n_stops = settings->stops.n_items,
-	        .lookup = generation_lookup(settings),
-	        .ignore_end = settings->ignore_eos,
-	        .show_special = settings->show_special,
-	        .on_text = on_text,
-	        .on_token = token_probs_wanted(&answer->probs.options) ? on_token : NULL,
-	        .on_prompt = on_prompt,
-	        .keep_going = keep_going,
-	        .user = answer,
-	};
+	struct tern_generate_options options = generation_limits(answer->settings);
 	size_t n_cached;
 	enum tern_status status;
 
+	options.on_text = on_text;
+	options.on_token = token_probs_wanted(&answer->probs.options) ? on_token : NULL;
+	options.on_prompt = on_prompt;
+	options.keep_going = keep_going;
+	options.user = answer;
 	reuse_context(answer, prompt, sampler);
 	n_cached = (size_t)answer->n_cached;
 	status = tern_generate(answer->session, sampler, prompt->ids + n_cached, prompt->n_ids - n_cached, &options,

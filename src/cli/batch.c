@@ -133,12 +133,10 @@ enum tern_status batch_run(const struct batch_options *options, const struct ope
 	if ((status = input_open(options->file, &fd)))
 		return status;
 	signals_catch_interrupt();
-	if (fd >= 0) {
-		line_reader_start(&batch.lines, fd);
-		status = do_lines(&batch, name);
-	}
+	line_reader_start(&batch.lines, fd);
+	status = do_lines(&batch, name);
 	text_free(&batch.line);
-	if (fd > STDIN_FILENO)
+	if (fd != STDIN_FILENO)
 		close(fd);
 	return status;
 }

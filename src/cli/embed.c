@@ -183,8 +183,8 @@ static enum tern_status compute(struct embed *e, size_t index, float *vector, si
 	if (text.failed)
 		status = tern_fail_memory(err, e->items[index].n_bytes);
 	else
-		status = tern_tokenize(e->opened.model, text.n_bytes ? text.bytes : "", text.n_bytes, TERN_TOKENIZE_BOS,
-		                       &ids, n_tokens, err);
+		status = tern_tokenize(e->opened.model, text.n_bytes ? text.bytes : "", text.n_bytes,
+		                       TERN_TOKENIZE_BOS | TERN_TOKENIZE_EOS, &ids, n_tokens, err);
 	if (!status && *n_tokens == 0)
 		status = tern_fail(err, TERN_ERR_USAGE, "is empty");
 	if (!status)
@@ -232,6 +232,8 @@ static void put_similarities(const struct embed *e)
 {
 	size_t n_embd = (size_t)e->opened.info.n_embd;
 
+	if (e->n_items == 0)
+		return;
 	output_printf("    ");
 	for (size_t i = 0; i < e->n_items; i++)
 		output_printf(" %6zu", i + 1);
@@ -282,6 +284,8 @@ static enum tern_status work(struct embed *e)
 	struct tern_error err = {0};
 	enum tern_status status;
 
+	if (e->options.own.similarity && e->options.own.format != 0)
+		return usage_error(&command_embed, "--similarity prints a table, which has no other format (-o)");
 	if ((status = read_items(e)) || (status = open_model_with_weights(&e->opened, &e->options.common)) ||
 	    (status = common_threads(&e->options.common, &settings.n_threads)))
 		return status;

@@ -231,6 +231,8 @@ static enum tern_status plan(struct eval *e, struct tern_error *err)
 	size_t n_model = (size_t)e->opened.info.n_ctx_train, stride = (size_t)e->options.own.stride;
 	size_t wanted = e->options.own.n_ctx ? (size_t)e->options.own.n_ctx : n_model;
 
+	if (e->options.own.n_chunks == 0)
+		return tern_fail(err, TERN_ERR_USAGE, "--chunks: 0 windows score nothing");
 	if (wanted < MIN_WINDOW || stride >= wanted)
 		return tern_fail(err, TERN_ERR_USAGE,
 		                 "-c %zu: a window needs at least %d tokens, and more than the stride", wanted,

@@ -117,7 +117,7 @@ const struct option generation_options[] = {
          .kind = OPTION_SEED,
          .offset = FIELD(seed),
          .argument = "N",
-         .help = "same seed, same text; default random, shown by -v"},
+         .help = "same seed, same text; -1: a random one, as without the option; -v shows it"},
         {.name = "stop",
          .kind = OPTION_LIST,
          .offset = FIELD(stops),
@@ -146,7 +146,17 @@ static uint64_t random_seed(void)
 	return seed;
 }
 
-int generation_lookup(const struct generation_options *options) { return options->lookup ? options->lookup : -1; }
+struct tern_generate_options generation_limits(const struct generation_options *options)
+{
+	return (struct tern_generate_options){
+	        .n_predict = options->n_predict < 0 ? 0 : options->n_predict,
+	        .stops = options->stops.items,
+	        .n_stops = options->stops.n_items,
+	        .lookup = options->lookup ? options->lookup : -1,
+	        .ignore_end = options->ignore_eos,
+	        .show_special = options->show_special,
+	};
+}
 
 struct tern_sampler_options generation_sampler(const struct generation_options *options)
 {

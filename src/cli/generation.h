@@ -39,8 +39,8 @@ extern const struct option generation_options[];
 /* Settings of the sampler; the seed is random unless given. */
 struct tern_sampler_options generation_sampler(const struct generation_options *options);
 
-/* For tern_generate_options.lookup. */
-int generation_lookup(const struct generation_options *options);
+/* Settings of tern_generate(), without callbacks; the stop strings are those of the options. */
+struct tern_generate_options generation_limits(const struct generation_options *options);
 
 /* For tern_chat_tokenize(): an answer, with or without thoughts, and the effort of reasoning. */
 unsigned generation_chat_flags(const struct generation_options *options);

@@ -69,8 +69,10 @@ enum tern_status input_open(const char *path, int *fd)
 {
 	*fd = -1;
 	if (strcmp(path, "-") == 0) {
-		if (term_stdin_is_closed())
-			return TERN_OK;
+		if (term_stdin_is_closed()) {
+			report("standard input is closed");
+			return TERN_ERR_USAGE;
+		}
 		explain_waiting(*fd = STDIN_FILENO);
 		return TERN_OK;
 	}
@@ -89,7 +91,7 @@ static enum tern_status read_file(const char *path, struct text *text)
 	enum tern_status status;
 	int fd;
 
-	if ((status = input_open(path, &fd)) || fd < 0)
+	if ((status = input_open(path, &fd)))
 		return status;
 	status = read_to_end(fd, name, text);
 	if (fd != STDIN_FILENO)

@@ -34,7 +34,7 @@ static const struct option own_options[] = {
          .letter = 'd',
          .offset = FIELD(decode),
          .help = "the input is token ids; print their text and nothing else"},
-        {.name = "no-bos", .offset = FIELD(no_bos), .help = "do not put the beginning-of-sequence token first"},
+        {.name = "no-bos", .offset = FIELD(no_bos), .help = "do not add the tokens that begin and end a text"},
         {.name = "no-special",
          .offset = FIELD(no_special),
          .help = "read spelled-out special tokens as plain text; leave special tokens out of decoded text",
@@ -101,7 +101,7 @@ static void put_pieces(const struct tern_model *model, const int32_t *ids, size_
 
 static enum tern_status encode(const struct tokenize *t, const char *bytes, size_t n_bytes, struct tern_error *err)
 {
-	unsigned flags = (t->options.own.no_bos ? 0u : TERN_TOKENIZE_BOS) |
+	unsigned flags = (t->options.own.no_bos ? 0u : TERN_TOKENIZE_BOS | TERN_TOKENIZE_EOS) |
 	                 (t->options.own.no_special ? 0u : TERN_TOKENIZE_SPECIAL);
 	int32_t *ids;
 	size_t n_ids;
@@ -166,8 +166,6 @@ static enum tern_status read_text(struct tokenize *t)
 
 	if (status || found)
 		return status;
-	if (term_stdin_is_closed())
-		return usage_error(&command_tokenize, "no text: standard input is closed");
 	return input_read_stdin(&t->text);
 }
 

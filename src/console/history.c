@@ -58,7 +58,8 @@ static size_t read_entries(struct history *history, const char *bytes, size_t n_
 		const char *newline = memchr(bytes + i, '\n', n_bytes - i);
 		struct text entry = {0};
 		length = newline ? (size_t)(newline - bytes) - i : n_bytes - i;
-		history_unescape(&entry, bytes + i, length);
+		/* A line break within an entry is escaped: this one an editor has put there. */
+		history_unescape(&entry, bytes + i, length && bytes[i + length - 1] == '\r' ? length - 1 : length);
 		n_lines++;
 		store(history, &entry);
 	}

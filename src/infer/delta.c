@@ -32,6 +32,8 @@ struct delta_task {
 /* exp(a * ln(1 + e^x)), in double precision: errors add up over the tokens that a state remembers. */
 static float decay_of(float a, float x)
 {
+	if (!isfinite(x))
+		return NAN;
 	double softplus = x > 20.0f ? (double)x : x < -40.0f ? 0.0 : tern_log_f64(1.0 + tern_exp_f64((double)x));
 	double log_decay = (double)a * softplus;
 

@@ -3,9 +3,9 @@
  * little. Of 11 choices 6, 3, 2 and 1 are left, after 158 reads altogether: five tokens of a model with 30 layers. A
  * large read, which comes once a token, and reads for a few tokens, which are rare, take the choice of another kind as
  * soon as there is one. Then duels: one read in DUEL_READS is measured, the next is done as a rival would and measured
- * too. If the rival is clearly faster in three of four duels, it takes over; if not, the next one's turn comes. The
- * ratios of neighbours in time stay what they are while the machine's speed drifts, so that choices follow a machine
- * that changes, without flapping. */
+ * too. If the rival is clearly faster in 9 of 11 duels, it takes over; if at some point too few of those so far are,
+ * the next one's turn comes. The ratios of neighbours in time stay what they are while the machine's speed drifts, so
+ * that choices follow a machine that changes, without flapping. */
 #include "infer/tuner.h"
 
 #include "base/clock.h"
@@ -119,6 +119,7 @@ static void settle_like_others(const struct tern_tuner *tuner, struct tern_read_
 struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
 {
 	struct tern_read_kind *kind = tuner->is_fixed ? NULL : find_kind(tuner, read, n_token);
+	uint8_t choice;
 
 	tuner->measured = NULL;
 	if (!kind)
@@ -131,16 +132,16 @@ struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_rea
 	if (!kind->is_settled && (kind->is_few || kind->n_bytes >= LARGE_BYTES))
 		settle_like_others(tuner, kind);
 	if (!kind->is_settled) {
-		tuner->choice = kind->alive[kind->turn];
+		choice = kind->alive[kind->turn];
 	} else if (kind->n_until_duel > 0) {
 		kind->n_until_duel--;
 		return choices[kind->best];
 	} else {
-		tuner->choice = kind->best_time > 0 ? kind->rival : kind->best;
+		choice = kind->best_time > 0 ? kind->rival : kind->best;
 	}
 	tuner->measured = kind;
 	tuner->start = tern_clock_ns();
-	return choices[tuner->choice];
+	return choices[choice];
 }
 
 const struct tern_read_kind *tern_tuner_kind(const struct tern_tuner *tuner, size_t index)

@@ -15,7 +15,7 @@ enum {
 	TERN_TUNER_KINDS = 24,
 	TERN_TUNER_CHOICES = 11,
 	TERN_TUNER_READS = 32, /* of a choice in a round of the tournament, at most */
-	TERN_TUNER_DUELS = 11, /* that a rival has to win to take over */
+	TERN_TUNER_DUELS = 11, /* with a rival, at most: it has to win three quarters of them to take over */
 };
 
 /* Reads of one kind are alike: the same layers' matrices, of other layers. */
@@ -42,9 +42,7 @@ struct tern_tuner {
 	struct tern_streaming fixed;
 	size_t n_kind;
 	struct tern_read_kind kinds[TERN_TUNER_KINDS];
-	/* The read that is measured now; NULL: none is. */
-	struct tern_read_kind *measured;
-	uint8_t choice;
+	struct tern_read_kind *measured; /* the read that is measured now; NULL: none is */
 	uint64_t start;
 };
 
@@ -62,10 +60,10 @@ struct tern_read_size {
  * weights are multiplied by. */
 struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token);
 void tern_tuner_stop(struct tern_tuner *tuner);
-/* What tern_tuner_stop() does, with the time that the read is to have taken. */
+/* As tern_tuner_stop(), with a given time instead of the measured one. */
 void tern_tuner_record(struct tern_tuner *tuner, uint64_t ns);
 
-/* Kind number `index` of the reads so far, for people; NULL behind the last. */
+/* Kind number `index` of the reads so far, for reports; NULL behind the last. */
 const struct tern_read_kind *tern_tuner_kind(const struct tern_tuner *tuner, size_t index);
 struct tern_streaming tern_tuner_best(const struct tern_read_kind *kind);
 

@@ -166,17 +166,26 @@ static bool find_role(const char *name, enum chat_role *role)
 	return false;
 }
 
+static struct slice content_of(const struct tern_message *message)
+{
+	return (struct slice){message->content, message->n_bytes ? message->n_bytes : strlen(message->content)};
+}
+
 static enum tern_status check_message(const struct conversation *c, size_t i)
 {
 	enum chat_role role, next;
 	const char *name = c->messages[i].role;
 	char quoted[TERN_QUOTE_SIZE];
 
+	if (!name || !c->messages[i].content)
+		return tern_fail(c->err, TERN_ERR_USAGE, "message %zu: role or content is NULL", i + 1);
 	if (!find_role(name, &role))
 		return tern_fail(c->err, TERN_ERR_USAGE,
 		                 "message %zu: unknown role '%s'; expected system, user or assistant", i + 1,
 		                 tern_quote(quoted, name, strlen(name)));
 	if (role != CHAT_SYSTEM || c->table->system == SYSTEM_AS_TURN)
+		return TERN_OK;
+	if (c->table->system == SYSTEM_REFUSED && content_of(&c->messages[i]).n == 0)
 		return TERN_OK;
 	if (c->table->system == SYSTEM_REFUSED)
 		return tern_fail(c->err, TERN_ERR_USAGE,
@@ -202,11 +211,6 @@ static enum tern_status check_flags(const struct conversation *c, bool has_query
 		                 "in this model's chat format an answer needs a message of the "
 		                 "user before it");
 	return TERN_OK;
-}
-
-static struct slice content_of(const struct tern_message *message)
-{
-	return (struct slice){message->content, message->n_bytes ? message->n_bytes : strlen(message->content)};
 }
 
 /* Results of tools come as messages of the user, but ask for nothing. */
@@ -306,6 +310,8 @@ static enum tern_status put_message(const struct conversation *c, size_t i)
 	const struct chat_turn *turn = &table->turns[role];
 	if (role == CHAT_SYSTEM && table->system == SYSTEM_BEFORE_USER)
 		return TERN_OK; /* the user's turn puts it */
+	if (role == CHAT_SYSTEM && table->system == SYSTEM_REFUSED)
+		return TERN_OK; /* an empty one */
 	if ((status = put_markup(c->out, turn->before)))
 		return status;
 	if (role == CHAT_USER && i == 1 && table->system == SYSTEM_BEFORE_USER &&

@@ -122,19 +122,18 @@ bool tern_tokenizer_strips_space(const struct tern_tokenizer *tokenizer) { retur
 int32_t tern_tokenizer_find(const struct tern_tokenizer *tokenizer, const char *bytes, size_t length)
 {
 	const struct special *special = tern_special_find(&tokenizer->specials, bytes, length);
-	char *text;
-	int32_t id = -1;
+	char text[SPECIAL_MAX_LENGTH];
 
 	if (special)
 		return special->id;
-	if (length == 0 || length > MAX_PIECE_LENGTH || !(text = tern_alloc_aligned(length, 1)))
+	if (length == 0 || length > sizeof text)
 		return -1;
 	/* SentencePiece never spells a space as a space. */
-	if (!(tokenizer->kind->is_sentencepiece && memchr(bytes, ' ', length)) &&
-	    tokenizer->kind->decode(bytes, length, text, &length))
-		id = tern_piece_table_find(&tokenizer->table, text, length);
-	tern_free(text);
-	return id;
+	if (tokenizer->kind->is_sentencepiece && memchr(bytes, ' ', length))
+		return -1;
+	return tokenizer->kind->decode(bytes, length, text, &length)
+	               ? tern_piece_table_find(&tokenizer->table, text, length)
+	               : -1;
 }
 
 size_t tern_tokenizer_least_ids(const struct tern_tokenizer *tokenizer, size_t n_bytes)
@@ -215,14 +214,13 @@ enum tern_status tern_tokenizer_encode(const struct tern_tokenizer *tokenizer, c
                                        unsigned flags, struct tern_ids *out, struct tern_error *err)
 {
 	struct tern_span span = {n_bytes, (flags & TERN_TOKENIZE_SPECIAL) != 0};
-	bool ends = (flags & TERN_TOKENIZE_BOS) != 0;
 	enum tern_status status = TERN_OK;
 
-	if (ends && tokenizer->add_bos && tokenizer->bos_id >= 0)
+	if ((flags & TERN_TOKENIZE_BOS) && tokenizer->add_bos && tokenizer->bos_id >= 0)
 		status = tern_ids_push(out, tokenizer->bos_id, err);
 	if (!status)
 		status = tern_tokenizer_encode_spans(tokenizer, text, &span, 1, out, err);
-	if (!status && ends && tokenizer->add_eos && tokenizer->eos_id >= 0)
+	if (!status && (flags & TERN_TOKENIZE_EOS) && tokenizer->add_eos && tokenizer->eos_id >= 0)
 		status = tern_ids_push(out, tokenizer->eos_id, err);
 	return status;
 }

@@ -22,9 +22,10 @@ enum tern_status tern_tokenizer_new(struct tern_tokenizer **tokenizer, const str
                                     const char *source, struct tern_error *err);
 void tern_tokenizer_free(struct tern_tokenizer *tokenizer);
 
-/* Appends the ids of a text of any bytes; after an error some of them. flags are tern.h's: TERN_TOKENIZE_BOS adds BOS
- * and EOS if the vocabulary says so, TERN_TOKENIZE_SPECIAL recognises control tokens in the text. User-defined tokens
- * are always recognised. Time is O(n log n) in n_bytes. Thread-safe: the tokenizer is not changed. */
+/* Appends the ids of a text of any bytes; after an error some of them. flags are tern.h's: TERN_TOKENIZE_BOS and
+ * TERN_TOKENIZE_EOS add BOS and EOS if the vocabulary says so, TERN_TOKENIZE_SPECIAL recognises control tokens in the
+ * text. User-defined tokens are always recognised. Time is O(n log n) in n_bytes. Thread-safe: the tokenizer is not
+ * changed. */
 enum tern_status tern_tokenizer_encode(const struct tern_tokenizer *tokenizer, const char *text, size_t n_bytes,
                                        unsigned flags, struct tern_ids *out, struct tern_error *err);
 
@@ -58,7 +59,8 @@ bool tern_tokenizer_strips_space(const struct tern_tokenizer *tokenizer);
 /* True for control, unknown and user-defined tokens that are found in text as a whole, not by merging. */
 bool tern_tokenizer_is_whole(const struct tern_tokenizer *tokenizer, int32_t id);
 
-/* The id of the piece with exactly this spelling, or -1. Of equal pieces a special one, else the first. */
+/* The id of the piece with exactly this spelling of at most 256 bytes, or -1. Of equal pieces a special one, else the
+ * first. */
 int32_t tern_tokenizer_find(const struct tern_tokenizer *tokenizer, const char *bytes, size_t length);
 
 size_t tern_tokenizer_n_pieces(const struct tern_tokenizer *tokenizer);

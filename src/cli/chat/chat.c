@@ -103,7 +103,7 @@ static enum tern_status take_model(struct chat *chat)
 	generation_tell_session(chat->loader.session, &chat->values.common, opened, opened->info.chat_format);
 	chat->is_loaded = true;
 	chat->takes_system = takes_system(chat);
-	if (!chat->takes_system && generation->system)
+	if (!chat->takes_system && generation->system && *generation->system)
 		return usage_error(chat->command, "--system: this model was not taught to follow a system text");
 	if ((status = chat_check_effort(chat, generation)))
 		return status;

@@ -169,25 +169,17 @@ static void start_probs(struct chat *chat)
 static enum tern_status generate(struct answering *a, struct tern_error *err)
 {
 	struct chat *chat = a->chat;
-	const struct generation_options *generation = &chat->values.generation;
-	struct tern_generate_options options = {
-	        .n_predict = generation->n_predict < 0 ? 0 : generation->n_predict,
-	        .stops = generation->stops.items,
-	        .n_stops = generation->stops.n_items,
-	        .lookup = generation_lookup(generation),
-	        .ignore_end = generation->ignore_eos,
-	        .show_special = generation->show_special,
-	        .on_text = on_text,
-	        .on_prompt = on_prompt,
-	        .on_token = token_probs_wanted(&chat->values.probs) ? on_token : NULL,
-	        .keep_going = keep_going,
-	        .user = a,
-	};
+	struct tern_generate_options options = generation_limits(&chat->values.generation);
 	struct tern_sampler *sampler;
 	enum tern_status status = make_sampler(a, &sampler, err);
 
 	if (status)
 		return status;
+	options.on_text = on_text;
+	options.on_token = token_probs_wanted(&chat->values.probs) ? on_token : NULL;
+	options.on_prompt = on_prompt;
+	options.keep_going = keep_going;
+	options.user = a;
 	start_probs(chat);
 	progress_start(&a->progress, a->n_kept == 0 && chat->talk.n_messages > 1 ? "reading it all again" : "reading");
 	status = tern_generate(chat->loader.session, sampler, a->ids.ids + a->n_kept, a->ids.n_ids - (size_t)a->n_kept,
@@ -323,8 +315,10 @@ void chat_send(struct chat *chat, const char *bytes, size_t n_bytes)
 		return;
 	/* A resumed conversation may end with a message that has no answer. */
 	if (chat_need_model(chat) == TERN_OK) {
-		if (conversation_last(&chat->talk, conversation_user))
+		if (conversation_last(&chat->talk, conversation_user)) {
+			warn("the last message of the conversation has no answer and is left out");
 			conversation_cut(&chat->talk, chat->talk.n_messages - 1);
+		}
 		if (!add_message(chat, bytes, n_bytes))
 			return;
 		if (answer(chat, &is_stopped)) {
