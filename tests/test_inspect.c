@@ -1,8 +1,8 @@
 /* What programs see beyond tern.h (api/inspect.h) agrees with tern.h and with the file: facts of files that tern runs
  * and of one that it refuses, the cost of a token, the head, the meters; and models of random weights can be given up.
  */
-#include "base/file.h"
 #include "api/inspect.h"
+#include "base/file.h"
 #include "scratch.h"
 #include "test.h"
 #include "tiny_model.h"
@@ -111,7 +111,7 @@ static void check_session(const struct tern_model *model)
 	reads = tern_session_head_reads(session);
 	CHECK(reads.n_panels == (TINY_VOCAB + 15) / 16, "%llu panels", (unsigned long long)reads.n_panels);
 	CHECK(reads.n_whole_panels > 0 && reads.n_whole_panels <= reads.n_panels, "whole panels");
-	tern_meter_start(&meter, session, model);
+	tern_meter_start(&meter, session);
 	CHECK(meter.instruction && *meter.instruction, "instruction");
 	CHECK(tern_meter_read(&meter, 1000) > 0 && tern_meter_multiply(&meter, 1000) > 0, "rates");
 	tern_session_free(session);

@@ -39,7 +39,7 @@ static int generate(struct tern_tuner *tuner, int n_token, struct tern_streaming
 
 	for (int t = 0; t < n_token; t++)
 		for (int i = 0; i < N_READ; i++) {
-			struct tern_read_size read = {weights + i, 10240, 1 << 20};
+			struct tern_read_extent read = {weights + i, 10240, 1 << 20};
 			struct tern_streaming streaming = tern_tuner_start(tuner, read, 1);
 			n_other += !is_same(streaming, fast);
 			tern_tuner_record(tuner, time_of(streaming, fast));
@@ -51,7 +51,7 @@ static int generate(struct tern_tuner *tuner, int n_token, struct tern_streaming
 static void check_head(void)
 {
 	static const char head[1];
-	const struct tern_read_size read = {head, 20480, 160 << 20};
+	const struct tern_read_extent read = {head, 20480, 160 << 20};
 	const struct tern_streaming fast = {.n_stream = 2, .prefetch = 4096};
 	struct tern_tuner tuner;
 	struct tern_error err;
@@ -76,7 +76,7 @@ static void check_tournament(void)
 
 	CHECK(tern_tuner_init(&tuner, &err) == TERN_OK, "%s", err.message);
 	do {
-		struct tern_read_size read = {weights + n++ % N_READ, 10240, 1 << 20};
+		struct tern_read_extent read = {weights + n++ % N_READ, 10240, 1 << 20};
 		tern_tuner_record(&tuner, time_of(tern_tuner_start(&tuner, read, 1), fast));
 	} while (!tern_tuner_kind(&tuner, 0)->is_settled && n < 1000);
 	CHECK(n == N_READ + 1 + TOURNAMENT, "%d reads until one way is left", n);
@@ -107,7 +107,7 @@ static void check_what_is_tuned(void)
 {
 	struct tern_tuner tuner;
 	struct tern_error err;
-	struct tern_read_size small = {"", 64, 4096}, large = {"", 10240, 1 << 20};
+	struct tern_read_extent small = {"", 64, 4096}, large = {"", 10240, 1 << 20};
 
 	tern_tuner_init(&tuner, &err);
 	tern_tuner_start(&tuner, small, 1);

@@ -1,5 +1,5 @@
 /* Engines and sequences: many conversations in one batch. */
-#include "api/engine.h"
+#include "api/options.h"
 
 #include "base/machine.h"
 #include "base/memory.h"

@@ -193,7 +193,7 @@ static uint64_t delta_bytes(const struct tern_delta_weights *d, const struct ter
 	                 2 * shape->n_value * shape->head_dim;
 
 	return n_float * sizeof(float) +
-	       (d->gates_are_dense ? 2 * shape->n_head * tern_gguf_row_bytes(d->dense_beta.type, n_embd) : 0);
+	       (d->gates_are_float ? 2 * shape->n_head * tern_gguf_row_bytes(d->float_beta.type, n_embd) : 0);
 }
 
 static void add_layer(struct tern_cost *cost, struct tern_layer *layer, const struct tern_hparams *h)
@@ -309,12 +309,13 @@ bool tern_session_read_choice(const struct tern_session *session, size_t index, 
 
 /* ---- limits of the machine ------------------------------------------------------------------------------- */
 
-void tern_meter_start(struct tern_meter *meter, const struct tern_session *session, const struct tern_model *model)
+void tern_meter_start(struct tern_meter *meter, const struct tern_session *session)
 {
+	const struct gguf *gguf = &session->model->gguf;
 	const uint8_t *begin = NULL, *end = NULL;
 
-	for (size_t i = 0; i < model->gguf.n_tensors; i++) {
-		const struct gguf_tensor *tensor = &model->gguf.tensors[i];
+	for (size_t i = 0; i < gguf->n_tensors; i++) {
+		const struct gguf_tensor *tensor = &gguf->tensors[i];
 		if (!begin || tensor->data < begin)
 			begin = tensor->data;
 		if (!end || tensor->data + tensor->n_bytes > end)

@@ -10,7 +10,7 @@
  *         tern_session_new(&session, model, NULL, &err))
  *             return fprintf(stderr, "%s\n", err.message), err.status;
  *     tern_cost_of(&cost, model, TERN_KV_F16);
- *     tern_meter_start(&meter, session, model);
+ *     tern_meter_start(&meter, session);
  *     printf("no more than %.1f tokens/s\n",
  *            tern_meter_read(&meter, 100000000) / (double)(cost.layer_bytes + cost.head_bytes));
  *
@@ -165,7 +165,7 @@ bool tern_session_read_choice(const struct tern_session *session, size_t index, 
 
 /* Measures with the threads of a session, which must be idle, what this machine allows them. */
 struct tern_meter {
-	const char *instruction; /* that multiplies and adds, for people: "vpdpbusd" */
+	const char *instruction; /* that multiplies and adds, for reports: "vpdpbusd" */
 
 	struct tern_pool *pool;
 	const struct tern_peak *peak;
@@ -173,8 +173,8 @@ struct tern_meter {
 	size_t n_weight_bytes;
 };
 
-/* Session and model must outlive the meter. */
-void tern_meter_start(struct tern_meter *meter, const struct tern_session *session, const struct tern_model *model);
+/* The session must outlive the meter. */
+void tern_meter_start(struct tern_meter *meter, const struct tern_session *session);
 
 /* Bytes per second that the threads read of the model's weights, in the fastest of several ways, measured for min_ns
  * nanoseconds. */

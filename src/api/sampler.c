@@ -2,7 +2,7 @@
  * the same order on every machine, so a seed gives the same text everywhere. */
 #include "api/sampler.h"
 
-#include "api/engine.h"
+#include "api/options.h"
 #include "base/memory.h"
 #include "base/sizes.h"
 #include "infer/top.h"

@@ -1,10 +1,10 @@
 /* Sessions: an engine with one sequence. */
 #include "api/session.h"
 
-#include "api/engine.h"
+#include "api/options.h"
 #include "base/memory.h"
-#include "infer/engine_init.h"
 #include "infer/batch.h"
+#include "infer/engine_init.h"
 #include "infer/head.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 #include "infer/attention.h"
 
 #include "base/memory.h"
+#include "infer/attention_items.h"
 #include "infer/prefetch.h"
 
 #include <math.h>

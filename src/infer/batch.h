@@ -1,4 +1,4 @@
-/* A batch of tokens, from their ids to what the head reads. */
+/* Computing a batch of tokens of some sequences, and making them part of these. */
 #ifndef TERN_INFER_BATCH_H
 #define TERN_INFER_BATCH_H
 

@@ -171,7 +171,7 @@ static void run_segment(struct delta_task *task)
 	task->past = (float *)(void *)task->segment.sequence->state +
 	             task->weights->state_index * tern_delta_state_floats(shape);
 	task->states = task->past + TERN_DELTA_PAST * shape->n_convolved;
-	tern_engine_run(task->engine, prepare_token, task, n_token, n_token * shape->n_convolved * 32);
+	tern_engine_run(task->engine, prepare_token, task, n_token, n_token * shape->n_convolved * TERN_WORK_EXP);
 	keep_past(task);
 	tern_engine_run(task->engine, run_panel, task, shape->n_value / TERN_DELTA_PANEL, n_token * n_state * 4);
 }
@@ -185,5 +185,5 @@ void tern_delta(struct tern_engine *engine, const struct tern_delta_weights *del
 		return;
 	while (tern_next_segment(engine->tokens, engine->n_token, &task.segment))
 		run_segment(&task);
-	tern_engine_run(engine, gate_token, &task, engine->n_token, engine->n_token * shape->n_value * 32);
+	tern_engine_run(engine, gate_token, &task, engine->n_token, engine->n_token * shape->n_value * TERN_WORK_EXP);
 }

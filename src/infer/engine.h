@@ -90,8 +90,16 @@ enum {
 	TERN_MIN_PARALLEL_WORK = 1 << 19
 };
 
-/* Runs task(context, chunk) over n_chunk chunks: by the pool if the work is worth sharing. work counts multiply-adds
- * (or as much), of all chunks together. */
+/* What steps between products take for a value, in multiply-adds of a product: estimates. */
+enum {
+	TERN_WORK_NORM = 8,
+	TERN_WORK_ROTATE = 16,
+	TERN_WORK_QUANTIZE = 16, /* after a norm */
+	TERN_WORK_EXP = 32,      /* an exponential and what is done with it */
+};
+
+/* Runs task(context, chunk, worker) over n_chunk chunks: by the pool if the work is worth sharing. work counts
+ * multiply-adds (or as much), of all chunks together. */
 void tern_engine_run(struct tern_engine *engine, tern_task task, void *context, size_t n_chunk, size_t work);
 
 /* Whether keep_going lets the batch go on; asked by the calling thread only. */

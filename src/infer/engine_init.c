@@ -63,8 +63,7 @@ static void list_scratch(struct tern_engine *e, struct scratch list[N_SCRATCH])
 	memcpy(list, all, sizeof all);
 }
 
-/* Whether what the tokens of a batch take in all, most of which stays untouched until a batch of that size comes, is
- * there. */
+/* Checks memory for batches of the largest size, though most of it stays untouched until one comes. */
 static enum tern_status check_memory(struct tern_engine *e, struct tern_error *err)
 {
 	const struct tern_hparams *h = &e->transformer->hparams;
@@ -75,8 +74,7 @@ static enum tern_status check_memory(struct tern_engine *e, struct tern_error *e
 	list_scratch(e, list);
 	for (size_t i = 0; i < N_SCRATCH; i++)
 		n_floats += list[i].width;
-	n_bytes = n_floats * sizeof(float) + n_quantized * widest_input(h) +
-	          h->n_expert_used * (h->n_ff_expert * (2 * sizeof(float) + 1) + h->n_embd);
+	n_bytes = n_floats * sizeof(float) + n_quantized * widest_input(h) + tern_experts_token_bytes(h);
 	if (!tern_mul_size(n_bytes, e->n_batch, &n_bytes))
 		n_bytes = SIZE_MAX;
 	snprintf(what, sizeof what, "room for batches of %zu tokens", e->n_batch);
@@ -166,36 +164,20 @@ enum tern_status tern_engine_init(struct tern_engine *engine, const struct tern_
 
 void tern_engine_clear(struct tern_engine *e)
 {
-	void *const blocks[] = {e->prefetch_ranges,
-	                        e->tokens,
-	                        e->x,
-	                        e->normed,
-	                        e->q,
-	                        e->k,
-	                        e->v,
-	                        e->attended,
-	                        e->gate,
-	                        e->up,
-	                        e->q_gate,
-	                        e->delta_raw,
-	                        e->delta_qkv,
-	                        e->delta_gate,
-	                        e->delta_beta,
-	                        e->delta_decay,
-	                        e->rope_cos,
-	                        e->rope_sin,
-	                        e->rope_cos_local,
-	                        e->rope_sin_local,
-	                        e->attention_results,
-	                        e->attention_pending,
-	                        e->worker_scratch};
+	struct scratch list[N_SCRATCH];
 
-	tern_pool_free(e->pool);
+	tern_pool_free(e->pool); /* first: its threads prefetch what the rest is about */
 	tern_q8p_clear(&e->pruning);
 	tern_experts_clear(e);
-	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-		tern_free(blocks[i]);
+	list_scratch(e, list);
+	for (size_t i = 0; i < N_SCRATCH; i++)
+		tern_free(*list[i].floats);
 	for (size_t i = 0; i < sizeof e->quantized / sizeof *e->quantized; i++)
 		tern_quantized_free(&e->quantized[i]);
+	tern_free(e->prefetch_ranges);
+	tern_free(e->tokens);
+	tern_free(e->attention_results);
+	tern_free(e->attention_pending);
+	tern_free(e->worker_scratch);
 	*e = (struct tern_engine){0};
 }

@@ -208,7 +208,7 @@ static void start_read(struct tern_engine *engine, const struct tern_linear *exp
 {
 	size_t panel_bytes = tern_linear_panel_bytes(experts);
 	size_t n_used = engine->transformer->hparams.n_expert_used;
-	struct tern_read_size read = {experts->panels, panel_bytes, n_used * n_panel * panel_bytes};
+	struct tern_read_extent read = {experts->panels, panel_bytes, n_used * n_panel * panel_bytes};
 
 	if (engine->n_token == 1)
 		engine->streaming = tern_tuner_start(&engine->tuner, read, 1);
@@ -228,12 +228,14 @@ void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *
 	size_t n_slot = s->uses[s->n_use].first_slot, work = n_slot * h->n_ff_expert * h->n_embd;
 	size_t n_down_chunk = tern_divide_up(h->n_embd, task.down_panels * TERN_PANEL_ROWS);
 
-	tern_engine_run(engine, quantize_token, &task, engine->n_token, engine->n_token * h->n_embd * 16);
+	tern_engine_run(engine, quantize_token, &task, engine->n_token,
+	                engine->n_token * h->n_embd * TERN_WORK_QUANTIZE);
 	prefetch_down(&task, n_down_chunk);
 	start_read(engine, &weights->gate, 2 * tern_panel_count(h->n_ff_expert));
 	tern_engine_run(engine, gate_up_chunk, &task, s->uses[s->n_use].first_chunk, 2 * work);
 	tern_tuner_stop(&engine->tuner);
-	tern_engine_run(engine, activate_slot, &task, n_slot, n_slot * h->n_ff_expert * 48);
+	tern_engine_run(engine, activate_slot, &task, n_slot,
+	                n_slot * h->n_ff_expert * (TERN_WORK_EXP + TERN_WORK_QUANTIZE));
 	tern_prefetch_read(engine, weights->down.next_read);
 	start_read(engine, &weights->down, tern_panel_count(h->n_embd));
 	tern_engine_run(engine, down_chunk, &task, n_down_chunk, work);
@@ -241,6 +243,12 @@ void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *
 }
 
 /* ---- memory ---- */
+
+size_t tern_experts_token_bytes(const struct tern_hparams *h)
+{
+	/* Of each expert that the token uses: its input, gate and up, and their product, quantised. */
+	return h->n_expert_used * (h->n_embd + h->n_ff_expert * (2 * sizeof(float) + 1));
+}
 
 bool tern_experts_init(struct tern_engine *engine)
 {

@@ -9,8 +9,10 @@
  * indices. After tern_route(). */
 void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *weights);
 
-/* Memory in engine->experts, if the model has experts. False: out of memory. */
+/* Memory in engine->experts, if the model has experts: about tern_experts_token_bytes() for each token of a batch.
+ * False: out of memory. */
 bool tern_experts_init(struct tern_engine *engine);
+size_t tern_experts_token_bytes(const struct tern_hparams *hparams);
 void tern_experts_clear(struct tern_engine *engine);
 
 /* A batch of n_token tokens comes; see tern_engine_expect(). */

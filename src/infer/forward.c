@@ -16,9 +16,9 @@
 
 #include "infer/attention.h"
 #include "infer/delta.h"
-#include "infer/dense.h"
 #include "infer/embedding.h"
 #include "infer/experts.h"
+#include "infer/float_matrix.h"
 #include "infer/linear.h"
 #include "infer/norm.h"
 #include "infer/qkv.h"
@@ -74,7 +74,8 @@ static void project_to_stream(struct tern_engine *engine, const struct tern_line
 
 	tern_project(engine, &projection, 1, engine->n_token);
 	if (!is_plain)
-		tern_engine_run(engine, add_to_stream, &task, engine->n_token, engine->n_token * n_embd * 16);
+		tern_engine_run(engine, add_to_stream, &task, engine->n_token,
+		                engine->n_token * n_embd * 2 * TERN_WORK_NORM);
 }
 
 static void attention_part(struct tern_engine *engine, const struct tern_layer *layer)
@@ -108,10 +109,10 @@ static void delta_part(struct tern_engine *engine, const struct tern_layer *laye
 
 	tern_rms_norm(engine, engine->normed, engine->x, layer->attn_norm, engine->transformer->hparams.n_embd,
 	              engine->n_token);
-	project_several(engine, projections, d->gates_are_dense ? 2 : 4, d->share_input, engine->normed, NULL);
-	if (d->gates_are_dense) {
-		tern_dense(engine, &d->dense_beta, engine->normed, engine->n_token, engine->delta_beta);
-		tern_dense(engine, &d->dense_alpha, engine->normed, engine->n_token, engine->delta_decay);
+	project_several(engine, projections, d->gates_are_float ? 2 : 4, d->share_input, engine->normed, NULL);
+	if (d->gates_are_float) {
+		tern_multiply_floats(engine, &d->float_beta, engine->normed, engine->n_token, engine->delta_beta);
+		tern_multiply_floats(engine, &d->float_alpha, engine->normed, engine->n_token, engine->delta_decay);
 	}
 	tern_delta(engine, d);
 	tern_quantize_input(engine, &engine->quantized[0], &d->out, engine->attended, NULL, engine->n_token);
@@ -158,7 +159,8 @@ static void dense_part(struct tern_engine *engine, const struct tern_layer *laye
 	struct activate_task task = {engine, d};
 
 	project_several(engine, gate_up, 2, d->share_input, engine->x, layer->ffn_norm);
-	tern_engine_run(engine, activate_token, &task, engine->n_token, engine->n_token * h->n_ff * 48);
+	tern_engine_run(engine, activate_token, &task, engine->n_token,
+	                engine->n_token * h->n_ff * (TERN_WORK_EXP + TERN_WORK_QUANTIZE));
 	project_to_stream(engine, &d->down, layer->ffn_post_norm);
 }
 

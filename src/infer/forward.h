@@ -1,4 +1,4 @@
-/* The network from token ids to what the head reads. */
+/* The layers of the network, from token ids to what the head reads. */
 #ifndef TERN_INFER_FORWARD_H
 #define TERN_INFER_FORWARD_H
 

@@ -1,6 +1,6 @@
 #include "infer/head.h"
 
-#include "infer/dense.h"
+#include "infer/float_matrix.h"
 #include "infer/head_q8p.h"
 #include "infer/linear.h"
 #include "infer/norm.h"
@@ -28,7 +28,7 @@ void tern_head(struct tern_engine *engine, const float *x, size_t n_token, float
 	} else if (t->head.type == GGUF_TENSOR_Q8P) {
 		tern_q8p_logits(engine, n_token, logits);
 	} else {
-		tern_dense(engine, &t->head, engine->normed, n_token, logits);
+		tern_multiply_floats(engine, &t->head, engine->normed, n_token, logits);
 	}
 }
 

@@ -16,10 +16,10 @@
  *     bound = BOUND_NORMS * 7.5 |x|_2      (or 7.5 |x|_1, where that is less: with few columns or a sparse input)
  *
  * which is 8.1 s: one row in 10^14 passes it, and matters only if it would be among the n_top largest. (Were the
- * nibbles always 0 or 15, s were 7.5 |x|_2, and one row in 10^5 would.) A row that does pass it keeps its estimate, and
- * the sampler chooses among the others, whose logits are exact: the same ones on every machine and with any number of
- * threads, since nothing here depends on either. Scaling by a constant keeps the order of floats, so that a row within
- * the bound in integers is within it as a logit, whatever the rounding.
+ * nibbles always 0 or 15, s would be 7.5 |x|_2, and one row in 10^5 would.) A row that does pass it keeps its estimate,
+ * and the sampler chooses among the others, whose logits are exact: the same ones on every machine and with any number
+ * of threads, since nothing here depends on either. Scaling by a constant keeps the order of floats, so that a row
+ * within the bound in integers is within it as a logit, whatever the rounding.
  *
  * It is read in panels of 16 rows:
  *
@@ -124,7 +124,7 @@ void tern_q8p_logits(struct tern_engine *engine, size_t n_token, float *logits)
 
 	quantize(engine, n_token);
 	engine->streaming = tern_tuner_start(
-	        &engine->tuner, (struct tern_read_size){m->data, panel_bytes, 2 * n_panel * panel_bytes}, n_token);
+	        &engine->tuner, (struct tern_read_extent){m->data, panel_bytes, 2 * n_panel * panel_bytes}, n_token);
 	tern_engine_run(engine, logits_chunk, &task, tern_divide_up(m->n_row, ROWS_PER_CHUNK),
 	                n_token * m->n_row * m->n_col);
 	tern_tuner_stop(&engine->tuner);
@@ -324,7 +324,7 @@ void tern_q8p_top_logits(struct tern_engine *engine, size_t n_token, const size_
 		                                      .logits = logits + i * m->n_row};
 	}
 	engine->streaming = tern_tuner_start(
-	        &engine->tuner, (struct tern_read_size){m->data, panel_bytes, n_panel * panel_bytes}, n_token);
+	        &engine->tuner, (struct tern_read_extent){m->data, panel_bytes, n_panel * panel_bytes}, n_token);
 	tern_engine_run(engine, estimate_chunk, &task, tern_divide_up(n_panel, PANELS_PER_CHUNK),
 	                n_token * m->n_row * m->n_col);
 	tern_tuner_stop(&engine->tuner);

@@ -116,7 +116,7 @@ void tern_quantize_input(struct tern_engine *engine, struct tern_quantized *out,
                          const float *input, const float *gain, size_t n_token)
 {
 	struct quantize_task task = {engine, out, linear, input, gain};
-	tern_engine_run(engine, quantize_token, &task, n_token, n_token * linear->n_col * 16);
+	tern_engine_run(engine, quantize_token, &task, n_token, n_token * linear->n_col * TERN_WORK_QUANTIZE);
 }
 
 /* ---- multiplication ---- */
@@ -324,7 +324,7 @@ void tern_project(struct tern_engine *engine, const struct tern_projection *proj
 		work += linears[i]->n_row * linears[i]->n_col * n_token;
 	}
 	tern_prefetch_read(engine, linears[0]->next_read);
-	engine->streaming = tern_tuner_start(&engine->tuner, tern_read_size_of(linears, n_projection), n_token);
+	engine->streaming = tern_tuner_start(&engine->tuner, tern_read_extent_of(linears, n_projection), n_token);
 	tern_divide_rows(&task.chunks, linears, n_projection, n_token, tern_pool_n_used(engine->pool),
 	                 engine->streaming.n_stream);
 	tern_engine_run(engine, project_chunk, &task, tern_row_chunk_count(&task.chunks), work);

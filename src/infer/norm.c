@@ -28,5 +28,5 @@ static void norm_token(void *context, size_t token, int worker)
 void tern_rms_norm(struct tern_engine *engine, float *out, const float *x, const float *gain, size_t n, size_t n_token)
 {
 	struct norm_task task = {engine, out, x, gain, n};
-	tern_engine_run(engine, norm_token, &task, n_token, n_token * n * 8);
+	tern_engine_run(engine, norm_token, &task, n_token, n_token * n * TERN_WORK_NORM);
 }

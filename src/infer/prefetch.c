@@ -1,7 +1,8 @@
 #include "infer/prefetch.h"
 
 #include "base/memory.h"
-#include "infer/dense.h"
+#include "infer/attention_items.h"
+#include "infer/float_matrix.h"
 #include "infer/row_chunks.h"
 #include "model/layout.h"
 
@@ -88,7 +89,7 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 	struct tern_row_chunks chunks;
 	int n_thread = tern_pool_n_used(engine->pool);
 	struct tern_streaming streaming =
-	        tern_tuner_choice(&engine->tuner, tern_read_size_of(read->linears, read->n_linear), engine->n_token);
+	        tern_tuner_choice(&engine->tuner, tern_read_extent_of(read->linears, read->n_linear), engine->n_token);
 
 	tern_divide_rows(&chunks, read->linears, read->n_linear, engine->n_token, n_thread, streaming.n_stream);
 	for (int w = 0; w < n_thread; w++) {
@@ -102,31 +103,6 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 		prefetch_strips(engine, w, linear->panels + p->first * panel_bytes,
 		                n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES, p->n_strip, p->apart * panel_bytes);
 	}
-}
-
-struct tern_attention_schedule tern_schedule_attention(const struct tern_engine *engine,
-                                                       const struct tern_attention_weights *attention,
-                                                       const struct tern_segment *segment)
-{
-	const struct tern_hparams *h = &engine->transformer->hparams;
-	struct tern_attention_schedule schedule = {.position = segment->position,
-	                                           .n_token = segment->n_token,
-	                                           .window = attention->window,
-	                                           .n_head_kv = h->n_head_kv,
-	                                           .n_query = h->n_head / h->n_head_kv,
-	                                           .n_thread = (size_t)tern_pool_n_used(engine->pool)};
-	tern_attention_divide(&schedule);
-	return schedule;
-}
-
-const void *tern_item_keys(const struct tern_attention_weights *attention, const struct tern_sequence *sequence,
-                           const struct tern_attention_item *item)
-{
-	struct tern_attention_block at;
-
-	tern_kv_locate(&sequence->kv, attention->cache_index, item->head_kv, item->first_block * TERN_ATTENTION_BLOCK,
-	               &at);
-	return at.k;
 }
 
 /* The first keys of each thread, for one token. */
@@ -153,7 +129,7 @@ static void prefetch_router(struct tern_engine *engine, const struct tern_matrix
 {
 	for (int w = 0; w < tern_pool_n_used(engine->pool); w++) {
 		size_t n_bytes;
-		const void *rows = tern_dense_start(engine, router, w, &n_bytes);
+		const void *rows = tern_float_matrix_start(engine, router, w, &n_bytes);
 		tern_prefetch_range(engine, w, rows, n_bytes);
 	}
 }

@@ -4,7 +4,6 @@
 #ifndef TERN_INFER_PREFETCH_H
 #define TERN_INFER_PREFETCH_H
 
-#include "infer/attention_schedule.h"
 #include "infer/engine.h"
 
 /* Sets what threads prefetch when they have done their part of the run that follows: the beginning of read number
@@ -17,15 +16,6 @@ void tern_prefetch_range(struct tern_engine *engine, int worker, const void *byt
 /* Where that begins for a worker, or NULL if nothing is set; kernels that end with memory to spare prefetch its first
  * lines. */
 const void *tern_prefetch_start(const struct tern_engine *engine, int worker);
-
-/* The attention of a segment in one layer, divided. */
-struct tern_attention_schedule tern_schedule_attention(const struct tern_engine *engine,
-                                                       const struct tern_attention_weights *attention,
-                                                       const struct tern_segment *segment);
-
-/* The keys that an item begins with. */
-const void *tern_item_keys(const struct tern_attention_weights *attention, const struct tern_sequence *sequence,
-                           const struct tern_attention_item *item);
 
 /* Allocates engine->prefetch_ranges and makes the pool's idle threads prefetch. False: out of memory. */
 bool tern_prefetch_init(struct tern_engine *engine);

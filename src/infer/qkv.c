@@ -80,7 +80,7 @@ void tern_qkv_prepare(struct tern_engine *engine, const struct tern_attention_we
 	const struct tern_hparams *h = &engine->transformer->hparams;
 	struct prepare_task task = {engine, attention};
 	tern_engine_run(engine, prepare_token, &task, engine->n_token,
-	                engine->n_token * (h->n_head + h->n_head_kv) * h->head_dim * 16);
+	                engine->n_token * (h->n_head + h->n_head_kv) * h->head_dim * TERN_WORK_ROTATE);
 }
 
 static void gate_token(void *context, size_t token, int worker)
@@ -100,5 +100,6 @@ static void gate_token(void *context, size_t token, int worker)
 void tern_gate_attention(struct tern_engine *engine)
 {
 	const struct tern_hparams *h = &engine->transformer->hparams;
-	tern_engine_run(engine, gate_token, engine, engine->n_token, engine->n_token * h->n_head * h->head_dim * 32);
+	tern_engine_run(engine, gate_token, engine, engine->n_token,
+	                engine->n_token * h->n_head * h->head_dim * TERN_WORK_EXP);
 }

@@ -1,11 +1,11 @@
 #include "infer/router.h"
 
-#include "infer/dense.h"
+#include "infer/float_matrix.h"
 #include "model/limits.h"
 
 #include <string.h>
 
-/* The indices of the n_used largest logits, the largest first; of logits that are no numbers, any. */
+/* The indices of the n_used largest logits, the largest first; which ones is undefined where logits are NaN. */
 static void choose_largest(uint32_t *choices, size_t n_used, const float *logits, size_t n_expert)
 {
 	size_t n = 0;
@@ -77,7 +77,7 @@ void tern_route(struct tern_engine *engine, const struct tern_expert_weights *we
 
 	if (!tern_engine_may_go_on(engine))
 		return;
-	tern_dense(engine, &weights->router, engine->normed, engine->n_token, engine->experts->logits);
+	tern_multiply_floats(engine, &weights->router, engine->normed, engine->n_token, engine->experts->logits);
 	tern_engine_run(engine, choose_token, engine, engine->n_token, engine->n_token * h->n_expert * 4);
 	make_slots(engine);
 }

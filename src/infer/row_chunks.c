@@ -40,9 +40,9 @@ void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *
 	}
 }
 
-struct tern_read_size tern_read_size_of(const struct tern_linear *const *linears, size_t n_linear)
+struct tern_read_extent tern_read_extent_of(const struct tern_linear *const *linears, size_t n_linear)
 {
-	struct tern_read_size read = {linears[0]->panels, tern_linear_panel_bytes(linears[0]), 0};
+	struct tern_read_extent read = {linears[0]->panels, tern_linear_panel_bytes(linears[0]), 0};
 
 	for (size_t i = 0; i < n_linear; i++)
 		read.n_bytes += tern_panel_count(linears[i]->n_row) * read.panel_bytes;

@@ -46,7 +46,7 @@ static inline size_t tern_row_chunk_count(const struct tern_row_chunks *chunks)
 }
 
 /* What reading all of the matrices, which have as many columns, is to the tuner. */
-struct tern_read_size tern_read_size_of(const struct tern_linear *const *linears, size_t n_linear);
+struct tern_read_extent tern_read_extent_of(const struct tern_linear *const *linears, size_t n_linear);
 
 struct tern_row_chunk tern_row_chunk_at(const struct tern_row_chunks *chunks, size_t chunk);
 

@@ -1,5 +1,5 @@
 /* A sequence: the tokens of one text and what is kept of them. Computing happens in batches of tokens of one or more
- * sequences (forward.h). */
+ * sequences (batch.h). */
 #ifndef TERN_INFER_SEQUENCE_H
 #define TERN_INFER_SEQUENCE_H
 
@@ -65,7 +65,7 @@ void tern_sequence_commit(struct tern_sequence *sequence, const struct tern_toke
                           const float *outputs);
 
 /* Takes the last n tokens of the last batch, n < TERN_KEPT_OUTPUTS and less than the batch had, out of the context
- * again: it is then in all what it was before they were computed. Only without a recurrent state. */
+ * again: it is then the same as before they were computed. Only without a recurrent state. */
 void tern_sequence_take_back(struct tern_sequence *sequence, size_t n);
 
 /* Makes the first of the tokens that were taken back part of the context again. */

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 struct tern_snapshot {
-	size_t position; /* after how many tokens it was taken; 0: of none, only its memory is kept */
+	size_t position; /* after how many tokens it was taken; 0: it holds no state, its memory waits for the next one
+	                  */
 	uint64_t used;   /* when, by the clock below */
 	uint8_t *state;
 };

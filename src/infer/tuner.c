@@ -60,7 +60,7 @@ enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *er
 }
 
 /* The kind of a read, a new one if there is none; NULL if it is not tuned. */
-static struct tern_read_kind *find_kind(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
+static struct tern_read_kind *find_kind(struct tern_tuner *tuner, struct tern_read_extent read, size_t n_token)
 {
 	struct tern_read_kind *kind = tuner->kinds;
 	bool is_few = n_token > 1;
@@ -82,7 +82,7 @@ static struct tern_read_kind *find_kind(struct tern_tuner *tuner, struct tern_re
 	return kind;
 }
 
-struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
+struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_read_extent read, size_t n_token)
 {
 	const struct tern_read_kind *kind = tuner->is_fixed ? NULL : find_kind(tuner, read, n_token);
 	return tuner->is_fixed ? tuner->fixed : choices[kind ? kind->best : 0];
@@ -116,7 +116,7 @@ static void settle_like_others(const struct tern_tuner *tuner, struct tern_read_
 		settle(kind, like->best);
 }
 
-struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token)
+struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_extent read, size_t n_token)
 {
 	struct tern_read_kind *kind = tuner->is_fixed ? NULL : find_kind(tuner, read, n_token);
 	uint8_t choice;

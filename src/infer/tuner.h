@@ -51,14 +51,14 @@ struct tern_tuner {
 enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *err);
 
 /* All weights that one step of the computation reads. */
-struct tern_read_size {
+struct tern_read_extent {
 	const void *first;           /* where its first panel is */
 	size_t panel_bytes, n_bytes; /* of a panel, and of all that is read */
 };
 
 /* What the next read should use: a read is between start and stop, by the thread that waits for it. n_token: that the
  * weights are multiplied by. */
-struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token);
+struct tern_streaming tern_tuner_start(struct tern_tuner *tuner, struct tern_read_extent read, size_t n_token);
 void tern_tuner_stop(struct tern_tuner *tuner);
 /* As tern_tuner_stop(), with a given time instead of the measured one. */
 void tern_tuner_record(struct tern_tuner *tuner, uint64_t ns);
@@ -68,6 +68,6 @@ const struct tern_read_kind *tern_tuner_kind(const struct tern_tuner *tuner, siz
 struct tern_streaming tern_tuner_best(const struct tern_read_kind *kind);
 
 /* What a read uses that is not measured. */
-struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_read_size read, size_t n_token);
+struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_read_extent read, size_t n_token);
 
 #endif

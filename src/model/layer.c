@@ -8,7 +8,7 @@ enum {
 	N_DENSE = 3,
 	N_EXPERTS = 3,
 	N_DELTA = 5,
-	N_DELTA_DENSE_GATES = 3,
+	N_DELTA_FLOAT_GATES = 3,
 };
 
 static void attention_matrix(const struct tern_hparams *h, struct tern_attention_weights *a, size_t index,
@@ -36,7 +36,7 @@ static void delta_matrix(const struct tern_hparams *h, struct tern_delta_weights
 	        {tern_matrix_names[TERN_DELTA_OUT], h->n_embd, h->delta.n_value, &d->out, true, 0},
 	};
 	/* Dense gates are none of these. */
-	*matrix = matrices[index + (d->gates_are_dense && index == 2 ? 2 : 0)];
+	*matrix = matrices[index + (d->gates_are_float && index == 2 ? 2 : 0)];
 }
 
 static void dense_matrix(const struct tern_hparams *h, struct tern_dense_weights *d, size_t index,
@@ -86,11 +86,11 @@ bool tern_layer_matrix(const struct tern_hparams *h, struct tern_layer *layer, s
 		index -= N_ATTENTION;
 		break;
 	case TERN_MIXER_DELTA:
-		if (index < (layer->delta.gates_are_dense ? N_DELTA_DENSE_GATES : N_DELTA)) {
+		if (index < (layer->delta.gates_are_float ? N_DELTA_FLOAT_GATES : N_DELTA)) {
 			delta_matrix(h, &layer->delta, index, matrix);
 			return true;
 		}
-		index -= layer->delta.gates_are_dense ? N_DELTA_DENSE_GATES : N_DELTA;
+		index -= layer->delta.gates_are_float ? N_DELTA_FLOAT_GATES : N_DELTA;
 		break;
 	}
 	switch (layer->ffn) {

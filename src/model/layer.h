@@ -62,8 +62,8 @@ struct tern_delta_weights {
 	struct tern_linear qkv;         /* queries, keys and values in front of the convolution */
 	struct tern_linear gate;        /* [n_value] of what the net gives */
 	struct tern_linear beta, alpha; /* [n_head], if they are ternary */
-	bool gates_are_dense;
-	struct tern_matrix dense_beta, dense_alpha; /* if they are not */
+	bool gates_are_float;
+	struct tern_matrix float_beta, float_alpha; /* if they are not */
 	struct tern_linear out;
 	bool share_input;          /* of qkv, gate and ternary beta and alpha */
 	const float *conv;         /* [TERN_CONV_TAPS, n_convolved], the last for the token itself */

@@ -90,8 +90,8 @@ static enum tern_status bind_conv(struct tern_binder *b, size_t index, struct te
 }
 
 /* A small matrix of a layer that is not ternary. */
-static enum tern_status bind_dense(struct tern_binder *b, size_t index, const char *what, size_t n_row,
-                                   struct tern_matrix *matrix)
+static enum tern_status bind_floats(struct tern_binder *b, size_t index, const char *what, size_t n_row,
+                                    struct tern_matrix *matrix)
 {
 	size_t n_col = b->transformer->hparams.n_embd;
 	char name[GGUF_MAX_NAME_LENGTH];
@@ -111,7 +111,7 @@ static enum tern_status bind_dense(struct tern_binder *b, size_t index, const ch
 }
 
 /* Whether beta and alpha of a delta net are floats. */
-static bool has_dense_gates(const struct tern_binder *b, size_t index)
+static bool has_float_gates(const struct tern_binder *b, size_t index)
 {
 	char name[GGUF_MAX_NAME_LENGTH];
 
@@ -133,9 +133,9 @@ static enum tern_status bind_delta(struct tern_binder *b, size_t index, struct t
 
 	if (status || (status = bind_conv(b, index, d)))
 		return status;
-	if (d->gates_are_dense &&
-	    ((status = bind_dense(b, index, tern_matrix_names[TERN_DELTA_BETA], n_head, &d->dense_beta)) ||
-	     (status = bind_dense(b, index, tern_matrix_names[TERN_DELTA_ALPHA], n_head, &d->dense_alpha))))
+	if (d->gates_are_float &&
+	    ((status = bind_floats(b, index, tern_matrix_names[TERN_DELTA_BETA], n_head, &d->float_beta)) ||
+	     (status = bind_floats(b, index, tern_matrix_names[TERN_DELTA_ALPHA], n_head, &d->float_alpha))))
 		return status;
 	for (size_t i = 0; i < n_head; i++)
 		if (d->decay[i] > 0.0f) {
@@ -144,7 +144,7 @@ static enum tern_status bind_delta(struct tern_binder *b, size_t index, struct t
 			return tern_bind_fail(b, name, "value %zu is above 0, so the state would grow", i);
 		}
 	d->share_input = same_input(&d->qkv, &d->gate) &&
-	                 (d->gates_are_dense || (same_input(&d->qkv, &d->beta) && same_input(&d->qkv, &d->alpha)));
+	                 (d->gates_are_float || (same_input(&d->qkv, &d->beta) && same_input(&d->qkv, &d->alpha)));
 	d->groups_heads = d->out.hadamard_block && b->hadamard.groups_heads;
 	d->state_index = index - index / h->attention_period;
 	return TERN_OK;
@@ -171,7 +171,7 @@ static enum tern_status bind_layer(struct tern_binder *b, size_t index, struct t
 	layer->ffn = h->n_expert ? TERN_FFN_EXPERTS : TERN_FFN_DENSE;
 	if (tern_layer_is_delta(h, index)) {
 		layer->mixer = TERN_MIXER_DELTA;
-		layer->delta.gates_are_dense = has_dense_gates(b, index);
+		layer->delta.gates_are_float = has_float_gates(b, index);
 	}
 	for (size_t i = 0; tern_layer_matrix(h, layer, i, &matrix); i++) {
 		snprintf(name, sizeof name, "blk.%zu.%s", index, matrix.name);

@@ -85,7 +85,7 @@ enum tern_status bench_session_open(struct bench_session **out, const struct ben
 	}
 	fill_ids(s, (size_t)n_ctx);
 	tern_cost_of(&s->cost, model, test->kv);
-	tern_meter_start(&s->meter, s->session, model);
+	tern_meter_start(&s->meter, s->session);
 	*out = s;
 	return TERN_OK;
 }

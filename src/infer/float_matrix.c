@@ -1,4 +1,4 @@
-#include "infer/dense.h"
+#include "infer/float_matrix.h"
 
 #include "base/sizes.h"
 #include "kernels/kernels.h"
@@ -10,7 +10,7 @@ enum {
 	ROW_MULTIPLE = 16 /* columns of what tern_kernels.dots_f32 takes */
 };
 
-struct dense_task {
+struct float_task {
 	const struct tern_kernels *kernels;
 	const struct tern_matrix *matrix;
 	const float *x;
@@ -33,9 +33,9 @@ static float dot(const struct tern_kernels *kernels, const struct tern_matrix *m
 }
 
 /* Some rows times some tokens; the kernels of several rows give the bits of those of one. */
-static void dense_chunk(void *context, size_t chunk, int worker)
+static void multiply_chunk(void *context, size_t chunk, int worker)
 {
-	const struct dense_task *task = context;
+	const struct float_task *task = context;
 	const struct tern_kernels *kernels = task->kernels;
 	const struct tern_matrix *m = task->matrix;
 	size_t row = chunk % task->n_row_chunk * ROWS_PER_CHUNK, token = chunk / task->n_row_chunk * TOKENS_PER_CHUNK;
@@ -57,18 +57,18 @@ static void dense_chunk(void *context, size_t chunk, int worker)
 
 static size_t chunks_of_rows(const struct tern_matrix *matrix) { return tern_divide_up(matrix->n_row, ROWS_PER_CHUNK); }
 
-void tern_dense(struct tern_engine *engine, const struct tern_matrix *matrix, const float *x, size_t n_token,
-                float *out)
+void tern_multiply_floats(struct tern_engine *engine, const struct tern_matrix *matrix, const float *x, size_t n_token,
+                          float *out)
 {
-	struct dense_task task = {engine->kernels, matrix, x, n_token, chunks_of_rows(matrix), out};
+	struct float_task task = {engine->kernels, matrix, x, n_token, chunks_of_rows(matrix), out};
 	size_t n_token_chunk = tern_divide_up(n_token, TOKENS_PER_CHUNK);
 
-	tern_engine_run(engine, dense_chunk, &task, task.n_row_chunk * n_token_chunk,
+	tern_engine_run(engine, multiply_chunk, &task, task.n_row_chunk * n_token_chunk,
 	                4 * n_token * matrix->n_row * matrix->n_col);
 }
 
-const void *tern_dense_start(const struct tern_engine *engine, const struct tern_matrix *matrix, int worker,
-                             size_t *n_bytes)
+const void *tern_float_matrix_start(const struct tern_engine *engine, const struct tern_matrix *matrix, int worker,
+                                    size_t *n_bytes)
 {
 	*n_bytes = ROWS_PER_CHUNK * tern_gguf_row_bytes(matrix->type, matrix->n_col);
 	return row_at(matrix, tern_pool_first_chunk(engine->pool, worker, chunks_of_rows(matrix)) * ROWS_PER_CHUNK);

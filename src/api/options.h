@@ -1,6 +1,6 @@
 /* What engine.c and session.c share: settings checked, and the defaults filled in. */
-#ifndef TERN_API_ENGINE_H
-#define TERN_API_ENGINE_H
+#ifndef TERN_API_OPTIONS_H
+#define TERN_API_OPTIONS_H
 
 #include "api/model.h"
 #include "infer/engine.h"
