@@ -25,7 +25,7 @@ MACHINE := $(shell $(CC) -dumpmachine)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla
 # -ffp-contract=off: a multiply and an add stay two roundings, so that every CPU computes the same bits.
-TERN_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -Itools -Itests $(OPTIMIZE) $(WARNINGS) -ffp-contract=off \
+TERN_CFLAGS := -std=c11 -D_XOPEN_SOURCE=700 -Iinclude -Isrc -Itools -Itests $(OPTIMIZE) $(WARNINGS) -ffp-contract=off \
 	-fvisibility=hidden -pthread -MMD -MP $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 TERN_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 TERN_LDLIBS := -lm

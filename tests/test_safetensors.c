@@ -1,6 +1,5 @@
 /* safetensors headers: what the format allows is read, what it does not is refused by name; checkpoint directories
  * with shards, missing files, links and lies; then damaged headers by the thousand. */
-#define _XOPEN_SOURCE 700 /* symlink(), ftruncate() */
 #include "scratch.h"
 #include "test.h"
 
