@@ -53,13 +53,13 @@ static void follow_copy(struct tern_guesses *g, int32_t id)
 /* Of suffixes, by length: 1, 2, 3, 4, up to 8, 16, 32, more. Of copies, by length since the last change: 0, 1, 2, 3. */
 static size_t class_of(size_t length, bool is_copy)
 {
-	size_t class = 3;
+	size_t at = 3;
 
 	if (length < TERN_SURE_LENGTH)
 		return is_copy ? 8 + length : length - 1;
-	for (; length > TERN_SURE_LENGTH && class < 7; class ++)
+	for (; length > TERN_SURE_LENGTH && at < 7; at++)
 		length = (length + 1) / 2;
-	return class;
+	return at;
 }
 
 static double hit_rate(const struct tern_guesses *g, size_t length, bool is_copy)
