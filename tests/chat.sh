@@ -233,6 +233,9 @@ says 0 'load' 'Who are you?
 /regen'
 told 'load' ': 2 messages$'
 check 'load: the question is answered again' grep -q Paris out
+echo hi | tern chat -m "$MODEL" --temp 0 --save cut.jsonl >&- 2>err
+check 'output fails: status' test $? -eq 1
+check 'output fails: what was cut off is not saved' absent cut.jsonl
 printf '{"role":"user","content":"What is the capital of Peru?"}\n' >question.jsonl
 says 0 'resume a question' 'Who are you?' -r question.jsonl
 told 'resume a question: it is left out' 'has no answer and is left out'

@@ -229,11 +229,11 @@ static void tell_how_it_went(const struct answering *a)
 	text_free(&line);
 }
 
-/* What came of the answer joins the conversation. False if nothing did. */
+/* What came of the answer joins the conversation. False if nothing did, or if it was cut off where the output failed. */
 static bool keep(struct answering *a, enum tern_status status, struct tern_error *err)
 {
 	struct chat *chat = a->chat;
-	bool is_there = a->result.n_generated > 0 || (!status && !a->is_stopped);
+	bool is_there = !a->output_failed && (a->result.n_generated > 0 || (!status && !a->is_stopped));
 
 	chat->n_answers++;
 	chat->last = (struct chat_speed){0};
