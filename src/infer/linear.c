@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-	TOKENS_PER_CALL = 128, /* tokens of a kernel call, for which it unpacks weights once */
+	TOKENS_PER_CALL = 256, /* tokens of a kernel call, for which it unpacks weights once */
 	STORE_AHEAD = 2,       /* tokens whose place in the output is prefetched before its turn */
 };
 _Static_assert(TERN_READING_TOKENS *TERN_MAX_CHUNK_PANELS <= TERN_MANY_TOKENS_PANELS * TOKENS_PER_CALL,
