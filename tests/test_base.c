@@ -16,7 +16,7 @@ static void test_memory(void)
 {
 	volatile size_t half = SIZE_MAX / 2 + 1; /* volatile, or the compiler warns about the size */
 	size_t capacity = 0;
-	void *block = NULL;
+	uint32_t *block = NULL;
 	uint8_t *bytes = tern_alloc(100, 10);
 	int wrong = 0;
 
@@ -36,14 +36,14 @@ static void test_memory(void)
 	}
 
 	for (size_t n = 1; n < 1000; n++) {
-		CHECK(tern_grow(&block, &capacity, n, sizeof(uint32_t)) && capacity >= n, "room for %zu", n);
-		((uint32_t *)block)[n - 1] = (uint32_t)n;
+		CHECK(TERN_GROW(block, capacity, n) && capacity >= n, "room for %zu", n);
+		block[n - 1] = (uint32_t)n;
 	}
 	for (uint32_t n = 1; n < 1000; n++)
-		wrong += ((uint32_t *)block)[n - 1] != n;
+		wrong += block[n - 1] != n;
 	CHECK(wrong == 0 && capacity == 1024, "%d items were lost in growing; capacity %zu", wrong, capacity);
-	void *before = block;
-	CHECK(!tern_grow(&block, &capacity, half, sizeof(uint32_t)) && !tern_grow(&block, &capacity, SIZE_MAX, 1),
+	const uint32_t *before = block;
+	CHECK(!TERN_GROW(block, capacity, half) && !tern_grow(&block, &capacity, SIZE_MAX, 1),
 	      "size overflow unnoticed");
 	CHECK(block == before && capacity == 1024, "a failed growth changed something");
 	tern_free(block);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #ifdef TERN_FAIL_ALLOC
@@ -82,19 +83,20 @@ void *tern_realloc(void *block, size_t n_items, size_t item_size)
 
 void tern_free(void *block) { free(block); }
 
-bool tern_grow(void **block, size_t *capacity, size_t n_needed, size_t item_size)
+bool tern_grow(void *block, size_t *capacity, size_t n_needed, size_t item_size)
 {
 	size_t n = *capacity ? *capacity : 16;
+	void *old, *grown;
 
 	if (n_needed <= *capacity)
 		return true;
 	while (n < n_needed)
 		if (!tern_mul_size(n, 2, &n))
 			return false;
-	void *grown = tern_realloc(*block, n, item_size);
-	if (!grown)
+	memcpy(&old, block, sizeof old);
+	if (!(grown = tern_realloc(old, n, item_size)))
 		return false;
-	*block = grown;
+	memcpy(block, &grown, sizeof grown);
 	*capacity = n;
 	return true;
 }

@@ -109,11 +109,8 @@ struct embed {
 
 static enum tern_status add_item(struct embed *e, const char *bytes, size_t n_bytes)
 {
-	void *items = e->items;
-
-	if (!tern_grow(&items, &e->capacity, e->n_items + 1, sizeof *e->items))
+	if (!TERN_GROW(e->items, e->capacity, e->n_items + 1))
 		return report_out_of_memory();
-	e->items = items;
 	e->items[e->n_items++] = (struct item){bytes, n_bytes};
 	return TERN_OK;
 }

@@ -54,16 +54,14 @@ static size_t n_columns(const struct token_probs *probs) { return 1 + (size_t)pr
 
 void token_probs_add(struct token_probs *probs, int32_t id, float probability, const float *logits)
 {
-	void *rows = probs->rows;
 	size_t n_row_bytes = n_columns(probs) * sizeof *probs->rows;
 
 	if (probs->unshown == 0.0f || probability < probs->unshown)
 		probs->unshown = probability;
-	if (probs->failed || !tern_grow(&rows, &probs->capacity, probs->n_tokens + 1, n_row_bytes)) {
+	if (probs->failed || !tern_grow(&probs->rows, &probs->capacity, probs->n_tokens + 1, n_row_bytes)) {
 		probs->failed = true;
 		return;
 	}
-	probs->rows = rows;
 	struct tern_candidate *row = probs->rows + probs->n_tokens++ * n_columns(probs);
 	row[0] = (struct tern_candidate){id, probability};
 	size_t n = 0;

@@ -13,12 +13,10 @@ void line_free(struct line *line)
 
 bool line_insert(struct line *line, const char *bytes, size_t n_bytes)
 {
-	void *block = line->bytes;
 	size_t n_needed;
 
-	if (!tern_add_size(line->n_bytes, n_bytes, &n_needed) || !tern_grow(&block, &line->capacity, n_needed, 1))
+	if (!tern_add_size(line->n_bytes, n_bytes, &n_needed) || !TERN_GROW(line->bytes, line->capacity, n_needed))
 		return false;
-	line->bytes = block;
 	if (n_bytes == 0)
 		return true;
 	memmove(line->bytes + line->cursor + n_bytes, line->bytes + line->cursor, line->n_bytes - line->cursor);

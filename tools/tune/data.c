@@ -30,14 +30,11 @@ struct reader {
 static enum tern_status append(struct reader *r, const int32_t *ids, size_t n, bool learned)
 {
 	struct corpus *c = r->corpus;
-	void *grown_ids = c->ids, *grown_learned = c->learned;
 
-	if (!tern_grow(&grown_ids, &c->id_capacity, c->n_ids + n, sizeof *c->ids))
+	if (!TERN_GROW(c->ids, c->id_capacity, c->n_ids + n))
 		return tern_fail_memory(r->err, (c->n_ids + n) * sizeof *c->ids);
-	c->ids = grown_ids;
-	if (!tern_grow(&grown_learned, &c->learned_capacity, c->n_ids + n, 1))
+	if (!TERN_GROW(c->learned, c->learned_capacity, c->n_ids + n))
 		return tern_fail_memory(r->err, c->n_ids + n);
-	c->learned = grown_learned;
 	if (n > 0)
 		memcpy(c->ids + c->n_ids, ids, n * sizeof *ids);
 	memset(c->learned + c->n_ids, learned, n);
@@ -49,16 +46,14 @@ static enum tern_status append(struct reader *r, const int32_t *ids, size_t n, b
 static enum tern_status add_piece(struct reader *r, size_t first, size_t n)
 {
 	struct corpus *c = r->corpus;
-	void *grown = c->pieces;
 	size_t n_targets = 0;
 
 	for (size_t i = first + 1; i <= first + n; i++)
 		n_targets += c->learned[i];
 	if (n_targets == 0)
 		return TERN_OK;
-	if (!tern_grow(&grown, &c->piece_capacity, c->n_pieces + 1, sizeof *c->pieces))
+	if (!TERN_GROW(c->pieces, c->piece_capacity, c->n_pieces + 1))
 		return tern_fail_memory(r->err, (c->n_pieces + 1) * sizeof *c->pieces);
-	c->pieces = grown;
 	c->pieces[c->n_pieces++] = (struct piece){first, n};
 	c->n_tokens += n;
 	c->n_targets += n_targets;
