@@ -4,7 +4,6 @@
 #include "model/gguf_parse.h"
 #include "test.h"
 
-#include <math.h>
 
 static struct tern_error err;
 

@@ -10,7 +10,6 @@
 #include "console/term.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 

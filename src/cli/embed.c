@@ -11,7 +11,6 @@
 #include "json/write.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum format {
 	FORMAT_JSONL,

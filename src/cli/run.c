@@ -12,7 +12,6 @@
 #include "console/term.h"
 
 #include <string.h>
-#include <unistd.h>
 
 struct output_options {
 	bool echo, json, jsonl;

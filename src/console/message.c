@@ -1,5 +1,6 @@
 #include "console/message.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const char quotes[] = "\"\"\"";

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "infer/dense.h"
 #include "infer/row_chunks.h"
-#include "model/layout.h"
 
 enum {
 	STEP = 8 * TERN_CACHE_LINE, /* bytes prefetched in one step of waiting */

@@ -3,7 +3,6 @@
 #ifndef TERN_INFER_SNAPSHOTS_H
 #define TERN_INFER_SNAPSHOTS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

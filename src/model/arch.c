@@ -1,7 +1,6 @@
 #include "model/arch.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const struct tern_arch archs[] = {
         {.name = "llama", .rope_interleaved = true},

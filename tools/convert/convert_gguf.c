@@ -9,7 +9,6 @@
 #include "convert/job/out_file.h"
 #include "model/layout.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
 /* A conversion under way. */

@@ -5,7 +5,6 @@
 #include "model/layout.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
 	ROUND_BYTES = 4 << 20, /* of output, about */

@@ -5,7 +5,6 @@
 #include "base/sizes.h"
 #include "tune/product_select.h"
 
-#include <string.h>
 
 /* ---- memory: one pass over the buffers counts, a second one hands out ---- */
 

@@ -14,7 +14,6 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <string.h>
 
 struct values {
 	const char *data, *output, *evaluation, *teacher;

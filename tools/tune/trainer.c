@@ -1,6 +1,5 @@
 #include "tune/trainer.h"
 
-#include "api/model.h"
 #include "base/hash.h"
 #include "base/machine.h"
 #include "base/memory.h"
@@ -13,7 +12,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -6,7 +6,6 @@
 #include "console/term.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {

@@ -6,7 +6,6 @@
 #include "cli/chat/files.h"
 #include "cli/prompt.h"
 #include "console/format.h"
-#include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"

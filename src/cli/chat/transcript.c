@@ -7,7 +7,6 @@
 #include "json/value.h"
 #include "json/write.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "json/json.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum {

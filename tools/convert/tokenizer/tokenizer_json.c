@@ -6,7 +6,6 @@
 #include "convert/tokenizer/pre_tokenizer.h"
 #include "json/value.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
