@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,7 +61,7 @@ static ssize_t read_some(int fd, void *to, size_t n)
 	if (injected_failure())
 		return -1;
 	do
-		got = read(fd, to, n < MAX_TRANSFER ? n : MAX_TRANSFER);
+		got = read(fd, to, tern_smaller(n, MAX_TRANSFER));
 	while (got < 0 && errno == EINTR);
 	return got;
 }
@@ -71,7 +72,7 @@ static bool write_whole(int fd, const uint8_t *from, size_t n)
 	while (n > 0) {
 		if (injected_failure())
 			return false;
-		ssize_t put = write(fd, from, n < MAX_TRANSFER ? n : MAX_TRANSFER);
+		ssize_t put = write(fd, from, tern_smaller(n, MAX_TRANSFER));
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put == 0)

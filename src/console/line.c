@@ -1,5 +1,6 @@
 #include "console/line.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "console/grapheme.h"
 
 #include <string.h>
@@ -194,7 +195,7 @@ bool line_move_down(struct line *line) { return move_vertically(line, false); }
 
 void line_delete(struct line *line, size_t to)
 {
-	size_t begin = to < line->cursor ? to : line->cursor, end = to < line->cursor ? line->cursor : to;
+	size_t begin = tern_smaller(to, line->cursor), end = tern_larger(to, line->cursor);
 
 	if (begin == end)
 		return;

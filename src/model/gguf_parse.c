@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "base/sort.h"
 #include "model/file_kind.h"
 #include "model/gguf_extent.h"
@@ -118,7 +119,7 @@ static enum tern_status take_string(struct cursor *c, uint64_t limit, const char
 static enum tern_status check_magic(struct cursor *c)
 {
 	char quoted[TERN_QUOTE_SIZE];
-	size_t n = c->size < 4 ? c->size : 4;
+	size_t n = tern_smaller(c->size, 4);
 	const char *kind;
 
 	if (c->size == 0)
