@@ -246,7 +246,7 @@ static void check_quote(const char *bytes, size_t n, const char *expected)
 
 static void test_errors(void)
 {
-	char many[100], out[TERN_QUOTE_SIZE], long_text[3000];
+	char many[100], out[TERN_QUOTE_SIZE], long_text[3000], list[12] = "";
 	struct tern_error err;
 
 	check_quote("", 0, "");
@@ -268,6 +268,16 @@ static void test_errors(void)
 	long_text[sizeof long_text - 1] = 0;
 	tern_fail(&err, TERN_ERR_FILE, "%s", long_text);
 	CHECK(strlen(err.message) == sizeof err.message - 1, "a long message is not cut");
+
+	tern_append_name(list, sizeof list - 1, "llama");
+	CHECK(strcmp(list, "llama") == 0, "one name: '%s'", list);
+	tern_append_name(list, sizeof list - 1, "abc");
+	CHECK(strcmp(list, "llama, abc") == 0, "names that just fit: '%s'", list);
+	tern_append_name(list, sizeof list - 1, "d");
+	CHECK(strcmp(list, "llama, abc") == 0, "no room: '%s'", list);
+	tern_append_name(list, sizeof list, "d");
+	tern_append_name(list, sizeof list, "e");
+	CHECK(strcmp(list, "llama, abc,") == 0, "room for a comma: '%s'", list);
 }
 
 /* ---- sorting ---- */

@@ -39,3 +39,10 @@ const char *tern_quote(char out[TERN_QUOTE_SIZE], const char *bytes, size_t n)
 	strcpy(to, n > shown ? "..." : "");
 	return out;
 }
+
+void tern_append_name(char *list, size_t size, const char *name)
+{
+	size_t n = strlen(list);
+
+	snprintf(list + n, size - n, "%s%s", n ? ", " : "", name);
+}
