@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/sizes.h"
+#include "base/space.h"
 #include "tune/random.h"
 #include "json/parse.h"
 #include "json/value.h"
@@ -205,14 +206,6 @@ static enum tern_status read_json_line(struct reader *r, const char *line, size_
 
 /* ---- files ---- */
 
-static bool is_blank(const char *line, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
-			return false;
-	return true;
-}
-
 static enum tern_status read_lines(struct reader *r, const char *text, size_t n, bool is_json)
 {
 	enum tern_status status = TERN_OK;
@@ -221,7 +214,7 @@ static enum tern_status read_lines(struct reader *r, const char *text, size_t n,
 	for (size_t at = 0; at < n && !status;) {
 		const char *newline = memchr(text + at, '\n', n - at);
 		size_t end = newline ? (size_t)(newline - text) : n;
-		bool blank = is_blank(text + at, end - at);
+		bool blank = tern_is_blank(text + at, end - at);
 		r->line++;
 		if (is_json && !blank) {
 			status = read_json_line(r, text + at, end - at);
