@@ -128,7 +128,7 @@ static void test_half(void)
 			           tern_f16_from_f32(f) != h;
 	}
 	CHECK(n_wrong == 0, "%d of 65536 halves do not convert exactly", n_wrong);
-	/* Every midpoint between neighbours, and the floats on both sides of it. */
+	/* Every midpoint between neighbors, and the floats on both sides of it. */
 	for (uint16_t h = 0; h < 0x7c00; h++) {
 		double above = h == 0x7bff ? 65536.0 : half_value((uint16_t)(h + 1));
 		float middle = (float)((half_value(h) + above) / 2);

@@ -187,7 +187,7 @@ static void check_case(struct fixture *f, struct json_value test)
 	struct json_string label = json_string(json_find(test, "name"));
 	snprintf(name, sizeof name, "%s: %.*s", f->config.arch, (int)label.length, label.bytes);
 	json_get_bool(test, "extra_norm", &extra_norm, NULL, &err);
-	json_get_bool(test, "quantise_activations", &acts, NULL, &err);
+	json_get_bool(test, "quantize_activations", &acts, NULL, &err);
 	blend.keeps_activations = !acts;
 	for (struct json_iterator it = json_items(json_find(test, "lambdas")); json_next(&it) && i < N_LAYER; i++)
 		buffers.lambdas[i] = (float)to_number(it.value);

@@ -12,7 +12,7 @@
 const struct option token_probs_options[] = {
         {.name = "show-probs",
          .offset = FIELD(show),
-         .help = "colour each token by its probability; in JSON add a list of tokens"},
+         .help = "color each token by its probability; in JSON add a list of tokens"},
         {.name = "alternatives",
          .kind = OPTION_INT,
          .offset = FIELD(n_alternatives),
@@ -24,7 +24,7 @@ const struct option token_probs_options[] = {
         {.name = NULL},
 };
 
-/* From the surest down; `least` is the probability from which on a colour is used. */
+/* From the surest down; `least` is the probability from which on a color is used. */
 static const struct {
 	float least;
 	enum term_style style;
@@ -147,7 +147,7 @@ void token_probs_write(struct token_probs *probs, struct json_writer *json)
 
 /* ---- text ---- */
 
-/* " 98.2 %  ' Paris'", in the colour of the probability. */
+/* " 98.2 %  ' Paris'", in the color of the probability. */
 static void append_token(const struct token_probs *probs, struct text *line, struct tern_candidate token)
 {
 	size_t n_bytes = 0;

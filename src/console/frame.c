@@ -288,7 +288,7 @@ bool frame_row_differs(const struct frame *shown, const struct frame *next, size
 		*offset = old_edge;
 		*column = old_column;
 	}
-	/* Within a coloured prompt the colour would have to be set again: the whole row is simpler. */
+	/* Within a colored prompt the color would have to be set again: the whole row is simpler. */
 	if (*offset < n_escaped || *offset < old->after_escape - old->begin) {
 		*offset = 0;
 		*column = 0;

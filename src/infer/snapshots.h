@@ -12,7 +12,7 @@ struct tern_snapshot {
 	uint8_t *state;
 };
 
-/* Zero-initialised: none, and none is taken. */
+/* Zero-initialized: none, and none is taken. */
 struct tern_snapshots {
 	size_t n_state_bytes; /* of one */
 	size_t max_bytes;     /* of all */

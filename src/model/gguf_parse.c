@@ -430,7 +430,7 @@ static int compare_names(const void *tensors, uint32_t a, uint32_t b)
 	return compare_strings(tensor[a].name, tensor[b].name);
 }
 
-/* Two neighbours in sorted order must differ. */
+/* Two neighbors in sorted order must differ. */
 static enum tern_status check_differ(struct cursor *c, const char *kind, struct gguf_string a, struct gguf_string b)
 {
 	if (compare_strings(a, b) != 0)

@@ -376,7 +376,7 @@ static void put_header(struct plan *plan)
 
 /* ---- the data ---------------------------------------------------------------------------------------------- */
 
-/* 64 bits that depend on nothing but their number (the finaliser of MurmurHash3). */
+/* 64 bits that depend on nothing but their number (the finalizer of MurmurHash3). */
 static uint64_t random_bits(uint64_t number)
 {
 	uint64_t x = (number + 1) * 0x9e3779b97f4a7c15u;

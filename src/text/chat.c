@@ -8,7 +8,7 @@
 
 /* ---- the rendered conversation ---- */
 
-/* A growing text. Its spans say what is markup, in which control tokens are recognised. */
+/* A growing text. Its spans say what is markup, in which control tokens are recognized. */
 struct rendering {
 	char *text;
 	size_t n_bytes, capacity;

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-/* Zero-initialised is empty. The caller frees `ids` with tern_free(). */
+/* Zero-initialized is empty. The caller frees `ids` with tern_free(). */
 struct tern_ids {
 	int32_t *ids;
 	size_t n_ids, capacity;

@@ -136,7 +136,7 @@ static void heap_push(uint64_t *heap, size_t *n, uint64_t value)
 	heap[i] = value;
 }
 
-static const uint32_t END = UINT32_MAX; /* no neighbour */
+static const uint32_t END = UINT32_MAX; /* no neighbor */
 
 /* Rates the pair that begins at symbol i and adds it to the heap. */
 static void offer(const struct merge_rules *rules, struct merge_space *space, const char *word, size_t n_bytes,
