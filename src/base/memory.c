@@ -3,6 +3,7 @@
 #endif
 
 #include "base/memory.h"
+#include "base/cache.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ void *tern_alloc(size_t n_items, size_t item_size)
 	return calloc(n_items ? n_items : 1, item_size ? item_size : 1);
 }
 
-/* Not zeroed; NULL on failure. alignment: of begin and end, a power of two, at least 64. */
+/* Not zeroed; NULL on failure. alignment: of begin and end, a power of two. */
 static void *alloc_at(size_t alignment, size_t n_items, size_t item_size)
 {
 	void *block;
@@ -41,14 +42,14 @@ static void *alloc_at(size_t alignment, size_t n_items, size_t item_size)
 	return posix_memalign(&block, alignment, n_bytes) == 0 ? block : NULL;
 }
 
-void *tern_alloc_aligned(size_t n_items, size_t item_size) { return alloc_at(64, n_items, item_size); }
+void *tern_alloc_aligned(size_t n_items, size_t item_size) { return alloc_at(TERN_CACHE_LINE, n_items, item_size); }
 
 void *tern_alloc_filling(size_t n_items, size_t item_size)
 {
 	size_t n_bytes;
 	bool is_large = tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= TERN_HUGE_PAGE / 2;
 
-	return alloc_at(is_large ? TERN_HUGE_PAGE : 64, n_items, item_size);
+	return alloc_at(is_large ? TERN_HUGE_PAGE : TERN_CACHE_LINE, n_items, item_size);
 }
 
 void tern_expect_use(void *block, size_t n_bytes)
