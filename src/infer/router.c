@@ -3,7 +3,6 @@
 #include "infer/dense.h"
 #include "model/limits.h"
 
-
 /* The indices of the n_used largest logits, the largest first; of logits that are no numbers, any. */
 static void choose_largest(uint32_t *choices, size_t n_used, const float *logits, size_t n_expert)
 {
