@@ -9,7 +9,7 @@
 
 AR       ?= ar
 PREFIX   ?= /usr/local
-# Tests under sanitizers of addresses and undefined behaviour take no longer for -O1, and compilers half as long. Under that
+# Tests under sanitizers of addresses and undefined behavior take no longer for -O1, and compilers half as long. Under that
 # of threads they take three times as long.
 OPTIMIZE ?= $(if $(filter-out thread,$(SAN)),-O1 -g1,-O3 $(if $(SAN),-g1,-g))
 
@@ -42,7 +42,7 @@ TUNE_KERNELS := $(wildcard tools/tune/arm/*.c)
 endif
 isa_cflags = $(shell sed -n 's/^[A-Z0-9]*_ISA.$(basename $(@F)),.*"\(.*\)".*/\1/p' src/kernels/isa_list.h)
 $(foreach f,src/kernels/x86 src/kernels/arm tools/tune/x86 tools/tune/arm,$(BUILD)/$f/%.o): ISA_CFLAGS = $(isa_cflags)
-# Sanitizers of addresses and undefined behaviour make so much of the kernels' templates that compilers would take minutes
+# Sanitizers of addresses and undefined behavior make so much of the kernels' templates that compilers would take minutes
 # over them. What is not checked here the guard pages of the kernels' tests catch.
 ifneq ($(filter-out thread,$(SAN)),)
 $(foreach f,x86 arm,$(BUILD)/src/kernels/$f/%.o): ISA_CFLAGS = $(isa_cflags) $(if $(findstring undefined,$(SAN)), \

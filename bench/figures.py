@@ -17,7 +17,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Label, arguments of `tern bench` ({t}: threads), kernel set (None: the best of this CPU). Rows that are compared with
-# each other are neighbours.
+# each other are neighbors.
 CONFIGURATIONS = [
     ("generating, empty context", "--shape 2b -t {t} -p 0 -n 128", None),
     ("generating, scales per 128 columns", "--shape 2b:128 -t {t} -p 0 -n 128", None),

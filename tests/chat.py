@@ -386,7 +386,7 @@ def test_streams():
             assert file.read() == ANSWER + "\n"
 
 
-def test_dumb_and_colourless():
+def test_dumb_and_colorless():
     with start("--temp", "0", TERM="dumb", prompt=False) as t:
         t.wait(">")
         t.send(QUESTION + "\r")

@@ -417,7 +417,7 @@ static void check_binary_layout(void)
 	      "a zero in the last row, or one in padding");
 }
 
-/* n_row rows, not a multiple of 16: quantised, packed panel by panel, read back by row, and multiplied by plane. */
+/* n_row rows, not a multiple of 16: quantized, packed panel by panel, read back by row, and multiplied by plane. */
 static void check_int8_layout(void)
 {
 	enum {

@@ -12,7 +12,7 @@ test alone, which sanitizers and emulators do not change: it is computed without
      5  the eps of quantization_config's norms is not the model's
      9  BOS where a model has none (what the file says about it)
     10  head_dim is not hidden_size / num_attention_heads
-    11  floats that are ternary are not ternarised again
+    11  floats that are ternary are not ternarized again
     12  heads and embeddings that are ternary, and tied ones
     13  relu2 or SiLU
     14  Gemma's norms are 1 + w, but not those of projections; embeddings times sqrt(hidden_size)
@@ -37,7 +37,7 @@ import lib
 from lib import check, tern
 from support import checkpoint as hf
 from support import gguf
-from support.network import Linear, distances, gelu, quantise, relu2, rms_norm, silu
+from support.network import Linear, distances, gelu, quantize, relu2, rms_norm, silu
 
 lib.no_new_threads()
 
@@ -95,8 +95,8 @@ def unpermuted(net):
     return net.changed(interleaved=True)
 
 
-def neighbouring_rows(net):
-    """Packed codes read as those of four rows that are neighbours."""
+def neighboring_rows(net):
+    """Packed codes read as those of four rows that are neighbors."""
     def reorder(linear):
         quarter = len(linear.codes) // 4
         return linear.changed(codes=[linear.codes[r % 4 * quarter + r // 4] for r in range(len(linear.codes))])
@@ -115,7 +115,7 @@ def with_eps(net, eps):
     return net.map_linears(lambda m: m.changed(eps=eps))
 
 
-def ternarised_again(net):
+def ternarized_again(net):
     """The mean of the magnitudes for the scale, though zeros are among them."""
     def again(linear):
         mean = sum(abs(c) * s[0] for row, s in zip(linear.codes, linear.scales) for c in row)
@@ -161,7 +161,7 @@ def llama_bitlinear(directory):
                                       '"autobitlinear"}, "quantization_config": {"quant_method": "bitnet", '
                                       '"modules_to_not_convert": null}}')
     hf.write(directory, hf.tensors_of(net), text)
-    return net, [(1, inverted_scales(net)), (2, unpermuted(net)), (3, neighbouring_rows(net)),
+    return net, [(1, inverted_scales(net)), (2, unpermuted(net)), (3, neighboring_rows(net)),
                  (15, net.changed(scaling=None))], {}
 
 
@@ -283,7 +283,7 @@ def trilm(directory):
         return b.column_shards(n_row, n_col, 2) if name in ("o", "down") else b.ternary(n_row, n_col, row_shards=2)
     net = with_outlier(hf.build(b, make, hidden=256, ff=512, n_layer=1, tied=False))
     hf.write(directory, hf.tensors_of(net), hf.config_of(net, "LlamaForCausalLM", "llama"))
-    return net, [(11, ternarised_again(net)), (16, rounded_rows(net)), (18, one_scale(net))], {}
+    return net, [(11, ternarized_again(net)), (16, rounded_rows(net)), (18, one_scale(net))], {}
 
 
 def bonsai(directory, tied):
@@ -303,7 +303,7 @@ def bonsai(directory, tied):
 @case
 def bonsai_tied(directory):
     net = bonsai(directory, True)
-    return net, [(11, ternarised_again(net)), (15, twice(net, 1.1386294361119891)), (15, net.changed(scaling=None)),
+    return net, [(11, ternarized_again(net)), (15, twice(net, 1.1386294361119891)), (15, net.changed(scaling=None)),
                  (18, one_scale(net))], {"token_embd.weight": "T2R16", "output.weight": None}
 
 

@@ -22,11 +22,8 @@ struct build {
 
 static inline void build_bytes(struct build *b, const void *bytes, size_t n)
 {
-	void *block = b->bytes;
-
-	if (!tern_grow(&block, &b->capacity, b->n + n, 1))
+	if (!TERN_GROW(b->bytes, b->capacity, b->n + n))
 		exit(1);
-	b->bytes = block;
 	if (bytes)
 		memcpy(b->bytes + b->n, bytes, n);
 	else

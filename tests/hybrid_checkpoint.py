@@ -34,7 +34,7 @@ GATES = [("linear_attn.in_proj_b", "ssm_beta", VALUE_HEADS, EMBD),
 
 
 def apart(items, size=1, first=0):
-    """Items of the value heads, `size` each, behind `first` others: head h of a key head's neighbours goes to place
+    """Items of the value heads, `size` each, behind `first` others: head h of a key head's neighbors goes to place
     h * KEY_HEADS + key head."""
     heads = gguf.slices(items[first:], size)
     return items[:first] + hf.flat(heads[key * PER_KEY + h] for h in range(PER_KEY) for key in range(KEY_HEADS))
@@ -57,9 +57,9 @@ class Both:
         dims = tuple(reversed([d for d in shape if d > 1])) if shape else (len(values),)
         self.gguf[name] = (dims, gguf.F32, gguf.floats(gguf.F32, values))
 
-    def gain(self, module, name, n, centred=True):
+    def gain(self, module, name, n, centered=True):
         w = [self.rng.randint(-60, 60) / 256 for _ in range(n)]
-        self.vector(module + ".weight", name + ".weight", [1 + x for x in w], w if centred else [1 + x for x in w])
+        self.vector(module + ".weight", name + ".weight", [1 + x for x in w], w if centered else [1 + x for x in w])
 
     def floats(self, module, name, n_row, n_col, dtype, size, order=None):
         rows = [self.normal(n_col, size, dtype) for _ in range(n_row)]
@@ -118,7 +118,7 @@ class Both:
         self.vector(d + "A_log", b + "ssm_a", self.apart([-math.exp(x) for x in a]), a)
         dt = hf.rounded([self.rng.uniform(-2, 1) for _ in range(VALUE_HEADS)], "BF16")
         self.vector(d + "dt_bias", b + "ssm_dt.bias", self.apart(dt), dt, "BF16")
-        self.gain(d + "norm", b + "ssm_norm", STATE, centred=False)
+        self.gain(d + "norm", b + "ssm_norm", STATE, centered=False)
 
     def all(self, tied):
         self.floats(self.prefix + "embed_tokens", "token_embd", VOCAB, EMBD, "F16", 1)

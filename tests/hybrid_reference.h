@@ -219,7 +219,7 @@ static void convolve(double *out, const double *raw, size_t layer)
 	}
 }
 
-static void normalise(double *x, double scale)
+static void normalize(double *x, double scale)
 {
 	double sum = 0.0;
 
@@ -286,9 +286,9 @@ static void delta(double *out, const double *h, size_t layer)
 	dense(a, l->alpha, VALUES, EMBD, gates);
 	convolve(qkv, raw, layer);
 	for (size_t i = 0; i < KEYS; i++) {
-		normalise(qkv + i * SIZE, m == NO_QUERY_SCALE ? 1.0 : 1.0 / sqrt(SIZE));
+		normalize(qkv + i * SIZE, m == NO_QUERY_SCALE ? 1.0 : 1.0 / sqrt(SIZE));
 		if (m != KEYS_NOT_NORMALISED)
-			normalise(qkv + N_KEY + i * SIZE, m == KEY_SCALED ? 1.0 / sqrt(SIZE) : 1.0);
+			normalize(qkv + N_KEY + i * SIZE, m == KEY_SCALED ? 1.0 / sqrt(SIZE) : 1.0);
 	}
 	if (m == STATE_FORGOTTEN)
 		memset(ref.state[layer], 0, sizeof ref.state[layer]);

@@ -22,7 +22,7 @@ import oracle
 from lib import check
 from support import checkpoint as hf
 from support import gguf
-from support.network import Linear, Network, distances, half, quantise, rms_norm, rope_angles, silu
+from support.network import Linear, Network, distances, half, quantize, rms_norm, rope_angles, silu
 
 HIDDEN, HEADS, HEADS_KV, HEAD_DIM, FF, EXPERTS, LAYERS, WINDOW = 64, 4, 2, 16, 32, 6, 4, 4
 IDS = [72, 101, 108, 111, 32, 119, 7, 200, 31, 90, 105, 66]
@@ -139,7 +139,7 @@ def wider(net, more):
 
 
 def rounded_router(h):
-    q, scale = quantise(h)
+    q, scale = quantize(h)
     return [v / scale for v in q]
 
 

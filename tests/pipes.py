@@ -255,15 +255,15 @@ def check_probabilities():
 
 
 def check_shown_probabilities(result):
-    """The text of the same answer with lines of alternatives, or in colours."""
+    """The text of the same answer with lines of alternatives, or in colors."""
     done = run("--alternatives", "2", "--temp", "0", FRANCE)
     check("alternatives: the text", done.stdout.decode().strip() == result["text"], done)
     lines = done.stderr.splitlines()
     check("alternatives: a line a token", len(lines) == len(result["tokens"]) and all("%" in l for l in lines), lines)
     done = run("--show-probs", "--temp", "0", FRANCE)
-    check("colours: none in a pipe", done.stdout.decode().strip() == result["text"] and "colour" in done.stderr, done)
+    check("colors: none in a pipe", done.stdout.decode().strip() == result["text"] and "color" in done.stderr, done)
     done = run("--show-probs", "--color=always", "--temp", "0", FRANCE)
-    check("colours: asked for",
+    check("colors: asked for",
           b"\x1b[32m" in done.stdout and done.stdout.count(b"\x1b[") == 2 * result["generated_tokens"], done)
 
 
@@ -291,15 +291,15 @@ def on_terminal(*arguments, **environment):
 
 def check_terminals():
     out, _ = on_terminal("--show-probs", "--temp", "0", FRANCE)
-    check("colours: on a terminal", b"\x1b[32m" in out and b"probability" in out, out)
+    check("colors: on a terminal", b"\x1b[32m" in out and b"probability" in out, out)
     out, _ = on_terminal("--show-probs", "--temp", "0", FRANCE, NO_COLOR="1")
-    check("colours: NO_COLOR", b"\x1b[3" not in out, out)
+    check("colors: NO_COLOR", b"\x1b[3" not in out, out)
     out, _ = on_terminal("--raw", "--echo", "-n", "1", b"a\x1b[31m\x07\xc2\x9b\xe2\x80\xaeb")
     check("terminal: control characters are shown, not sent", rb"a\x1b[31m\x07\x9b\u202eb" in out, out)
     out, status = on_terminal()
     check("terminal: no prompt, no waiting", status == 2, status, out)
     out, _ = on_terminal("-n", "2", "-v", "hi")
-    check("terminal: colour", b"\x1b[2mprompt" in out, out)
+    check("terminal: color", b"\x1b[2mprompt" in out, out)
     out, _ = on_terminal("-n", "2", "-v", "hi", NO_COLOR="1")
     check("terminal: NO_COLOR", out and b"\x1b" not in out, out)
 

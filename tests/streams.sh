@@ -11,7 +11,7 @@ answer $greedy 'Who are you?' >wanted
 
 answer -v -n 4 --seed 7 'Who are you?' >out
 check '-v: speeds and seed' grep -q '^prompt [0-9]* tokens .* t/s · generated [0-9]* tokens .* · seed 7$' err
-check '-v: colour needs a terminal' test "$(tr -d '\033' <err | wc -c)" -eq "$(wc -c <err)"
+check '-v: color needs a terminal' test "$(tr -d '\033' <err | wc -c)" -eq "$(wc -c <err)"
 answer --color=always -v -n 4 'Who are you?' >out
 check '--color=always' test "$(tr -d '\033' <err | wc -c)" -lt "$(wc -c <err)"
 answer -n 4 'Who are you?' >out

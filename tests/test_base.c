@@ -16,7 +16,7 @@ static void test_memory(void)
 {
 	volatile size_t half = SIZE_MAX / 2 + 1; /* volatile, or the compiler warns about the size */
 	size_t capacity = 0;
-	void *block = NULL;
+	uint32_t *block = NULL;
 	uint8_t *bytes = tern_alloc(100, 10);
 	int wrong = 0;
 
@@ -36,14 +36,14 @@ static void test_memory(void)
 	}
 
 	for (size_t n = 1; n < 1000; n++) {
-		CHECK(tern_grow(&block, &capacity, n, sizeof(uint32_t)) && capacity >= n, "room for %zu", n);
-		((uint32_t *)block)[n - 1] = (uint32_t)n;
+		CHECK(TERN_GROW(block, capacity, n) && capacity >= n, "room for %zu", n);
+		block[n - 1] = (uint32_t)n;
 	}
 	for (uint32_t n = 1; n < 1000; n++)
-		wrong += ((uint32_t *)block)[n - 1] != n;
+		wrong += block[n - 1] != n;
 	CHECK(wrong == 0 && capacity == 1024, "%d items were lost in growing; capacity %zu", wrong, capacity);
-	void *before = block;
-	CHECK(!tern_grow(&block, &capacity, half, sizeof(uint32_t)) && !tern_grow(&block, &capacity, SIZE_MAX, 1),
+	const uint32_t *before = block;
+	CHECK(!TERN_GROW(block, capacity, half) && !tern_grow(&block, &capacity, SIZE_MAX, 1),
 	      "size overflow unnoticed");
 	CHECK(block == before && capacity == 1024, "a failed growth changed something");
 	tern_free(block);
@@ -128,7 +128,7 @@ static void test_half(void)
 			           tern_f16_from_f32(f) != h;
 	}
 	CHECK(n_wrong == 0, "%d of 65536 halves do not convert exactly", n_wrong);
-	/* Every midpoint between neighbours, and the floats on both sides of it. */
+	/* Every midpoint between neighbors, and the floats on both sides of it. */
 	for (uint16_t h = 0; h < 0x7c00; h++) {
 		double above = h == 0x7bff ? 65536.0 : half_value((uint16_t)(h + 1));
 		float middle = (float)((half_value(h) + above) / 2);
@@ -246,7 +246,7 @@ static void check_quote(const char *bytes, size_t n, const char *expected)
 
 static void test_errors(void)
 {
-	char many[100], out[TERN_QUOTE_SIZE], long_text[3000];
+	char many[100], out[TERN_QUOTE_SIZE], long_text[3000], list[12] = "";
 	struct tern_error err;
 
 	check_quote("", 0, "");
@@ -268,6 +268,16 @@ static void test_errors(void)
 	long_text[sizeof long_text - 1] = 0;
 	tern_fail(&err, TERN_ERR_FILE, "%s", long_text);
 	CHECK(strlen(err.message) == sizeof err.message - 1, "a long message is not cut");
+
+	tern_append_name(list, sizeof list - 1, "llama");
+	CHECK(strcmp(list, "llama") == 0, "one name: '%s'", list);
+	tern_append_name(list, sizeof list - 1, "abc");
+	CHECK(strcmp(list, "llama, abc") == 0, "names that just fit: '%s'", list);
+	tern_append_name(list, sizeof list - 1, "d");
+	CHECK(strcmp(list, "llama, abc") == 0, "no room: '%s'", list);
+	tern_append_name(list, sizeof list, "d");
+	tern_append_name(list, sizeof list, "e");
+	CHECK(strcmp(list, "llama, abc,") == 0, "room for a comma: '%s'", list);
 }
 
 /* ---- sorting ---- */

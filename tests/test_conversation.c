@@ -1,8 +1,8 @@
 /* A conversation's parts, without a terminal: what leaves a full context, thoughts taken apart however they are cut,
  * and conversations written and read again. */
 #include "cli/chat/conversation.h"
-#include "cli/think_tags.h"
 #include "cli/chat/transcript.h"
+#include "cli/think_tags.h"
 #include "console/text.h"
 #include "scratch.h"
 #include "test.h"

@@ -100,7 +100,7 @@ static struct choice choose(const float *token)
 	return c;
 }
 
-/* y = W x of expert e, x as the engine quantises it: one scale. */
+/* y = W x of expert e, x as the engine quantizes it: one scale. */
 static void multiply(double *y, size_t matrix, size_t e, const double *x, size_t n_row, size_t n_col)
 {
 	double max = 1e-5;

@@ -4,8 +4,6 @@
 #include "model/gguf_parse.h"
 #include "test.h"
 
-#include <math.h>
-
 static struct tern_error err;
 
 /* Builds, copies to an exact-size block and parses it. *copy is to be freed after the gguf. */

@@ -3,8 +3,6 @@
 #include "api/guesses.h"
 #include "test.h"
 
-#include <string.h>
-
 enum {
 	TOKEN_NS = 20000000,
 	N_TOKENS = 3000,

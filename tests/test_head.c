@@ -1,7 +1,6 @@
 /* infer/embedding.h and infer/head.h against plain computation: embedding rows and logits of every type, with a
  * vocabulary that is no multiple of 16 and more tokens than one tile takes. */
 #include "base/bytes.h"
-#include "base/memory.h"
 #include "infer/embedding.h"
 #include "infer/engine_init.h"
 #include "infer/head.h"

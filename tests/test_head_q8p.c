@@ -26,7 +26,7 @@ struct head {
 
 static int random_int(int from, int to) { return from + (int)(test_random() % (uint64_t)(to - from + 1)); }
 
-/* Zero rows with scale 1, and a random input of whole numbers up to 127, which is quantised as it is. */
+/* Zero rows with scale 1, and a random input of whole numbers up to 127, which is quantized as it is. */
 static struct head new_head(size_t n_row, size_t n_col)
 {
 	struct head head = {.n_row = n_row, .n_col = n_col};

@@ -6,7 +6,6 @@
 #include "scratch.h"
 #include "test.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

@@ -6,7 +6,6 @@
 #include "test.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
 	N_LAYER = 3,

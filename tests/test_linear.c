@@ -79,7 +79,7 @@ static void make(const struct shape *s)
 	                              .norm_eps = 1e-6f};
 }
 
-/* One scale's n int8 are the normalised input y to half a step. */
+/* One scale's n int8 are the normalized input y to half a step. */
 static void check_group(const struct tern_activation *a, const int8_t *steps, const double *y, size_t n)
 {
 	double max = 1e-5;
@@ -143,7 +143,7 @@ static void check_products(const struct shape *s, const float *out)
 	      s->n_token, s->scale_group, s->activation_group, n_wrong);
 }
 
-/* A norm in front gives the bits of one whose result is quantised. */
+/* A norm in front gives the bits of one whose result is quantized. */
 static void check_norm_in_front(const struct shape *s, const char *isa)
 {
 	static float in_front[MAX_COL], normed[MAX_TOKEN * MAX_COL];

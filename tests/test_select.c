@@ -71,7 +71,7 @@ static void expect_refusal(const char *isa, const char *message_start)
 static void test_refusals(void)
 {
 #define X86_ISA(name, features, flags) #name,
-#define ARM_ISA X86_ISA
+#define ARM_ISA                        X86_ISA
 	static const char *const known[] = {
 #include "kernels/isa_list.h"
 	};

@@ -2,10 +2,8 @@
  * truncation, every flipped bit and some thousands of rewrites. */
 #include "test.h"
 
-#include "base/memory.h"
 #include "convert/tokenizer/spm_proto.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /* A message being written. */

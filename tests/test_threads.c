@@ -1,6 +1,5 @@
 /* base/threads.h: every chunk runs exactly once, also when runs follow each other fast, when workers have gone to
  * sleep, when there are more threads than processors, and while the number of threads that are used changes. */
-#include "base/memory.h"
 #include "base/threads.h"
 #include "test.h"
 

@@ -4,7 +4,6 @@
 
 #include "tern_tiny.h"
 
-
 static struct vocab_build build;
 
 /* tests/data/tern-tiny.jsonl: texts, and their ids from Hugging Face's tokenizers. */

@@ -2,7 +2,6 @@
  * recipe in float64: 27 cases of tests/data/recipe (see tests/data/recipe/README.md). */
 #include "test.h"
 
-#include "base/memory.h"
 #include "convert/checkpoint/checkpoint.h"
 #include "convert/config/config.h"
 #include "tune/adamw.h"

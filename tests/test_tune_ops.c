@@ -190,7 +190,7 @@ static void check_attention(void)
 	check_gradient("attention by v", attention_value, v, d_v, N);
 }
 
-/* ---- quantisation: no gradient to check, but its values ---- */
+/* ---- quantization: no gradient to check, but its values ---- */
 
 static void check_quantization(void)
 {

@@ -3,7 +3,7 @@
 # threads and however often it is interrupted or killed, the loss it reports next to `tern eval`, every form of output
 # through tern-convert, and one line for bad input.
 #
-# What depends on the CPU is tested by test_tune_golden and its neighbours.
+# What depends on the CPU is tested by test_tune_golden and its neighbors.
 #
 #   KILLS  how often the run is killed (20; where programs are slow, 3)
 #   STEPS  steps of the run (16; where programs are slow, 8)

@@ -1,5 +1,5 @@
-/* Where a test runs: SANITIZED is 1 if a sanitizer that slows down or takes address space is compiled in, RACES_SOUGHT if it
- * is the one of threads; and what is left out there, as in tests/lib.sh. */
+/* Where a test runs: SANITIZED is 1 if a sanitizer that slows down or takes address space is compiled in, RACES_SOUGHT
+ * if it is the one of threads; and what is left out there, as in tests/lib.sh. */
 #ifndef TESTS_WHERE_H
 #define TESTS_WHERE_H
 

@@ -26,7 +26,7 @@ struct tern_trace {
 	                     same */
 };
 
-/* Zero-initialised: an empty text, and no record. */
+/* Zero-initialized: an empty text, and no record. */
 struct tern_guesses {
 	struct tern_suffixes text;
 	bool is_off;              /* memory ran out */

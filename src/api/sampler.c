@@ -2,14 +2,14 @@
  * the same order on every machine, so a seed gives the same text everywhere. */
 #include "api/sampler.h"
 
-#include "api/options.h"
+#include "api/model.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/sizes.h"
 #include "infer/top.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct tern_sampler {
@@ -187,13 +187,10 @@ static size_t cut_improbable(const struct tern_sampler *s, size_t n)
 	return kept;
 }
 
-/* A number in [0, 1) with 53 random bits (splitmix64). */
+/* A number in [0, 1) with 53 random bits. */
 static double next_random(struct tern_sampler *s)
 {
-	uint64_t z = s->random_state += 0x9e3779b97f4a7c15u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+	return (double)(tern_hash_mix(s->random_state += 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
 }
 
 static int32_t draw(struct tern_sampler *s, size_t n)
@@ -224,7 +221,7 @@ enum tern_status tern_sampler_pick(struct tern_sampler *s, const float *logits, 
 	int is_finite = 1;
 
 	for (size_t i = 0; i < s->n_vocab; i++)
-		is_finite &= fabsf(logits[i]) <= 3.402823466e38f; /* false for a NaN too */
+		is_finite &= fabsf(logits[i]) < INFINITY; /* false for a NaN too */
 	if (!is_finite)
 		return tern_fail(err, TERN_ERR_FAILED,
 		                 "logits are not finite; the model file is damaged or the model is not supported");

@@ -71,11 +71,8 @@ static size_t find_stop_prefix(const struct tern_stream *stream)
 /* Appends to what is held. */
 static enum tern_status hold(struct tern_stream *stream, const char *bytes, size_t n_bytes, struct tern_error *err)
 {
-	void *held = stream->held;
-
-	if (!tern_grow(&held, &stream->capacity, stream->n_held + n_bytes, 1))
+	if (!TERN_GROW(stream->held, stream->capacity, stream->n_held + n_bytes))
 		return tern_fail_memory(err, stream->n_held + n_bytes);
-	stream->held = held;
 	memcpy(stream->held + stream->n_held, bytes, n_bytes);
 	stream->n_held += n_bytes;
 	return TERN_OK;

@@ -100,16 +100,11 @@ static bool grow_slots(struct tern_suffixes *s)
 /* Room for another token. An automaton of n of them has at most 2 n states and 3 n edges. */
 static bool make_room(struct tern_suffixes *s)
 {
-	void *ids = s->ids, *states = s->states, *edges = s->edges;
 	size_t n = s->n_ids + 1;
-	bool has_room = n < UINT32_MAX / 3 && tern_grow(&ids, &s->ids_capacity, n, sizeof *s->ids) &&
-	                tern_grow(&states, &s->states_capacity, 2 * n, sizeof *s->states) &&
-	                tern_grow(&edges, &s->edges_capacity, 3 * n, sizeof *s->edges);
 
-	s->ids = ids;
-	s->states = states;
-	s->edges = edges;
-	return has_room && grow_slots(s);
+	return n < UINT32_MAX / 3 && TERN_GROW(s->ids, s->ids_capacity, n) &&
+	       TERN_GROW(s->states, s->states_capacity, 2 * n) && TERN_GROW(s->edges, s->edges_capacity, 3 * n) &&
+	       grow_slots(s);
 }
 
 /* ---- the automaton ---- */

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zero-initialised: an empty text. */
+/* Zero-initialized: an empty text. */
 struct tern_suffixes {
 	int32_t *ids; /* [n_ids] the text */
 	size_t n_ids, ids_capacity;

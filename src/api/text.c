@@ -82,7 +82,7 @@ enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *
                                  char **text, size_t *n_bytes, struct tern_error *err)
 {
 	size_t n_vocab = n_pieces(model), n = 0, capacity = 0;
-	void *bytes = NULL;
+	char *bytes = NULL;
 	bool follows_whole = true;
 	enum tern_status status = tern_model_need_text(model, err);
 
@@ -97,19 +97,19 @@ enum tern_status tern_detokenize(const struct tern_model *model, const int32_t *
 		}
 		struct tern_piece piece = text_of(model->text.tokenizer, ids[i], special, follows_whole);
 		follows_whole = tern_tokenizer_is_whole(model->text.tokenizer, ids[i]);
-		if (!tern_grow(&bytes, &capacity, n + piece.length + 1, 1)) {
+		if (!TERN_GROW(bytes, capacity, n + piece.length + 1)) {
 			tern_free(bytes);
 			return tern_fail_memory(err, n + piece.length + 1);
 		}
-		memcpy((char *)bytes + n, piece.bytes, piece.length);
+		memcpy(bytes + n, piece.bytes, piece.length);
 		n += piece.length;
 	}
-	if (!tern_grow(&bytes, &capacity, n + 1, 1)) {
+	if (!TERN_GROW(bytes, capacity, n + 1)) {
 		tern_free(bytes);
 		return tern_fail_memory(err, n + 1);
 	}
+	bytes[n] = '\0';
 	*text = bytes;
-	(*text)[n] = '\0';
 	*n_bytes = n;
 	return TERN_OK;
 }

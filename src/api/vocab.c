@@ -221,15 +221,11 @@ static enum tern_status find_end_tokens(struct tern_text *text, const struct rea
 enum tern_status tern_text_check_format(const char *name, struct tern_error *err)
 {
 	char list[256] = "", quoted[TERN_QUOTE_SIZE];
-	size_t n = 0;
 
 	if (tern_chat_by_name(name) != TERN_CHAT_NONE)
 		return TERN_OK;
-	for (int f = TERN_CHAT_NONE + 1; f < TERN_CHAT_N_FORMATS; f++) {
-		const char *known = tern_chat_name((enum tern_chat_format)f);
-		int added = snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", known);
-		n = added > 0 && (size_t)added < sizeof list - n ? n + (size_t)added : sizeof list - 1;
-	}
+	for (int f = TERN_CHAT_NONE + 1; f < TERN_CHAT_N_FORMATS; f++)
+		tern_append_name(list, sizeof list, tern_chat_name((enum tern_chat_format)f));
 	return tern_fail(err, TERN_ERR_USAGE, "chat format '%s' is not known; tern knows %s",
 	                 tern_quote(quoted, name, strlen(name)), list);
 }

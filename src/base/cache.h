@@ -1,4 +1,4 @@
-/* Constants for code that prefetches. */
+/* Constants for code that aligns and prefetches. */
 #ifndef TERN_BASE_CACHE_H
 #define TERN_BASE_CACHE_H
 

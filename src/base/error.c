@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/sizes.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ enum tern_status tern_fail_memory(struct tern_error *err, size_t n_bytes)
 
 const char *tern_quote(char out[TERN_QUOTE_SIZE], const char *bytes, size_t n)
 {
-	size_t shown = n < 64 ? n : 64;
+	size_t shown = tern_smaller(n, 64);
 	char *to = out;
 
 	for (size_t i = 0; i < shown; i++) {
@@ -37,4 +38,11 @@ const char *tern_quote(char out[TERN_QUOTE_SIZE], const char *bytes, size_t n)
 	}
 	strcpy(to, n > shown ? "..." : "");
 	return out;
+}
+
+void tern_append_name(char *list, size_t size, const char *name)
+{
+	size_t n = strlen(list);
+
+	snprintf(list + n, size - n, "%s%s", n ? ", " : "", name);
 }

@@ -23,4 +23,7 @@ enum {
  * follows byte 64. Returns out. */
 const char *tern_quote(char out[TERN_QUOTE_SIZE], const char *bytes, size_t n);
 
+/* Appends a name to the list "a, b, c" in `list`, a string in `size` bytes. A list that becomes too long is cut. */
+void tern_append_name(char *list, size_t size, const char *name);
+
 #endif

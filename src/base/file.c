@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,7 +61,7 @@ static ssize_t read_some(int fd, void *to, size_t n)
 	if (injected_failure())
 		return -1;
 	do
-		got = read(fd, to, n < MAX_TRANSFER ? n : MAX_TRANSFER);
+		got = read(fd, to, tern_smaller(n, MAX_TRANSFER));
 	while (got < 0 && errno == EINTR);
 	return got;
 }
@@ -71,7 +72,7 @@ static bool write_whole(int fd, const uint8_t *from, size_t n)
 	while (n > 0) {
 		if (injected_failure())
 			return false;
-		ssize_t put = write(fd, from, n < MAX_TRANSFER ? n : MAX_TRANSFER);
+		ssize_t put = write(fd, from, tern_smaller(n, MAX_TRANSFER));
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put == 0)
@@ -220,7 +221,7 @@ void tern_file_release(const struct tern_file *file, const uint8_t *at, size_t n
 static enum tern_status read_to_end(int fd, const char *name, size_t expected, size_t limit, uint8_t **bytes,
                                     size_t *n_bytes, struct tern_error *err)
 {
-	void *block = NULL;
+	uint8_t *block = NULL;
 	size_t capacity = 0, n = 0;
 	ssize_t got;
 
@@ -231,11 +232,11 @@ static enum tern_status read_to_end(int fd, const char *name, size_t expected, s
 	do {
 		/* Room for the NUL, and for at least one byte, which shows the end or that there is too much. */
 		size_t needed = n < expected ? expected + 2 : n + 2;
-		if (!tern_grow(&block, &capacity, needed, 1)) {
+		if (!TERN_GROW(block, capacity, needed)) {
 			tern_free(block);
 			return tern_fail(err, TERN_ERR_FAILED, "%s: out of memory (%zu bytes)", name, needed);
 		}
-		got = read_some(fd, (uint8_t *)block + n, capacity - n - 1);
+		got = read_some(fd, block + n, capacity - n - 1);
 		if (got > 0)
 			n += (size_t)got;
 	} while (got > 0 && n <= limit);
@@ -247,7 +248,7 @@ static enum tern_status read_to_end(int fd, const char *name, size_t expected, s
 		tern_free(block);
 		return status;
 	}
-	((uint8_t *)block)[n] = 0;
+	block[n] = 0;
 	*bytes = block;
 	*n_bytes = n;
 	return TERN_OK;

@@ -3,8 +3,10 @@
 #endif
 
 #include "base/memory.h"
+#include "base/cache.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #ifdef TERN_FAIL_ALLOC
@@ -27,7 +29,7 @@ void *tern_alloc(size_t n_items, size_t item_size)
 	return calloc(n_items ? n_items : 1, item_size ? item_size : 1);
 }
 
-/* Not zeroed; NULL on failure. alignment: of begin and end, a power of two, at least 64. */
+/* Not zeroed; NULL on failure. alignment: of begin and end, a power of two. */
 static void *alloc_at(size_t alignment, size_t n_items, size_t item_size)
 {
 	void *block;
@@ -40,14 +42,14 @@ static void *alloc_at(size_t alignment, size_t n_items, size_t item_size)
 	return posix_memalign(&block, alignment, n_bytes) == 0 ? block : NULL;
 }
 
-void *tern_alloc_aligned(size_t n_items, size_t item_size) { return alloc_at(64, n_items, item_size); }
+void *tern_alloc_aligned(size_t n_items, size_t item_size) { return alloc_at(TERN_CACHE_LINE, n_items, item_size); }
 
 void *tern_alloc_filling(size_t n_items, size_t item_size)
 {
 	size_t n_bytes;
 	bool is_large = tern_mul_size(n_items, item_size, &n_bytes) && n_bytes >= TERN_HUGE_PAGE / 2;
 
-	return alloc_at(is_large ? TERN_HUGE_PAGE : 64, n_items, item_size);
+	return alloc_at(is_large ? TERN_HUGE_PAGE : TERN_CACHE_LINE, n_items, item_size);
 }
 
 void tern_expect_use(void *block, size_t n_bytes)
@@ -82,19 +84,20 @@ void *tern_realloc(void *block, size_t n_items, size_t item_size)
 
 void tern_free(void *block) { free(block); }
 
-bool tern_grow(void **block, size_t *capacity, size_t n_needed, size_t item_size)
+bool tern_grow(void *block, size_t *capacity, size_t n_needed, size_t item_size)
 {
 	size_t n = *capacity ? *capacity : 16;
+	void *old, *grown;
 
 	if (n_needed <= *capacity)
 		return true;
 	while (n < n_needed)
 		if (!tern_mul_size(n, 2, &n))
 			return false;
-	void *grown = tern_realloc(*block, n, item_size);
-	if (!grown)
+	memcpy(&old, block, sizeof old);
+	if (!(grown = tern_realloc(old, n, item_size)))
 		return false;
-	*block = grown;
+	memcpy(block, &grown, sizeof grown);
 	*capacity = n;
 	return true;
 }

@@ -36,9 +36,14 @@ void *tern_realloc(void *block, size_t n_items, size_t item_size);
 
 void tern_free(void *block);
 
-/* Doubles *block, which has room for *capacity items, until it has room for n_needed. False when memory runs out;
- * *block and *capacity are then unchanged. */
-bool tern_grow(void **block, size_t *capacity, size_t n_needed, size_t item_size);
+/* Doubles an array until it has room for n_needed items. block: the pointer to its first item; capacity: the size_t
+ * variable that says how many it has room for. False when memory runs out; both are then unchanged. */
+#define TERN_GROW(block, capacity, n_needed) tern_grow(&(block), &(capacity), n_needed, sizeof *(block))
+
+/* What TERN_GROW() calls, for items that are larger than what the pointer points to. block: the address of the pointer,
+ * whose bytes are copied: C does not allow access to a typed pointer as if it were a void *, and POSIX has one
+ * representation for both. */
+bool tern_grow(void *block, size_t *capacity, size_t n_needed, size_t item_size);
 
 /* Checked arithmetic for numbers from files. False on overflow; *out is then undefined. */
 static inline bool tern_mul_size(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }

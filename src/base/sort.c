@@ -1,6 +1,7 @@
 /* Merge sort of indices, bottom up. */
 #include "base/sort.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 
 /* Merges the sorted runs from[0..mid) and from[mid..n) into `to`. */
 static void merge(const uint32_t *from, size_t mid, size_t n, uint32_t *to,
@@ -31,8 +32,8 @@ uint32_t *tern_sort_indices(size_t n, int (*compare)(const void *context, uint32
 		order[i] = (uint32_t)i;
 	for (size_t width = 1; width < n; width *= 2) {
 		for (size_t low = 0; low < n; low += 2 * width) {
-			size_t n_both = n - low < 2 * width ? n - low : 2 * width;
-			merge(order + low, n_both < width ? n_both : width, n_both, merged + low, compare, context);
+			size_t n_both = tern_smaller(n - low, 2 * width);
+			merge(order + low, tern_smaller(n_both, width), n_both, merged + low, compare, context);
 		}
 		uint32_t *swap = order;
 		order = merged;

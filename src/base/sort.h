@@ -3,6 +3,8 @@
 #ifndef TERN_BASE_SORT_H
 #define TERN_BASE_SORT_H
 
+#include "base/sizes.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,7 +16,7 @@ uint32_t *tern_sort_indices(size_t n, int (*compare)(const void *context, uint32
 /* Compares two byte strings like memcmp(); if one is the beginning of the other, the shorter comes first. */
 static inline int tern_compare_bytes(const char *a, size_t n_a, const char *b, size_t n_b)
 {
-	size_t n = n_a < n_b ? n_a : n_b;
+	size_t n = tern_smaller(n_a, n_b);
 	int order = n ? memcmp(a, b, n) : 0;
 	return order ? order : (n_a > n_b) - (n_a < n_b);
 }

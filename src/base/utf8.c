@@ -1,4 +1,5 @@
 #include "base/utf8.h"
+#include "base/sizes.h"
 
 enum tern_utf8 tern_utf8_decode(const char *text, size_t n_bytes, uint32_t *code_point, size_t *length)
 {
@@ -53,7 +54,7 @@ size_t tern_utf8_encode(uint32_t code_point, char out[4])
 
 size_t tern_utf8_cut(const char *text, size_t n_bytes, size_t limit)
 {
-	size_t n = n_bytes < limit ? n_bytes : limit;
+	size_t n = tern_smaller(n_bytes, limit);
 
 	while (n < n_bytes && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--;

@@ -24,7 +24,7 @@ static void put_line(struct answer *answer, const char *text, size_t n_bytes)
 	output_write("\n", 1);
 }
 
-static void put_coloured(struct answer *answer, const char *text, size_t n_bytes)
+static void put_colored(struct answer *answer, const char *text, size_t n_bytes)
 {
 	enum term_style style = token_probs_style(&answer->probs);
 	const char *begin = style == TERM_PLAIN ? "" : term_style(STDOUT_FILENO, style);
@@ -45,7 +45,7 @@ static void put(struct answer *answer, const char *text, size_t n_bytes)
 	else if (answer->form == ANSWER_JSON)
 		text_append(&answer->text, text, n_bytes);
 	else if (token_probs_wanted(&answer->probs.options))
-		put_coloured(answer, text, n_bytes);
+		put_colored(answer, text, n_bytes);
 	else
 		output_text(text, n_bytes);
 }

@@ -1,5 +1,6 @@
 #include "cli/batch.h"
 #include "base/error.h"
+#include "base/space.h"
 #include "cli/answer.h"
 #include "cli/input.h"
 #include "cli/line_reader.h"
@@ -10,7 +11,6 @@
 #include "console/term.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,8 +87,6 @@ static void do_request(struct batch *batch, enum line_result result)
 	request_free(&request);
 }
 
-static bool is_blank(const struct text *line) { return !line->bytes || strspn(line->bytes, " \t\r") == line->n_bytes; }
-
 /* A bar in a terminal that the results do not go to. */
 static void show_progress(struct batch *batch)
 {
@@ -104,7 +102,7 @@ static enum tern_status do_lines(struct batch *batch, const char *name)
 
 	progress_start(&batch->progress, "answering");
 	while ((result = line_reader_next(&batch->lines, &batch->line)) != LINE_END && result != LINE_FAILED) {
-		if (result == LINE_READ && is_blank(&batch->line))
+		if (result == LINE_READ && tern_is_blank(batch->line.bytes, batch->line.n_bytes))
 			continue;
 		do_request(batch, result);
 		if (!output_flush() || signals_interrupted())

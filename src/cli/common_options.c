@@ -58,7 +58,7 @@ const struct option common_message_options[] = {
          .offset = FIELD(color),
          .argument = "auto|always|never",
          .initial = "auto",
-         .help = "colour"},
+         .help = "color"},
         {.name = "help", .letter = 'h', .kind = OPTION_HELP, .help = "this text"},
         {.name = "version", .kind = OPTION_VERSION, .help = "the version of tern"},
         {.name = NULL},

@@ -40,7 +40,7 @@ extern const struct option common_model_options[], common_computing_options[], c
 		"Messages:", common_message_options, offsetof(values, field) \
 	}
 
-/* Applies colour and quiet, and takes the first operand as the model if it ends in .gguf and there is no -m. Call it
+/* Applies color and quiet, and takes the first operand as the model if it ends in .gguf and there is no -m. Call it
  * after options_parse(). */
 void common_apply(struct common_options *options, struct operands *operands);
 

@@ -1,7 +1,7 @@
 /* tern completion: prints scripts for the completion of command lines in shells. */
+#include "console/completion.h"
 #include "cli/commands.h"
 #include "cli/models.h"
-#include "console/completion.h"
 #include "console/output.h"
 
 #include <string.h>

@@ -11,7 +11,6 @@
 #include "json/write.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum format {
 	FORMAT_JSONL,
@@ -109,11 +108,8 @@ struct embed {
 
 static enum tern_status add_item(struct embed *e, const char *bytes, size_t n_bytes)
 {
-	void *items = e->items;
-
-	if (!tern_grow(&items, &e->capacity, e->n_items + 1, sizeof *e->items))
+	if (!TERN_GROW(e->items, e->capacity, e->n_items + 1))
 		return report_out_of_memory();
-	e->items = items;
 	e->items[e->n_items++] = (struct item){bytes, n_bytes};
 	return TERN_OK;
 }

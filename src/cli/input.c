@@ -4,12 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 const struct option input_options[] = {
@@ -122,7 +119,7 @@ enum tern_status input_parse_ids(const char *bytes, size_t n_bytes, int n_vocab,
 {
 	static const char separators[] = " \t\r\n,[]";
 	size_t capacity = 0;
-	void *block = NULL;
+	int32_t *block = NULL;
 
 	*ids = NULL;
 	*n_ids = 0;
@@ -144,11 +141,11 @@ enum tern_status input_parse_ids(const char *bytes, size_t n_bytes, int n_vocab,
 			tern_free(block);
 			return TERN_ERR_USAGE;
 		}
-		if (!tern_grow(&block, &capacity, *n_ids + 1, sizeof id)) {
+		if (!TERN_GROW(block, capacity, *n_ids + 1)) {
 			tern_free(block);
 			return report_out_of_memory();
 		}
-		((int32_t *)block)[(*n_ids)++] = id;
+		block[(*n_ids)++] = id;
 		i += length;
 	}
 	*ids = block;

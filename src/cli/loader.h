@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Zero-initialised: never started. */
+/* Zero-initialized: never started. */
 struct loader {
 	struct opened opened;         /* valid after loader_finish() */
 	struct tern_session *session; /* likewise */

@@ -15,7 +15,7 @@ static const char introduction[] = "tern runs ternary (1.58-bit) language models
                                    "\n"
                                    "  tern chat\n"
                                    "  tern run \"Tell me a story about a fox.\"\n"
-                                   "  tern run -m model.gguf \"Summarise this text.\" < text.txt\n"
+                                   "  tern run -m model.gguf \"Summarize this text.\" < text.txt\n"
                                    "  tern info model.gguf\n"
                                    "\n";
 

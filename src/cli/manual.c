@@ -25,7 +25,7 @@ static const struct manual_item environment[] = {
                            "streams and how far ahead "
                            "to prefetch, as in 4:2048. Changes nothing in the result."},
         {"TERN_ISA", "The kernels to use instead of the best ones of this CPU: portable, avx2, neon, ..."},
-        {"NO_COLOR", "If set and not empty: no colour."},
+        {"NO_COLOR", "If set and not empty: no color."},
         {"TERM, COLUMNS", "The kind of terminal, and its width where the terminal does not tell it."},
         {"VISUAL, EDITOR", "The editor that chat starts."},
         {"XDG_DATA_HOME, XDG_STATE_HOME",
@@ -56,11 +56,11 @@ static const struct manual_section sections[] = {
         {"ENVIRONMENT", "An option beats a variable.\n", environment},
         {"FILES", NULL, files},
         {"EXAMPLES",
-         "Talk, ask, and summarise a file:\n"
+         "Talk, ask, and summarize a file:\n"
          "\n"
          "  tern chat\n"
          "  tern run \"What is the capital of France?\"\n"
-         "  tern run \"Summarise this text.\" < text.txt\n"
+         "  tern run \"Summarize this text.\" < text.txt\n"
          "\n"
          "Answer many questions; requests may override the settings of the command line:\n"
          "\n"

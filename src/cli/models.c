@@ -3,7 +3,6 @@
 #include <mach-o/dyld.h>
 #endif
 
-#include "base/memory.h"
 #include "cli/catalogue.h"
 #include "cli/models.h"
 #include "console/output.h"

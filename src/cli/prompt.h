@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <tern.h>
 
-/* Zero-initialised: empty. */
+/* Zero-initialized: empty. */
 struct prompt_ids {
 	int32_t *block; /* what was allocated */
 	int32_t *ids;   /* [n_ids], inside the block */

@@ -11,7 +11,7 @@
 
 #include <tern.h>
 
-/* Zero-initialised is empty. */
+/* Zero-initialized is empty. */
 struct request {
 	struct json json;     /* strings live in it */
 	struct json_value id; /* a scalar; nothing if there is none */

@@ -12,7 +12,6 @@
 #include "console/term.h"
 
 #include <string.h>
-#include <unistd.h>
 
 struct output_options {
 	bool echo, json, jsonl;
@@ -66,7 +65,7 @@ const struct command command_run = {
         .usage = "tern run [OPTION...] [MODEL.gguf] [TEXT...]",
         .examples = "  tern run \"Tell me a story about a fox.\"\n"
                     "  tern run -m model.gguf -n 200 --temp 0 \"What is the capital of France?\"\n"
-                    "  tern run \"Summarise this text.\" < text.txt\n"
+                    "  tern run \"Summarize this text.\" < text.txt\n"
                     "  tern run --raw -p \"Once upon a time\" --stop \"The end\"\n"
                     "  tern run --json \"Hello\" | python3 -m json.tool\n"
                     "  tern run --batch requests.jsonl > results.jsonl\n",
@@ -271,7 +270,7 @@ static enum tern_status check_options(const struct run *run)
 		return usage_error(&command_run, "--batch: the prompts are in its file; give no other");
 	if (run->options.probs.show &&
 	    !token_probs_can_show(&run->options.probs, output->json || output->jsonl || output->batch))
-		warn("--show-probs: there is no colour here; --alternatives or --json show probabilities without");
+		warn("--show-probs: there is no color here; --alternatives or --json show probabilities without");
 	return generation_check(&command_run, &run->options.generation);
 }
 

@@ -1,6 +1,7 @@
 #include "cli/think_tags.h"
 
 #include "base/sizes.h"
+#include "base/space.h"
 
 #include <string.h>
 
@@ -11,13 +12,11 @@ enum {
 	N_END = sizeof end_tag - 1
 };
 
-static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
-
 /* All of these return true if there is more to look at in the new state. */
 
 static bool at_start(struct think_tags *t, const char *bytes, size_t n_bytes, bool at_end)
 {
-	while (t->at < n_bytes && is_space(bytes[t->at]))
+	while (t->at < n_bytes && tern_is_space(bytes[t->at]))
 		t->at++;
 	size_t n = n_bytes - t->at;
 	if (n >= N_BEGIN && memcmp(bytes + t->at, begin_tag, N_BEGIN) == 0) {

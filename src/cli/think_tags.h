@@ -12,7 +12,7 @@ enum think_state {
 	THINK_ANSWER,
 };
 
-/* Zero-initialised but for put and user. */
+/* Zero-initialized but for put and user. */
 struct think_tags {
 	/* Receives the text piece by piece, without the tags, white space before everything, and the newlines around
 	 * the thoughts. */

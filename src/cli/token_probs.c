@@ -12,7 +12,7 @@
 const struct option token_probs_options[] = {
         {.name = "show-probs",
          .offset = FIELD(show),
-         .help = "colour each token by its probability; in JSON add a list of tokens"},
+         .help = "color each token by its probability; in JSON add a list of tokens"},
         {.name = "alternatives",
          .kind = OPTION_INT,
          .offset = FIELD(n_alternatives),
@@ -24,7 +24,7 @@ const struct option token_probs_options[] = {
         {.name = NULL},
 };
 
-/* From the surest down; `least` is the probability from which on a colour is used. */
+/* From the surest down; `least` is the probability from which on a color is used. */
 static const struct {
 	float least;
 	enum term_style style;
@@ -54,16 +54,14 @@ static size_t n_columns(const struct token_probs *probs) { return 1 + (size_t)pr
 
 void token_probs_add(struct token_probs *probs, int32_t id, float probability, const float *logits)
 {
-	void *rows = probs->rows;
 	size_t n_row_bytes = n_columns(probs) * sizeof *probs->rows;
 
 	if (probs->unshown == 0.0f || probability < probs->unshown)
 		probs->unshown = probability;
-	if (probs->failed || !tern_grow(&rows, &probs->capacity, probs->n_tokens + 1, n_row_bytes)) {
+	if (probs->failed || !tern_grow(&probs->rows, &probs->capacity, probs->n_tokens + 1, n_row_bytes)) {
 		probs->failed = true;
 		return;
 	}
-	probs->rows = rows;
 	struct tern_candidate *row = probs->rows + probs->n_tokens++ * n_columns(probs);
 	row[0] = (struct tern_candidate){id, probability};
 	size_t n = 0;
@@ -149,7 +147,7 @@ void token_probs_write(struct token_probs *probs, struct json_writer *json)
 
 /* ---- text ---- */
 
-/* " 98.2 %  ' Paris'", in the colour of the probability. */
+/* " 98.2 %  ' Paris'", in the color of the probability. */
 static void append_token(const struct token_probs *probs, struct text *line, struct tern_candidate token)
 {
 	size_t n_bytes = 0;

@@ -1,4 +1,4 @@
-/* How sure the model was: the probability of each token it said and the likeliest alternatives, as colour, as lines to
+/* How sure the model was: the probability of each token it said and the likeliest alternatives, as color, as lines to
  * read and as JSON. Probabilities are the model's own, before temperature and the other settings of sampling. */
 #ifndef TERN_CLI_TOKEN_PROBS_H
 #define TERN_CLI_TOKEN_PROBS_H
@@ -20,7 +20,7 @@ extern const struct option token_probs_options[];
 		"Probabilities:", token_probs_options, offsetof(values, field) \
 	}
 
-/* What was said of the tokens of one answer. Zero-initialised but for the first two fields. */
+/* What was said of the tokens of one answer. Zero-initialized but for the first two fields. */
 struct token_probs {
 	const struct tern_model *model;
 	struct token_probs_options options;
@@ -38,13 +38,13 @@ static inline bool token_probs_wanted(const struct token_probs_options *options)
 	return options->show || options->n_alternatives > 0;
 }
 
-/* Whether probabilities will be seen: in JSON, as lines, or as colour of standard output. */
+/* Whether probabilities will be seen: in JSON, as lines, or as color of standard output. */
 bool token_probs_can_show(const struct token_probs_options *options, bool in_json);
 
 /* For tern_generate_options.on_token. */
 void token_probs_add(struct token_probs *probs, int32_t id, float probability, const float *logits);
 
-/* The colour, on standard output, of text that is shown now: text of several tokens has that of the least likely.
+/* The color, on standard output, of text that is shown now: text of several tokens has that of the least likely.
  * TERM_PLAIN if no tokens were told since the last call. */
 enum term_style token_probs_style(struct token_probs *probs);
 
@@ -52,7 +52,7 @@ enum term_style token_probs_style(struct token_probs *probs);
  * was not written yet. `bytes` gives a text that is not UTF-8 by its numbers. */
 void token_probs_write(struct token_probs *probs, struct json_writer *json);
 
-/* On standard error: a line per token with its alternatives if these are wanted, and what the colours mean if colours
+/* On standard error: a line per token with its alternatives if these are wanted, and what the colors mean if colors
  * were shown. */
 void token_probs_print(const struct token_probs *probs);
 

@@ -25,12 +25,12 @@ struct editor *editor_open(const struct editor_options *options);
 /* Gives the terminal back as it was found. NULL is fine. */
 void editor_close(struct editor *editor);
 
-/* True if it edits, false if it reads plain lines: then there are no prompts to colour and nothing to redraw. */
+/* True if it edits, false if it reads plain lines: then there are no prompts to color and nothing to redraw. */
 bool editor_is_interactive(const struct editor *editor);
 
 /* Reads one message. The cursor of the terminal is expected in the first column, and is there again afterwards: below
  * the text, or, after EDITOR_EXTERNAL and EDITOR_WAKE, where the prompt was, which is erased then.
- * `prompt` stands before the first line, `more_prompt` before the others; both may hold colour sequences. Neither is
+ * `prompt` stands before the first line, `more_prompt` before the others; both may hold color sequences. Neither is
  * shown unless `in` is a terminal. `initial` is the text to begin with, or NULL.
  * *text, which the caller begins zeroed or used and frees with text_free(), receives the message (EDITOR_TEXT,
  * EDITOR_BLOCK, EDITOR_EXTERNAL) without the newline that ended it. It may hold any bytes, newlines and NUL too. */

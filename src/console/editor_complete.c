@@ -1,5 +1,6 @@
 /* Tab: completing what is before the cursor. */
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "base/utf8.h"
 #include "console/editor.h"
 #include "console/editor_core.h"
@@ -69,7 +70,7 @@ static bool replace(struct editor *editor, size_t start, const char *bytes, size
 static void apply(struct editor *editor, struct completions *completions)
 {
 	const char *first = completions->words.bytes;
-	size_t start = completions->start < editor->line.cursor ? completions->start : editor->line.cursor;
+	size_t start = tern_smaller(completions->start, editor->line.cursor);
 	size_t n_common = common_length(completions);
 
 	if (completions->n_words == 1) {

@@ -28,19 +28,16 @@ static bool is_shown(const struct layout *layout)
 static void begin_row(struct layout *layout)
 {
 	struct frame *frame = layout->frame;
-	void *block;
 
 	layout->column = 0;
 	layout->n_marks = 0;
 	if (!is_shown(layout))
 		return;
-	block = frame->rows;
-	if (!tern_grow(&block, &frame->capacity, frame->n_rows + 1, sizeof *frame->rows)) {
+	if (!TERN_GROW(frame->rows, frame->capacity, frame->n_rows + 1)) {
 		layout->failed = true;
 		layout->frame = NULL;
 		return;
 	}
-	frame->rows = block;
 	frame->rows[frame->n_rows++] =
 	        (struct frame_row){frame->bytes.n_bytes, frame->bytes.n_bytes, frame->bytes.n_bytes, 0};
 }
@@ -291,7 +288,7 @@ bool frame_row_differs(const struct frame *shown, const struct frame *next, size
 		*offset = old_edge;
 		*column = old_column;
 	}
-	/* Within a coloured prompt the colour would have to be set again: the whole row is simpler. */
+	/* Within a colored prompt the color would have to be set again: the whole row is simpler. */
 	if (*offset < n_escaped || *offset < old->after_escape - old->begin) {
 		*offset = 0;
 		*column = 0;

@@ -55,7 +55,7 @@ enum grapheme_class grapheme_class_of(uint32_t code_point)
 
 static bool is_control(enum grapheme_class class) { return class >= GRAPHEME_CR && class <= GRAPHEME_CONTROL; }
 
-/* Rules GB3 to GB9b: whether two neighbours stay together whatever stands before them. */
+/* Rules GB3 to GB9b: whether two neighbors stay together whatever stands before them. */
 static bool stay_together(enum grapheme_class left, enum grapheme_class right)
 {
 	if (is_control(left) || is_control(right))

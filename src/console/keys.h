@@ -57,7 +57,7 @@ bool keys_drop_interrupt(struct keys *keys);
 bool keys_are_pending(const struct keys *keys);
 
 /* Cleans a paste in place and returns its new length: every kind of line break becomes a newline; sequences like those
- * of colours (ESC [ ... letter) are removed, and so is any other control character but the tab. */
+ * of colors (ESC [ ... letter) are removed, and so is any other control character but the tab. */
 size_t keys_clean_paste(char *bytes, size_t n_bytes);
 
 #endif

@@ -1,5 +1,6 @@
 #include "console/line.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "console/grapheme.h"
 
 #include <string.h>
@@ -13,12 +14,10 @@ void line_free(struct line *line)
 
 bool line_insert(struct line *line, const char *bytes, size_t n_bytes)
 {
-	void *block = line->bytes;
 	size_t n_needed;
 
-	if (!tern_add_size(line->n_bytes, n_bytes, &n_needed) || !tern_grow(&block, &line->capacity, n_needed, 1))
+	if (!tern_add_size(line->n_bytes, n_bytes, &n_needed) || !TERN_GROW(line->bytes, line->capacity, n_needed))
 		return false;
-	line->bytes = block;
 	if (n_bytes == 0)
 		return true;
 	memmove(line->bytes + line->cursor + n_bytes, line->bytes + line->cursor, line->n_bytes - line->cursor);
@@ -196,7 +195,7 @@ bool line_move_down(struct line *line) { return move_vertically(line, false); }
 
 void line_delete(struct line *line, size_t to)
 {
-	size_t begin = to < line->cursor ? to : line->cursor, end = to < line->cursor ? line->cursor : to;
+	size_t begin = tern_smaller(to, line->cursor), end = tern_larger(to, line->cursor);
 
 	if (begin == end)
 		return;

@@ -1,5 +1,7 @@
 #include "console/message.h"
+#include "base/space.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const char quotes[] = "\"\"\"";
@@ -7,14 +9,12 @@ enum {
 	N_QUOTES = sizeof quotes - 1
 };
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
 /* Cuts white space from both ends. */
 static void trim(const char **bytes, size_t *n_bytes)
 {
-	while (*n_bytes > 0 && is_space((*bytes)[*n_bytes - 1]))
+	while (*n_bytes > 0 && tern_is_space((*bytes)[*n_bytes - 1]))
 		--*n_bytes;
-	while (*n_bytes > 0 && is_space(**bytes)) {
+	while (*n_bytes > 0 && tern_is_space(**bytes)) {
 		++*bytes;
 		--*n_bytes;
 	}

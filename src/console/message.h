@@ -2,7 +2,6 @@
 #ifndef TERN_CONSOLE_MESSAGE_H
 #define TERN_CONSOLE_MESSAGE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum message_state {

@@ -31,7 +31,6 @@ void plain_end(struct plain *plain)
 static bool read_more(struct plain *plain)
 {
 	struct text *input = &plain->input;
-	void *block = input->bytes;
 	ssize_t n;
 
 	if (plain->n_used > 0) {
@@ -40,11 +39,10 @@ static bool read_more(struct plain *plain)
 		plain->n_searched -= plain->n_used;
 		plain->n_used = 0;
 	}
-	if (!tern_grow(&block, &input->capacity, input->n_bytes + READ_SIZE, 1)) {
+	if (!TERN_GROW(input->bytes, input->capacity, input->n_bytes + READ_SIZE)) {
 		input->failed = true;
 		return false;
 	}
-	input->bytes = block;
 	do
 		n = read(plain->in, input->bytes + input->n_bytes, READ_SIZE);
 	while (n < 0 && errno == EINTR);

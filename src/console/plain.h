@@ -16,7 +16,8 @@ struct plain {
 
 void plain_start(struct plain *plain, const struct editor_options *options);
 void plain_end(struct plain *plain);
-/* editor_read() for plain lines; `initial` counts as lines already typed: others follow it, and an empty one ends it. */
+/* editor_read() for plain lines; `initial` counts as lines already typed: others follow it, and an empty one ends it.
+ */
 enum editor_event plain_read(struct plain *plain, const char *prompt, const char *more_prompt, const char *initial,
                              struct text *text);
 

@@ -15,7 +15,7 @@ void suggest_start(struct suggestion *suggestion, const char *typed, size_t n_ty
 
 static int min(int a, int b) { return a < b ? a : b; }
 
-/* Edit distance in which exchanging two neighbours counts once (optimal string alignment). Three rows of the usual
+/* Edit distance in which exchanging two neighbors counts once (optimal string alignment). Three rows of the usual
  * table are enough: the current one, and two back for the exchange. */
 static int distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {

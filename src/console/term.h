@@ -1,4 +1,4 @@
-/* The terminal and its three streams: what they are, colour, messages, and a line that comes and goes. */
+/* The terminal and its three streams: what they are, color, messages, and a line that comes and goes. */
 #ifndef TERN_CONSOLE_TERM_H
 #define TERN_CONSOLE_TERM_H
 
@@ -30,7 +30,7 @@ void term_start(void);
 void term_set_program(const char *name);
 const char *term_program(void);
 
-/* What the options say: colour, and whether warnings are wanted. */
+/* What the options say: color, and whether warnings are wanted. */
 void term_configure(enum term_color color, bool quiet);
 bool term_is_quiet(void);
 
@@ -42,7 +42,7 @@ void term_size(int fd, int *n_columns, int *n_rows);
 /* Columns of the terminal on standard error. */
 int term_columns(void);
 
-/* The sequence that switches a stream to a style, or "" where there is no colour: NO_COLOR set and not empty, TERM
+/* The sequence that switches a stream to a style, or "" where there is no color: NO_COLOR set and not empty, TERM
  * unset or dumb, no terminal; --color overrides all of them. */
 const char *term_style(int fd, enum term_style style);
 

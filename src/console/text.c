@@ -7,14 +7,11 @@
 
 static bool make_room(struct text *text, size_t n_more)
 {
-	void *block = text->bytes;
 	size_t n_needed;
 
 	if (!text->failed && tern_add_size(text->n_bytes, n_more, &n_needed) && tern_add_size(n_needed, 1, &n_needed) &&
-	    tern_grow(&block, &text->capacity, n_needed, 1)) {
-		text->bytes = block;
+	    TERN_GROW(text->bytes, text->capacity, n_needed))
 		return true;
-	}
 	text->failed = true;
 	return false;
 }

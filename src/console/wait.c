@@ -2,7 +2,6 @@
 #include "console/signals.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <sys/select.h>
 #include <sys/time.h>
 #include <unistd.h>

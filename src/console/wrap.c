@@ -1,4 +1,5 @@
 #include "console/wrap.h"
+#include "base/sizes.h"
 #include "console/escape.h"
 #include "console/grapheme.h"
 
@@ -39,7 +40,7 @@ static void write_spaces(struct pass *pass)
 	struct wrap *w = pass->wrap;
 	size_t n_room = (size_t)(w->n_columns > w->column ? w->n_columns - w->column : 0);
 
-	text_append(pass->out, w->spaces.bytes, w->spaces.n_bytes < n_room ? w->spaces.n_bytes : n_room);
+	text_append(pass->out, w->spaces.bytes, tern_smaller(w->spaces.n_bytes, n_room));
 	w->column = w->space_columns < (int)n_room ? w->column + w->space_columns : w->n_columns;
 	w->spaces.n_bytes = 0;
 	w->space_columns = 0;

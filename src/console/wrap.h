@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Zero-initialised but for n_columns. */
+/* Zero-initialized but for n_columns. */
 struct wrap {
 	int n_columns; /* of the terminal; changed with wrap_resize() */
 	int column;    /* of the cursor; n_columns after a full line */

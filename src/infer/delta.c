@@ -67,7 +67,7 @@ static const float *raw_before(const struct delta_task *task, size_t token, size
 	return task->past + row * n;
 }
 
-static void normalise(const struct tern_kernels *kernels, float *head, size_t n, float factor)
+static void normalize(const struct tern_kernels *kernels, float *head, size_t n, float factor)
 {
 	float inv_norm = 1.0f / sqrtf(kernels->sum_squares(head, n) + L2_EPS);
 	kernels->rms_scale(head, head, NULL, inv_norm * factor, n);
@@ -87,8 +87,8 @@ static void prepare_token(void *context, size_t token, int worker)
 		raw[i] = raw_before(task, token, TERN_DELTA_PAST - i);
 	kernels->conv_silu(q, raw, task->weights->conv, shape->n_convolved);
 	for (size_t i = 0; i < shape->n_key; i += shape->head_dim) {
-		normalise(kernels, q + i, shape->head_dim, q_factor);
-		normalise(kernels, k + i, shape->head_dim, 1.0f);
+		normalize(kernels, q + i, shape->head_dim, q_factor);
+		normalize(kernels, k + i, shape->head_dim, 1.0f);
 	}
 	make_gates(task, task->segment.first + token);
 }

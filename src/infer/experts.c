@@ -64,7 +64,7 @@ static void divide(struct experts_task *task)
 	                : panels_of_work(n_down_panel, n_slot, n_slot * n_down_panel / n_share);
 }
 
-/* Quantises a token's vector once, for all slots that it has. */
+/* Quantizes a token's vector once, for all slots that it has. */
 static void quantize_token(void *context, size_t token, int worker)
 {
 	const struct experts_task *task = context;
@@ -150,7 +150,7 @@ static void gate_up_chunk(void *context, size_t chunk, int worker)
 	             panels_of(&next.linear, next.first_row), worker);
 }
 
-/* gate = f(gate) * up, quantised. */
+/* gate = f(gate) * up, quantized. */
 static void activate_slot(void *context, size_t slot, int worker)
 {
 	const struct experts_task *task = context;
@@ -246,7 +246,7 @@ void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *
 
 size_t tern_experts_token_bytes(const struct tern_hparams *h)
 {
-	/* Of each expert that the token uses: its input, gate and up, and their product, quantised. */
+	/* Of each expert that the token uses: its input, gate and up, and their product, quantized. */
 	return h->n_expert_used * (h->n_embd + h->n_ff_expert * (2 * sizeof(float) + 1));
 }
 

@@ -25,7 +25,7 @@
 #include "infer/router.h"
 
 /* Several projections of one input, which first goes through an RMSNorm unless gain is NULL; if their own norms are
- * equal they share one quantised vector. */
+ * equal they share one quantized vector. */
 static void project_several(struct tern_engine *engine, struct tern_projection *projections, size_t n_projection,
                             bool share_input, const float *input, const float *gain)
 {
@@ -124,7 +124,7 @@ struct activate_task {
 	const struct tern_dense_weights *weights;
 };
 
-/* gate = f(gate) * up, quantised while it is in the cache. */
+/* gate = f(gate) * up, quantized while it is in the cache. */
 static void activate_token(void *context, size_t token, int worker)
 {
 	const struct activate_task *task = context;

@@ -10,6 +10,7 @@
 #define TERN_INFER_KV_H
 
 #include "base/error.h"
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 #include "model/transformer.h"
 
@@ -20,7 +21,7 @@
 struct tern_kv {
 	enum tern_kv_type type;
 	size_t n_layer;                            /* those with attention */
-	size_t n_head_kv, head_dim, value_stride;  /* value_stride: head_dim rounded up to 16 */
+	size_t n_head_kv, head_dim, value_stride;  /* value_stride: head_dim rounded up to TERN_CACHE_PANEL */
 	size_t key_bytes, value_bytes, cell_bytes; /* of a cell */
 	uint8_t *cells;
 	size_t n_bytes; /* of all cells */
@@ -29,7 +30,7 @@ struct tern_kv {
 /* Of the values of one head. */
 static inline size_t tern_value_stride(const struct tern_hparams *hparams)
 {
-	return (hparams->head_dim + 15) / 16 * 16;
+	return tern_divide_up(hparams->head_dim, TERN_CACHE_PANEL) * TERN_CACHE_PANEL;
 }
 
 /* Bytes of the cache of n_ctx positions; false if they cannot be counted. */

@@ -6,7 +6,6 @@
 #include "infer/prefetch.h"
 #include "model/layout.h"
 
-#include <math.h>
 #include <string.h>
 
 enum {

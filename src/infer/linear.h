@@ -1,11 +1,11 @@
-/* Ternary projections over a batch of tokens: normalise and quantise the input, then multiply. */
+/* Ternary projections over a batch of tokens: normalize and quantize the input, then multiply. */
 #ifndef TERN_INFER_LINEAR_H
 #define TERN_INFER_LINEAR_H
 
 #include "infer/engine.h"
 #include "infer/row_chunks.h"
 
-/* Quantises input [n_token, n_col] for a projection, with the projection's own norm; before that, unless gain is NULL,
+/* Quantizes input [n_token, n_col] for a projection, with the projection's own norm; before that, unless gain is NULL,
  * it goes through an RMSNorm with the model's rms_eps. */
 void tern_quantize_input(struct tern_engine *engine, struct tern_quantized *out, const struct tern_linear *linear,
                          const float *input, const float *gain, size_t n_token);
@@ -27,7 +27,7 @@ void tern_project_panels(const struct tern_engine *engine, const struct tern_pro
                          struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
                          int worker);
 
-/* Quantises one vector for a projection as tern_quantize_input() does, as vector `index` of out. */
+/* Quantizes one vector for a projection as tern_quantize_input() does, as vector `index` of out. */
 void tern_quantize_vector(const struct tern_engine *engine, struct tern_quantized *out, size_t index,
                           const struct tern_linear *linear, const float *x, const float *gain, int worker);
 

@@ -1,10 +1,10 @@
 #include "infer/prefetch.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "infer/attention_items.h"
 #include "infer/float_matrix.h"
 #include "infer/row_chunks.h"
-#include "model/layout.h"
 
 enum {
 	STEP = 8 * TERN_CACHE_LINE, /* bytes prefetched in one step of waiting */
@@ -100,8 +100,8 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 		size_t panel_bytes = tern_linear_panel_bytes(linear);
 		size_t n_panel = p->n_strip * (p->n_strip > 1 ? p->apart - p->first : p->n);
 		size_t n_bytes = n_panel * panel_bytes;
-		prefetch_strips(engine, w, linear->panels + p->first * panel_bytes,
-		                n_bytes < WEIGHT_BYTES ? n_bytes : WEIGHT_BYTES, p->n_strip, p->apart * panel_bytes);
+		prefetch_strips(engine, w, linear->panels + p->first * panel_bytes, tern_smaller(n_bytes, WEIGHT_BYTES),
+		                p->n_strip, p->apart * panel_bytes);
 	}
 }
 
@@ -119,7 +119,7 @@ static void prefetch_keys(struct tern_engine *engine, const struct tern_attentio
 		size_t index = tern_pool_first_chunk(engine->pool, w, schedule.n_item);
 		struct tern_attention_item item = tern_attention_item(&schedule, index);
 		size_t left = segment.position - item.first_block * TERN_ATTENTION_BLOCK;
-		left = left < TERN_ATTENTION_BLOCK ? left / TERN_CACHE_PANEL * TERN_CACHE_PANEL : TERN_ATTENTION_BLOCK;
+		left = tern_smaller(left, TERN_ATTENTION_BLOCK) / TERN_CACHE_PANEL * TERN_CACHE_PANEL;
 		tern_prefetch_range(engine, w, tern_item_keys(attention, segment.sequence, &item),
 		                    tern_kv_key_bytes(&segment.sequence->kv, left));
 	}

@@ -3,8 +3,6 @@
 #include "infer/float_matrix.h"
 #include "model/limits.h"
 
-#include <string.h>
-
 /* The indices of the n_used largest logits, the largest first; which ones is undefined where logits are NaN. */
 static void choose_largest(uint32_t *choices, size_t n_used, const float *logits, size_t n_expert)
 {

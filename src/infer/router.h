@@ -8,7 +8,7 @@
  *           of all experts, by index
  *     weight[k] = w[k] / sum * expert_scale
  *
- * which is the softmax over all experts and, normalised, its largest values divided by their sum. */
+ * which is the softmax over all experts and, normalized, its largest values divided by their sum. */
 #ifndef TERN_INFER_ROUTER_H
 #define TERN_INFER_ROUTER_H
 

@@ -40,14 +40,12 @@ static struct tern_snapshot *find_oldest(const struct tern_snapshots *s)
 static struct tern_snapshot *make_room(struct tern_snapshots *s)
 {
 	struct tern_snapshot *oldest = find_oldest(s);
-	void *items = s->items;
 
 	if (oldest && oldest->used == 0)
 		return oldest;
 	/* A snapshot only saves time: it must not take the memory that the system is about to need. */
 	if ((s->n_items + 1) * s->n_state_bytes <= s->max_bytes && tern_available_memory() / 2 >= s->n_state_bytes &&
-	    tern_grow(&items, &s->capacity, s->n_items + 1, sizeof *s->items)) {
-		s->items = items;
+	    TERN_GROW(s->items, s->capacity, s->n_items + 1)) {
 		s->items[s->n_items].state = tern_alloc_huge(s->n_state_bytes, 1);
 		if (s->items[s->n_items].state)
 			return &s->items[s->n_items++];

@@ -3,7 +3,6 @@
 #ifndef TERN_INFER_SNAPSHOTS_H
 #define TERN_INFER_SNAPSHOTS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +13,7 @@ struct tern_snapshot {
 	uint8_t *state;
 };
 
-/* Zero-initialised: none, and none is taken. */
+/* Zero-initialized: none, and none is taken. */
 struct tern_snapshots {
 	size_t n_state_bytes; /* of one */
 	size_t max_bytes;     /* of all */

@@ -4,7 +4,7 @@
  * large read, which comes once a token, and reads for a few tokens, which are rare, take the choice of another kind as
  * soon as there is one. Then duels: one read in DUEL_READS is measured, the next is done as a rival would and measured
  * too. If the rival is clearly faster in 9 of 11 duels, it takes over; if at some point too few of those so far are,
- * the next one's turn comes. The ratios of neighbours in time stay what they are while the machine's speed drifts, so
+ * the next one's turn comes. The ratios of neighbors in time stay what they are while the machine's speed drifts, so
  * that choices follow a machine that changes, without flapping. */
 #include "infer/tuner.h"
 

@@ -33,7 +33,7 @@ struct json_index {
 	uint32_t *slots;
 };
 
-/* A parsed text. Zero-initialised is empty. */
+/* A parsed text. Zero-initialized is empty. */
 struct json {
 	const char *source; /* begins every message; the caller's */
 	bool is_line;       /* the text is one line of many; messages give only the column */

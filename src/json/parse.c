@@ -62,13 +62,9 @@ static enum tern_status add_word(struct parser *p, uint32_t word)
 {
 	struct json *json = p->json;
 
-	if (json->n_words == json->word_capacity) {
-		void *words = json->words;
-		if (!tern_grow(&words, &json->word_capacity, json->n_words + 1, sizeof *json->words))
-			return tern_fail(p->err, TERN_ERR_FAILED, "%s: out of memory for %zu values", json->source,
-			                 json->n_words);
-		json->words = words;
-	}
+	if (json->n_words == json->word_capacity && !TERN_GROW(json->words, json->word_capacity, json->n_words + 1))
+		return tern_fail(p->err, TERN_ERR_FAILED, "%s: out of memory for %zu values", json->source,
+		                 json->n_words);
 	json->words[json->n_words++] = word;
 	return TERN_OK;
 }
@@ -266,17 +262,15 @@ static enum tern_status index_members(struct parser *p, const struct open_contai
 {
 	struct json *json = p->json;
 	struct json_index index = {object->at, 32, NULL};
-	void *indexes = json->indexes;
 
 	while (index.n_slots < object->n_items + object->n_items / 2)
 		index.n_slots *= 2;
 	index.slots = tern_alloc(index.n_slots, sizeof *index.slots);
-	if (!index.slots || !tern_grow(&indexes, &json->index_capacity, json->n_indexes + 1, sizeof *json->indexes)) {
+	if (!index.slots || !TERN_GROW(json->indexes, json->index_capacity, json->n_indexes + 1)) {
 		tern_free(index.slots);
 		return tern_fail(p->err, TERN_ERR_FAILED, "%s: out of memory for %u keys", json->source,
 		                 object->n_items);
 	}
-	json->indexes = indexes;
 	json->indexes[json->n_indexes++] = index;
 	for (uint32_t at = object->at + 2; at < end; at = json_skip(json, at + 1)) {
 		struct json_string key = json_string((struct json_value){json, at});

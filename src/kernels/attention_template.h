@@ -15,6 +15,7 @@
 #endif
 
 #include "base/cache.h"
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -78,8 +79,6 @@ INLINE vfloat load_elements(const void *elements, size_t i, bool is_q8)
 {
 	return is_q8 ? LOAD_I8((const int8_t *)elements + i) : LOAD_F16((const uint16_t *)elements + i);
 }
-
-INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Some panels: of 16 positions, whose rows are dimensions (keys), or of 16 dimensions, whose rows are positions
  * (values). */
@@ -246,7 +245,7 @@ INLINE void scale_weights(float *weights, const float *scales, struct tern_posit
 INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 {
 	/* Panels at a time: few, so that they and those that come next fit the first-level cache. */
-	const size_t step = smaller(ATTENTION_SUMS / n_query, STEPS_PER_LINE(is_q8));
+	const size_t step = tern_smaller(ATTENTION_SUMS / n_query, STEPS_PER_LINE(is_q8));
 	const struct tern_attention_block *b = a->block;
 	size_t end_panel = (a->bounds[3] + LANES - 1) / LANES, n_value_panel = a->value_stride / LANES, p;
 
@@ -257,7 +256,7 @@ INLINE void attend(const struct attention *a, size_t n_query, bool is_q8)
 	for (size_t i = 0; i < n_query; i++)
 		find_max(a, i);
 	for (size_t i = 0; i < n_query; i++) {
-		softmax_weights(a, i, smaller(2 * step, n_value_panel), is_q8);
+		softmax_weights(a, i, tern_smaller(2 * step, n_value_panel), is_q8);
 		if (is_q8)
 			scale_weights(a->scores + i * TERN_ATTENTION_BLOCK, b->v_scales, a->seen[i]);
 	}

@@ -195,7 +195,7 @@ static void to_f16(uint16_t *out, const float *x, size_t n)
 	}
 }
 
-/* ---- normalising and quantising ---------------------------------------------------------------------------- */
+/* ---- normalizing and quantizing ---------------------------------------------------------------------------- */
 
 /* (x * inv_rms) * gain from index i on; normed_rest() of the last n < VECTOR_LANES, then zeros. */
 INLINE vfloat normed(const float *x, const float *gain, float inv_rms, size_t i)

@@ -28,7 +28,7 @@ enum {
 	TERN_ATTENTION_BLOCK = 256, /* positions per attention_block() call at most; a multiple of TERN_CACHE_PANEL */
 };
 
-/* Scale and sum of an activation vector that was quantised to int8. */
+/* Scale and sum of an activation vector that was quantized to int8. */
 struct tern_activation {
 	float scale; /* 127 / absolute maximum: q = round(x * scale) */
 	int32_t sum; /* of all q. Corrects dot products for the +1 in ternary codes and the +128 in Q8P. */
@@ -193,7 +193,7 @@ struct tern_kernels {
 	/* out[i] = (x[i] * inv_rms) * gain[i], or x[i] * inv_rms if gain is NULL. out may be x. */
 	void (*rms_scale)(float *out, const float *x, const float *gain, float inv_rms, size_t n);
 
-	/* Normalises as rms_scale() does and quantises: y = (x * inv_rms) * gain;
+	/* Normalizes as rms_scale() does and quantizes: y = (x * inv_rms) * gain;
 	 * scale = 127 / max(absolute maximum of y, 1e-5); q = round to even (y * scale).
 	 * No clamp is needed: |y * scale| <= 127 * (1 + 2^-22), which rounds to at most 127.
 	 * If some y is not finite, all q are 0 and scale is a NaN, which the caller's results then become too. */

@@ -52,7 +52,7 @@ static double measure(struct tern_pool *pool, tern_task task, struct measurement
 }
 
 /* Numbers of streams, and how far ahead is prefetched: each has been the fastest on some machine, or on the same one
- * while its neighbours were busy. */
+ * while its neighbors were busy. */
 static const size_t ways[][2] = {{1, 0}, {1, 4096}, {2, 4096}, {4, 2048}, {8, 2048}};
 enum {
 	N_WAY = sizeof ways / sizeof *ways

@@ -444,7 +444,7 @@ enum {
 	PEAK_TERMS = 1024,
 };
 
-/* Products of numbers that stay in the L1 cache, of 16 bits, which compilers vectorise on every CPU. The empty asm
+/* Products of numbers that stay in the L1 cache, of 16 bits, which compilers vectorize on every CPU. The empty asm
  * hides that the numbers are the same in every round. */
 static uint32_t peak_multiply(size_t n_round)
 {

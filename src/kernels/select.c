@@ -1,7 +1,6 @@
 #include "kernels/cpu.h"
 #include "kernels/kernels.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,25 +47,17 @@ int tern_kernels_usable(const struct tern_kernels *kernels)
 	return 0;
 }
 
-/* "portable, avx2": all tables, or the usable ones. */
-static void list_names(char *out, size_t size, int only_usable)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; built[i]; i++)
-		if (at < size && (!only_usable || tern_kernels_usable(built[i])))
-			at += (size_t)snprintf(out + at, size - at, at ? ", %s" : "%s", built[i]->name);
-}
-
 static void refuse(struct tern_error *err, const char *name, int is_built)
 {
-	char quoted[TERN_QUOTE_SIZE], names[256];
+	char quoted[TERN_QUOTE_SIZE], names[256] = "";
 	int is_known = 0;
 
 	for (size_t i = 0; i < sizeof known_names / sizeof *known_names; i++)
 		is_known |= !strcmp(known_names[i], name);
 	tern_quote(quoted, name, strlen(name));
-	list_names(names, sizeof names, is_built);
+	for (size_t i = 0; built[i]; i++)
+		if (!is_built || tern_kernels_usable(built[i]))
+			tern_append_name(names, sizeof names, built[i]->name);
 	if (is_built)
 		tern_fail(err, TERN_ERR_USAGE, "TERN_ISA=%s: not on this CPU and operating system; they can run %s",
 		          quoted, names);

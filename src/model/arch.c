@@ -1,7 +1,6 @@
 #include "model/arch.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const struct tern_arch archs[] = {
         {.name = "llama", .rope_interleaved = true},
@@ -35,10 +34,9 @@ static const struct {
 static enum tern_status fail_unknown(const struct gguf *gguf, struct gguf_string name, struct tern_error *err)
 {
 	char quoted[TERN_QUOTE_SIZE], list[256] = "";
-	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof archs / sizeof *archs && n < sizeof list; i++)
-		n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", archs[i].name);
+	for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+		tern_append_name(list, sizeof list, archs[i].name);
 	return tern_fail(err, TERN_ERR_FILE, "%s: key 'general.architecture': '%s' is not supported; tern runs %s",
 	                 gguf->path, tern_quote(quoted, name.bytes, name.length), list);
 }

@@ -30,13 +30,11 @@ const struct gguf_tensor *tern_bind_take(struct tern_binder *b, const char *name
 bool tern_bind_adopt(struct tern_binder *b, void *block, size_t n_bytes)
 {
 	struct tern_transformer *t = b->transformer;
-	void *owned = t->owned;
 
-	if (!block || !tern_grow(&owned, &t->owned_capacity, t->n_owned + 1, sizeof *t->owned)) {
+	if (!block || !TERN_GROW(t->owned, t->owned_capacity, t->n_owned + 1)) {
 		tern_free(block);
 		return false;
 	}
-	t->owned = owned;
 	t->owned[t->n_owned++] = (struct tern_owned){block, n_bytes};
 	return true;
 }

@@ -59,7 +59,7 @@ enum tern_status tern_bind_embedding(struct tern_binder *b)
 	                               : bind_matrix(b, "token_embd", &t->embedding);
 }
 
-/* A head in a type that is only read, not computed on: a quantised copy. */
+/* A head in a type that is only read, not computed on: a quantized copy. */
 static enum tern_status quantize_head(struct tern_binder *b, const struct gguf_tensor *tensor)
 {
 	struct tern_matrix *head = &b->transformer->head;

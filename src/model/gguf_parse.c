@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "base/sort.h"
 #include "model/file_kind.h"
 #include "model/gguf_extent.h"
@@ -118,7 +119,7 @@ static enum tern_status take_string(struct cursor *c, uint64_t limit, const char
 static enum tern_status check_magic(struct cursor *c)
 {
 	char quoted[TERN_QUOTE_SIZE];
-	size_t n = c->size < 4 ? c->size : 4;
+	size_t n = tern_smaller(c->size, 4);
 	const char *kind;
 
 	if (c->size == 0)
@@ -429,7 +430,7 @@ static int compare_names(const void *tensors, uint32_t a, uint32_t b)
 	return compare_strings(tensor[a].name, tensor[b].name);
 }
 
-/* Two neighbours in sorted order must differ. */
+/* Two neighbors in sorted order must differ. */
 static enum tern_status check_differ(struct cursor *c, const char *kind, struct gguf_string a, struct gguf_string b)
 {
 	if (compare_strings(a, b) != 0)

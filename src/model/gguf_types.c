@@ -4,7 +4,6 @@
 #include "base/memory.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* A tensor of [rows, columns] takes
  *     round_up(rows, row_step) * columns / items * bytes + extra

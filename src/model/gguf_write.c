@@ -76,12 +76,10 @@ void tern_gguf_abort(struct gguf_writer *writer)
 
 static bool append(struct bytes *to, const void *from, size_t n)
 {
-	void *block = to->bytes;
 	size_t needed;
 
-	if (!tern_add_size(to->n, n, &needed) || !tern_grow(&block, &to->capacity, needed, 1))
+	if (!tern_add_size(to->n, n, &needed) || !TERN_GROW(to->bytes, to->capacity, needed))
 		return false;
-	to->bytes = block;
 	if (n)
 		memcpy(to->bytes + to->n, from, n);
 	to->n = needed;
@@ -208,7 +206,6 @@ void tern_gguf_add_tensor(struct gguf_writer *writer, const char *name, uint32_t
 {
 	char quoted[TERN_QUOTE_SIZE];
 	uint64_t n_bytes, data_bytes, all_dims[GGUF_MAX_DIMS] = {1, 1, 1, 1};
-	void *tensors = writer->tensors;
 	size_t name_size = strlen(name) + 1;
 
 	for (int i = 0; i < n_dims && i < GGUF_MAX_DIMS; i++)
@@ -225,13 +222,12 @@ void tern_gguf_add_tensor(struct gguf_writer *writer, const char *name, uint32_t
 	}
 	char *name_copy = tern_alloc(name_size, 1);
 	if (!name_copy || !append_info(writer, name, type, n_dims, dims) ||
-	    !tern_grow(&tensors, &writer->tensor_capacity, writer->n_tensors + 1, sizeof *writer->tensors)) {
+	    !TERN_GROW(writer->tensors, writer->tensor_capacity, writer->n_tensors + 1)) {
 		tern_free(name_copy);
 		run_out_of_memory(writer);
 		return;
 	}
 	memcpy(name_copy, name, name_size);
-	writer->tensors = tensors;
 	writer->tensors[writer->n_tensors++] = (struct planned_tensor){name_copy, n_bytes};
 	writer->data_bytes = data_bytes;
 }

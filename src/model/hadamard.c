@@ -111,7 +111,8 @@ static enum tern_status load_widths(struct tern_hadamard *h, const struct gguf *
 	if (!pair || pair->type != GGUF_ARRAY || pair->n_items < 1 || pair->n_items > TERN_MAX_SIGN_WIDTHS)
 		return fail(gguf, "sign_widths", "expected 1 to 16 widths", err);
 	for (uint64_t i = 0; i < pair->n_items; i++) {
-		if (!tern_gguf_array_integer(pair, i, &width) || width < 1 || width > MAX_BLOCK || (size_t)width % h->block)
+		if (!tern_gguf_array_integer(pair, i, &width) || width < 1 || width > MAX_BLOCK ||
+		    (size_t)width % h->block)
 			return fail(gguf, "sign_widths", "expected multiples of block_size, at most 65536", err);
 		for (size_t k = 0; k < h->n_width; k++)
 			if (h->widths[k] == (size_t)width)

@@ -211,9 +211,9 @@ static enum tern_status load_vocab_size(struct tern_hparams *h, const struct ggu
 	return TERN_OK;
 }
 
-/* How activations are quantised where a file does not say: a whole vector at a time if the model is known to have been
+/* How activations are quantized where a file does not say: a whole vector at a time if the model is known to have been
  * trained so (BitNet's graph, bitnet.cpp's tensor type, a norm in front of every projection), else in the groups that
- * the weights have, which is closer to no quantisation. With experts at most 128 columns, since rounding can make the
+ * the weights have, which is closer to no quantization. With experts at most 128 columns, since rounding can make the
  * router choose another. 0: whole vectors. */
 static uint32_t default_activation_group(const struct gguf *gguf, const struct tern_arch *arch)
 {
@@ -235,7 +235,7 @@ static uint32_t default_activation_group(const struct gguf *gguf, const struct t
 	return (uint32_t)block;
 }
 
-/* tern's own keys: how activations are quantised, and the norm in front of projections. */
+/* tern's own keys: how activations are quantized, and the norm in front of projections. */
 static enum tern_status load_tern_keys(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
                                        struct tern_error *err)
 {
@@ -304,8 +304,8 @@ bool tern_layer_has_window(const struct tern_hparams *h, size_t layer)
 	return h->window_period && layer % h->window_period != h->window_period - 1;
 }
 
-/* How far back layers with a window see. A file that does not say it - or says 0 - is right for short texts only: longer
- * contexts are refused. */
+/* How far back layers with a window see. A file that does not say it - or says 0 - is right for short texts only:
+ * longer contexts are refused. */
 static enum tern_status load_window(struct tern_hparams *h, const struct gguf *gguf, const struct tern_arch *arch,
                                     struct tern_error *err)
 {

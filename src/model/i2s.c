@@ -40,7 +40,7 @@ static const uint8_t *unpack_row_of_blocks(uint8_t *scratch, const uint8_t *tens
 	size_t block = CODES * quarter, first = row * n_col, first_block = first / block;
 	size_t n_block = tern_divide_up(first + n_col, block) - first_block;
 
-	/* The constant lets the compiler unroll and vectorise. */
+	/* The constant lets the compiler unroll and vectorize. */
 	if (quarter == QUARTER_128)
 		unpack_blocks(scratch, tensor, first_block, n_block, QUARTER_128);
 	else

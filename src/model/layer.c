@@ -1,6 +1,5 @@
 #include "model/layer.h"
 
-#include "model/layout.h"
 #include "model/names.h"
 
 enum {

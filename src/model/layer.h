@@ -47,7 +47,7 @@ enum tern_mixer_kind {
 struct tern_attention_weights {
 	/* With hparams.gates_attention q gives each head's query, then its gate. */
 	struct tern_linear q, k, v, o;
-	bool share_input; /* nothing, or the same, in front of q, k and v: one quantised vector serves all */
+	bool share_input; /* nothing, or the same, in front of q, k and v: one quantized vector serves all */
 	const float *q_norm, *k_norm; /* [head_dim] or NULL */
 	const float *sub_norm;        /* [n_head * head_dim] or NULL */
 	size_t window;                /* tokens that attention sees, its own included; 0: all */

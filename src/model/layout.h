@@ -69,7 +69,7 @@ static inline void tern_ternary_panel_row(int8_t *weights, const uint8_t *panel,
 	(is_binary ? tern_t1r16_unpack_row : tern_t2r16_unpack_row)(weights, panel, row, n_col);
 }
 
-/* Quantises a row of floats: scale = max|x| / 127, q = round(x / scale), ties to even. A row of zeros has scale 0. */
+/* Quantizes a row of floats: scale = max|x| / 127, q = round(x / scale), ties to even. A row of zeros has scale 0. */
 void tern_q8p_quantize_row(int8_t *q, float *scale, const float *row, size_t n_col);
 /* q: [16, n_col]; high and low: one panel of each plane. */
 void tern_q8p_pack_panel(uint8_t *high, uint8_t *low, const int8_t *q, size_t n_col);

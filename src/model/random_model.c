@@ -376,7 +376,7 @@ static void put_header(struct plan *plan)
 
 /* ---- the data ---------------------------------------------------------------------------------------------- */
 
-/* 64 bits that depend on nothing but their number (the finaliser of MurmurHash3). */
+/* 64 bits that depend on nothing but their number (the finalizer of MurmurHash3). */
 static uint64_t random_bits(uint64_t number)
 {
 	uint64_t x = (number + 1) * 0x9e3779b97f4a7c15u;
@@ -470,8 +470,8 @@ static enum tern_status no_such_shape(const char *name, struct tern_error *err)
 {
 	char quoted[TERN_QUOTE_SIZE], names[128] = "";
 
-	for (size_t i = 0, at = 0; i < N_SHAPES && at < sizeof names; i++)
-		at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", shapes[i].name);
+	for (size_t i = 0; i < N_SHAPES; i++)
+		tern_append_name(names, sizeof names, shapes[i].name);
 	return tern_fail(err, TERN_ERR_USAGE,
 	                 "shape '%s' is not one of %s, nor one of them with :N, where N, a multiple of 16, divides "
 	                 "its widths",

@@ -20,7 +20,7 @@
 
 enum {
 	CODE_ZERO = 1,
-	NO_SCALE = 0x7e00, /* a NaN of half precision: for a magnitude that would be rounded to 0 */
+	NO_SCALE = 0x7e00,     /* a NaN of half precision: for a magnitude that would be rounded to 0 */
 	SLICE_BYTES = 16 << 20 /* of a mapped matrix that are in memory at a time */
 };
 
@@ -333,7 +333,8 @@ static enum tern_status find_fault(const struct job *job)
 		for (size_t g = 0; !good && g < job->n_col / job->group; g++)
 			if (s.scales[g] >= 0x7c00 && tern_is_float_type(job->tensor->type))
 				return fail(job->repacker, job->tensor,
-				            "row %zu, column %zu: the magnitude is outside of half precision, 6e-8 to 65504",
+				            "row %zu, column %zu: the magnitude is outside of half precision, 6e-8 to "
+				            "65504",
 				            row, g * job->group);
 			else if (s.scales[g] >= 0x7c00)
 				return fail(

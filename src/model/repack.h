@@ -64,7 +64,7 @@ struct tern_ternary {
 enum tern_status tern_repack_ternary(struct tern_repacker *repacker, const struct gguf_tensor *tensor, size_t x_group,
                                      struct tern_ternary *out);
 
-/* Quantises a matrix [n_row, n_col] of a type that tern_can_dequantize() to Q8P: *planes and *row_scales [n_row] are
+/* Quantizes a matrix [n_row, n_col] of a type that tern_can_dequantize() to Q8P: *planes and *row_scales [n_row] are
  * then the caller's to free. Errors: values that are not finite, memory, progress refused. */
 enum tern_status tern_repack_q8p(struct tern_repacker *repacker, const struct gguf_tensor *tensor, uint8_t **planes,
                                  float **row_scales);

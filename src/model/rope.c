@@ -7,7 +7,6 @@
 #include "base/memory.h"
 
 #include <math.h>
-#include <string.h>
 
 struct scaling {
 	enum {
@@ -221,7 +220,8 @@ enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf,
 	struct scaling scaling;
 	enum tern_status status;
 
-	if ((status = get_base(gguf, "rope.freq_base", &base, err)) || (status = load_scaling(&scaling, gguf, h, err)) ||
+	if ((status = get_base(gguf, "rope.freq_base", &base, err)) ||
+	    (status = load_scaling(&scaling, gguf, h, err)) ||
 	    (status = h->rope_in_windows_only ? get_base(gguf, "rope.freq_base_swa", &base, err)
 	                                      : load_local(h, gguf, err)))
 		return status;

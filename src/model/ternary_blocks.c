@@ -3,8 +3,6 @@
 #include "base/bytes.h"
 #include "model/gguf.h"
 
-#include <stdbool.h>
-
 /* Digit n of a byte in base 3, the first one the most significant: the byte holds ceil(v * 256 / 243) for a number v
  * of five digits, so that multiplying by 3 moves one digit after the other into the bits above the eighth. */
 static void unpack_digit(uint8_t *codes, const uint8_t *bytes, size_t n_byte, unsigned power_of_3)

@@ -118,13 +118,10 @@ static void check_tensor(const struct gguf_tensor *tensor, struct counts *counts
 static bool add_fault(struct tern_verify_result *result, const struct gguf_tensor *tensor, const char *what,
                       uint64_t count)
 {
-	void *faults = result->faults;
-
 	if (count == 0)
 		return true;
-	if (!tern_grow(&faults, &result->capacity, result->n_faults + 1, sizeof *result->faults))
+	if (!TERN_GROW(result->faults, result->capacity, result->n_faults + 1))
 		return false;
-	result->faults = faults;
 	result->faults[result->n_faults++] = (struct tern_verify_fault){tensor, what, count};
 	return true;
 }

@@ -8,7 +8,7 @@
 
 /* ---- the rendered conversation ---- */
 
-/* A growing text. Its spans say what is markup, in which control tokens are recognised. */
+/* A growing text. Its spans say what is markup, in which control tokens are recognized. */
 struct rendering {
 	char *text;
 	size_t n_bytes, capacity;
@@ -27,7 +27,7 @@ static enum tern_status put(struct rendering *out, struct slice text, bool marku
 {
 	if (text.n == 0)
 		return TERN_OK;
-	if (!tern_grow((void **)&out->text, &out->capacity, out->n_bytes + text.n, 1))
+	if (!TERN_GROW(out->text, out->capacity, out->n_bytes + text.n))
 		return tern_fail_memory(out->err, out->n_bytes + text.n);
 	memcpy(out->text + out->n_bytes, text.bytes, text.n);
 	out->n_bytes += text.n;
@@ -35,7 +35,7 @@ static enum tern_status put(struct rendering *out, struct slice text, bool marku
 		out->spans[out->n_spans - 1].n_bytes += text.n;
 		return TERN_OK;
 	}
-	if (!tern_grow((void **)&out->spans, &out->span_capacity, out->n_spans + 1, sizeof *out->spans))
+	if (!TERN_GROW(out->spans, out->span_capacity, out->n_spans + 1))
 		return tern_fail_memory(out->err, (out->n_spans + 1) * sizeof *out->spans);
 	out->spans[out->n_spans++] = (struct tern_span){text.n, markup};
 	return TERN_OK;

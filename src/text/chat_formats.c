@@ -150,7 +150,7 @@ static enum tern_chat_format find_name(const char *name, size_t n)
 
 enum tern_chat_format tern_chat_by_name(const char *name) { return find_name(name, strlen(name)); }
 
-/* ---- recognising templates ---- */
+/* ---- recognizing templates ---- */
 
 struct source {
 	const char *bytes, *eos;

@@ -1,5 +1,5 @@
-/* The chat formats: their names, their literal texts, and how they are recognised. The Jinja templates that models
- * carry are recognised, never run. */
+/* The chat formats: their names, their literal texts, and how they are recognized. The Jinja templates that models
+ * carry are recognized, never run. */
 #ifndef TERN_TEXT_CHAT_FORMATS_H
 #define TERN_TEXT_CHAT_FORMATS_H
 

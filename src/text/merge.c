@@ -136,7 +136,7 @@ static void heap_push(uint64_t *heap, size_t *n, uint64_t value)
 	heap[i] = value;
 }
 
-static const uint32_t END = UINT32_MAX; /* no neighbour */
+static const uint32_t END = UINT32_MAX; /* no neighbor */
 
 /* Rates the pair that begins at symbol i and adds it to the heap. */
 static void offer(const struct merge_rules *rules, struct merge_space *space, const char *word, size_t n_bytes,
@@ -187,10 +187,10 @@ static size_t merge_long(const struct merge_rules *rules, struct merge_space *sp
 
 bool tern_merge_reserve(struct merge_space *space, size_t n)
 {
-	if (!tern_grow((void **)&space->symbols, &space->symbol_capacity, n, sizeof *space->symbols))
+	if (!TERN_GROW(space->symbols, space->symbol_capacity, n))
 		return false;
-	return n <= SHORT_WORD || (tern_grow((void **)&space->links, &space->link_capacity, n, sizeof *space->links) &&
-	                           tern_grow((void **)&space->heap, &space->heap_capacity, 2 * n, sizeof *space->heap));
+	return n <= SHORT_WORD || (TERN_GROW(space->links, space->link_capacity, n) &&
+	                           TERN_GROW(space->heap, space->heap_capacity, 2 * n));
 }
 
 void tern_merge_space_free(struct merge_space *space)

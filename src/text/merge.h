@@ -1,4 +1,4 @@
-/* Merging: in a word that begins as one symbol per byte or character, neighbours are joined, the pair of the lowest
+/* Merging: in a word that begins as one symbol per byte or character, neighbors are joined, the pair of the lowest
  * rank first and the leftmost of equals, until no pair can be joined. */
 #ifndef TERN_TEXT_MERGE_H
 #define TERN_TEXT_MERGE_H
@@ -45,7 +45,7 @@ struct merge_symbol {
 	int32_t joined; /* the id that this merge makes */
 };
 
-/* Work space for merging, used for one word after the other. Zero-initialised is empty. */
+/* Work space for merging, used for one word after the other. Zero-initialized is empty. */
 struct merge_space {
 	struct merge_symbol *symbols;
 	size_t symbol_capacity;

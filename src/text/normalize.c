@@ -24,7 +24,7 @@ static bool put_bytes(struct normalizer *self, const char *bytes, size_t n_bytes
 {
 	if (n_bytes == 0)
 		return true;
-	if (!tern_grow((void **)&self->out, &self->out_capacity, self->n_out + n_bytes, 1))
+	if (!TERN_GROW(self->out, self->out_capacity, self->n_out + n_bytes))
 		return false;
 	memcpy(self->out + self->n_out, bytes, n_bytes);
 	self->n_out += n_bytes;
@@ -33,7 +33,7 @@ static bool put_bytes(struct normalizer *self, const char *bytes, size_t n_bytes
 
 static bool put_mark(struct normalizer *self, uint32_t code_point)
 {
-	if (!tern_grow((void **)&self->marks, &self->mark_capacity, 2 * (self->n_marks + 1), sizeof *self->marks))
+	if (!TERN_GROW(self->marks, self->mark_capacity, 2 * (self->n_marks + 1)))
 		return false;
 	self->marks[self->n_marks++] = (struct mark){code_point, tern_unicode_combining_class(code_point)};
 	return true;

@@ -3,8 +3,6 @@
 #include "base/memory.h"
 #include "base/sort.h"
 
-#include <string.h>
-
 static int compare(const void *context, uint32_t a, uint32_t b)
 {
 	const struct special *x = (const struct special *)context + a, *y = (const struct special *)context + b;

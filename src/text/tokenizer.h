@@ -23,13 +23,13 @@ enum tern_status tern_tokenizer_new(struct tern_tokenizer **tokenizer, const str
 void tern_tokenizer_free(struct tern_tokenizer *tokenizer);
 
 /* Appends the ids of a text of any bytes; after an error some of them. flags are tern.h's: TERN_TOKENIZE_BOS and
- * TERN_TOKENIZE_EOS add BOS and EOS if the vocabulary says so, TERN_TOKENIZE_SPECIAL recognises control tokens in the
- * text. User-defined tokens are always recognised. Time is O(n log n) in n_bytes. Thread-safe: the tokenizer is not
+ * TERN_TOKENIZE_EOS add BOS and EOS if the vocabulary says so, TERN_TOKENIZE_SPECIAL recognizes control tokens in the
+ * text. User-defined tokens are always recognized. Time is O(n log n) in n_bytes. Thread-safe: the tokenizer is not
  * changed. */
 enum tern_status tern_tokenizer_encode(const struct tern_tokenizer *tokenizer, const char *text, size_t n_bytes,
                                        unsigned flags, struct tern_ids *out, struct tern_error *err);
 
-/* A part of a text, and whether control tokens are recognised in it. */
+/* A part of a text, and whether control tokens are recognized in it. */
 struct tern_span {
 	size_t n_bytes;
 	bool special;
@@ -38,7 +38,7 @@ struct tern_span {
 /* A lower bound on the number of ids of any text of n_bytes; 0 if unknown. */
 size_t tern_tokenizer_least_ids(const struct tern_tokenizer *tokenizer, size_t n_bytes);
 
-/* Like tern_tokenizer_encode() without BOS and EOS, for a text that spans divide. Control tokens are recognised only
+/* Like tern_tokenizer_encode() without BOS and EOS, for a text that spans divide. Control tokens are recognized only
  * inside successive spans that allow them; otherwise spans do not affect the ids. The lengths of the spans add up to
  * that of the text. */
 enum tern_status tern_tokenizer_encode_spans(const struct tern_tokenizer *tokenizer, const char *text,

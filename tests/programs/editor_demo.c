@@ -9,7 +9,6 @@
 #include "console/term.h"
 #include "console/wait.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -62,7 +62,7 @@ class Builder:
         return [self.random.choices((-1, 0, 1), (3, 4, 3), k=n_col) for _ in range(n_row)]
 
     def master(self, n_row, n_col):
-        """Float weights that training ternarises: by the mean of their magnitudes."""
+        """Float weights that training ternarizes: by the mean of their magnitudes."""
         rows = self.rows(n_row, n_col, 0.6 / n_col ** 0.5)
         mean = max(sum(sum(map(abs, row)) for row in rows) / (n_row * n_col), 1e-5)
         codes = [[max(-1, min(1, round(v / mean))) for v in row] for row in rows]

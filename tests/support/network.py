@@ -15,15 +15,15 @@ def rms_norm(x, gain, eps):
     return [v * k for v in x] if gain is None else [v * k * g for v, g in zip(x, gain)]
 
 
-def quantise(x):
+def quantize(x):
     """int8 with one scale for all of x; Python rounds halves to even."""
     scale = 127.0 / max(max(map(abs, x)), 1e-5)
     return [max(-128, min(127, round(v * scale))) for v in x], scale
 
 
 class Linear:
-    """y = W x + bias, W = codes * scales (one per row and group of columns), x normalised first if it has a norm.
-    activation: how x is quantised: "token" (the whole vector), None (not at all) or columns per group."""
+    """y = W x + bias, W = codes * scales (one per row and group of columns), x normalized first if it has a norm.
+    activation: how x is quantized: "token" (the whole vector), None (not at all) or columns per group."""
 
     def __init__(self, codes, scales, activation="token"):
         self.codes, self.scales, self.activation = codes, scales, activation
@@ -40,11 +40,11 @@ class Linear:
             x = rms_norm(x, self.gain, self.eps)
         if self.activation:
             size = len(x) if self.activation == "token" else self.activation
-            quantised = []
+            quantized = []
             for start in range(0, len(x), size):
-                q, scale = quantise(x[start:start + size])
-                quantised += [v / scale for v in q]
-            x = quantised
+                q, scale = quantize(x[start:start + size])
+                quantized += [v / scale for v in q]
+            x = quantized
         if not hasattr(self, "cache"):
             self.cache = self.weights()
         y = [dot(row, x) for row in self.cache]

@@ -86,7 +86,7 @@ static uint64_t count_bytes(const struct mapping *mapping)
 
 /* ---- what was found ---- */
 
-static void summarise_config(struct checkpoint_summary *s, const struct config *config)
+static void summarize_config(struct checkpoint_summary *s, const struct config *config)
 {
 	static const char *const ropes[] = {"plain", "linear", "llama3", "yarn", "longrope"};
 
@@ -106,7 +106,7 @@ static void summarise_config(struct checkpoint_summary *s, const struct config *
 	s->has_qk_norm = (config->family->features & LAYER_QK_NORM) != 0;
 }
 
-static void summarise_mapping(struct checkpoint_summary *s, const struct conversion *c)
+static void summarize_mapping(struct checkpoint_summary *s, const struct conversion *c)
 {
 	const struct mapping *mapping = &c->mapping;
 
@@ -126,7 +126,7 @@ static void summarise_mapping(struct checkpoint_summary *s, const struct convers
 	}
 }
 
-static void summarise_vocab(struct checkpoint_summary *s, const struct vocab *vocab)
+static void summarize_vocab(struct checkpoint_summary *s, const struct vocab *vocab)
 {
 	if (vocab->kind == TERN_VOCAB_SPM)
 		snprintf(s->tokenizer, sizeof s->tokenizer, "SentencePiece BPE");
@@ -147,13 +147,13 @@ static enum tern_status read_input(struct conversion *c, struct vocab *vocab)
 	    (status = config_read(&c->config, &c->dir, options->vocab_only, c->err)))
 		return status;
 	if (c->config.family)
-		summarise_config(c->summary, &c->config);
+		summarize_config(c->summary, &c->config);
 	if (!options->vocab_only && ((status = checkpoint_open(&c->ckpt, &c->dir, c->err)) ||
 	                             (status = map_checkpoint(&c->mapping, &c->ckpt, &c->config, options, c->err))))
 		return status;
 	status = vocab_read(vocab, &c->dir, &c->config, &options->listener, c->err);
 	if (!status)
-		summarise_vocab(c->summary, vocab);
+		summarize_vocab(c->summary, vocab);
 	return status;
 }
 
@@ -179,7 +179,7 @@ static enum tern_status write_tensors(struct conversion *c, const struct tensor_
 	if (status)
 		return status;
 	if (!c->options->vocab_only)
-		summarise_mapping(c->summary, c);
+		summarize_mapping(c->summary, c);
 	if (c->output.writer && (status = begin_data(c)))
 		return status;
 	if ((status = tensor_data_write(data)))

@@ -9,7 +9,6 @@
 #include "convert/job/out_file.h"
 #include "model/layout.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
 /* A conversion under way. */
@@ -39,7 +38,7 @@ static bool is_replaced(struct gguf_string key, enum target target)
 	return false;
 }
 
-/* Readers derive from a file's types how activations are quantised unless these keys say so; the types have changed. */
+/* Readers derive from a file's types how activations are quantized unless these keys say so; the types have changed. */
 static void put_activation(const struct rewriting *r)
 {
 	size_t group = r->mapping.activation_group;

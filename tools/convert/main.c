@@ -54,8 +54,8 @@ static const struct option output_options[] = {
         {.name = "masters",
          .kind = OPTION_FLAG,
          .offset = FIELD(masters),
-         .help = "ternarise floats by their mean though config.json does not name them master weights, for "
-                 "-unquantized checkpoints; how their authors ternarise them may differ"},
+         .help = "ternarize floats by their mean though config.json does not name them master weights, for "
+                 "-unquantized checkpoints; how their authors ternarize them may differ"},
         {0},
 };
 
@@ -200,7 +200,7 @@ static void print_storage(FILE *to, const struct checkpoint_summary *s)
 	        {s->weights.n_packed, "packed uint8 with a scale"},
 	        {s->weights.n_codes, "int8 codes with a scale"},
 	        {s->weights.n_words, "MLX's words with a scale for each row"},
-	        {s->weights.n_masters, "master weights, ternarised by their mean"},
+	        {s->weights.n_masters, "master weights, ternarized by their mean"},
 	        {s->weights.n_ternary_floats, "floats that are ternary"},
 	        {s->weights.n_grouped, "floats that are ternary in groups of columns"},
 	};

@@ -2,10 +2,10 @@
 
 #include "base/exactmath.h"
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "model/layout.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
 	ROUND_BYTES = 4 << 20, /* of output, about */
@@ -38,8 +38,7 @@ static size_t panel_count(const struct work *work) { return tern_panel_count((si
 
 static size_t round_size(const struct work *work)
 {
-	size_t n = ROUND_BYTES / (work->panel_bytes + 1) + 1;
-	return n < MAX_ROUND ? n : MAX_ROUND;
+	return tern_smaller(ROUND_BYTES / (work->panel_bytes + 1) + 1, MAX_ROUND);
 }
 
 /* ---- rounds: the panels that are computed together, then written in order ---- */

@@ -24,7 +24,7 @@ struct tensor_data {
 	struct weight_counts *counts;
 };
 
-/* Examines all matrices of floats: finds out how they are to be ternarised. */
+/* Examines all matrices of floats: finds out how they are to be ternarized. */
 enum tern_status tensor_data_examine(const struct tensor_data *d);
 /* Writes the data of all tensors. */
 enum tern_status tensor_data_write(const struct tensor_data *d);

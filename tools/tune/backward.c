@@ -1,7 +1,7 @@
 /* The backward pass: the operations of forward.c in reverse. Names: d_x is the gradient of the loss by x.
  *
  * A projection y = x W^T + b gives d_W = d_y^T x, d_x = d_y W, d_b = the sum of d_y over the tokens; x and W are the
- * quantised ones, and their gradients pass through to what was quantised. */
+ * quantized ones, and their gradients pass through to what was quantized. */
 #include "tune/head.h"
 
 #include "base/sizes.h"

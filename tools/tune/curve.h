@@ -2,7 +2,6 @@
 #ifndef TUNE_CURVE_H
 #define TUNE_CURVE_H
 
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/sizes.h"
+#include "base/space.h"
 #include "tune/random.h"
 #include "json/parse.h"
 #include "json/value.h"
@@ -30,14 +31,11 @@ struct reader {
 static enum tern_status append(struct reader *r, const int32_t *ids, size_t n, bool learned)
 {
 	struct corpus *c = r->corpus;
-	void *grown_ids = c->ids, *grown_learned = c->learned;
 
-	if (!tern_grow(&grown_ids, &c->id_capacity, c->n_ids + n, sizeof *c->ids))
+	if (!TERN_GROW(c->ids, c->id_capacity, c->n_ids + n))
 		return tern_fail_memory(r->err, (c->n_ids + n) * sizeof *c->ids);
-	c->ids = grown_ids;
-	if (!tern_grow(&grown_learned, &c->learned_capacity, c->n_ids + n, 1))
+	if (!TERN_GROW(c->learned, c->learned_capacity, c->n_ids + n))
 		return tern_fail_memory(r->err, c->n_ids + n);
-	c->learned = grown_learned;
 	if (n > 0)
 		memcpy(c->ids + c->n_ids, ids, n * sizeof *ids);
 	memset(c->learned + c->n_ids, learned, n);
@@ -49,16 +47,14 @@ static enum tern_status append(struct reader *r, const int32_t *ids, size_t n, b
 static enum tern_status add_piece(struct reader *r, size_t first, size_t n)
 {
 	struct corpus *c = r->corpus;
-	void *grown = c->pieces;
 	size_t n_targets = 0;
 
 	for (size_t i = first + 1; i <= first + n; i++)
 		n_targets += c->learned[i];
 	if (n_targets == 0)
 		return TERN_OK;
-	if (!tern_grow(&grown, &c->piece_capacity, c->n_pieces + 1, sizeof *c->pieces))
+	if (!TERN_GROW(c->pieces, c->piece_capacity, c->n_pieces + 1))
 		return tern_fail_memory(r->err, (c->n_pieces + 1) * sizeof *c->pieces);
-	c->pieces = grown;
 	c->pieces[c->n_pieces++] = (struct piece){first, n};
 	c->n_tokens += n;
 	c->n_targets += n_targets;
@@ -210,14 +206,6 @@ static enum tern_status read_json_line(struct reader *r, const char *line, size_
 
 /* ---- files ---- */
 
-static bool is_blank(const char *line, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
-			return false;
-	return true;
-}
-
 static enum tern_status read_lines(struct reader *r, const char *text, size_t n, bool is_json)
 {
 	enum tern_status status = TERN_OK;
@@ -226,7 +214,7 @@ static enum tern_status read_lines(struct reader *r, const char *text, size_t n,
 	for (size_t at = 0; at < n && !status;) {
 		const char *newline = memchr(text + at, '\n', n - at);
 		size_t end = newline ? (size_t)(newline - text) : n;
-		bool blank = is_blank(text + at, end - at);
+		bool blank = tern_is_blank(text + at, end - at);
 		r->line++;
 		if (is_json && !blank) {
 			status = read_json_line(r, text + at, end - at);

@@ -8,7 +8,7 @@
 
 enum export_form {
 	EXPORT_FULL_PRECISION, /* floats, and config.json as it was but for their type */
-	EXPORT_MASTER,         /* floats that are ternarised when they are loaded (AutoBitLinear, online) */
+	EXPORT_MASTER,         /* floats that are ternarized when they are loaded (AutoBitLinear, online) */
 	EXPORT_PACKED,         /* projections as 2-bit codes with a scale (AutoBitLinear, offline) */
 };
 

@@ -18,7 +18,7 @@ struct pass {
 	const float *entry_stream;
 };
 
-/* The input of a projection for one token: x, through the projection's own norm if there is one, quantised. */
+/* The input of a projection for one token: x, through the projection's own norm if there is one, quantized. */
 static void prepare(const struct pass *pass, enum tern_matrix_kind which, enum place place, const float *x,
                     size_t token, int worker)
 {

@@ -5,8 +5,6 @@
 #include "base/sizes.h"
 #include "tune/product_select.h"
 
-#include <string.h>
-
 /* ---- memory: one pass over the buffers counts, a second one hands out ---- */
 
 struct layout {
@@ -204,7 +202,7 @@ void graph_attention(const struct graph *g, const struct batch *batch, const str
 	                        .scratch = g->scratch + (size_t)worker * g->scratch_width};
 }
 
-/* ---- quantised matrices ---- */
+/* ---- quantized matrices ---- */
 
 struct quantize {
 	const struct graph *graph;

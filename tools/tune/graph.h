@@ -27,8 +27,8 @@ struct batch {
 
 /* How far the network has gone over to ternary weights. */
 struct blend {
-	const float *lambdas;   /* [n_layer] 0: full precision, 1: quantised */
-	bool keeps_activations; /* weights alone are quantised */
+	const float *lambdas;   /* [n_layer] 0: full precision, 1: quantized */
+	bool keeps_activations; /* weights alone are quantized */
 };
 
 /* What the forward pass of a layer leaves behind. Of the four places where projections get their inputs, `inverse_rms`
@@ -42,7 +42,7 @@ enum place {
 };
 
 struct saved {
-	float *inputs[TUNE_N_PROJECTIONS]; /* normalised and quantised: [n_token, n_col] */
+	float *inputs[TUNE_N_PROJECTIONS]; /* normalized and quantized: [n_token, n_col] */
 	float *inverse_rms[N_PLACES];      /* [n_token], of the extra norms */
 	float *input_rms, *post_rms;       /* [n_token], of the layer's norms */
 	float *normed, *post_normed;       /* [n_token, n_embd] */
@@ -81,7 +81,7 @@ struct graph {
 	double *losses;      /* [n_token] */
 
 	float *gradients; /* [n_floats]; NULL: forward only */
-	float *quantized; /* [n_floats] matrices blended with their quantised values */
+	float *quantized; /* [n_floats] matrices blended with their quantized values */
 	float *d_stream, *d_last, *d_inputs[3], *d_gate, *d_up, *d_q, *d_k, *d_v, *d_attended;
 	float *partial; /* [n_chunk, partial_width] sums over the tokens of a chunk */
 	size_t partial_width;

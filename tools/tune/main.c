@@ -14,7 +14,6 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <string.h>
 
 struct values {
 	const char *data, *output, *evaluation, *teacher;
@@ -72,16 +71,16 @@ static const struct option training_options[] = {
 
 static const struct option recipe_options[] = {
 	{.name = "schedule", .kind = OPTION_CHOICE, .offset = FIELD(schedule), .argument = "ramp|layers|none",
-	 .help = "how weights and activations go over to their quantised values: gradually, layer by layer, or at once"},
+	 .help = "how weights and activations go over to their quantized values: gradually, layer by layer, or at once"},
 	REAL("ramp", ramp, 0, 1, "0.15", "part of the steps that this takes"),
 	REAL("ramp-start", ramp_start, 0, 1, "0", "part of the steps in full precision before it"),
 	FLAG("no-extra-norm", no_extra_norm, "put no RMSNorm in front of projections that have none"),
 	{.name = "gains", .kind = OPTION_CHOICE, .offset = FIELD(gains), .argument = "one|rms",
-	 .help = "gain that inserted norms begin with: 1, or the RMS of what they normalise, which disturbs the base less"},
+	 .help = "gain that inserted norms begin with: 1, or the RMS of what they normalize, which disturbs the base less"},
 	{.name = "distill", .kind = OPTION_TEXT, .offset = FIELD(teacher), .argument = "DIRECTORY", .once = true,
 	 .help = "also follow the residual stream of this checkpoint in full precision, after every layer"},
 	REAL("distill-weight", teacher_weight, 0, 1e6, "1", "weight of that in the loss"),
-	FLAG("full-precision", full_precision, "train as it is: no norms are put in and nothing is quantised"),
+	FLAG("full-precision", full_precision, "train as it is: no norms are put in and nothing is quantized"),
 	{0},
 };
 
@@ -108,7 +107,7 @@ static const struct option_group groups[] = {
 static const struct command command = {
         .usage = "tern-tune DIRECTORY -d FILE -o DIRECTORY [OPTION...]",
         .summary = "Fine-tune a checkpoint (config.json, *.safetensors, tokenizer) to ternary weights: with an RMSNorm "
-                   "in front of every projection, and weights and activations that go over to their quantised values",
+                   "in front of every projection, and weights and activations that go over to their quantized values",
         .examples = "  tern-tune base -d stories.txt -o tuned --steps 300\n"
                     "  tern-tune base -d chats.jsonl -o tuned --epochs 2 --eval held-out.txt --eval-every 50\n"
                     "  tern-tune base -d chats.jsonl -o tuned --epochs 2 --eval held-out.txt --eval-every 50 --resume\n"
@@ -138,7 +137,7 @@ static const struct manual_item statuses[] = {
 
 static const struct manual_item files[] = {
         {"model.safetensors", "The weights, written last: where it is, the checkpoint is complete."},
-        {"config.json, tokenizer.json, ...", "Those of the base, with the quantisation that transformers and "
+        {"config.json, tokenizer.json, ...", "Those of the base, with the quantization that transformers and "
                                              "tern-convert go by."},
         {"tune.state", "What --resume needs, until the checkpoint is complete: parameters and moments, twelve bytes a "
                        "parameter."},
@@ -216,7 +215,8 @@ static void on_step(const struct train_step *s)
 	else if (!term_can_show_status() && (s->step % tenth == 0 || s->step == s->n_steps))
 		note("%s", line);
 	if (term_can_show_status() && s->step < s->n_steps) {
-		line[tern_smaller(sizeof line - 1, (size_t)term_columns() - 1)] = '\0'; /* a line that wraps could not be erased */
+		line[tern_smaller(sizeof line - 1, (size_t)term_columns() - 1)] =
+		        '\0'; /* a line that wraps could not be erased */
 		term_show_status(line);
 	}
 }

@@ -20,13 +20,11 @@ static enum tern_status add(struct network *net, int *number, size_t n_row, size
 static enum tern_status add(struct network *net, int *number, size_t n_row, size_t n_col, bool is_matrix,
                             struct tern_error *err, const char *format, ...)
 {
-	void *grown = net->parameters;
 	struct parameter *p;
 	va_list args;
 
-	if (!tern_grow(&grown, &net->capacity, net->n_parameters + 1, sizeof *p))
+	if (!TERN_GROW(net->parameters, net->capacity, net->n_parameters + 1))
 		return tern_fail_memory(err, (net->n_parameters + 1) * sizeof *p);
-	net->parameters = grown;
 	*number = (int)net->n_parameters;
 	p = &net->parameters[net->n_parameters++];
 	*p = (struct parameter){.offset = net->n_floats, .n_row = n_row, .n_col = n_col, .is_matrix = is_matrix};

@@ -72,7 +72,7 @@ void rms_backward(float *d_x, float *d_gain, const float *d_y, const float *x, c
 	}
 }
 
-/* ---- quantisation ---- */
+/* ---- quantization ---- */
 
 void quantize_activations(const struct tern_kernels *kernels, float *x, int8_t *q, float lambda, size_t n)
 {

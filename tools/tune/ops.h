@@ -16,7 +16,7 @@ float rms_forward(const struct tern_kernels *kernels, float *y, const float *x, 
 /* Adds to d_x and d_gain. */
 void rms_backward(float *d_x, float *d_gain, const float *d_y, const float *x, const float *gain, float r, size_t n);
 
-/* ---- quantisation, blended: y = x + lambda * (Q(x) - x); the gradient passes straight through: d_x = d_y ---- */
+/* ---- quantization, blended: y = x + lambda * (Q(x) - x); the gradient passes straight through: d_x = d_y ---- */
 
 /* Activations of a token, to int8 with one scale, in place: Q(x) = round(x s) / s, s = 127 / max|x|, as the engine
  * does. q is scratch [n]. */

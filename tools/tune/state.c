@@ -1,11 +1,9 @@
 /* The file: a header, then values, first and second moments, each [n_floats] as F32. */
 #include "tune/state.h"
 
-#include "base/memory.h"
 #include "tune/outdir.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -17,8 +17,9 @@ struct state_setting {
 };
 
 struct state {
-	uint64_t step;                                   /* steps done */
-	struct state_setting settings[STATE_N_SETTINGS]; /* the first is the number of steps; unused ones have no name */
+	uint64_t step; /* steps done */
+	struct state_setting
+	        settings[STATE_N_SETTINGS]; /* the first is the number of steps; unused ones have no name */
 };
 
 #define STATE_NAME "tune.state"

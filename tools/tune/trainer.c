@@ -1,6 +1,5 @@
 #include "tune/trainer.h"
 
-#include "api/model.h"
 #include "base/hash.h"
 #include "base/machine.h"
 #include "base/memory.h"
@@ -13,7 +12,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -357,8 +355,7 @@ enum tern_status trainer_prepare(struct trainer *t)
 	if ((status = allocate(t)))
 		return status;
 	list_settings(t);
-	if ((o->resume && (status = resume(t))) ||
-	    (status = log_open(&t->log, o->output, t->state.step, t->err)))
+	if ((o->resume && (status = resume(t))) || (status = log_open(&t->log, o->output, t->state.step, t->err)))
 		return status;
 	facts.n_parameters = t->network.n_floats;
 	facts.n_documents = t->corpus.n_documents;

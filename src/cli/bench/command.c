@@ -132,11 +132,8 @@ static void pause_for(double seconds)
 /* Keeps a result for the footer. */
 static enum tern_status keep(struct bench *b, const struct bench_result *result)
 {
-	void *results = b->results;
-
-	if (!tern_grow(&results, &b->results_capacity, b->n_results + 1, sizeof *b->results))
+	if (!TERN_GROW(b->results, b->results_capacity, b->n_results + 1))
 		return report_out_of_memory();
-	b->results = results;
 	b->results[b->n_results] = *result;
 	b->results[b->n_results++].samples = NULL;
 	return TERN_OK;

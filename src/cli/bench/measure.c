@@ -338,7 +338,7 @@ static double least_seconds(const struct work *work, const struct bench_sample *
 }
 
 /* values: [n_reps] scratch; reads: of the head, in all repetitions. */
-static void summarise(const struct bench_session *s, struct bench_result *r, struct tern_head_reads reads,
+static void summarize(const struct bench_session *s, struct bench_result *r, struct tern_head_reads reads,
                       double *values)
 {
 	double second_pass = (double)reads.n_whole_panels / (double)reads.n_panels;
@@ -409,7 +409,7 @@ enum tern_status bench_session_run(struct bench_session *s, const struct bench_t
 	reads.n_panels -= before.n_panels;
 	reads.n_whole_panels -= before.n_whole_panels;
 	if (!status)
-		summarise(s, r, reads, values);
+		summarize(s, r, reads, values);
 	tern_free(values);
 	return status;
 }

@@ -6,7 +6,6 @@
 #include "console/term.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -132,15 +131,12 @@ const struct option bench_source_options[] = {
 
 static bool append(struct bench_list *list, int value, bool *failed)
 {
-	void *items = list->items;
-
 	if (list->n_items >= MAX_ITEMS)
 		return false;
-	if (!tern_grow(&items, &list->capacity, list->n_items + 1, sizeof *list->items)) {
+	if (!TERN_GROW(list->items, list->capacity, list->n_items + 1)) {
 		*failed = true;
 		return false;
 	}
-	list->items = items;
 	list->items[list->n_items++] = value;
 	return true;
 }

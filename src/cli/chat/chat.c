@@ -1,6 +1,5 @@
 #include "cli/chat/chat.h"
 #include "base/clock.h"
-#include "base/error.h"
 #include "base/memory.h"
 #include "console/escape.h"
 #include "console/output.h"

@@ -1,4 +1,5 @@
 #include "cli/chat/commands.h"
+#include "base/space.h"
 #include "base/utf8.h"
 #include "cli/chat/external_editor.h"
 #include "cli/chat/facts.h"
@@ -75,8 +76,6 @@ static const struct chat_command *find(const char *name)
 /* ---- taking a message apart ---- */
 
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
 /* Length of the word after the slash; 0 if what follows it is none, like a path or a comment. */
 static size_t word_length(const char *bytes, size_t n_bytes)
 {
@@ -90,7 +89,7 @@ static size_t word_length(const char *bytes, size_t n_bytes)
 		while (1 + n < n_bytes &&
 		       (is_letter(bytes[1 + n]) || (n > 0 && strchr("0123456789_-", bytes[1 + n]))) && bytes[1 + n])
 			n++;
-	return 1 + n == n_bytes || is_space(bytes[1 + n]) ? n : 0;
+	return 1 + n == n_bytes || tern_is_space(bytes[1 + n]) ? n : 0;
 }
 
 bool chat_is_command(const char *bytes, size_t n_bytes) { return word_length(bytes, n_bytes) > 0; }
@@ -136,9 +135,9 @@ void chat_run_command(struct chat *chat, const char *bytes, size_t n_bytes)
 	char name[NAME_SIZE];
 
 	snprintf(name, sizeof name, "%.*s", n_word < sizeof name ? (int)n_word : (int)sizeof name - 1, bytes + 1);
-	while (start < n_bytes && is_space(bytes[start]))
+	while (start < n_bytes && tern_is_space(bytes[start]))
 		start++;
-	while (n_bytes > start && is_space(bytes[n_bytes - 1]))
+	while (n_bytes > start && tern_is_space(bytes[n_bytes - 1]))
 		n_bytes--;
 	text_append(&argument, bytes + start, n_bytes - start);
 	command = find(name);
@@ -271,7 +270,7 @@ void chat_complete(void *user, const char *text, size_t n_bytes, size_t cursor, 
 	(void)n_bytes;
 	if (cursor < 1 || text[0] != '/')
 		return;
-	while (1 + n_word < cursor && !is_space(text[1 + n_word]))
+	while (1 + n_word < cursor && !tern_is_space(text[1 + n_word]))
 		n_word++;
 	if (1 + n_word == cursor) {
 		completions->start = 0;
@@ -280,7 +279,7 @@ void chat_complete(void *user, const char *text, size_t n_bytes, size_t cursor, 
 	}
 	snprintf(name, sizeof name, "%.*s", n_word < sizeof name ? (int)n_word : 0, text + 1);
 	command = find(name);
-	for (start = 1 + n_word; start < cursor && is_space(text[start]); start++)
+	for (start = 1 + n_word; start < cursor && tern_is_space(text[start]); start++)
 		continue;
 	completions->start = start;
 	if (command && command->argument == ARGUMENT_FILE)

@@ -41,14 +41,12 @@ bool conversation_set_system(struct conversation *c, const char *bytes, size_t n
 
 bool conversation_add(struct conversation *c, const char *role, const char *bytes, size_t n_bytes)
 {
-	void *messages = c->messages;
 	char *copy = copy_bytes(bytes, n_bytes);
 
-	if (!copy || !tern_grow(&messages, &c->capacity, c->n_messages + 1, sizeof *c->messages)) {
+	if (!copy || !TERN_GROW(c->messages, c->capacity, c->n_messages + 1)) {
 		tern_free(copy);
 		return false;
 	}
-	c->messages = messages;
 	c->messages[c->n_messages++] = (struct tern_message){.role = role, .content = copy, .n_bytes = n_bytes};
 	return true;
 }

@@ -10,7 +10,7 @@
 /* The roles of messages. */
 extern const char conversation_system[], conversation_user[], conversation_assistant[];
 
-/* Zero-initialised is empty. */
+/* Zero-initialized is empty. */
 struct conversation {
 	char *system; /* the system text, or NULL; any bytes, and a NUL behind them */
 	size_t n_system_bytes;

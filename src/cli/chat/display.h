@@ -1,4 +1,4 @@
-/* An answer on standard output while it comes. Thoughts are dim where there is colour, else between their tags; or
+/* An answer on standard output while it comes. Thoughts are dim where there is color, else between their tags; or
  * hidden, and a terminal then shows that the model is thinking. On a terminal lines are wrapped at words. */
 #ifndef TERN_CLI_CHAT_DISPLAY_H
 #define TERN_CLI_CHAT_DISPLAY_H

@@ -4,8 +4,6 @@
 #include "base/memory.h"
 #include "console/format.h"
 
-#include <string.h>
-
 void chat_probs(struct chat *chat, const char *argument)
 {
 	(void)argument;

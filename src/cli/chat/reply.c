@@ -2,11 +2,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/sizes.h"
+#include "base/space.h"
 #include "cli/chat/display.h"
 #include "cli/chat/files.h"
 #include "cli/prompt.h"
 #include "console/format.h"
-#include "console/output.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
@@ -229,7 +229,8 @@ static void tell_how_it_went(const struct answering *a)
 	text_free(&line);
 }
 
-/* What came of the answer joins the conversation. False if nothing did, or if it was cut off where the output failed. */
+/* What came of the answer joins the conversation. False if nothing did, or if it was cut off where the output failed.
+ */
 static bool keep(struct answering *a, enum tern_status status, struct tern_error *err)
 {
 	struct chat *chat = a->chat;
@@ -280,14 +281,6 @@ static bool answer(struct chat *chat, bool *is_stopped)
 
 /* ---- questions ---- */
 
-static bool is_blank(const char *bytes, size_t n_bytes)
-{
-	for (size_t i = 0; i < n_bytes; i++)
-		if (!strchr(" \t\r\n", bytes[i]) || !bytes[i])
-			return false;
-	return true;
-}
-
 /* The message, after what /read has read. */
 static bool add_message(struct chat *chat, const char *bytes, size_t n_bytes)
 {
@@ -296,9 +289,9 @@ static bool add_message(struct chat *chat, const char *bytes, size_t n_bytes)
 
 	if (chat->attachment.n_bytes > 0)
 		text_append(&all, chat->attachment.bytes, chat->attachment.n_bytes);
-	if (chat->attachment.n_bytes > 0 && !is_blank(bytes, n_bytes))
+	if (chat->attachment.n_bytes > 0 && !tern_is_blank(bytes, n_bytes))
 		text_append(&all, "\n\n", 2);
-	if (!is_blank(bytes, n_bytes))
+	if (!tern_is_blank(bytes, n_bytes))
 		text_append(&all, bytes, n_bytes);
 	added = !all.failed && conversation_add(&chat->talk, conversation_user, all.bytes, all.n_bytes);
 	text_free(&all);
@@ -311,7 +304,7 @@ void chat_send(struct chat *chat, const char *bytes, size_t n_bytes)
 {
 	bool is_stopped = true;
 
-	if (is_blank(bytes, n_bytes) && chat->attachment.n_bytes == 0)
+	if (tern_is_blank(bytes, n_bytes) && chat->attachment.n_bytes == 0)
 		return;
 	/* A resumed conversation may end with a message that has no answer. */
 	if (chat_need_model(chat) == TERN_OK) {

@@ -1,13 +1,13 @@
 #include "cli/chat/transcript.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/space.h"
 #include "console/signals.h"
 #include "console/text.h"
 #include "json/parse.h"
 #include "json/value.h"
 #include "json/write.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -76,13 +76,6 @@ static enum tern_status read_line(struct conversation *c, const char *source, co
 	return status;
 }
 
-static bool is_blank(const char *line, size_t n_bytes)
-{
-	while (n_bytes > 0 && strchr(" \t\r", line[n_bytes - 1]) && line[n_bytes - 1])
-		n_bytes--;
-	return n_bytes == 0;
-}
-
 static enum tern_status read_lines(struct conversation *c, const char *path, const char *bytes, size_t n_bytes,
                                    struct tern_error *err)
 {
@@ -94,7 +87,7 @@ static enum tern_status read_lines(struct conversation *c, const char *path, con
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
 		length = newline ? (size_t)(newline - line) : (size_t)(end - line);
 		number++;
-		if (is_blank(line, length))
+		if (tern_is_blank(line, length))
 			continue;
 		snprintf(source, sizeof source, "%s: line %zu", tern_quote(quoted, path, strlen(path)), number);
 		status = read_line(c, source, line, length, err);

@@ -1,9 +1,7 @@
 #include "cli/info/summary.h"
 
-#include "console/escape.h"
 #include "console/format.h"
 #include "console/output.h"
-#include "console/text.h"
 
 #include <inttypes.h>
 #include <string.h>

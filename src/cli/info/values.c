@@ -1,5 +1,6 @@
 #include "cli/info/values.h"
 #include "base/bytes.h"
+#include "base/sizes.h"
 #include "console/format.h"
 #include "console/output.h"
 
@@ -48,7 +49,7 @@ void info_put_value(const struct gguf_pair *pair)
 		output_printf("%" PRIu64 " x %s", pair->n_items, tern_gguf_value_type_name(pair->item_type));
 	} else if (pair->type == GGUF_STRING) {
 		struct gguf_string string = tern_gguf_next_string(&cursor);
-		output_line_part(string.bytes, string.length < MAX_SHOWN ? string.length : MAX_SHOWN);
+		output_line_part(string.bytes, tern_smaller(string.length, MAX_SHOWN));
 		if (string.length > MAX_SHOWN)
 			output_printf("... (%zu bytes)", string.length);
 	} else {

@@ -108,15 +108,13 @@ static enum tern_status add_tensors(struct checkpoint *ckpt, const struct tensor
                                     struct tern_error *err)
 {
 	size_t n = ckpt->n_tensors + n_tensors;
-	void *grown = ckpt->tensors;
 	bool is_new;
 
 	if (n > SAFETENSORS_MAX_TENSORS)
 		return tern_fail(err, TERN_ERR_FILE, "%s: more than %d tensors", ckpt->dir->path,
 		                 SAFETENSORS_MAX_TENSORS);
-	if (!tern_grow(&grown, &ckpt->tensor_capacity, n, sizeof *tensors))
+	if (!TERN_GROW(ckpt->tensors, ckpt->tensor_capacity, n))
 		return tern_fail_memory(err, n * sizeof *tensors);
-	ckpt->tensors = grown;
 	for (size_t i = 0; i < n_tensors; i++) {
 		struct tensor *tensor = &ckpt->tensors[ckpt->n_tensors];
 		*tensor = tensors[i];
@@ -138,7 +136,6 @@ static enum tern_status open_shard(struct checkpoint *ckpt, const char *name, si
 {
 	struct shard *shard;
 	struct tensor *tensors = NULL;
-	void *shards = ckpt->shards;
 	size_t n_tensors = 0;
 	struct stat st;
 	char plain[256];
@@ -148,11 +145,10 @@ static enum tern_status open_shard(struct checkpoint *ckpt, const char *name, si
 	*was_there = fd >= 0;
 	if (fd < 0)
 		return status;
-	if (!tern_grow(&shards, &ckpt->shard_capacity, ckpt->n_shards + 1, sizeof *shard)) {
+	if (!TERN_GROW(ckpt->shards, ckpt->shard_capacity, ckpt->n_shards + 1)) {
 		close(fd);
 		return tern_fail_memory(err, (ckpt->n_shards + 1) * sizeof *shard);
 	}
-	ckpt->shards = shards;
 	shard = &ckpt->shards[ckpt->n_shards++];
 	*shard = (struct shard){.fd = fd};
 	snprintf(plain, sizeof plain, "%.*s", (int)n_bytes, name);

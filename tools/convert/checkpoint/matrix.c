@@ -192,7 +192,7 @@ enum tern_status matrix_conclude(struct matrix *matrix, const struct matrix_fact
 		return checkpoint_fail(matrix->ckpt, matrix->weight, err,
 		                       "not ternary: %g and %g stand within 16 columns; master weights of a ternary "
 		                       "model, which training "
-		                       "would go on from, are ternarised with --masters",
+		                       "would go on from, are ternarized with --masters",
 		                       (double)all->values.examples[0], (double)all->values.examples[1]);
 	matrix->storage = STORAGE_TERNARY;
 	matrix->group = group;
@@ -249,7 +249,7 @@ static enum tern_status copy_codes(const struct matrix *matrix, uint64_t panel, 
 	return TERN_OK;
 }
 
-static int8_t ternarise(double w, double mean)
+static int8_t ternarize(double w, double mean)
 {
 	double code = rint(w / mean);
 	return (int8_t)(code > 1.0 ? 1.0 : code < -1.0 ? -1.0 : code);
@@ -321,7 +321,7 @@ static enum tern_status codes_of_floats(const struct matrix *matrix, uint64_t pa
 		return status;
 	for (size_t i = 0; i < n; i++) {
 		float w = scratch->floats[i];
-		scratch->codes[i] = matrix->storage == STORAGE_MASTER ? ternarise((double)w, matrix->mean)
+		scratch->codes[i] = matrix->storage == STORAGE_MASTER ? ternarize((double)w, matrix->mean)
 		                                                      : (int8_t)((w > 0.0f) - (w < 0.0f));
 	}
 	return matrix->group ? read_group_scales(matrix, panel, scratch->floats, group_scales, err) : TERN_OK;

@@ -8,7 +8,7 @@
  *     words           MLX's uint32 [n_row, n_col/16] of codes + 1, the lowest bits first, and a scale for each row
  *
  * Packed weights and codes have a weight_scale, which multiplies or divides (see struct quantization). The values alone
- * decide which of the two kinds floats are; ternarising floats that are ternary already would change their scale.
+ * decide which of the two kinds floats are; ternarizing floats that are ternary already would change their scale.
  *
  * Embeddings and heads are matrices of floats; MLX's are affine: uint32 [n_row, n_col/8] of codes 0 to 15, the lowest
  * bits first, value = code * scale + bias with a scale and a bias for each 64 columns of a row. */
@@ -43,7 +43,7 @@ struct matrix {
 	const struct tensor *scales, *biases; /* words: a scale for each row; affine: both for each group of a row */
 	uint64_t n_row, n_col;
 	enum storage storage;
-	bool may_be_master; /* the model was trained with ternarised master weights; else floats have to be ternary */
+	bool may_be_master; /* the model was trained with ternarized master weights; else floats have to be ternary */
 	float scale;        /* of the matrix; multiplies */
 	double mean;        /* of |w|, for master weights */
 	uint64_t group;     /* columns that share a scale; 0: `scale` is for all */

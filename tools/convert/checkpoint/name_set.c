@@ -44,10 +44,8 @@ int64_t name_set_add(struct name_set *set, const char *bytes, size_t length, boo
 	size_t slot = find_slot(set, bytes, length);
 	if (set->slots[slot])
 		return (int64_t)set->slots[slot] - 1;
-	void *names = set->names;
-	if (set->n_names >= UINT32_MAX - 1 || !tern_grow(&names, &set->capacity, set->n_names + 1, sizeof *set->names))
+	if (set->n_names >= UINT32_MAX - 1 || !TERN_GROW(set->names, set->capacity, set->n_names + 1))
 		return -1;
-	set->names = names;
 	set->names[set->n_names] = (struct name){bytes, length};
 	set->slots[slot] = (uint32_t)++set->n_names;
 	*is_new = true;

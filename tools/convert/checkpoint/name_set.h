@@ -14,7 +14,7 @@ struct name {
 	size_t length;
 };
 
-/* Empty if zero-initialised. */
+/* Empty if zero-initialized. */
 struct name_set {
 	struct name *names;
 	size_t n_names, capacity;

@@ -45,7 +45,7 @@ struct tensor {
 	bool is_used;   /* the caller's */
 };
 
-/* How many bytes the JSON after the first eight has, from the file's first min(file_size, 64) bytes. Recognises what
+/* How many bytes the JSON after the first eight has, from the file's first min(file_size, 64) bytes. Recognizes what
  * downloads leave behind in place of weights (Git LFS pointers, HTML pages) and other formats. */
 enum tern_status safetensors_header_length(const char *path, const uint8_t *start, size_t n_start, uint64_t file_size,
                                            size_t *n_bytes, struct tern_error *err);

@@ -193,7 +193,7 @@ static enum tern_status check_mlx(const struct family *family, struct json_value
 		return status;
 	if (!json_exists(object))
 		return json_fail(root, err,
-		                 "no quantization: float masters of %s, and how those are ternarised is not published; "
+		                 "no quantization: float masters of %s, and how those are ternarized is not published; "
 		                 "tern-convert reads its 2-bit checkpoint for MLX, and tern its GGUF files",
 		                 family->title);
 	if ((status = json_get_u64(object, "bits", &bits, NULL, err)) ||

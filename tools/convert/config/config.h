@@ -13,7 +13,6 @@
 #include "json/json.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 /* quantization_config of transformers' BitNet integration. */

@@ -22,7 +22,7 @@ struct delta {
 };
 
 /* Reads the members of `root`, the text model's part of config.json; n_rot values of a head rotate. *delta is
- * zero-initialised. */
+ * zero-initialized. */
 enum tern_status delta_read(struct delta *delta, struct json_value root, uint64_t n_layer, uint64_t n_rot,
                             struct tern_error *err);
 

@@ -14,7 +14,7 @@ struct experts {
 	bool normalizes;    /* the weights of those used are divided by their sum */
 };
 
-/* Reads the members of `root`, all of config.json. *experts is zero-initialised. */
+/* Reads the members of `root`, all of config.json. *experts is zero-initialized. */
 enum tern_status experts_read(struct experts *experts, struct json_value root, struct tern_error *err);
 
 #endif

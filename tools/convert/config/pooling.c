@@ -2,9 +2,6 @@
 
 #include "json/value.h"
 
-#include <stdio.h>
-#include <string.h>
-
 /* A mode and its names: the flag in older files, the value of pooling_mode in newer ones. */
 static const struct {
 	const char *flag, *value;

@@ -6,7 +6,6 @@
 #include "json/value.h"
 
 #include <math.h>
-#include <string.h>
 
 static const double pi = 3.14159265358979323846;
 

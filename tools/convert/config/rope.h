@@ -30,7 +30,7 @@ struct rope {
 };
 
 /* Reads config.json's settings, `root` being all of it: rope_scaling or rope_parameters, in either spelling. *rope is
- * zero-initialised. default_theta is the family's, and default_local_theta that of its layers with a window, 0 if it
+ * zero-initialized. default_theta is the family's, and default_local_theta that of its layers with a window, 0 if it
  * has none; head_dim values are in a head, n_ctx tokens in the context. */
 enum tern_status rope_read(struct rope *rope, struct json_value root, double default_theta, double default_local_theta,
                            uint64_t head_dim, uint64_t n_ctx, struct tern_error *err);

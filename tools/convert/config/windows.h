@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "json/json.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -22,7 +21,7 @@ struct windows {
 /* Reads sliding_window and layer_types or sliding_window_pattern from `root`, all of config.json. For families without
  * windows everything but full attention is refused; a window that is at least the context, n_ctx, is full attention.
  * default_period: the family's pattern where config.json gives none; 0: no layer of the family has a window.
- * *windows is zero-initialised. */
+ * *windows is zero-initialized. */
 enum tern_status windows_read(struct windows *windows, struct json_value root, uint64_t default_period,
                               uint64_t n_layer, uint64_t n_ctx, struct tern_error *err);
 

@@ -203,11 +203,8 @@ void gguf_ternary_free(struct gguf_ternary *ternary)
 
 static struct gguf_output *append(struct gguf_mapping *mapping, const struct gguf_output *like)
 {
-	void *tensors = mapping->tensors;
-
-	if (!tern_grow(&tensors, &mapping->capacity, mapping->n_tensors + 1, sizeof *mapping->tensors))
+	if (!TERN_GROW(mapping->tensors, mapping->capacity, mapping->n_tensors + 1))
 		return NULL;
-	mapping->tensors = tensors;
 	mapping->tensors[mapping->n_tensors] = *like;
 	return &mapping->tensors[mapping->n_tensors++];
 }

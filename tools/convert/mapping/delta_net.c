@@ -57,7 +57,7 @@ static enum tern_status map_projections(const struct net *net)
 	                                  .columns = order_heads(net, 0, head_dim)});
 }
 
-/* Which of the two gates: a projection like others where training ternarised it, else a matrix of floats. */
+/* Which of the two gates: a projection like others where training ternarized it, else a matrix of floats. */
 static enum tern_status map_gate(const struct net *net, const char *name, enum tern_matrix_kind which)
 {
 	struct mapper *m = net->m;

@@ -75,12 +75,10 @@ enum tern_status mapper_check_floats(const struct mapper *m, const struct tensor
 enum tern_status mapper_add(struct mapper *m, const struct output_tensor *tensor, const char *name_format, ...)
 {
 	struct mapping *mapping = m->mapping;
-	void *tensors = mapping->tensors;
 	va_list args;
 
-	if (!tern_grow(&tensors, &mapping->capacity, mapping->n_tensors + 1, sizeof *tensor))
+	if (!TERN_GROW(mapping->tensors, mapping->capacity, mapping->n_tensors + 1))
 		return tern_fail_memory(m->err, (mapping->n_tensors + 1) * sizeof *tensor);
-	mapping->tensors = tensors;
 	mapping->tensors[mapping->n_tensors] = *tensor;
 	va_start(args, name_format);
 	vsnprintf(mapping->tensors[mapping->n_tensors++].name, sizeof tensor->name, name_format, args);

@@ -17,7 +17,7 @@ struct mapper {
 	const struct config *config;
 	const struct convert_options *options;
 	const char *prefix; /* of names in the checkpoint: "model." or "" */
-	bool is_trained;    /* trained with ternarised master weights and per-token activations */
+	bool is_trained;    /* trained with ternarized master weights and per-token activations */
 	size_t n_linear;    /* projections of layers */
 	size_t n_with_norm; /* of these, with a norm */
 	size_t n_model_eps; /* of these, with a norm called *.norm.weight */

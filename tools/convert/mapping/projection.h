@@ -17,7 +17,7 @@ struct linear {
 /* Appends a projection: weights, scale, bias, norm. */
 enum tern_status map_projection(struct mapper *m, const struct linear *linear);
 
-/* Whether floats of a projection may be master weights, which training ternarises. */
+/* Whether floats of a projection may be master weights, which training ternarizes. */
 bool may_be_master(const struct mapper *m, const char *module);
 
 /* Whether the query projection of the first layer has a norm of its own. */

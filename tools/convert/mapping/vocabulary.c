@@ -100,7 +100,7 @@ static enum tern_status look_for_ternary(const struct mapper *m, const struct te
 	return status;
 }
 
-/* Whether the head is one of the ternary projections: it is packed; modules_to_not_convert leaves it to be ternarised;
+/* Whether the head is one of the ternary projections: it is packed; modules_to_not_convert leaves it to be ternarized;
  * or it belongs to a weight-only model and its values are ternary (with --head keep it stays as it is). */
 static enum tern_status head_is_ternary(const struct mapper *m, const struct tensor *head, bool *is_ternary)
 {

@@ -8,7 +8,6 @@
 #include "base/utf8.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum wire_type {
@@ -145,10 +144,8 @@ static enum tern_status read_piece(const struct reader *r, struct message m, con
 		return fail_at(r, start, "a piece whose score is not finite");
 	if (model->n_pieces == SPM_MAX_PIECES)
 		return fail_at(r, start, "more than 4194304 pieces");
-	void *pieces = model->pieces;
-	if (!tern_grow(&pieces, &model->capacity, model->n_pieces + 1, sizeof piece))
+	if (!TERN_GROW(model->pieces, model->capacity, model->n_pieces + 1))
 		return tern_fail_memory(r->err, model->n_pieces * sizeof piece);
-	model->pieces = pieces;
 	model->pieces[model->n_pieces++] = piece;
 	return TERN_OK;
 }

@@ -29,7 +29,7 @@ struct spm_model {
 	bool byte_fallback;
 	bool add_dummy_prefix;         /* a space before the text */
 	bool remove_extra_whitespaces; /* runs of spaces become one */
-	bool has_charsmap;             /* characters are normalised (NFKC or the like) */
+	bool has_charsmap;             /* characters are normalized (NFKC or the like) */
 };
 
 /* Parses a whole file. The pieces point into `bytes`. Messages: "PATH: byte 123: ...". On error there is nothing to

@@ -3,10 +3,10 @@
 #include "convert/tokenizer/tokenizer_json.h"
 
 #include "base/memory.h"
+#include "base/sizes.h"
 #include "convert/tokenizer/pre_tokenizer.h"
 #include "json/value.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -210,7 +210,7 @@ static enum tern_status score_tokens(struct vocab *vocab, struct tern_error *err
 	size_t longest = 0;
 
 	for (size_t i = 0; i < vocab->n_merges; i++)
-		longest = vocab->merges[i].length > longest ? vocab->merges[i].length : longest;
+		longest = tern_larger(vocab->merges[i].length, longest);
 	char *joined = tern_alloc(longest, 1);
 	if (!joined)
 		return tern_fail_memory(err, longest);
