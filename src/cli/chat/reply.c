@@ -229,8 +229,7 @@ static void tell_how_it_went(const struct answering *a)
 	text_free(&line);
 }
 
-/* What came of the answer joins the conversation. False if nothing did, or if it was cut off where the output failed.
- */
+/* What came of the answer joins the conversation. False if nothing did, or if the output failed in its middle. */
 static bool keep(struct answering *a, enum tern_status status, struct tern_error *err)
 {
 	struct chat *chat = a->chat;
