@@ -127,6 +127,24 @@ check "norms that keep the size of their inputs begin nearer to the base" awk -F
 	'BEGIN { split(ours, a); split(ones, b); exit !(a[2] < b[2]) }'
 check "no norms were put in" sh -c '! grep -q rms_norm.weight plain/model.safetensors'
 
+# Norms without weights, of which config.json alone speaks, are the base's too: nothing is put in, and none is lost.
+mkdir weightless
+cp full/* weightless
+sed 's/^{/{"quantization_config": {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "online", "use_rms_norm": true}, /' full/config.json >weightless/config.json
+once="weightless -d text.txt --steps 1 --lr 1e-9 --batch-tokens 256 --context 64 -q"
+# shellcheck disable=SC2086
+{
+	tune $once -o normed --no-extra-norm --schedule none --eval held-out.txt || fail "weightless norms"
+	tune $once -o itself --ramp-start 1 --ramp 0 --distill weightless || fail "weightless norms, distilled"
+	tune $once -o measured --ramp-start 1 --ramp 0 --gains rms || fail "weightless norms, measured"
+	tune $once -o as-it-is --full-precision || fail "weightless norms, full precision"
+}
+check "weightless norms: the loss is that of tern eval" agrees normed 0.0002 --head keep --embd keep
+check "weightless norms: config.json still has them" grep -q '"use_rms_norm": *true' normed/config.json
+check "weightless norms: no distance from itself" test "$(tail -n 1 itself/loss.csv | cut -d, -f3)" = 0.000000
+check "weightless norms: no gains are measured" test "$(cut -d, -f2 measured/loss.csv)" = "$(cut -d, -f2 itself/loss.csv)"
+check "weightless norms, full precision: the same network" test "$(cut -d, -f2 as-it-is/loss.csv)" = "$(cut -d, -f2 itself/loss.csv)"
+
 # BitNet without sub-norms has the other gate, the square of ReLU.
 mkdir bitnet
 cp base/* bitnet

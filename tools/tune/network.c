@@ -178,7 +178,7 @@ enum tern_status network_init(struct network *net, const struct config *config, 
 		net->extra_eps = (float)config->quantization.rms_norm_eps;
 	if (ckpt) /* the tensors have the last word */
 		net->is_tied = !checkpoint_find(ckpt, "lm_head.weight");
-	net->has_extra_norm = norms == NORMS_EXTRA ||
+	net->has_extra_norm = norms == NORMS_EXTRA || config->quantization.use_rms_norm ||
 	                      (ckpt && checkpoint_find(ckpt, "model.layers.0.self_attn.q_proj.rms_norm.weight"));
 	if (!(net->layers = tern_alloc(net->n_layer, sizeof *net->layers)))
 		return tern_fail_memory(err, net->n_layer * sizeof *net->layers);

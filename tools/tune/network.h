@@ -48,7 +48,8 @@ struct network {
 };
 
 enum norms {
-	NORMS_OF_CHECKPOINT, /* as many as there are */
+	NORMS_OF_CHECKPOINT, /* those that have gains or that config.json speaks of, whose gains may be absent and are 1
+	                      */
 	NORMS_EXTRA,         /* one in front of every projection: with gain 1 where the checkpoint has none */
 };
 
