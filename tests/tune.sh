@@ -169,7 +169,16 @@ refused 2 "the teacher as output" "is the teacher" full -d text.txt -o teacher -
 mkdir sharded
 echo '{}' >sharded/model.safetensors.index.json
 refused 2 "shards in the output" "holds a finished" full -d text.txt -o sharded --steps 1
-refused 2 "a checkpoint without weights in the output" "holds a finished" full -d text.txt -o base --steps 1
+refused 2 "a checkpoint without weights in the output" "holds config.json" full -d text.txt -o base --steps 1
+for file in loss.csv config.json tokenizer.json tune.tokenizer.gguf; do
+	rm -rf mine && mkdir mine && echo "$file of mine" >"mine/$file" && cp "mine/$file" before
+	refused 2 "another's $file in the output" "holds $file, which would be replaced" full -d text.txt -o mine --steps 1
+	check "another's $file stays" same before "mine/$file"
+	check "another's $file stays alone" test "$(ls mine)" = "$file"
+done
+rm -rf mine && mkdir mine && head -n 1 one/loss.csv >mine/loss.csv && printf GGUF >mine/tune.tokenizer.gguf && echo notes >mine/notes
+check "what a run that was killed at its beginning left is replaced" tune full -d text.txt -o mine --steps 1 -q
+check "other files are in nobody's way" grep -q notes mine/notes
 mkdir qwen2 fewer
 cp base/* qwen2
 sed 's/LlamaForCausalLM/Qwen2ForCausalLM/; s/"llama"/"qwen2"/' base/config.json >qwen2/config.json

@@ -22,6 +22,9 @@ enum {
 	DEFAULT_CONTEXT = 512,
 };
 
+/* In the output directory, for a moment. */
+#define VOCABULARY_NAME "tune.tokenizer.gguf"
+
 /* ---- before the first step ---- */
 
 static bool is_full_precision(const struct train_options *o) { return o->schedule == SCHEDULE_FULL_PRECISION; }
@@ -49,13 +52,45 @@ static bool is_source(const struct source *source, const struct stat *directory)
 	return fstat(source->dir.fd, &st) == 0 && st.st_dev == directory->st_dev && st.st_ino == directory->st_ino;
 }
 
+/* Nothing that is there is replaced but what a run that was killed before its first state left. */
+static enum tern_status check_free(const struct directory *output, struct tern_error *err)
+{
+	const char *name = export_find(output);
+	enum tern_status status;
+
+	if (name && strncmp(name, "model.", 6) == 0)
+		return tern_fail(err, TERN_ERR_USAGE, "%s: holds a finished checkpoint; remove it or use another -o",
+		                 output->path);
+	if (name)
+		return outdir_fail_taken(output, name, err);
+	status = outdir_check_own(output, VOCABULARY_NAME, "GGUF", err);
+	return status ? status : outdir_check_own(output, LOG_NAME, log_title, err);
+}
+
+static enum tern_status check_output(const struct trainer *t, const struct directory *output)
+{
+	struct stat out;
+
+	if (fstat(output->fd, &out) != 0)
+		return tern_fail(t->err, TERN_ERR_FAILED, "%s: %s", output->path, strerror(errno));
+	bool is_base = is_source(&t->base, &out);
+	if (is_base || (t->options->teacher && is_source(&t->teacher_source, &out)))
+		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is the %s; the output needs a directory of its own",
+		                 output->path, is_base ? "base" : "teacher");
+	if (!directory_has(output, STATE_NAME))
+		return check_free(output, t->err);
+	if (!t->options->resume)
+		return tern_fail(t->err, TERN_ERR_USAGE,
+		                 "%s: holds a run that was begun; go on with --resume, or use another -o",
+		                 output->path);
+	return TERN_OK;
+}
+
 static enum tern_status prepare_output(struct trainer *t)
 {
 	const char *path = t->options->output;
-	static const char *const checkpoint[] = {"model.safetensors", "model.safetensors.index.json", "config.json"};
-	char file[OUTDIR_PATH_SIZE], state[OUTDIR_PATH_SIZE], log[OUTDIR_PATH_SIZE];
+	struct directory output;
 	struct stat out;
-	size_t n_file = 0;
 	enum tern_status status;
 
 	t->made_output = mkdir(path, 0777) == 0;
@@ -63,26 +98,11 @@ static enum tern_status prepare_output(struct trainer *t)
 		return tern_fail(t->err, TERN_ERR_FAILED, "%s: cannot create it: %s", path, strerror(errno));
 	if (stat(path, &out) != 0 || !S_ISDIR(out.st_mode))
 		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is not a directory", path);
-	bool is_base = is_source(&t->base, &out);
-	if (is_base || (t->options->teacher && is_source(&t->teacher_source, &out)))
-		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is the %s; the output needs a directory of its own", path,
-		                 is_base ? "base" : "teacher");
-	if ((status = outdir_path(state, path, STATE_NAME, t->err)) ||
-	    (status = outdir_path(log, path, LOG_NAME, t->err)))
+	if ((status = directory_open(&output, path, t->err)))
 		return status;
-	if (access(state, F_OK) != 0) /* a run that was killed at its very end left the last of them, and its log */
-		n_file = sizeof checkpoint / sizeof *checkpoint - (access(log, F_OK) == 0);
-	for (size_t i = 0; i < n_file; i++) {
-		if ((status = outdir_path(file, path, checkpoint[i], t->err)))
-			return status;
-		if (access(file, F_OK) == 0)
-			return tern_fail(t->err, TERN_ERR_USAGE,
-			                 "%s: holds a finished checkpoint; remove it or use another -o", path);
-	}
-	if (access(state, F_OK) == 0 && !t->options->resume)
-		return tern_fail(t->err, TERN_ERR_USAGE,
-		                 "%s: holds a run that was begun; go on with --resume, or use another -o", path);
-	return TERN_OK;
+	status = check_output(t, &output);
+	directory_close(&output);
+	return status;
 }
 
 /* The tokenizer as the engine will have it: converted to a file of its own, opened, and removed again. */
@@ -97,7 +117,7 @@ static enum tern_status open_vocabulary(struct trainer *t)
 	struct checkpoint_summary summary;
 	const struct listener *listener = &t->reporter->listener;
 	char path[OUTDIR_PATH_SIZE];
-	enum tern_status status = outdir_path(path, t->options->output, "tune.tokenizer.gguf", t->err);
+	enum tern_status status = outdir_path(path, t->options->output, VOCABULARY_NAME, t->err);
 
 	if (status)
 		return status;
@@ -357,8 +377,7 @@ enum tern_status trainer_prepare(struct trainer *t)
 	if ((status = allocate(t)))
 		return status;
 	list_settings(t);
-	if ((o->resume && (status = resume(t))) ||
-	    (status = log_open(&t->log, o->output, t->state.step, t->err)))
+	if ((o->resume && (status = resume(t))) || (status = log_open(&t->log, o->output, t->state.step, t->err)))
 		return status;
 	facts.n_parameters = t->network.n_floats;
 	facts.n_documents = t->corpus.n_documents;
