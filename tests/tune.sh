@@ -46,29 +46,38 @@ check "no state is left" test ! -e one/tune.state
 check "loss.csv has a line for every step" test "$(wc -l <one/loss.csv)" -eq $((STEPS + 1))
 
 # Ctrl-C: the state is written, --resume goes on. INT is ignored in background jobs of a script: a shell of its own.
+# interrupted DIRECTORY OPTION...: a run into that directory is
 interrupted() {
-	python3 - "$TERN_TUNE" "$@" <<'EOF'
+	into=$1
+	shift
+	python3 - "$into" "$TERN_TUNE" "$@" <<'EOF'
 import os, shutil, signal, subprocess, sys, time
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # it may be ignored, which a program inherits
+into = sys.argv[1]
 def n_line(path): return open(path).read().count("\n") if os.path.exists(path) else 0
 for _ in range(20):
-    p = subprocess.Popen(sys.argv[1:] + ["-o", "stopped"], stdin=subprocess.DEVNULL)
-    while n_line("stopped/loss.csv") <= 3 and p.poll() is None:  # it runs only while this script waits
+    p = subprocess.Popen(sys.argv[2:] + ["-o", into], stdin=subprocess.DEVNULL)
+    while n_line(into + "/loss.csv") <= 3 and p.poll() is None:  # it runs only while this script waits
         p.send_signal(signal.SIGCONT)
         time.sleep(.002)
         p.send_signal(signal.SIGSTOP)
     p.send_signal(signal.SIGINT)
     p.send_signal(signal.SIGCONT)
     if p.wait() != 0: break
-    shutil.rmtree("stopped")  # on a busy machine it may have ended first
-sys.exit(0 if p.returncode == -signal.SIGINT and os.path.exists("stopped/tune.state") else 1)
+    shutil.rmtree(into)  # on a busy machine it may have ended first
+sys.exit(0 if p.returncode == -signal.SIGINT and os.path.exists(into + "/tune.state") else 1)
 EOF
 }
 # shellcheck disable=SC2086
 if have python3 'Ctrl-C'; then
-	check "Ctrl-C writes the state" interrupted $common
+	check "Ctrl-C writes the state" interrupted stopped $common
 	refused 2 "a run that was begun is not overwritten" "--resume" $common -o stopped
 	refused 2 "resuming with another option" "another --lr" $common -o stopped --resume --lr 0.01
+	cp -R full other
+	sed 's/"rms_norm_eps": *[^,]*/"rms_norm_eps": 0.5/' full/config.json >other/config.json
+	refused 2 "resuming with another base" "another config.json of the base" other ${common#full} -o stopped --resume
+	check "Ctrl-C while distilling" interrupted distilled $common --distill full
+	refused 2 "resuming with another teacher" "another config.json of teacher" $common --distill other -o distilled --resume
 	cp -R stopped damaged
 	printf '\377' | dd of=damaged/tune.state bs=1 seek=8 conv=notrunc 2>/dev/null
 	refused 3 "a state of a step that is none" "is damaged: it is of step 255 of $STEPS" $common -o damaged --resume

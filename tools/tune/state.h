@@ -7,7 +7,7 @@
 #include "tune/adamw.h"
 
 enum {
-	STATE_N_SETTINGS = 20
+	STATE_N_SETTINGS = 24
 };
 
 /* Everything that decides the result: a run can only be resumed with the same. */
@@ -18,7 +18,7 @@ struct state_setting {
 
 struct state {
 	uint64_t step;                                   /* steps done */
-	struct state_setting settings[STATE_N_SETTINGS]; /* the first is the number of steps; unused ones have no name */
+	struct state_setting settings[STATE_N_SETTINGS]; /* number of steps first; the last ones have no name */
 };
 
 #define STATE_NAME "tune.state"

@@ -311,6 +311,22 @@ static uint64_t rope_hash(const struct network *network)
 	return hash_bytes(network->cosine, n) ^ hash_bytes(network->sine, n);
 }
 
+/* What config.json says of everything else. */
+static uint64_t config_hash(const struct network *n)
+{
+	const double facts[] = {(double)n->n_layer,   (double)n->n_embd,   (double)n->n_ff,    (double)n->n_head,
+	                        (double)n->n_head_kv, (double)n->head_dim, (double)n->n_vocab, (double)n->eps,
+	                        (double)n->extra_eps, n->has_extra_norm,   n->is_tied,         (double)n->gate};
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+		uint64_t bits;
+		memcpy(&bits, &facts[i], sizeof bits);
+		hash = tern_hash_mix(hash ^ bits);
+	}
+	return hash;
+}
+
 static void list_settings(struct trainer *t)
 {
 	const struct train_options *o = t->options;
@@ -318,6 +334,7 @@ static void list_settings(struct trainer *t)
 	uint64_t hash = corpus_hash(&t->corpus);
 	const struct network *teacher = &t->teacher;
 	uint64_t teacher_hash = o->teacher ? hash_bytes(teacher->values, teacher->n_floats * sizeof(float)) : 0;
+	uint64_t teacher_config = o->teacher ? config_hash(teacher) ^ rope_hash(teacher) : 0;
 	const struct state_setting settings[] = {{"number of steps", (double)s->n_steps},
 	                                         {"--batch-tokens", (double)o->batch_tokens},
 	                                         {"--context", (double)t->context},
@@ -335,6 +352,8 @@ static void list_settings(struct trainer *t)
 	                                         {"--from-scratch", (double)o->from_scratch},
 	                                         {"--distill", o->teacher ? o->teacher_weight : -1},
 	                                         {"teacher", (double)(teacher_hash >> 12)},
+	                                         {"config.json of teacher", (double)(teacher_config >> 12)},
+	                                         {"config.json of the base", (double)(config_hash(&t->network) >> 12)},
 	                                         {"RoPE of the base", (double)(rope_hash(&t->network) >> 12)},
 	                                         {"text in -d", (double)(hash >> 12)}};
 
