@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/sizes.h"
+#include "tune/hash.h"
 #include "tune/random.h"
 #include "json/parse.h"
 #include "json/value.h"
@@ -328,9 +329,8 @@ void corpus_free(struct corpus *corpus)
 
 uint64_t corpus_hash(const struct corpus *corpus)
 {
-	const struct tern_hash_key key = {0, 0};
-	return tern_hash_bytes(key, (const char *)corpus->ids, corpus->n_ids * sizeof *corpus->ids) ^
-	       tern_hash_bytes(key, (const char *)corpus->learned, corpus->n_ids);
+	return hash_bytes(hash_bytes(0, corpus->ids, corpus->n_ids * sizeof *corpus->ids), corpus->learned,
+	                  corpus->n_ids);
 }
 
 /* ---- batches ---- */

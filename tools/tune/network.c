@@ -254,6 +254,18 @@ enum tern_status network_randomize(struct network *net, uint64_t seed, struct te
 	return status;
 }
 
+enum tern_status network_check_finite(const struct network *net, struct tern_error *err)
+{
+	for (size_t i = 0; i < net->n_parameters; i++) {
+		const struct parameter *p = &net->parameters[i];
+		if (floats_find_nonfinite(net->values + p->offset, p->n) < p->n)
+			return tern_fail(err, TERN_ERR_FAILED,
+			                 "%s: its values are no longer finite; a lower --lr or a lower --clip may help",
+			                 p->name);
+	}
+	return TERN_OK;
+}
+
 void network_free(struct network *net)
 {
 	tern_free(net->layers);

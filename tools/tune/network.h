@@ -62,6 +62,8 @@ enum tern_status network_read(struct network *network, const struct checkpoint *
 /* Random values for training from nothing: matrices normal with deviation 0.02, in front of the residual stream less
  * by sqrt(2 n_layer) (GPT-2's), norms 1, biases 0. */
 enum tern_status network_randomize(struct network *network, uint64_t seed, struct tern_error *err);
+/* TERN_ERR_FAILED for a value that is not finite. */
+enum tern_status network_check_finite(const struct network *network, struct tern_error *err);
 void network_free(struct network *network);
 
 static inline float *network_value(const struct network *network, int parameter)

@@ -18,7 +18,7 @@ struct state_setting {
 
 struct state {
 	uint64_t step;                                   /* steps done */
-	struct state_setting settings[STATE_N_SETTINGS]; /* number of steps first; the last ones have no name */
+	struct state_setting settings[STATE_N_SETTINGS]; /* unused ones have no name */
 };
 
 #define STATE_NAME "tune.state"
@@ -27,7 +27,7 @@ struct state {
 enum tern_status state_write(const char *directory, const struct state *state, const struct network *network,
                              const struct adamw *adamw, const struct listener *listener, struct tern_error *err);
 /* Reads what state_write() wrote; without such a file nothing changes. state->settings hold the settings of this run: a
- * state that was written with others is refused, naming the first that differs. */
+ * state that was written with others is refused, naming the first that differs, and so is a damaged one. */
 enum tern_status state_read(const char *directory, struct state *state, struct network *network, struct adamw *adamw,
                             struct tern_error *err);
 

@@ -1,7 +1,6 @@
 #include "tune/trainer.h"
 
 #include "api/model.h"
-#include "base/hash.h"
 #include "base/machine.h"
 #include "base/memory.h"
 #include "base/sizes.h"
@@ -9,6 +8,7 @@
 #include "convert/mapping/map_checkpoint.h"
 #include "tune/export.h"
 #include "tune/gains.h"
+#include "tune/hash.h"
 #include "tune/outdir.h"
 
 #include <errno.h>
@@ -299,16 +299,11 @@ static enum tern_status allocate(struct trainer *t)
 
 /* ---- the state on disk ---- */
 
-static uint64_t hash_bytes(const void *bytes, size_t n)
-{
-	return tern_hash_bytes((struct tern_hash_key){0, 0}, bytes, n);
-}
-
 /* What config.json says of positions shows in the angles. */
 static uint64_t rope_hash(const struct network *network)
 {
 	size_t n = network->n_ctx * (network->head_dim / 2) * sizeof(float);
-	return hash_bytes(network->cosine, n) ^ hash_bytes(network->sine, n);
+	return hash_bytes(hash_bytes(0, network->cosine, n), network->sine, n);
 }
 
 /* What config.json says of everything else. */
@@ -317,14 +312,7 @@ static uint64_t config_hash(const struct network *n)
 	const double facts[] = {(double)n->n_layer,   (double)n->n_embd,   (double)n->n_ff,    (double)n->n_head,
 	                        (double)n->n_head_kv, (double)n->head_dim, (double)n->n_vocab, (double)n->eps,
 	                        (double)n->extra_eps, n->has_extra_norm,   n->is_tied,         (double)n->gate};
-	uint64_t hash = 0;
-
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
-		uint64_t bits;
-		memcpy(&bits, &facts[i], sizeof bits);
-		hash = tern_hash_mix(hash ^ bits);
-	}
-	return hash;
+	return hash_bytes(0, facts, sizeof facts);
 }
 
 static void list_settings(struct trainer *t)
@@ -333,7 +321,7 @@ static void list_settings(struct trainer *t)
 	const struct schedule *s = &t->schedule;
 	uint64_t hash = corpus_hash(&t->corpus);
 	const struct network *teacher = &t->teacher;
-	uint64_t teacher_hash = o->teacher ? hash_bytes(teacher->values, teacher->n_floats * sizeof(float)) : 0;
+	uint64_t teacher_hash = o->teacher ? hash_bytes(0, teacher->values, teacher->n_floats * sizeof(float)) : 0;
 	uint64_t teacher_config = o->teacher ? config_hash(teacher) ^ rope_hash(teacher) : 0;
 	const struct state_setting settings[] = {{"number of steps", (double)s->n_steps},
 	                                         {"--batch-tokens", (double)o->batch_tokens},
