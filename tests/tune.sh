@@ -204,6 +204,27 @@ refused 3 "a line without a text" "bad.jsonl: line 2" full -d bad.jsonl -o y --s
 echo '{"messages": [{"role": "robot", "content": "a"}]}' >bad.jsonl
 refused 3 "an unknown role" "role" full -d bad.jsonl -o y --steps 1
 refused 3 "packed weights as a base" "floats" "$root/models/tern-tiny" -d text.txt -o y --steps 1
+cp -R base untied && sed 's/"tie_word_embeddings": *true/"tie_word_embeddings": false/' base/config.json >untied/config.json
+tune untied --from-scratch -d text.txt -o headed --steps 1 -q || fail "a head of its own"
+cp -R headed two-heads && sed 's/"tie_word_embeddings": *false/"tie_word_embeddings": true/' headed/config.json >two-heads/config.json
+refused 3 "a tied head that differs" "differs from the embedding" two-heads -d text.txt -o y --steps 1
+cp -R full headless && sed 's/"tie_word_embeddings": *true/"tie_word_embeddings": false/' full/config.json >headless/config.json
+refused 3 "an untied head that is not there" "'lm_head.weight' is missing" headless -d text.txt -o y --steps 1
+cp -R full copied
+if have python3 "a tied head that is a copy"; then
+	python3 - <<'EOF'
+import json, struct
+data = open("full/model.safetensors", "rb").read()
+n = 8 + int.from_bytes(data[:8], "little")
+header = json.loads(data[8:n])
+a, b = header["model.embed_tokens.weight"]["data_offsets"]
+header["lm_head.weight"] = dict(header["model.embed_tokens.weight"], data_offsets=[len(data) - n, len(data) - n + b - a])
+text = json.dumps(header).encode()
+open("copied/model.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data[n:] + data[n + a:n + b])
+EOF
+	check "a tied head that is a copy" tune copied -d text.txt -o joined --steps 1 -q
+	check "a tied head stays one tensor" sh -c '! grep -q lm_head joined/model.safetensors'
+fi
 check "what is refused leaves nothing" test ! -e x -a ! -e y
 
 summary

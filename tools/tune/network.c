@@ -4,6 +4,7 @@
 #include "convert/checkpoint/floats.h"
 #include "convert/config/family.h"
 #include "convert/mapping/layer.h"
+#include "convert/mapping/vocabulary.h"
 #include "model/rope.h"
 #include "tune/random.h"
 
@@ -11,6 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+static const char head_name[] = "lm_head.weight";
 
 /* ---- the list of parameters ---- */
 
@@ -98,7 +101,7 @@ static enum tern_status add_all(struct network *net, const struct config *config
 	if ((status = add(net, &net->norm, 1, net->n_embd, false, err, "model.norm.weight")))
 		return status;
 	net->head = net->embedding;
-	return net->is_tied ? TERN_OK : add(net, &net->head, net->n_vocab, net->n_embd, true, err, "lm_head.weight");
+	return net->is_tied ? TERN_OK : add(net, &net->head, net->n_vocab, net->n_embd, true, err, "%s", head_name);
 }
 
 /* ---- RoPE ---- */
@@ -176,8 +179,8 @@ enum tern_status network_init(struct network *net, const struct config *config, 
 		return status;
 	if (config->quantization.has_rms_norm_eps)
 		net->extra_eps = (float)config->quantization.rms_norm_eps;
-	if (ckpt) /* the tensors have the last word */
-		net->is_tied = !checkpoint_find(ckpt, "lm_head.weight");
+	if (ckpt && !config->says_tied)
+		net->is_tied = !checkpoint_find(ckpt, head_name);
 	net->has_extra_norm = norms == NORMS_EXTRA || config->quantization.use_rms_norm ||
 	                      (ckpt && checkpoint_find(ckpt, "model.layers.0.self_attn.q_proj.rms_norm.weight"));
 	if (!(net->layers = tern_alloc(net->n_layer, sizeof *net->layers)))
@@ -226,13 +229,24 @@ static enum tern_status read_parameter(const struct network *net, const struct p
 	return floats_read(ckpt, tensor, p->n, net->values + p->offset, err);
 }
 
+static enum tern_status check_tied_head(const struct network *net, const struct checkpoint *ckpt,
+                                        struct tern_error *err)
+{
+	struct tensor *head = net->is_tied ? checkpoint_find(ckpt, head_name) : NULL;
+
+	if (!head)
+		return TERN_OK;
+	head->is_used = true;
+	return map_check_tied_head(ckpt, head, checkpoint_find(ckpt, net->parameters[net->embedding].name), err);
+}
+
 enum tern_status network_read(struct network *net, const struct checkpoint *ckpt, struct tern_error *err)
 {
 	enum tern_status status = allocate(net, err);
 
 	for (size_t i = 0; !status && i < net->n_parameters; i++)
 		status = read_parameter(net, &net->parameters[i], ckpt, err);
-	return status;
+	return status ? status : check_tied_head(net, ckpt, err);
 }
 
 enum tern_status network_randomize(struct network *net, uint64_t seed, struct tern_error *err)
