@@ -154,6 +154,12 @@ check "weightless norms: no distance from itself" test "$(tail -n 1 itself/loss.
 check "weightless norms: no gains are measured" test "$(cut -d, -f2 measured/loss.csv)" = "$(cut -d, -f2 itself/loss.csv)"
 check "weightless norms, full precision: the same network" test "$(cut -d, -f2 as-it-is/loss.csv)" = "$(cut -d, -f2 itself/loss.csv)"
 
+for i in 0 1 2 3 4 5 6 7 8 9; do echo '{"text": "A fox."}'; done >ten.jsonl
+for pair in 0.1:1 0.2:2 0.25:3 0.3:3 0.7:7 1:10 1.1:11 1.2:12; do
+	tune full -d ten.jsonl -o "epochs${pair%:*}" --epochs "${pair%:*}" --batch-tokens 6 -q || fail "--epochs ${pair%:*}"
+	check "--epochs ${pair%:*} of ten batches" test "$(wc -l <"epochs${pair%:*}/loss.csv")" -eq $((${pair#*:} + 1))
+done
+
 # BitNet without sub-norms has the other gate, the square of ReLU.
 mkdir bitnet
 cp base/* bitnet

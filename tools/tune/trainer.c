@@ -12,6 +12,7 @@
 #include "tune/outdir.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -198,6 +199,7 @@ static enum tern_status count_batches(const struct trainer *t, uint64_t *n)
 	return status;
 }
 
+/* Epochs are a rounded number, and may be a little more than what was asked for: 0.1 of 10 batches is one step. */
 static enum tern_status plan_steps(struct trainer *t)
 {
 	const struct train_options *o = t->options;
@@ -205,7 +207,7 @@ static enum tern_status plan_steps(struct trainer *t)
 	enum tern_status status = TERN_OK;
 
 	if (!n && !(status = count_batches(t, &n)))
-		n = (uint64_t)ceil(o->epochs * (double)n);
+		n = (uint64_t)ceil(o->epochs * (1 - (double)FLT_EPSILON) * (double)n);
 	t->schedule = (struct schedule){.kind = o->schedule,
 	                                .n_steps = n ? n : 1,
 	                                .n_warmup = o->n_warmup < n ? o->n_warmup : n / 2,
