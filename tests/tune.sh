@@ -203,6 +203,15 @@ refused 2 "biases in packed matrices" "have no biases" qwen2 --from-scratch -d t
 refused 3 "a tensor more than the layers have" "has no use for it" fewer -d text.txt -o y --steps 1
 refused 2 "a long context" "the model has 256" full -d text.txt -o x --steps 1 --context 300
 refused 1 "more memory than there is" "MiB of memory" full -d text.txt -o x --steps 1 --batch-tokens 2000000000
+# Before anything of the context's size is allocated: where its angles have no room, the message is the same.
+cp -R full wide && sed 's/"max_position_embeddings": *256/"max_position_embeddings": 16777216/' full/config.json >wide/config.json
+if [ -z "$SAN" ]; then # sanitizers need all addresses
+	# shellcheck disable=SC3045 # where there is no such limit, it is slower but the same
+	tune() { (ulimit -v 900000 2>err.limit; exec "$TERN_TUNE" "$@"); }
+	refused 1 "a context that memory has no room for" "MiB of memory" wide -d text.txt -o x --steps 1 --context 16777216 --batch-tokens 2000000000
+	# shellcheck disable=SC2086
+	tune() { $RUN "$TERN_TUNE" "$@"; }
+fi
 echo '{"text": 1}' >bad.jsonl
 refused 3 "a text that is a number" "bad.jsonl: line 1" full -d bad.jsonl -o y --steps 1
 printf '{"text": "a"}\n{"no": 1}\n' >bad.jsonl

@@ -106,8 +106,9 @@ static enum tern_status add_all(struct network *net, const struct config *config
 
 /* ---- RoPE ---- */
 
-static enum tern_status make_rope(struct network *net, const struct rope *rope, struct tern_error *err)
+static enum tern_status make_rope(struct network *net, struct tern_error *err)
 {
+	const struct rope *rope = &net->rope;
 	size_t half = net->head_dim / 2;
 	double *frequencies = tern_alloc(half, sizeof *frequencies);
 	float *divisors = tern_alloc(half, sizeof *divisors);
@@ -174,7 +175,8 @@ enum tern_status network_init(struct network *net, const struct config *config, 
 	                        .eps = (float)config->rms_eps,
 	                        .extra_eps = 1e-6f,
 	                        .gate = is_relu2 ? GATE_RELU2 : GATE_SILU,
-	                        .is_tied = config->is_tied};
+	                        .is_tied = config->is_tied,
+	                        .rope = config->rope};
 	if ((status = check(config, err)))
 		return status;
 	if (config->quantization.has_rms_norm_eps)
@@ -185,14 +187,19 @@ enum tern_status network_init(struct network *net, const struct config *config, 
 	                      (ckpt && checkpoint_find(ckpt, "model.layers.0.self_attn.q_proj.rms_norm.weight"));
 	if (!(net->layers = tern_alloc(net->n_layer, sizeof *net->layers)))
 		return tern_fail_memory(err, net->n_layer * sizeof *net->layers);
-	status = add_all(net, config, err);
-	return status ? status : make_rope(net, &config->rope, err);
+	return add_all(net, config, err);
 }
 
 static enum tern_status allocate(struct network *net, struct tern_error *err)
 {
 	net->values = tern_alloc_huge(net->n_floats, sizeof(float));
-	return net->values ? TERN_OK : tern_fail_memory(err, net->n_floats * sizeof(float));
+	return net->values ? make_rope(net, err) : tern_fail_memory(err, net->n_floats * sizeof(float));
+}
+
+uint64_t network_bytes(const struct network *net)
+{
+	size_t n_angles = net->n_ctx * (net->head_dim / 2);
+	return ((uint64_t)net->n_floats + 2 * n_angles) * sizeof(float);
 }
 
 /* A norm that is inserted, or that has no weights in the checkpoint, starts with gain 1. */

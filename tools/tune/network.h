@@ -43,6 +43,7 @@ struct network {
 	struct layer *layers;      /* [n_layer] */
 	struct parameter *parameters;
 	size_t n_parameters, capacity, n_floats;
+	struct rope rope;
 	float *values;        /* [n_floats] */
 	float *cosine, *sine; /* [n_ctx, head_dim / 2] */
 };
@@ -53,10 +54,12 @@ enum norms {
 	NORMS_EXTRA,         /* one in front of every projection: with gain 1 where the checkpoint has none */
 };
 
-/* Shape and parameters, by config.json; positions up to n_ctx. Refuses what tern-tune cannot train. values are not
- * allocated. Free in either case. */
+/* Shape and parameters, by config.json; positions up to n_ctx. Refuses what tern-tune cannot train. values and
+ * angles are not allocated. Free in either case. */
 enum tern_status network_init(struct network *network, const struct config *config, const struct checkpoint *ckpt,
                               enum norms norms, size_t n_ctx, struct tern_error *err);
+/* Bytes that values and angles take. */
+uint64_t network_bytes(const struct network *network);
 /* Reads the values, and marks their tensors as used; matrices have to be floats. */
 enum tern_status network_read(struct network *network, const struct checkpoint *ckpt, struct tern_error *err);
 /* Random values for training from nothing: matrices normal with deviation 0.02, in front of the residual stream less

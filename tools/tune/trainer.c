@@ -218,16 +218,15 @@ static enum tern_status plan_steps(struct trainer *t)
 	return status;
 }
 
-/* Bytes that will be allocated, from the values of the parameters on. */
+/* Bytes that will be allocated for networks, graphs and moments. */
 static uint64_t count_bytes(const struct trainer *t)
 {
 	size_t n_threads = (size_t)tern_pool_size(t->pool), n_tokens = t->options->batch_tokens;
 	uint64_t n = graph_bytes(&t->network, n_threads, n_tokens, t->context, true);
 
-	n += (uint64_t)t->network.n_floats * 3 * sizeof(float); /* values and moments */
+	n += network_bytes(&t->network) + (uint64_t)t->network.n_floats * 2 * sizeof(float); /* with moments */
 	if (t->options->teacher)
-		n += graph_bytes(&t->teacher, n_threads, n_tokens, t->context, false) +
-		     (uint64_t)t->teacher.n_floats * sizeof(float);
+		n += graph_bytes(&t->teacher, n_threads, n_tokens, t->context, false) + network_bytes(&t->teacher);
 	return n;
 }
 
