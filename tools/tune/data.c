@@ -127,7 +127,7 @@ static enum tern_status add_messages(struct reader *r, const struct tern_message
 	if (status)
 		return status;
 	status = append(r, ids, n_ids, false);
-	for (size_t i = 1; !status && i < n; i++)
+	for (size_t i = 0; !status && i < n; i++)
 		if (strcmp(messages[i].role, "assistant") == 0)
 			status = mark_answer(r, messages, i, first);
 	tern_free(ids);
