@@ -201,6 +201,7 @@ cp full/* fewer
 sed 's/"num_hidden_layers": *2/"num_hidden_layers": 1/' full/config.json >fewer/config.json
 refused 2 "biases in packed matrices" "have no biases" qwen2 --from-scratch -d text.txt -o x --steps 1 --packed
 refused 3 "a tensor more than the layers have" "has no use for it" fewer -d text.txt -o y --steps 1
+refused 2 "a context that leaves nothing to evaluate" "a --context of at least 3" full -d text.txt -o y --steps 1 --context 2 --eval held-out.txt
 refused 2 "a long context" "the model has 256" full -d text.txt -o x --steps 1 --context 300
 refused 1 "more memory than there is" "MiB of memory" full -d text.txt -o x --steps 1 --batch-tokens 2000000000
 # Before anything of the context's size is allocated: where its angles have no room, the message is the same.
