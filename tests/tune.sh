@@ -207,7 +207,7 @@ refused 1 "more memory than there is" "MiB of memory" full -d text.txt -o x --st
 # Before anything of the context's size is allocated: where its angles have no room, the message is the same.
 cp -R full wide && sed 's/"max_position_embeddings": *256/"max_position_embeddings": 16777216/' full/config.json >wide/config.json
 if [ -z "$SAN" ]; then # sanitizers need all addresses
-	# shellcheck disable=SC3045 # where there is no such limit, it is slower but the same
+	# shellcheck disable=SC3045,SC2317 # where there is no such limit, it is slower but the same
 	tune() { (ulimit -v 900000 2>err.limit; exec "$TERN_TUNE" "$@"); }
 	refused 1 "a context that memory has no room for" "MiB of memory" wide -d text.txt -o x --steps 1 --context 16777216 --batch-tokens 2000000000
 	# shellcheck disable=SC2086
