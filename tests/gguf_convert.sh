@@ -70,10 +70,10 @@ refused 2 'a directory' 'for GGUF files' plain --to i2_s -o bad.gguf
 refused 2 'merge and change' '--merge' --merge --to i2_s plain.gguf -o bad.gguf
 refused 3 'no GGUF file' 'bad magic\|not a GGUF' "$checkpoint/config.json" -o bad.gguf
 refused 3 'not there' 'No such file' none.gguf -o bad.gguf
-# patched FILE TENSOR BYTES: plain.gguf with these bytes, as printf has them, at the beginning of a tensor
+# patched FILE TENSOR BYTES [OF]: plain.gguf, or OF, with these bytes, as printf has them, at the beginning of a tensor
 patched() {
-	cp plain.gguf "$1"
-	at=$(tern info --tensors plain.gguf | awk -v name="$2" '$NF == name { print $3 }')
+	cp "${4-plain.gguf}" "$1"
+	at=$(tern info --tensors "$1" | awk -v name="$2" '$NF == name { print $3 }')
 	# shellcheck disable=SC2059 # the format is the bytes
 	printf "$3" | dd of="$1" bs=1 seek="$at" conv=notrunc 2>/dev/null
 }
@@ -81,6 +81,32 @@ patched code3.gguf blk.5.ffn_down.weight '\377'
 patched nan.gguf blk.5.ffn_down.scale '\000\000\300\177'
 refused 3 'a code that is no weight' "blk.5.ffn_down.weight': row 0 has a code" code3.gguf --to i2_s -o bad.gguf
 refused 3 'a scale that is no number' "blk.5.ffn_down.weight': its scale is -\\?nan" nan.gguf --to tq2_0 -o bad.gguf
+patched large.gguf token_embd.scale '\050\153\156\116' int8.gguf
+patched small.gguf token_embd.scale '\137\160\211\060' int8.gguf
+for target in i2_s tq2_0; do
+	refused 3 'a row of large values' "token_embd.weight': the scale of row 0, 1e+09, is too large" large.gguf --to $target -o bad.gguf
+	refused 3 'a row of small values' "token_embd.weight': the scale of row 0, 1e-09, is too small" small.gguf --to $target -o bad.gguf
+done
+cp -R plain hollow
+chmod -R u+w hollow
+python3 - <<'EOF'
+import json
+data = bytearray(open("hollow/model.safetensors", "rb").read())
+n = 8 + int.from_bytes(data[:8], "little")
+tensor = json.loads(data[8:n])["model.embed_tokens.weight"]
+a, b = (n + at for at in tensor["data_offsets"])
+n_row = (b - a) // tensor["shape"][0]
+data[a:a + n_row] = bytes(n_row)
+open("hollow/model.safetensors", "wb").write(data)
+EOF
+convert hollow -o hollow.gguf
+check 'a row of zeros' convert hollow.gguf --to tq2_0 -o zeros.gguf
+patched zeros_and_scale.gguf token_embd.scale '\050\153\156\116' hollow.gguf
+check 'a row of zeros has no scale' convert zeros_and_scale.gguf --to tq2_0 -o zeros2.gguf
+check 'a row of zeros has no scale: the same file' same zeros.gguf zeros2.gguf
+patched nothing.gguf token_embd.scale '\140\102\242\015' hollow.gguf
+check 'a row that is nothing beside others' convert nothing.gguf --to tq2_0 -o zeros3.gguf
+check 'a row that is nothing beside others: the same file' same zeros.gguf zeros3.gguf
 head -c 500000 i2_s.gguf >cut.gguf
 refused 3 'cut' "tensor '" cut.gguf -o bad.gguf
 

@@ -58,6 +58,19 @@ static void check_documents(void)
 	           "\"content\": \"Yes.\"}, {\"role\": \"user\", \"content\": \"Why?\"}, {\"role\": \"assistant\", "
 	           "\"content\": \"The sun.\"}]}",
 	           64, 1, "Yes.<|end|>The sun.<|end|>/");
+	check_text("mark.txt",
+	           "\xef\xbb\xbf"
+	           "A fox.\n",
+	           64, 1, "A fox.<|end|>/");
+	check_text("mark.jsonl",
+	           "\xef\xbb\xbf"
+	           "{\"text\": \"A fox.\"}\n",
+	           64, 1, "A fox.<|end|>/");
+	check_text("opened.jsonl",
+	           "{\"messages\": [{\"role\": \"assistant\", \"content\": \"Hello!\"}, {\"role\": \"user\", "
+	           "\"content\": \"Why?\"}, {\"role\": \"assistant\", \"content\": \"The sun.\"}]}\n"
+	           "{\"messages\": [{\"role\": \"assistant\", \"content\": \"Yes.\"}]}",
+	           64, 2, "Hello!<|end|>The sun.<|end|>/Yes.<|end|>/");
 }
 
 /* Cut anywhere, a document is learned whole. */

@@ -9,6 +9,9 @@
 #include "convert/job/out_file.h"
 #include "model/layout.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* A conversion under way. */
@@ -178,6 +181,38 @@ static enum tern_status write_q8p(struct rewriting *r, const struct gguf_output 
 	return status;
 }
 
+/* A row of Q8P, and its scale: 0 if all of it is. */
+static float read_q8p_row(int8_t *q, const struct gguf_output *tensor, const uint8_t *scales, size_t row)
+{
+	size_t n_row = (size_t)tensor->dims[1], n_col = (size_t)tensor->dims[0], n_zero = 0;
+
+	tern_q8p_unpack_row(q, tensor->source->data, n_row, n_col, row);
+	while (n_zero < n_col && q[n_zero] == 0)
+		n_zero++;
+	return n_zero < n_col ? tern_load_f32(scales + 4 * row) : 0.0f;
+}
+
+static float find_largest_scale(int8_t *q, const struct gguf_output *tensor, const uint8_t *scales)
+{
+	float largest = 0.0f;
+
+	for (size_t row = 0; row < (size_t)tensor->dims[1]; row++)
+		largest = fmaxf(largest, read_q8p_row(q, tensor, scales, row));
+	return largest;
+}
+
+/* A row that is nothing beside the largest, as those of tokens that no text had are, may become zeros. */
+static enum tern_status fit_row_scale(const struct rewriting *r, const struct gguf_output *tensor, size_t row,
+                                      float largest, float *scale)
+{
+	char which[64];
+
+	if (*scale < 0x1p-24f * largest)
+		*scale = 0.0f;
+	snprintf(which, sizeof which, "the scale of row %zu", row);
+	return gguf_check_half(&r->input, tensor, *scale, which, "Q8_0", r->err);
+}
+
 /* Q8_0 keeps the int8 values; only the row's scale is rounded, to a half float. */
 static enum tern_status write_q8_0(struct rewriting *r, const struct gguf_output *tensor)
 {
@@ -190,9 +225,12 @@ static enum tern_status write_q8_0(struct rewriting *r, const struct gguf_output
 
 	if (!status && (!scales || scales->type != GGUF_TENSOR_F32 || scales->dims[0] != n_row))
 		status = gguf_output_fail(&r->input, tensor, r->err, "its scales, F32, one a row, are missing");
+	float largest = status ? 0.0f : find_largest_scale(q, tensor, scales->data);
 	for (size_t row = 0; !status && row < n_row; row++) {
-		tern_q8p_unpack_row(q, tensor->source->data, n_row, n_col, row);
-		encode_q8_0_row(out, q, tern_f16_from_f32(tern_load_f32(scales->data + 4 * row)), n_col);
+		float scale = read_q8p_row(q, tensor, scales->data, row);
+		if ((status = fit_row_scale(r, tensor, row, largest, &scale)))
+			break;
+		encode_q8_0_row(out, q, tern_f16_from_f32(scale), n_col);
 		status = out_file_write(&r->output, out, row_bytes);
 	}
 	tern_free(q);

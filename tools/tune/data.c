@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/sizes.h"
 #include "base/space.h"
+#include "tune/hash.h"
 #include "tune/random.h"
 #include "json/parse.h"
 #include "json/value.h"
@@ -122,7 +123,7 @@ static enum tern_status add_messages(struct reader *r, const struct tern_message
 	if (status)
 		return status;
 	status = append(r, ids, n_ids, false);
-	for (size_t i = 1; !status && i < n; i++)
+	for (size_t i = 0; !status && i < n; i++)
 		if (strcmp(messages[i].role, "assistant") == 0)
 			status = mark_answer(r, messages, i, first);
 	tern_free(ids);
@@ -245,6 +246,12 @@ static enum tern_status check_corpus(const struct reader *r)
 	return TERN_OK;
 }
 
+/* Some editors begin a file with a byte-order mark, which is no part of the text. */
+static size_t skip_mark(const uint8_t *bytes, size_t n)
+{
+	return n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 enum tern_status corpus_read(struct corpus *corpus, const char *path, const struct tern_model *vocabulary,
                              size_t context, struct tern_error *err)
 {
@@ -256,7 +263,8 @@ enum tern_status corpus_read(struct corpus *corpus, const char *path, const stru
 	enum tern_status status = tern_read_file(path, max_file, &bytes, &n, err);
 	if (status)
 		return status;
-	status = read_lines(&r, (const char *)bytes, n, is_jsonl(path));
+	size_t mark = skip_mark(bytes, n);
+	status = read_lines(&r, (const char *)bytes + mark, n - mark, is_jsonl(path));
 	tern_free(bytes);
 	return status ? status : check_corpus(&r);
 }
@@ -294,6 +302,12 @@ enum tern_status corpus_read_evaluation(struct corpus *corpus, const char *path,
 	if (is_jsonl(path))
 		return corpus_read(corpus, path, vocabulary, context, err);
 	*corpus = (struct corpus){0};
+	if (context < 3)
+		return tern_fail(
+		        err, TERN_ERR_USAGE,
+		        "--eval %s: windows of %zu tokens leave none to predict; plain text needs a --context of "
+		        "at least 3",
+		        path, context);
 	if ((status = tern_read_file(path, max_file, &bytes, &n, err)))
 		return status;
 	status = tern_tokenize(vocabulary, (const char *)bytes, n, TERN_TOKENIZE_BOS, &ids, &n_ids, err);
@@ -316,9 +330,8 @@ void corpus_free(struct corpus *corpus)
 
 uint64_t corpus_hash(const struct corpus *corpus)
 {
-	const struct tern_hash_key key = {0, 0};
-	return tern_hash_bytes(key, (const char *)corpus->ids, corpus->n_ids * sizeof *corpus->ids) ^
-	       tern_hash_bytes(key, (const char *)corpus->learned, corpus->n_ids);
+	return hash_bytes(hash_bytes(0, corpus->ids, corpus->n_ids * sizeof *corpus->ids), corpus->learned,
+	                  corpus->n_ids);
 }
 
 /* ---- batches ---- */

@@ -23,6 +23,30 @@ static enum tern_status write_bytes(const char *path, const char *name, const vo
 	return outdir_finish(&out, status, listener, err);
 }
 
+/* ---- the tokenizer ---- */
+
+static const char *const copied[] = {"tokenizer.json",          "tokenizer.model",   "tokenizer_config.json",
+                                     "special_tokens_map.json", "vocab.json",        "merges.txt",
+                                     "generation_config.json",  "added_tokens.json", "chat_template.jinja",
+                                     "chat_template.json"};
+
+static enum tern_status copy_files(const char *path, const struct directory *base, const struct listener *listener,
+                                   struct tern_error *err)
+{
+	enum tern_status status = TERN_OK;
+
+	for (size_t i = 0; !status && i < sizeof copied / sizeof *copied; i++) {
+		uint8_t *bytes;
+		size_t n;
+		if ((status = directory_read_file(base, copied[i], MAX_COPIED, &bytes, &n, err)))
+			return status;
+		if (bytes)
+			status = write_bytes(path, copied[i], bytes, n, listener, err);
+		tern_free(bytes);
+	}
+	return status;
+}
+
 /* ---- config.json ---- */
 
 static void copy_value(struct json_writer *to, struct json_value value)
@@ -103,29 +127,6 @@ static enum tern_status write_config(const char *path, const struct network *net
 	                                  ? tern_fail_memory(err, text.n_bytes)
 	                                  : write_bytes(path, "config.json", text.bytes, text.n_bytes, listener, err);
 	text_free(&text);
-	return status;
-}
-
-/* ---- the tokenizer ---- */
-
-static enum tern_status copy_files(const char *path, const struct directory *base, const struct listener *listener,
-                                   struct tern_error *err)
-{
-	static const char *const names[] = {"tokenizer.json",          "tokenizer.model",   "tokenizer_config.json",
-	                                    "special_tokens_map.json", "vocab.json",        "merges.txt",
-	                                    "generation_config.json",  "added_tokens.json", "chat_template.jinja",
-	                                    "chat_template.json"};
-	enum tern_status status = TERN_OK;
-
-	for (size_t i = 0; !status && i < sizeof names / sizeof *names; i++) {
-		uint8_t *bytes;
-		size_t n;
-		if ((status = directory_read_file(base, names[i], MAX_COPIED, &bytes, &n, err)))
-			return status;
-		if (bytes)
-			status = write_bytes(path, names[i], bytes, n, listener, err);
-		tern_free(bytes);
-	}
 	return status;
 }
 
@@ -273,6 +274,21 @@ static enum tern_status write_weights(const char *path, const struct network *ne
 	}
 	text_free(&header);
 	return status;
+}
+
+/* ---- the whole ---- */
+
+const char *export_find(const struct directory *output)
+{
+	static const char *const made[] = {"model.safetensors", "model.safetensors.index.json", "config.json"};
+
+	for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+		if (directory_has(output, made[i]))
+			return made[i];
+	for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
+		if (directory_has(output, copied[i]))
+			return copied[i];
+	return NULL;
 }
 
 enum tern_status export_write(const char *path, const struct network *net, const struct directory *base,

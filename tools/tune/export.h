@@ -15,6 +15,9 @@ enum export_form {
 /* Packed rows come four to a byte row, and without biases. TERN_ERR_USAGE if a matrix cannot be packed. */
 enum tern_status export_check(const struct network *network, enum export_form form, struct tern_error *err);
 
+/* The first of the names that a checkpoint's files have that is taken in `output`; NULL: none is. */
+const char *export_find(const struct directory *output);
+
 /* Writes into the directory `path`. `base` is where config.json and tokenizer come from. The listener hears of
  * temporary files. */
 enum tern_status export_write(const char *path, const struct network *network, const struct directory *base,

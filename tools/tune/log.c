@@ -12,7 +12,7 @@ enum {
 	LINE_SIZE = 256
 };
 
-static const char title[] = "step,loss,distillation,lambda,learning_rate,gradient_norm,tokens_per_second,evaluation\n";
+const char log_title[] = "step,loss,distillation,lambda,learning_rate,gradient_norm,tokens_per_second,evaluation\n";
 
 /* Where the first line after that of `step` begins. */
 static long find_end(FILE *file, uint64_t step)
@@ -43,7 +43,7 @@ enum tern_status log_open(struct log *log, const char *output, uint64_t step, st
 		return tern_fail(err, TERN_ERR_FAILED, "%s: %s", path, strerror(errno));
 	long end = find_end(log->file, step);
 	if (fseek(log->file, end, SEEK_SET) != 0 || ftruncate(fileno(log->file), end) != 0 ||
-	    (end == 0 && fputs(title, log->file) == EOF))
+	    (end == 0 && fputs(log_title, log->file) == EOF))
 		return tern_fail(err, TERN_ERR_FAILED, "%s: %s", path, strerror(errno));
 	return TERN_OK;
 }

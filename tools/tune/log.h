@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define LOG_NAME "loss.csv"
+extern const char log_title[]; /* its first line */
 
 struct log {
 	FILE *file;

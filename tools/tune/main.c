@@ -47,7 +47,8 @@ static const struct option file_options[] = {
 	 .help = "what to train on: JSON Lines (FILE.jsonl) of {\"text\": ...} or {\"messages\": [...]}, of which the "
 	         "answers are learned; else plain text, documents separated by blank lines"},
 	{.name = "output", .letter = 'o', .kind = OPTION_TEXT, .offset = FIELD(output), .argument = "DIRECTORY", .once = true,
-	 .help = "where the checkpoint goes, and until it is finished the state to resume from"},
+	 .help = "where the checkpoint goes, and until it is finished the state to resume from; no file that is there is "
+	         "replaced"},
 	{.name = "eval", .kind = OPTION_TEXT, .offset = FIELD(evaluation), .argument = "FILE", .once = true,
 	 .help = "measure the loss on this text: JSON Lines as of --data, a document after the other; plain text as `tern "
 	         "eval` does, with windows of --context tokens"},
@@ -215,8 +216,8 @@ static void on_step(const struct train_step *s)
 	else if (!term_can_show_status() && (s->step % tenth == 0 || s->step == s->n_steps))
 		note("%s", line);
 	if (term_can_show_status() && s->step < s->n_steps) {
-		line[tern_smaller(sizeof line - 1, (size_t)term_columns() - 1)] =
-		        '\0'; /* a line that wraps could not be erased */
+		/* A line that wraps could not be erased. */
+		line[tern_smaller(sizeof line - 1, (size_t)term_columns() - 1)] = '\0';
 		term_show_status(line);
 	}
 }

@@ -4,6 +4,7 @@
 #include "convert/checkpoint/floats.h"
 #include "convert/config/family.h"
 #include "convert/mapping/layer.h"
+#include "convert/mapping/vocabulary.h"
 #include "model/rope.h"
 #include "tune/random.h"
 
@@ -11,6 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+static const char head_name[] = "lm_head.weight";
 
 /* ---- the list of parameters ---- */
 
@@ -96,13 +99,14 @@ static enum tern_status add_all(struct network *net, const struct config *config
 	if ((status = add(net, &net->norm, 1, net->n_embd, false, err, "model.norm.weight")))
 		return status;
 	net->head = net->embedding;
-	return net->is_tied ? TERN_OK : add(net, &net->head, net->n_vocab, net->n_embd, true, err, "lm_head.weight");
+	return net->is_tied ? TERN_OK : add(net, &net->head, net->n_vocab, net->n_embd, true, err, "%s", head_name);
 }
 
 /* ---- RoPE ---- */
 
-static enum tern_status make_rope(struct network *net, const struct rope *rope, struct tern_error *err)
+static enum tern_status make_rope(struct network *net, struct tern_error *err)
 {
+	const struct rope *rope = &net->rope;
 	size_t half = net->head_dim / 2;
 	double *frequencies = tern_alloc(half, sizeof *frequencies);
 	float *divisors = tern_alloc(half, sizeof *divisors);
@@ -169,25 +173,31 @@ enum tern_status network_init(struct network *net, const struct config *config, 
 	                        .eps = (float)config->rms_eps,
 	                        .extra_eps = 1e-6f,
 	                        .gate = is_relu2 ? GATE_RELU2 : GATE_SILU,
-	                        .is_tied = config->is_tied};
+	                        .is_tied = config->is_tied,
+	                        .rope = config->rope};
 	if ((status = check(config, err)))
 		return status;
 	if (config->quantization.has_rms_norm_eps)
 		net->extra_eps = (float)config->quantization.rms_norm_eps;
-	if (ckpt) /* the tensors have the last word */
-		net->is_tied = !checkpoint_find(ckpt, "lm_head.weight");
-	net->has_extra_norm = norms == NORMS_EXTRA ||
+	if (ckpt && !config->says_tied)
+		net->is_tied = !checkpoint_find(ckpt, head_name);
+	net->has_extra_norm = norms == NORMS_EXTRA || config->quantization.use_rms_norm ||
 	                      (ckpt && checkpoint_find(ckpt, "model.layers.0.self_attn.q_proj.rms_norm.weight"));
 	if (!(net->layers = tern_alloc(net->n_layer, sizeof *net->layers)))
 		return tern_fail_memory(err, net->n_layer * sizeof *net->layers);
-	status = add_all(net, config, err);
-	return status ? status : make_rope(net, &config->rope, err);
+	return add_all(net, config, err);
 }
 
 static enum tern_status allocate(struct network *net, struct tern_error *err)
 {
 	net->values = tern_alloc_huge(net->n_floats, sizeof(float));
-	return net->values ? TERN_OK : tern_fail_memory(err, net->n_floats * sizeof(float));
+	return net->values ? make_rope(net, err) : tern_fail_memory(err, net->n_floats * sizeof(float));
+}
+
+uint64_t network_bytes(const struct network *net)
+{
+	size_t n_angles = net->n_ctx * (net->head_dim / 2);
+	return ((uint64_t)net->n_floats + 2 * n_angles) * sizeof(float);
 }
 
 /* A norm that is inserted, or that has no weights in the checkpoint, starts with gain 1. */
@@ -224,13 +234,24 @@ static enum tern_status read_parameter(const struct network *net, const struct p
 	return floats_read(ckpt, tensor, p->n, net->values + p->offset, err);
 }
 
+static enum tern_status check_tied_head(const struct network *net, const struct checkpoint *ckpt,
+                                        struct tern_error *err)
+{
+	struct tensor *head = net->is_tied ? checkpoint_find(ckpt, head_name) : NULL;
+
+	if (!head)
+		return TERN_OK;
+	head->is_used = true;
+	return map_check_tied_head(ckpt, head, checkpoint_find(ckpt, net->parameters[net->embedding].name), err);
+}
+
 enum tern_status network_read(struct network *net, const struct checkpoint *ckpt, struct tern_error *err)
 {
 	enum tern_status status = allocate(net, err);
 
 	for (size_t i = 0; !status && i < net->n_parameters; i++)
 		status = read_parameter(net, &net->parameters[i], ckpt, err);
-	return status;
+	return status ? status : check_tied_head(net, ckpt, err);
 }
 
 enum tern_status network_randomize(struct network *net, uint64_t seed, struct tern_error *err)
@@ -250,6 +271,18 @@ enum tern_status network_randomize(struct network *net, uint64_t seed, struct te
 				values[j] = p->is_matrix ? (float)(deviation * random_normal(&random)) : 0.0f;
 	}
 	return status;
+}
+
+enum tern_status network_check_finite(const struct network *net, struct tern_error *err)
+{
+	for (size_t i = 0; i < net->n_parameters; i++) {
+		const struct parameter *p = &net->parameters[i];
+		if (floats_find_nonfinite(net->values + p->offset, p->n) < p->n)
+			return tern_fail(err, TERN_ERR_FAILED,
+			                 "%s: its values are no longer finite; a lower --lr or a lower --clip may help",
+			                 p->name);
+	}
+	return TERN_OK;
 }
 
 void network_free(struct network *net)

@@ -43,24 +43,30 @@ struct network {
 	struct layer *layers;      /* [n_layer] */
 	struct parameter *parameters;
 	size_t n_parameters, capacity, n_floats;
+	struct rope rope;
 	float *values;        /* [n_floats] */
 	float *cosine, *sine; /* [n_ctx, head_dim / 2] */
 };
 
 enum norms {
-	NORMS_OF_CHECKPOINT, /* as many as there are */
+	NORMS_OF_CHECKPOINT, /* those that have gains or that config.json speaks of, whose gains may be absent and are 1
+	                      */
 	NORMS_EXTRA,         /* one in front of every projection: with gain 1 where the checkpoint has none */
 };
 
-/* Shape and parameters, by config.json; positions up to n_ctx. Refuses what tern-tune cannot train. values are not
- * allocated. Free in either case. */
+/* Shape and parameters, by config.json; positions up to n_ctx. Refuses what tern-tune cannot train. values and
+ * angles are not allocated. Free in either case. */
 enum tern_status network_init(struct network *network, const struct config *config, const struct checkpoint *ckpt,
                               enum norms norms, size_t n_ctx, struct tern_error *err);
+/* Bytes that values and angles take. */
+uint64_t network_bytes(const struct network *network);
 /* Reads the values, and marks their tensors as used; matrices have to be floats. */
 enum tern_status network_read(struct network *network, const struct checkpoint *ckpt, struct tern_error *err);
 /* Random values for training from nothing: matrices normal with deviation 0.02, in front of the residual stream less
  * by sqrt(2 n_layer) (GPT-2's), norms 1, biases 0. */
 enum tern_status network_randomize(struct network *network, uint64_t seed, struct tern_error *err);
+/* TERN_ERR_FAILED for a value that is not finite. */
+enum tern_status network_check_finite(const struct network *network, struct tern_error *err);
 void network_free(struct network *network);
 
 static inline float *network_value(const struct network *network, int parameter)

@@ -1,6 +1,8 @@
-/* The file: a header, then values, first and second moments, each [n_floats] as F32. */
+/* The file: a header, then values, first and second moments, each [n_floats] as F32. Its hash covers all but itself. */
 #include "tune/state.h"
 
+#include "base/memory.h"
+#include "tune/hash.h"
 #include "tune/outdir.h"
 
 #include <errno.h>
@@ -9,11 +11,23 @@
 
 struct header {
 	char magic[8];
-	uint64_t step, n_floats;
+	uint64_t hash, step, n_floats;
 	struct state_setting settings[STATE_N_SETTINGS];
 };
 
-static const char magic[8] = {'t', 'e', 'r', 'n', 't', 'u', 'n', '1'};
+static const char magic[8] = {'t', 'e', 'r', 'n', 't', 'u', 'n', '2'};
+
+static uint64_t hash_of(struct header header, const void *values, const void *first, const void *second)
+{
+	size_t n_bytes = (size_t)header.n_floats * sizeof(float);
+	uint64_t hash;
+
+	header.hash = 0;
+	hash = hash_bytes(0, &header, sizeof header);
+	hash = hash_bytes(hash, values, n_bytes);
+	hash = hash_bytes(hash, first, n_bytes);
+	return hash_bytes(hash, second, n_bytes);
+}
 
 enum tern_status state_write(const char *directory, const struct state *state, const struct network *network,
                              const struct adamw *adamw, const struct listener *listener, struct tern_error *err)
@@ -27,6 +41,7 @@ enum tern_status state_write(const char *directory, const struct state *state, c
 		return status;
 	memcpy(header.magic, magic, sizeof magic);
 	memcpy(header.settings, state->settings, sizeof header.settings);
+	header.hash = hash_of(header, network->values, adamw->first, adamw->second);
 	if (!(status = tern_outfile_check_space(&out, sizeof header + 3 * (uint64_t)n_bytes, err)) &&
 	    !(status = tern_outfile_write(&out, &header, sizeof header, err)) &&
 	    !(status = tern_outfile_write(&out, network->values, n_bytes, err)) &&
@@ -51,6 +66,30 @@ static enum tern_status compare(const char *path, const struct state *state, con
 	return TERN_OK;
 }
 
+/* Whether the file is what state_write() wrote, of whatever run. */
+static enum tern_status check_whole(const char *path, const struct tern_file *file, struct header *header,
+                                    struct tern_error *err)
+{
+	const size_t n_magic = sizeof magic - 1; /* without the version */
+
+	if (file->size < sizeof magic || memcmp(file->data, magic, n_magic) != 0)
+		return tern_fail(err, TERN_ERR_FILE, "%s: is not the state of a training run", path);
+	if (memcmp(file->data, magic, sizeof magic) != 0)
+		return tern_fail(err, TERN_ERR_FILE, "%s: was written by another version", path);
+	if (file->size < sizeof *header)
+		return tern_fail(err, TERN_ERR_FILE, "%s: is damaged: its header is cut off", path);
+	memcpy(header, file->data, sizeof *header);
+	const uint8_t *values = file->data + sizeof *header;
+	size_t n = (file->size - sizeof *header) / (3 * sizeof(float)), n_bytes = n * sizeof(float);
+	if (header->n_floats != n || file->size != sizeof *header + 3 * n_bytes)
+		return tern_fail(err, TERN_ERR_FILE, "%s: is damaged: %zu bytes do not hold %llu parameters", path,
+		                 file->size, (unsigned long long)header->n_floats);
+	if (header->hash != hash_of(*header, values, values + n_bytes, values + 2 * n_bytes))
+		return tern_fail(err, TERN_ERR_FILE, "%s: is damaged: its contents do not have the hash in its header",
+		                 path);
+	return TERN_OK;
+}
+
 enum tern_status state_read(const char *directory, struct state *state, struct network *network, struct adamw *adamw,
                             struct tern_error *err)
 {
@@ -67,16 +106,9 @@ enum tern_status state_read(const char *directory, struct state *state, struct n
 		return TERN_OK;
 	if ((status = tern_file_open(&file, path, true, err)))
 		return status;
-	if (file.size < sizeof header || memcmp(file.data, magic, sizeof magic) != 0) {
-		status = tern_fail(err, TERN_ERR_FILE, "%s: is not the state of a training run", path);
-	} else {
-		memcpy(&header, file.data, sizeof header);
+	if (!(status = check_whole(path, &file, &header, err)))
 		status = compare(path, state, &header, err);
-	}
-	if (!status && (double)header.step > state->settings[0].value)
-		status = tern_fail(err, TERN_ERR_FILE, "%s: is damaged: it is of step %llu of %.0f", path,
-		                   (unsigned long long)header.step, state->settings[0].value);
-	if (!status && (header.n_floats != network->n_floats || file.size != sizeof header + 3 * n_bytes))
+	if (!status && header.n_floats != network->n_floats)
 		status = tern_fail(err, TERN_ERR_FILE, "%s: belongs to a model of another shape", path);
 	if (!status) {
 		const uint8_t *at = file.data + sizeof header;

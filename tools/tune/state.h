@@ -7,7 +7,7 @@
 #include "tune/adamw.h"
 
 enum {
-	STATE_N_SETTINGS = 20
+	STATE_N_SETTINGS = 24
 };
 
 /* Everything that decides the result: a run can only be resumed with the same. */
@@ -17,9 +17,8 @@ struct state_setting {
 };
 
 struct state {
-	uint64_t step; /* steps done */
-	struct state_setting
-	        settings[STATE_N_SETTINGS]; /* the first is the number of steps; unused ones have no name */
+	uint64_t step;                                   /* steps done */
+	struct state_setting settings[STATE_N_SETTINGS]; /* unused ones have no name */
 };
 
 #define STATE_NAME "tune.state"
@@ -28,7 +27,7 @@ struct state {
 enum tern_status state_write(const char *directory, const struct state *state, const struct network *network,
                              const struct adamw *adamw, const struct listener *listener, struct tern_error *err);
 /* Reads what state_write() wrote; without such a file nothing changes. state->settings hold the settings of this run: a
- * state that was written with others is refused, naming the first that differs. */
+ * state that was written with others is refused, naming the first that differs, and so is a damaged one. */
 enum tern_status state_read(const char *directory, struct state *state, struct network *network, struct adamw *adamw,
                             struct tern_error *err);
 

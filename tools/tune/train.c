@@ -121,8 +121,11 @@ static enum tern_status finish(struct trainer *t)
 	enum export_form form = (o->schedule == SCHEDULE_FULL_PRECISION) ? EXPORT_FULL_PRECISION
 	                        : o->packed                              ? EXPORT_PACKED
 	                                                                 : EXPORT_MASTER;
-	enum tern_status status = export_write(o->output, &t->network, &t->base.dir, &t->base.config, form,
-	                                       &t->reporter->listener, t->err);
+	enum tern_status status = network_check_finite(&t->network, t->err);
+
+	if (!status)
+		status = export_write(o->output, &t->network, &t->base.dir, &t->base.config, form,
+		                      &t->reporter->listener, t->err);
 
 	/* The state goes when the checkpoint is there. */
 	if (!status && !(status = outdir_path(path, o->output, STATE_NAME, t->err)))

@@ -1,6 +1,6 @@
 #include "tune/trainer.h"
 
-#include "base/hash.h"
+#include "api/model.h"
 #include "base/machine.h"
 #include "base/memory.h"
 #include "base/sizes.h"
@@ -8,9 +8,11 @@
 #include "convert/mapping/map_checkpoint.h"
 #include "tune/export.h"
 #include "tune/gains.h"
+#include "tune/hash.h"
 #include "tune/outdir.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +21,9 @@
 enum {
 	DEFAULT_CONTEXT = 512,
 };
+
+/* In the output directory, for a moment. */
+#define VOCABULARY_NAME "tune.tokenizer.gguf"
 
 /* ---- before the first step ---- */
 
@@ -47,13 +52,45 @@ static bool is_source(const struct source *source, const struct stat *directory)
 	return fstat(source->dir.fd, &st) == 0 && st.st_dev == directory->st_dev && st.st_ino == directory->st_ino;
 }
 
+/* Nothing that is there is replaced but what a run that was killed before its first state left. */
+static enum tern_status check_free(const struct directory *output, struct tern_error *err)
+{
+	const char *name = export_find(output);
+	enum tern_status status;
+
+	if (name && strncmp(name, "model.", 6) == 0)
+		return tern_fail(err, TERN_ERR_USAGE, "%s: holds a finished checkpoint; remove it or use another -o",
+		                 output->path);
+	if (name)
+		return outdir_fail_taken(output, name, err);
+	status = outdir_check_own(output, VOCABULARY_NAME, "GGUF", err);
+	return status ? status : outdir_check_own(output, LOG_NAME, log_title, err);
+}
+
+static enum tern_status check_output(const struct trainer *t, const struct directory *output)
+{
+	struct stat out;
+
+	if (fstat(output->fd, &out) != 0)
+		return tern_fail(t->err, TERN_ERR_FAILED, "%s: %s", output->path, strerror(errno));
+	bool is_base = is_source(&t->base, &out);
+	if (is_base || (t->options->teacher && is_source(&t->teacher_source, &out)))
+		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is the %s; the output needs a directory of its own",
+		                 output->path, is_base ? "base" : "teacher");
+	if (!directory_has(output, STATE_NAME))
+		return check_free(output, t->err);
+	if (!t->options->resume)
+		return tern_fail(t->err, TERN_ERR_USAGE,
+		                 "%s: holds a run that was begun; go on with --resume, or use another -o",
+		                 output->path);
+	return TERN_OK;
+}
+
 static enum tern_status prepare_output(struct trainer *t)
 {
 	const char *path = t->options->output;
-	static const char *const checkpoint[] = {"model.safetensors", "model.safetensors.index.json", "config.json"};
-	char file[OUTDIR_PATH_SIZE], state[OUTDIR_PATH_SIZE], log[OUTDIR_PATH_SIZE];
+	struct directory output;
 	struct stat out;
-	size_t n_file = 0;
 	enum tern_status status;
 
 	t->made_output = mkdir(path, 0777) == 0;
@@ -61,26 +98,11 @@ static enum tern_status prepare_output(struct trainer *t)
 		return tern_fail(t->err, TERN_ERR_FAILED, "%s: cannot create it: %s", path, strerror(errno));
 	if (stat(path, &out) != 0 || !S_ISDIR(out.st_mode))
 		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is not a directory", path);
-	bool is_base = is_source(&t->base, &out);
-	if (is_base || (t->options->teacher && is_source(&t->teacher_source, &out)))
-		return tern_fail(t->err, TERN_ERR_USAGE, "%s: is the %s; the output needs a directory of its own", path,
-		                 is_base ? "base" : "teacher");
-	if ((status = outdir_path(state, path, STATE_NAME, t->err)) ||
-	    (status = outdir_path(log, path, LOG_NAME, t->err)))
+	if ((status = directory_open(&output, path, t->err)))
 		return status;
-	if (access(state, F_OK) != 0) /* a run that was killed at its very end left the last of them, and its log */
-		n_file = sizeof checkpoint / sizeof *checkpoint - (access(log, F_OK) == 0);
-	for (size_t i = 0; i < n_file; i++) {
-		if ((status = outdir_path(file, path, checkpoint[i], t->err)))
-			return status;
-		if (access(file, F_OK) == 0)
-			return tern_fail(t->err, TERN_ERR_USAGE,
-			                 "%s: holds a finished checkpoint; remove it or use another -o", path);
-	}
-	if (access(state, F_OK) == 0 && !t->options->resume)
-		return tern_fail(t->err, TERN_ERR_USAGE,
-		                 "%s: holds a run that was begun; go on with --resume, or use another -o", path);
-	return TERN_OK;
+	status = check_output(t, &output);
+	directory_close(&output);
+	return status;
 }
 
 /* The tokenizer as the engine will have it: converted to a file of its own, opened, and removed again. */
@@ -95,7 +117,7 @@ static enum tern_status open_vocabulary(struct trainer *t)
 	struct checkpoint_summary summary;
 	const struct listener *listener = &t->reporter->listener;
 	char path[OUTDIR_PATH_SIZE];
-	enum tern_status status = outdir_path(path, t->options->output, "tune.tokenizer.gguf", t->err);
+	enum tern_status status = outdir_path(path, t->options->output, VOCABULARY_NAME, t->err);
 
 	if (status)
 		return status;
@@ -176,6 +198,7 @@ static enum tern_status count_batches(const struct trainer *t, uint64_t *n)
 	return status;
 }
 
+/* Epochs are a rounded number, and may be a little more than what was asked for: 0.1 of 10 batches is one step. */
 static enum tern_status plan_steps(struct trainer *t)
 {
 	const struct train_options *o = t->options;
@@ -183,7 +206,7 @@ static enum tern_status plan_steps(struct trainer *t)
 	enum tern_status status = TERN_OK;
 
 	if (!n && !(status = count_batches(t, &n)))
-		n = (uint64_t)ceil(o->epochs * (double)n);
+		n = (uint64_t)ceil(o->epochs * (1 - (double)FLT_EPSILON) * (double)n);
 	t->schedule = (struct schedule){.kind = o->schedule,
 	                                .n_steps = n ? n : 1,
 	                                .n_warmup = o->n_warmup < n ? o->n_warmup : n / 2,
@@ -194,16 +217,15 @@ static enum tern_status plan_steps(struct trainer *t)
 	return status;
 }
 
-/* Bytes that will be allocated, from the values of the parameters on. */
+/* Bytes that will be allocated for networks, graphs and moments. */
 static uint64_t count_bytes(const struct trainer *t)
 {
 	size_t n_threads = (size_t)tern_pool_size(t->pool), n_tokens = t->options->batch_tokens;
 	uint64_t n = graph_bytes(&t->network, n_threads, n_tokens, t->context, true);
 
-	n += (uint64_t)t->network.n_floats * 3 * sizeof(float); /* values and moments */
+	n += network_bytes(&t->network) + (uint64_t)t->network.n_floats * 2 * sizeof(float); /* with moments */
 	if (t->options->teacher)
-		n += graph_bytes(&t->teacher, n_threads, n_tokens, t->context, false) +
-		     (uint64_t)t->teacher.n_floats * sizeof(float);
+		n += graph_bytes(&t->teacher, n_threads, n_tokens, t->context, false) + network_bytes(&t->teacher);
 	return n;
 }
 
@@ -277,16 +299,20 @@ static enum tern_status allocate(struct trainer *t)
 
 /* ---- the state on disk ---- */
 
-static uint64_t hash_bytes(const void *bytes, size_t n)
-{
-	return tern_hash_bytes((struct tern_hash_key){0, 0}, bytes, n);
-}
-
 /* What config.json says of positions shows in the angles. */
 static uint64_t rope_hash(const struct network *network)
 {
 	size_t n = network->n_ctx * (network->head_dim / 2) * sizeof(float);
-	return hash_bytes(network->cosine, n) ^ hash_bytes(network->sine, n);
+	return hash_bytes(hash_bytes(0, network->cosine, n), network->sine, n);
+}
+
+/* What config.json says of everything else. */
+static uint64_t config_hash(const struct network *n)
+{
+	const double facts[] = {(double)n->n_layer,   (double)n->n_embd,   (double)n->n_ff,    (double)n->n_head,
+	                        (double)n->n_head_kv, (double)n->head_dim, (double)n->n_vocab, (double)n->eps,
+	                        (double)n->extra_eps, n->has_extra_norm,   n->is_tied,         (double)n->gate};
+	return hash_bytes(0, facts, sizeof facts);
 }
 
 static void list_settings(struct trainer *t)
@@ -295,7 +321,8 @@ static void list_settings(struct trainer *t)
 	const struct schedule *s = &t->schedule;
 	uint64_t hash = corpus_hash(&t->corpus);
 	const struct network *teacher = &t->teacher;
-	uint64_t teacher_hash = o->teacher ? hash_bytes(teacher->values, teacher->n_floats * sizeof(float)) : 0;
+	uint64_t teacher_hash = o->teacher ? hash_bytes(0, teacher->values, teacher->n_floats * sizeof(float)) : 0;
+	uint64_t teacher_config = o->teacher ? config_hash(teacher) ^ rope_hash(teacher) : 0;
 	const struct state_setting settings[] = {{"number of steps", (double)s->n_steps},
 	                                         {"--batch-tokens", (double)o->batch_tokens},
 	                                         {"--context", (double)t->context},
@@ -313,6 +340,8 @@ static void list_settings(struct trainer *t)
 	                                         {"--from-scratch", (double)o->from_scratch},
 	                                         {"--distill", o->teacher ? o->teacher_weight : -1},
 	                                         {"teacher", (double)(teacher_hash >> 12)},
+	                                         {"config.json of teacher", (double)(teacher_config >> 12)},
+	                                         {"config.json of the base", (double)(config_hash(&t->network) >> 12)},
 	                                         {"RoPE of the base", (double)(rope_hash(&t->network) >> 12)},
 	                                         {"text in -d", (double)(hash >> 12)}};
 

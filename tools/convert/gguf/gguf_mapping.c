@@ -239,13 +239,23 @@ static enum tern_status add_panels(struct gguf_mapping *mapping, struct gguf_out
 	return status ? status : add(mapping, &scale, err);
 }
 
+enum tern_status gguf_check_half(const struct gguf_input *input, const struct gguf_output *tensor, float scale,
+                                 const char *which, const char *type, struct tern_error *err)
+{
+	float half = tern_f32_from_f16(tern_f16_from_f32(scale));
+
+	if (isfinite(half) && (half != 0.0f || scale == 0.0f))
+		return TERN_OK;
+	return gguf_output_fail(input, tensor, err, "%s, %g, is too %s for the half floats of %s", which, (double)scale,
+	                        isfinite(half) ? "small" : "large", type);
+}
+
 /* Fails if the target's type cannot hold the matrix. */
 static enum tern_status check_export(const struct gguf_input *input, const struct gguf_output *tensor,
                                      const struct gguf_ternary *ternary, enum target target, struct tern_error *err)
 {
 	bool is_tq2_0 = target == TARGET_TQ2_0;
 	size_t block = is_tq2_0 ? TQ2_0_BLOCK : I2_S_BLOCK;
-	float half_scale = tern_f32_from_f16(tern_f16_from_f32(ternary->scale));
 
 	if (ternary->n_col % block)
 		return gguf_output_fail(input, tensor, err, "%zu columns are no multiple of %zu, which %s demands",
@@ -258,13 +268,7 @@ static enum tern_status check_export(const struct gguf_input *input, const struc
 		return gguf_output_fail(input, tensor, err,
 		                        "has a scale for every %zu columns; TQ2_0 has one for every 256",
 		                        ternary->group);
-	if (is_tq2_0 && ternary->scale > 0.0f && half_scale == 0.0f)
-		return gguf_output_fail(input, tensor, err, "its scale, %g, is too small for the half floats of TQ2_0",
-		                        (double)ternary->scale);
-	if (is_tq2_0 && !isfinite(half_scale))
-		return gguf_output_fail(input, tensor, err, "its scale, %g, is too large for the half floats of TQ2_0",
-		                        (double)ternary->scale);
-	return TERN_OK;
+	return is_tq2_0 ? gguf_check_half(input, tensor, ternary->scale, "its scale", "TQ2_0", err) : TERN_OK;
 }
 
 static enum tern_status map_ternary(struct gguf_mapping *mapping, const struct gguf_input *input,

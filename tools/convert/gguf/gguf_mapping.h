@@ -47,6 +47,10 @@ enum tern_status gguf_output_fail(const struct gguf_input *input, const struct g
 /* The tensor STEM.scale beside STEM.weight, or NULL. */
 const struct gguf_tensor *gguf_scale_of(const struct gguf_input *input, const struct gguf_output *tensor);
 
+/* TERN_ERR_FILE for a scale that half floats cannot hold: "WHICH, 1e+09, is too large for the half floats of TYPE". */
+enum tern_status gguf_check_half(const struct gguf_input *input, const struct gguf_output *tensor, float scale,
+                                 const char *which, const char *type, struct tern_error *err);
+
 /* A ternary matrix of the input as T1R16 if it has no zeros and fits that type, else as T2R16: in place if it is that
  * already, else repacked into memory that gguf_ternary_free() frees. */
 struct gguf_ternary {

@@ -54,19 +54,20 @@ static enum tern_status add_dense(struct mapper *m, const struct tensor *tensor,
 }
 
 /* True if both tensors hold the same bytes. */
-static enum tern_status compare(const struct mapper *m, const struct tensor *a, const struct tensor *b, bool *are_equal)
+static enum tern_status compare(const struct checkpoint *ckpt, const struct tensor *a, const struct tensor *b,
+                                bool *are_equal, struct tern_error *err)
 {
 	enum {
 		CHUNK = 1 << 20
 	};
 	uint8_t *bytes = tern_alloc(2, CHUNK);
-	enum tern_status status = bytes ? TERN_OK : tern_fail_memory(m->err, 2 * CHUNK);
+	enum tern_status status = bytes ? TERN_OK : tern_fail_memory(err, 2 * CHUNK);
 
 	*are_equal = a->dtype == b->dtype && a->n_bytes == b->n_bytes;
 	for (uint64_t at = 0; !status && *are_equal && at < a->n_bytes; at += CHUNK) {
 		size_t n = a->n_bytes - at < CHUNK ? (size_t)(a->n_bytes - at) : CHUNK;
-		if (!(status = checkpoint_read(m->ckpt, a, at, n, bytes, m->err)) &&
-		    !(status = checkpoint_read(m->ckpt, b, at, n, bytes + CHUNK, m->err)))
+		if (!(status = checkpoint_read(ckpt, a, at, n, bytes, err)) &&
+		    !(status = checkpoint_read(ckpt, b, at, n, bytes + CHUNK, err)))
 			*are_equal = memcmp(bytes, bytes + CHUNK, n) == 0;
 	}
 	tern_free(bytes);
@@ -128,16 +129,15 @@ static enum tern_status add_ternary(struct mapper *m, enum tern_matrix_kind whic
 	return map_projection(m, &linear);
 }
 
-/* A head that is there and tied has to be the embedding once more. */
-static enum tern_status check_tied_head(const struct mapper *m, const struct tensor *head,
-                                        const struct tensor *embedding)
+enum tern_status map_check_tied_head(const struct checkpoint *ckpt, const struct tensor *head,
+                                     const struct tensor *embedding, struct tern_error *err)
 {
 	bool are_equal;
-	enum tern_status status = compare(m, head, embedding, &are_equal);
+	enum tern_status status = compare(ckpt, head, embedding, &are_equal, err);
 
 	if (status || are_equal)
 		return status;
-	return checkpoint_fail(m->ckpt, head, m->err,
+	return checkpoint_fail(ckpt, head, err,
 	                       "differs from the embedding though config.json says tie_word_embeddings is true");
 }
 
@@ -152,7 +152,8 @@ enum tern_status map_head(struct mapper *m, const struct tensor *embedding)
 	if (!head && config->says_tied && !config->is_tied)
 		return mapper_require(m, &head, "config.json says tie_word_embeddings is false", "lm_head.weight");
 	if (head)
-		status = is_tied ? check_tied_head(m, head, embedding) : head_is_ternary(m, head, &is_ternary);
+		status = is_tied ? map_check_tied_head(m->ckpt, head, embedding, m->err)
+		                 : head_is_ternary(m, head, &is_ternary);
 	if (status)
 		return status;
 	if (!is_tied)

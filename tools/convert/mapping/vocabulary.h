@@ -8,5 +8,8 @@
 enum tern_status map_embedding(struct mapper *m, const struct tensor *tensor);
 /* Appends the head, unless it is the embedding itself. */
 enum tern_status map_head(struct mapper *m, const struct tensor *embedding);
+/* A head that is there though it is tied has to be the embedding once more. */
+enum tern_status map_check_tied_head(const struct checkpoint *ckpt, const struct tensor *head,
+                                     const struct tensor *embedding, struct tern_error *err);
 
 #endif
