@@ -14,7 +14,7 @@
 enum {
 	LONG_STEP_TOKENS = 12, /* tokens of a long step at a time */
 	LONG_STEP_PANELS = 8,  /* panels of a long step at a time */
-	STEP_TOKENS = 128,     /* tokens whose scales are gathered at a time */
+	STEP_TOKENS = 256,     /* tokens whose scales are gathered at a time */
 };
 
 /* The results that the sums of a step are added to, and the scales they get. */
@@ -65,6 +65,8 @@ INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, s
 	size_t at[PANELS_AT_ONCE];
 	float *y = s.y + token * s.y_stride;
 
+	if (codes_per_byte == 1)
+		prefetch_share(&m->products, token, n_token);
 	multiply(sum, &m->products, token, n_token, s.firsts + token, codes_per_byte);
 	for (size_t p = 0; p < PANELS_AT_ONCE; p++)
 		at[p] = (p < m->products.stretch->n_panel ? p : m->products.stretch->n_panel - 1) * LANES;
@@ -91,12 +93,13 @@ INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, s
 typedef void scaled_step(const struct step_scales *s, const struct stretch *stretch, const int8_t *x, size_t x_stride,
                          size_t n_token);
 
-#define SCALED_STEP(name, codes_per_byte)                                                                          \
-	NOINLINE void name(const struct step_scales *s, const struct stretch *stretch, const int8_t *x,            \
-	                   size_t x_stride, size_t n_token)                                                        \
-	{                                                                                                          \
-		const struct scaled_multiplication task = {{.stretch = stretch, .x = x, .x_stride = x_stride}, s}; \
-		take_turns(multiply_and_scale, &task, n_token, codes_per_byte);                                    \
+#define SCALED_STEP(name, codes_per_byte)                                                               \
+	NOINLINE void name(const struct step_scales *s, const struct stretch *stretch, const int8_t *x, \
+	                   size_t x_stride, size_t n_token)                                             \
+	{                                                                                               \
+		const struct scaled_multiplication task = {                                             \
+		        {.stretch = stretch, .x = x, .x_stride = x_stride, .n_token = n_token}, s};     \
+		take_turns(multiply_and_scale, &task, n_token, codes_per_byte);                         \
 	}
 
 SCALED_STEP(scale_quads, 1)
@@ -276,11 +279,14 @@ INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panel
 		struct step step = {groups, 0, 0, p};
 		stretch.n_panel = n_panel - p < PANELS_AT_ONCE ? n_panel - p : PANELS_AT_ONCE;
 		for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
+			const uint8_t *tiles = panels + p * panel_stride + c / format->tile_cols * TERN_TILE_BYTES;
 			step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
 			stretch.n_quad = step.n_col / QUAD_COLS;
-			unpack(quads, stretch.panel_stride,
-			       panels + p * panel_stride + c / format->tile_cols * TERN_TILE_BYTES, panel_stride,
-			       stretch.n_panel, step.n_col, format);
+			stretch.next = (struct tile_block){tiles + step.n_col / format->tile_cols * TERN_TILE_BYTES,
+			                                   panel_stride, groups->n_col / format->tile_cols};
+			if (c + step.n_col == n_col)
+				stretch.next.first = panels + (p + stretch.n_panel) * panel_stride;
+			unpack(quads, stretch.panel_stride, tiles, panel_stride, stretch.n_panel, step.n_col, format);
 			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, scale_quads);
 		}
 	}

@@ -39,6 +39,8 @@
 #error "dot_panels_template.h: a parameter is not defined"
 #endif
 
+#include "base/cache.h"
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 #include "kernels/panels.h"
 
@@ -130,11 +132,11 @@ INLINE void add_sums(int32_t *sums, size_t sums_stride, vint sum[TOKENS_AT_ONCE]
 	}
 }
 
-/* A stretch of some panels times some tokens, as tiles or unpacked. */
+/* A stretch of some panels times n_token tokens, as tiles or unpacked. */
 struct multiplication {
 	const struct stretch *stretch;
 	const int8_t *x;
-	size_t x_stride;
+	size_t x_stride, n_token;
 	int32_t *sums;
 	size_t sums_stride;
 };
@@ -165,6 +167,20 @@ INLINE void multiply(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const st
 	multiply_unpacked(sum, m->stretch, x, m->x_stride, n_token, first);
 }
 
+/* Prefetches the share of n tokens from `token` on in what is unpacked next. The requests are spread over all products
+ * of a stretch: those of a whole stretch at once would take all buffers for misses of the L1 cache, and the products
+ * would wait for theirs. */
+INLINE void prefetch_share(const struct multiplication *m, size_t token, size_t n)
+{
+	const struct tile_block *next = &m->stretch->next;
+	size_t n_line = PANELS_AT_ONCE * next->n_tile, end = (token + n) * n_line / m->n_token;
+
+	for (size_t i = token * n_line / m->n_token; i < end; i++)
+		__builtin_prefetch(next->first + i % PANELS_AT_ONCE * next->panel_stride +
+		                           i / PANELS_AT_ONCE * TERN_TILE_BYTES,
+		                   0, TERN_TO_SECOND_CACHE);
+}
+
 /* A turn of n_token <= TOKENS_AT_ONCE tokens from `token` on; n_token and codes_per_byte are constants. */
 typedef void turn(const void *task, size_t token, size_t n_token, size_t codes_per_byte);
 
@@ -173,6 +189,8 @@ INLINE void multiply_and_add(const void *task, size_t token, size_t n_token, siz
 	const struct multiplication *m = task;
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
 
+	if (codes_per_byte == 1)
+		prefetch_share(m, token, n_token);
 	multiply(sum, m, token, n_token, NULL, codes_per_byte);
 	add_sums(m->sums + token * m->sums_stride, m->sums_stride, sum, m->stretch->n_panel, n_token);
 }
@@ -212,7 +230,7 @@ INLINE void take_turns(turn *take, const void *task, size_t n_token, size_t code
 INLINE void multiply_in_turn(int32_t *sums, size_t sums_stride, const struct stretch *stretch, const int8_t *x,
                              size_t x_stride, size_t n_token, size_t codes_per_byte)
 {
-	const struct multiplication task = {stretch, x, x_stride, sums, sums_stride};
+	const struct multiplication task = {stretch, x, x_stride, n_token, sums, sums_stride};
 	take_turns(multiply_and_add, &task, n_token, codes_per_byte);
 }
 
@@ -262,16 +280,34 @@ static const struct tile_format nibble_format = {
 INLINE void unpack(uint8_t *quads, size_t quads_stride, const uint8_t *tiles, size_t panel_stride, size_t n_panel,
                    size_t n_col, const struct tile_format *format)
 {
-	const size_t stretch_bytes = format->stretch_cols / format->tile_cols * TERN_TILE_BYTES;
-
 	for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
 		const uint8_t *tile = tiles + (p < n_panel ? p : n_panel - 1) * panel_stride;
 		uint8_t *to = quads + p * quads_stride;
-		for (size_t c = 0; c < n_col; c += format->tile_cols, tile += TERN_TILE_BYTES) {
-			__builtin_prefetch(tile + stretch_bytes); /* of the next stretch */
+		for (size_t c = 0; c < n_col; c += format->tile_cols, tile += TERN_TILE_BYTES)
 			format->unpack(to + c * TERN_PANEL_ROWS, tile);
-		}
 	}
+}
+
+/* Where a stretch is: PANELS_AT_ONCE panels from `panel` on and a stretch of columns from col on, of panels first ..
+ * end - 1, which the same activations are multiplied by while they are in cache. */
+struct place {
+	size_t first, end, panel, col;
+};
+
+/* The place that follows; after the last one `first` is n_panel. */
+INLINE struct place next_place(struct place at, size_t n_panel, size_t n_col, size_t stretch_cols)
+{
+	at.panel += PANELS_AT_ONCE;
+	if (at.panel < at.end)
+		return at;
+	at.panel = at.first;
+	at.col += stretch_cols;
+	if (at.col < n_col)
+		return at;
+	at.first = at.panel = at.end;
+	at.end = tern_smaller(n_panel, at.first + PANELS_PER_STRETCH);
+	at.col = 0;
+	return at;
 }
 
 /* Many tokens. */
@@ -281,22 +317,22 @@ INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stri
 	_Alignas(QUAD_BYTES) uint8_t quads[UNPACKED_BYTES];
 	const size_t stretch_cols = format->stretch_cols;
 	struct stretch stretch = {.codes = quads, .panel_stride = stretch_cols * TERN_PANEL_ROWS};
+	struct place at = {0, tern_smaller(n_panel, PANELS_PER_STRETCH), 0, 0}, next;
+	const uint8_t *tiles = panels;
 
 	memset(sums, 0, n_token * n_panel * TERN_PANEL_ROWS * sizeof *sums);
-	for (size_t first = 0; first < n_panel; first += PANELS_PER_STRETCH)
-		for (size_t c = 0; c < n_col; c += stretch_cols) {
-			size_t end = n_panel - first < PANELS_PER_STRETCH ? n_panel : first + PANELS_PER_STRETCH;
-			size_t n = n_col - c < stretch_cols ? n_col - c : stretch_cols;
-			stretch.n_quad = n / QUAD_COLS;
-			for (size_t p = first; p < end; p += PANELS_AT_ONCE) {
-				stretch.n_panel = end - p < PANELS_AT_ONCE ? end - p : PANELS_AT_ONCE;
-				unpack(quads, stretch.panel_stride,
-				       panels + p * panel_stride + c / format->tile_cols * TERN_TILE_BYTES,
-				       panel_stride, stretch.n_panel, n, format);
-				multiply_quads(sums + p * TERN_PANEL_ROWS, n_panel * TERN_PANEL_ROWS, &stretch, x + c,
-				               x_stride, n_token);
-			}
-		}
+	for (; at.first < n_panel; at = next, tiles = stretch.next.first) {
+		size_t n = tern_smaller(n_col - at.col, stretch_cols);
+		next = next_place(at, n_panel, n_col, stretch_cols);
+		stretch.n_quad = n / QUAD_COLS;
+		stretch.n_panel = tern_smaller(at.end - at.panel, PANELS_AT_ONCE);
+		stretch.next = (struct tile_block){panels + next.panel * panel_stride +
+		                                           next.col / format->tile_cols * TERN_TILE_BYTES,
+		                                   panel_stride, stretch_cols / format->tile_cols};
+		unpack(quads, stretch.panel_stride, tiles, panel_stride, stretch.n_panel, n, format);
+		multiply_quads(sums + at.panel * TERN_PANEL_ROWS, n_panel * TERN_PANEL_ROWS, &stretch, x + at.col,
+		               x_stride, n_token);
+	}
 }
 
 #if MOST_STORED_TOKENS

@@ -84,11 +84,18 @@ static inline const char *far_tile(const uint8_t *tile, size_t distance)
 	return (const char *)((uintptr_t)tile + distance);
 }
 
+/* n_tile tiles of some panels. */
+struct tile_block {
+	const uint8_t *first;
+	size_t panel_stride, n_tile;
+};
+
 /* Some columns of n_panel panels: n_quad quads of panel p from codes + p * panel_stride on. */
 struct stretch {
 	const uint8_t *codes;
 	size_t panel_stride, n_panel, n_quad;
-	size_t prefetch; /* stored tiles: distance in bytes */
+	size_t prefetch;        /* stored tiles: distance in bytes */
+	struct tile_block next; /* unpacked quads: what is unpacked after these, of PANELS_AT_ONCE panels */
 };
 
 #endif
