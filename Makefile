@@ -172,9 +172,9 @@ install: all
 		install -m 644 $(BUILD)/completions/$$p.fish "$(INSTALL_ROOT)/share/fish/vendor_completions.d/" || exit 1; done
 
 uninstall:
-	cd "$(INSTALL_ROOT)" && rm -f $(PROGRAMS:%=bin/%) lib/libtern.a include/tern.h share/tern/models/tern-tiny.gguf \
-		$(INSTALLED_TEXTS)
-	cd "$(INSTALL_ROOT)/share" && rmdir tern/models tern 2>/dev/null || true
+	for f in $(PROGRAMS:%=bin/%) lib/libtern.a include/tern.h share/tern/models/tern-tiny.gguf $(INSTALLED_TEXTS); do \
+		rm -f "$(INSTALL_ROOT)/$$f"; done
+	rmdir "$(INSTALL_ROOT)/share/tern/models" "$(INSTALL_ROOT)/share/tern" 2>/dev/null || true
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -73,6 +73,23 @@ static void check_documents(void)
 	           64, 2, "Hello!<|end|>The sun.<|end|>/Yes.<|end|>/");
 }
 
+/* A format in which an answer needs a question: one that opens a conversation is read, and those after it learned. */
+static void check_unasked(const char *path)
+{
+	const struct tern_model_options options = {.no_mmap = true, .chat_format = "qwen3.6"};
+	struct tern_model *usual = vocabulary;
+
+	if (tern_model_open(&vocabulary, path, &options, &err))
+		CHECK(false, "%s", err.message);
+	else
+		check_text("unasked.jsonl",
+		           "{\"messages\": [{\"role\": \"assistant\", \"content\": \"Hello!\"}, {\"role\": "
+		           "\"user\", \"content\": \"Why?\"}, {\"role\": \"assistant\", \"content\": \"The sun.\"}]}",
+		           128, 1, "</think>\n\nThe sun.<|im_end|>\n/");
+	tern_model_close(vocabulary);
+	vocabulary = usual;
+}
+
 /* Cut anywhere, a document is learned whole. */
 static void check_cuts(void)
 {
@@ -170,6 +187,7 @@ int main(void)
 		return 1;
 	}
 	check_documents();
+	check_unasked(path);
 	check_cuts();
 	check_walk();
 	check_schedules();

@@ -101,8 +101,9 @@ static enum tern_status mark_answer(struct reader *r, const struct tern_message 
 	enum tern_status status =
 	        tern_chat_tokenize(r->vocabulary, messages, i, TERN_CHAT_GENERATE, &before, &n_before, r->err);
 
+	/* Formats that ask for an answer only after a message of the user: one before it is read, not learned. */
 	if (status)
-		return status;
+		return status == TERN_ERR_USAGE ? TERN_OK : status;
 	status = tern_chat_tokenize(r->vocabulary, messages, i + 1, 0, &after, &n_after, r->err);
 	/* Formats that drop the thoughts of earlier answers: only what is in the whole conversation can be learned. */
 	for (size_t t = 0; !status && t < n_after && first + t < c->n_ids && c->ids[first + t] == after[t]; t++)
