@@ -1,6 +1,7 @@
 #include "vocabulary.h"
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/utf8.h"
 #include "text/piece_table.h"
 
@@ -24,13 +25,6 @@ struct invention {
 	char *text, *end; /* of all spellings */
 	uint64_t random;
 };
-
-/* A number from 0 to 1, 1 excluded. */
-static double next_random(struct invention *v)
-{
-	v->random += 0x9e3779b97f4a7c15u;
-	return (double)(tern_hash_mix(v->random) >> 11) * 0x1p-53;
-}
 
 static bool allocate(struct invention *v)
 {
@@ -102,7 +96,7 @@ static void add_merges(struct invention *v)
  * are joined: the fewer they are, the more ways there are to make a token. */
 static struct tern_piece pick_part(struct invention *v)
 {
-	double r = next_random(v);
+	double r = tern_random_fraction(&v->random);
 	size_t id = (size_t)(r * r * (double)v->n_pieces);
 
 	return v->pieces[id < 256 ? FIRST_LETTER + id % N_LETTERS : id];

@@ -3,8 +3,8 @@
 #include "api/sampler.h"
 
 #include "api/model.h"
-#include "base/hash.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/sizes.h"
 #include "infer/top.h"
 #include "kernels/kernels.h"
@@ -187,12 +187,6 @@ static size_t cut_improbable(const struct tern_sampler *s, size_t n)
 	return kept;
 }
 
-/* A number in [0, 1) with 53 random bits. */
-static double next_random(struct tern_sampler *s)
-{
-	return (double)(tern_hash_mix(s->random_state += 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
-}
-
 static int32_t draw(struct tern_sampler *s, size_t n)
 {
 	const struct tern_ranked *c = s->candidates;
@@ -201,7 +195,7 @@ static int32_t draw(struct tern_sampler *s, size_t n)
 
 	for (size_t j = 0; j < n; j++)
 		total += (double)tern_exp((c[j].value - c[0].value) / s->options.temperature);
-	double left = next_random(s) * total;
+	double left = tern_random_fraction(&s->random_state) * total;
 	while (i + 1 < n && (left -= (double)tern_exp((c[i].value - c[0].value) / s->options.temperature)) >= 0.0)
 		i++;
 	return c[i].id;

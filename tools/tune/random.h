@@ -1,9 +1,9 @@
-/* Random numbers that are the same on every machine: SplitMix64 (Steele, Lea and Flood, 2014). */
+/* Random numbers of some distributions, from those of base/random.h. */
 #ifndef TUNE_RANDOM_H
 #define TUNE_RANDOM_H
 
 #include "base/exactmath.h"
-#include "base/hash.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -15,10 +15,7 @@ struct random {
 
 static inline struct random random_new(uint64_t seed) { return (struct random){tern_hash_mix(seed + 1)}; }
 
-static inline uint64_t random_bits(struct random *random)
-{
-	return tern_hash_mix(random->state += 0x9e3779b97f4a7c15u);
-}
+static inline uint64_t random_bits(struct random *random) { return tern_random_bits(&random->state); }
 
 /* 0 .. n - 1. The bias is below n / 2^64. */
 static inline size_t random_below(struct random *random, size_t n) { return (size_t)(random_bits(random) % n); }
@@ -27,7 +24,7 @@ static inline size_t random_below(struct random *random, size_t n) { return (siz
 static inline double random_normal(struct random *random)
 {
 	double u = ((double)(random_bits(random) >> 11) + 1.0) * 0x1p-53; /* 0 < u <= 1 */
-	double angle = (double)(random_bits(random) >> 11) * 0x1p-53 * 6.283185307179586, sine, cosine;
+	double angle = tern_random_fraction(&random->state) * 6.283185307179586, sine, cosine;
 
 	tern_sincos_f64(angle, &sine, &cosine);
 	return sqrt(-2.0 * tern_log_f64(u)) * cosine;
