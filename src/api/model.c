@@ -13,12 +13,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static char *copy_string(const char *bytes, size_t length)
-{
-	char *copy = tern_alloc(length + 1, 1);
-	return copy ? memcpy(copy, bytes, length) : NULL;
-}
-
 static enum tern_status load_names(struct tern_model *model, struct tern_error *err)
 {
 	struct gguf_string arch = {"", 0}, name = {"", 0};
@@ -27,8 +21,8 @@ static enum tern_status load_names(struct tern_model *model, struct tern_error *
 	if ((status = tern_gguf_get_string(&model->gguf, "general.architecture", &arch, NULL, err)) ||
 	    (status = tern_gguf_get_string(&model->gguf, "general.name", &name, NULL, err)))
 		return status;
-	model->arch = copy_string(arch.bytes, arch.length);
-	model->name = copy_string(name.bytes, name.length);
+	model->arch = tern_copy_string(arch.bytes, arch.length);
+	model->name = tern_copy_string(name.bytes, name.length);
 	return model->arch && model->name ? TERN_OK : tern_fail_memory(err, arch.length + name.length);
 }
 
@@ -134,7 +128,7 @@ enum tern_status tern_model_open(struct tern_model **out, const char *path, cons
 	*out = NULL;
 	if ((status = tern_choose_threads(&chosen.n_threads, err)) || (status = check_options(&chosen, err)))
 		return status;
-	if (!(model = tern_alloc(1, sizeof *model)) || !(model->path = copy_string(path, strlen(path)))) {
+	if (!(model = tern_alloc(1, sizeof *model)) || !(model->path = tern_copy_string(path, strlen(path)))) {
 		tern_free(model);
 		return tern_fail_memory(err, sizeof *model + strlen(path));
 	}

@@ -309,11 +309,8 @@ static char *name_of_target(const char *path)
 	struct stat st;
 	char *target = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
 	const char *name = target ? target : path;
-	size_t size = strlen(name) + 1;
-	char *copy = tern_alloc(size, 1);
+	char *copy = tern_copy_string(name, strlen(name));
 
-	if (copy)
-		memcpy(copy, name, size);
 	free(target);
 	return copy;
 }

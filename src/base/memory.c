@@ -82,6 +82,15 @@ void *tern_realloc(void *block, size_t n_items, size_t item_size)
 	return realloc(block, n_bytes ? n_bytes : 1);
 }
 
+char *tern_copy_string(const char *bytes, size_t n_bytes)
+{
+	char *copy = n_bytes < SIZE_MAX ? tern_alloc(n_bytes + 1, 1) : NULL;
+
+	if (copy && n_bytes > 0)
+		memcpy(copy, bytes, n_bytes);
+	return copy;
+}
+
 void tern_free(void *block) { free(block); }
 
 bool tern_grow(void *block, size_t *capacity, size_t n_needed, size_t item_size)

@@ -34,6 +34,9 @@ void tern_expect_use(void *block, size_t n_bytes);
 /* Resizes like realloc(); on failure the old block stays. New bytes are not zeroed. */
 void *tern_realloc(void *block, size_t n_items, size_t item_size);
 
+/* A copy of n_bytes bytes, with a NUL behind them; NULL if memory runs out. */
+char *tern_copy_string(const char *bytes, size_t n_bytes);
+
 void tern_free(void *block);
 
 /* Doubles an array until it has room for n_needed items. block: the pointer to its first item; capacity: the size_t

@@ -17,14 +17,6 @@ struct history {
 	char *path; /* NULL: nothing is written */
 };
 
-static char *copy_string(const char *string)
-{
-	size_t size = strlen(string) + 1;
-	char *copy = tern_alloc(size, 1);
-
-	return copy ? memcpy(copy, string, size) : NULL;
-}
-
 /* From here on the history lasts as long as the program. */
 static void give_up(struct history *history, const struct tern_error *err)
 {
@@ -127,7 +119,7 @@ struct history *history_open(const char *path)
 {
 	struct history *history = tern_alloc(1, sizeof *history);
 
-	if (history && path && (history->path = copy_string(path)))
+	if (history && path && (history->path = tern_copy_string(path, strlen(path))))
 		open_file(history);
 	return history;
 }
@@ -196,7 +188,7 @@ char *history_default_path(void)
 	struct text path = {0};
 
 	if (named)
-		return *named ? copy_string(named) : NULL;
+		return *named ? tern_copy_string(named, strlen(named)) : NULL;
 	/* The XDG specification has relative paths ignored. */
 	if (state && state[0] == '/')
 		text_printf(&path, "%s/tern/history", state);

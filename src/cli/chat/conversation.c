@@ -10,15 +10,6 @@ const char conversation_system[] = "system", conversation_user[] = "user", conve
  * tokenized. */
 #define MOST_BYTES_A_TOKEN 64
 
-static char *copy_bytes(const char *bytes, size_t n_bytes)
-{
-	char *copy = tern_alloc(n_bytes + 1, 1);
-
-	if (copy && n_bytes > 0)
-		memcpy(copy, bytes, n_bytes);
-	return copy;
-}
-
 void conversation_free(struct conversation *c)
 {
 	conversation_clear(c);
@@ -29,7 +20,7 @@ void conversation_free(struct conversation *c)
 
 bool conversation_set_system(struct conversation *c, const char *bytes, size_t n_bytes)
 {
-	char *copy = n_bytes > 0 ? copy_bytes(bytes, n_bytes) : NULL;
+	char *copy = n_bytes > 0 ? tern_copy_string(bytes, n_bytes) : NULL;
 
 	if (n_bytes > 0 && !copy)
 		return false;
@@ -41,7 +32,7 @@ bool conversation_set_system(struct conversation *c, const char *bytes, size_t n
 
 bool conversation_add(struct conversation *c, const char *role, const char *bytes, size_t n_bytes)
 {
-	char *copy = copy_bytes(bytes, n_bytes);
+	char *copy = tern_copy_string(bytes, n_bytes);
 
 	if (!copy || !TERN_GROW(c->messages, c->capacity, c->n_messages + 1)) {
 		tern_free(copy);
