@@ -60,15 +60,16 @@ static const char *find_fault(const struct tern_generate_options *options)
 }
 
 /* The arguments must outlive the generation. Whatever it returns, end() may follow. */
-static enum tern_status begin(struct generation *g, const struct tern_model *model, struct tern_engine *engine,
-                              struct tern_sequence *sequence, struct tern_sampler *sampler, const int32_t *prompt,
-                              size_t n_prompt, const struct tern_generate_options *options, struct tern_error *err)
+static enum tern_status begin(struct generation *g, struct tern_session *session, struct tern_sampler *sampler,
+                              const int32_t *prompt, size_t n_prompt, const struct tern_generate_options *options,
+                              struct tern_error *err)
 {
-	size_t n_vocab = engine->transformer->hparams.n_vocab, n_sampled = tern_sampler_n_vocab(sampler);
+	struct tern_sequence *sequence = &session->sequence;
+	size_t n_vocab = session->engine.transformer->hparams.n_vocab, n_sampled = tern_sampler_n_vocab(sampler);
 	const char *fault = find_fault(options);
 
-	*g = (struct generation){.model = model,
-	                         .engine = engine,
+	*g = (struct generation){.model = session->model,
+	                         .engine = &session->engine,
 	                         .sequence = sequence,
 	                         .sampler = sampler,
 	                         .options = options,
@@ -100,10 +101,9 @@ static void allow_guesses(struct generation *g, struct tern_guesses *guesses)
 	size_t n_vocab = g->engine->transformer->hparams.n_vocab, n_most = TERN_MAX_GUESSES;
 	int wanted = g->options->lookup;
 
-	if (wanted > 0 && wanted < TERN_MAX_GUESSES)
+	if (wanted > 0)
 		n_most = (size_t)wanted;
-	if (n_most > g->engine->n_batch - 1)
-		n_most = g->engine->n_batch - 1;
+	n_most = tern_smaller(n_most, g->engine->n_batch - 1);
 	if (wanted < 0 || n_most == 0 || g->sequence->state ||
 	    !(g->logits = tern_alloc_aligned((1 + n_most) * n_vocab, sizeof *g->logits)))
 		return;
@@ -320,7 +320,7 @@ enum tern_status tern_generate(struct tern_session *session, struct tern_sampler
 	enum tern_status status;
 
 	options = options ? options : &defaults;
-	status = begin(&g, session->model, &session->engine, &session->sequence, sampler, ids, n_ids, options, err);
+	status = begin(&g, session, sampler, ids, n_ids, options, err);
 	if (!status && !(status = tern_model_need_text(session->model, err)))
 		status = run(&g, session, err);
 	end(&g);
@@ -339,8 +339,7 @@ enum tern_status tern_generate_given(struct tern_session *session, const int32_t
 
 	if (status)
 		return status;
-	status = begin(&g, session->model, &session->engine, &session->sequence, sampler, prompt, n_prompt, options,
-	               err);
+	status = begin(&g, session, sampler, prompt, n_prompt, options, err);
 	g.given = ids;
 	if (!status)
 		status = run(&g, session, err);
