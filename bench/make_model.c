@@ -24,7 +24,7 @@ struct values {
 #define FIELD(name) offsetof(struct values, name)
 
 static const struct option options[] = {
-        {.name = "shape", .kind = OPTION_TEXT, .offset = FIELD(shape), .argument = "NAME", .help = "see below"},
+        {.name = "shape", .kind = OPTION_TEXT, .offset = FIELD(shape), .argument = "SHAPE", .help = "see below"},
         {.name = "output",
          .letter = 'o',
          .kind = OPTION_TEXT,
@@ -46,7 +46,7 @@ static const struct option_group groups[] = {{"Options:", options, 0}, {.options
 static const struct command command = {
         .name = "make_model",
         .summary = "Write a GGUF file of random weights, for measurements",
-        .usage = "make_model --shape NAME -o OUT.gguf [OPTION...]",
+        .usage = "make_model --shape SHAPE -o OUT.gguf [OPTION...]",
         .examples = "  make_model --shape 2b -o random-2b.gguf\n",
         .notes = TERN_SHAPES_TEXT,
         .groups = groups,
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 	if (!options_parse(&command, argc, argv, &values, &operands, &status))
 		return (int)status;
 	if (!values.shape || !values.output || operands.n_items)
-		status = usage_error(&command, "expected --shape NAME and -o OUT.gguf and nothing else");
+		status = usage_error(&command, "expected --shape SHAPE and -o OUT.gguf and nothing else");
 	else if ((status = make(&values, &err)))
 		report_error(&err);
 	options_free(&command, &values, &operands);

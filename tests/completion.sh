@@ -85,6 +85,7 @@ if have bash 'completing with it'; then
 	completes '' run -p --t
 	completes '' run -- --te
 	completes 'qwen2 qwen2.5 qwen3 qwen3-thinking qwen3.5-small qwen3.6 qwen3.8' run --template qw
+	completes '0.7b 0.8b-h' bench --shape 0.
 	completes 'bash zsh fish' completion ''
 	completes 'eval' help ev
 	completes 'bash' completion ba

@@ -19,8 +19,9 @@
 #ifndef TERN_API_INSPECT_H
 #define TERN_API_INSPECT_H
 
-#include "model/gguf_parse.h" /* GGUF files: pairs, tensors, names of types */
-#include "model/verify.h"     /* tern_verify_weights() */
+#include "model/gguf_parse.h"   /* GGUF files: pairs, tensors, names of types */
+#include "model/random_model.h" /* tern_shape_name() */
+#include "model/verify.h"       /* tern_verify_weights() */
 
 #include <stdbool.h>
 #include <stddef.h>

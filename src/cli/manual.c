@@ -1,4 +1,5 @@
 /* The program tern: its commands, and the other sections of its manual. A new command is added here. */
+#include "api/inspect.h"
 #include "cli/commands.h"
 
 static const struct command *const commands[] = {
@@ -83,5 +84,6 @@ const struct program tern_program = {
         .sections = sections,
         .see_also = "tern-convert(1), tern-tune(1)",
         .chat_format = tern_chat_format_name,
+        .shape = tern_shape_name,
         .lists_models = true,
 };

@@ -12,6 +12,7 @@ enum value_kind {
 	VALUE_MODEL,
 	VALUE_WORDS,
 	VALUE_FORMAT,
+	VALUE_SHAPE,
 	VALUE_COMMAND,
 };
 
@@ -46,6 +47,8 @@ static enum value_kind kind_of(const char *name, size_t length)
 		return VALUE_FILE;
 	if (is(name, length, "FORMAT"))
 		return VALUE_FORMAT;
+	if (is(name, length, "SHAPE"))
+		return VALUE_SHAPE;
 	if (is(name, length, "COMMAND"))
 		return VALUE_COMMAND;
 	return holds(name, length, "|") ? VALUE_WORDS : VALUE_ANYTHING;
@@ -108,13 +111,21 @@ static void put(const struct program *program, const char *script)
 	}
 }
 
+static void print_names(const char *(*name)(size_t index))
+{
+	for (size_t i = 0; name && name(i); i++)
+		output_printf("%s ", name(i));
+}
+
 /* Prints the words that a value may be. */
 static void print_words(const struct program *program, struct value value)
 {
 	for (size_t i = 0; value.kind == VALUE_WORDS && i <= value.length; i++)
 		output_printf("%c", i == value.length || value.name[i] == '|' ? ' ' : value.name[i]);
-	for (size_t i = 0; value.kind == VALUE_FORMAT && program->chat_format && program->chat_format(i); i++)
-		output_printf("%s ", program->chat_format(i));
+	if (value.kind == VALUE_FORMAT)
+		print_names(program->chat_format);
+	if (value.kind == VALUE_SHAPE)
+		print_names(program->shape);
 	for (size_t i = 0; value.kind == VALUE_COMMAND && program->commands[i]; i++)
 		output_printf("%s ", program->commands[i]->name);
 }

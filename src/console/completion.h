@@ -10,7 +10,7 @@
  *   FILE|NAME, MODEL...                          a model: a .gguf file or, if the program lists them, a name
  *   a word with FILE, DIRECTORY or .gguf in it   a file
  *   auto|always|never                            these words
- *   FORMAT, COMMAND                              the chat formats, the commands
+ *   FORMAT, SHAPE, COMMAND                       the chat formats, the shapes, the commands
  *   any other                                    nothing */
 bool completion_print(const struct program *program, const char *shell);
 

@@ -21,9 +21,11 @@ struct program {
 	const char *summary; /* one line, for the manual's NAME */
 	/* All subcommands, the last one NULL. A program without subcommands has one command, which has no name. */
 	const struct command *const *commands;
-	const struct manual_section *sections;    /* of the manual, after the options */
-	const char *see_also;                     /* "tern-convert(1)" */
-	const char *(*chat_format)(size_t index); /* the names of chat formats, NULL after the last; or NULL */
+	const struct manual_section *sections; /* of the manual, after the options */
+	const char *see_also;                  /* "tern-convert(1)" */
+	/* Names for completion, NULL after the last: chat formats, shapes of random models. Or NULL. */
+	const char *(*chat_format)(size_t index);
+	const char *(*shape)(size_t index);
 	/* Whether `NAME completion models` lists the names of models. */
 	bool lists_models;
 };

@@ -466,12 +466,14 @@ static bool find_shape(struct plan *plan, const char *name)
 	return false;
 }
 
+const char *tern_shape_name(size_t index) { return index < N_SHAPES ? shapes[index].name : NULL; }
+
 static enum tern_status no_such_shape(const char *name, struct tern_error *err)
 {
 	char quoted[TERN_QUOTE_SIZE], names[128] = "";
 
-	for (size_t i = 0; i < N_SHAPES; i++)
-		tern_append_name(names, sizeof names, shapes[i].name);
+	for (size_t i = 0; tern_shape_name(i); i++)
+		tern_append_name(names, sizeof names, tern_shape_name(i));
 	return tern_fail(err, TERN_ERR_USAGE,
 	                 "shape '%s' is not one of %s, nor one of them with :N, where N, a multiple of 16, divides "
 	                 "its widths",

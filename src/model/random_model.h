@@ -15,4 +15,7 @@
 enum tern_status tern_random_image(const char *shape, const struct tern_model_options *options, uint8_t **image,
                                    size_t *n_bytes, struct tern_error *err);
 
+/* Name number `index` of that table, from 0; NULL after the last. */
+const char *tern_shape_name(size_t index);
+
 #endif

@@ -116,8 +116,9 @@ const struct option bench_source_options[] = {
         {.name = "shape",
          .kind = OPTION_LIST,
          .offset = FIELD(shapes),
-         .argument = "NAME",
-         .help = "random weights of that shape (below) instead of a file; NAME:128 with a scale for every 128 columns, "
+         .argument = "SHAPE",
+         .help = "random weights of that shape (below) instead of a file; SHAPE:128 with a scale for every 128 "
+                 "columns, "
                  "as weight-only models have"},
         {.name = "overcommit",
          .offset = FIELD(overcommit),

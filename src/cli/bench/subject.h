@@ -12,7 +12,7 @@ enum {
 };
 
 struct bench_subject {
-	struct opened opened;       /* path is "--shape NAME" for random weights */
+	struct opened opened;       /* path is "--shape SHAPE" for random weights */
 	char type[BENCH_TYPE_SIZE]; /* "bitnet-b1.58 2.4B T2R16" */
 	bool use_mmap;
 };
