@@ -42,8 +42,8 @@ TUNE_KERNELS := $(wildcard tools/tune/arm/*.c)
 endif
 isa_cflags = $(shell sed -n 's/^[A-Z0-9]*_ISA.$(basename $(@F)),.*"\(.*\)".*/\1/p' src/kernels/isa_list.h)
 $(foreach f,src/kernels/x86 src/kernels/arm tools/tune/x86 tools/tune/arm,$(BUILD)/$f/%.o): ISA_CFLAGS = $(isa_cflags)
-# Sanitizers of addresses and undefined behavior make so much of the kernels' templates that compilers would take minutes
-# over them. What is not checked here the guard pages of the kernels' tests catch.
+# The checks of these sanitizers make the kernels' templates so large that compiling them would take minutes. What is not
+# checked here, the guard pages of the kernels' tests catch.
 ifneq ($(filter-out thread,$(SAN)),)
 $(foreach f,x86 arm,$(BUILD)/src/kernels/$f/%.o): ISA_CFLAGS = $(isa_cflags) $(if $(findstring undefined,$(SAN)), \
 	-fno-sanitize=bounds$(comma)object-size$(comma)null$(comma)alignment$(comma)pointer-overflow)
@@ -111,7 +111,7 @@ endef
 $(foreach p,$(filter-out tern,$(PROGRAMS)),$(eval $(call TOOL_COMPLETION,$p)))
 
 # Test programs also see the inside of the library and of the tools.
-# Of what tern alone is made of, a conversation has a test of its own; everything else is tested through the program.
+# tern's own objects are tested through the program, except a conversation, which has a unit test.
 $(BUILD)/tests/test_conversation: $(call objects,src/cli/chat/conversation.c src/cli/chat/transcript.c src/cli/think_tags.c)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TUNE_PARTS) $(CONVERT_PARTS) $(call objects,$(SHARED_SOURCES)) $(BUILD)/libtern.a
 	$(CC) $(TERN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libtern.a $(TERN_LDLIBS)

@@ -63,7 +63,7 @@ void tern_free(void *block);
 struct tern_model;
 
 /* How the codes of tensors of type I2_S stand in their bytes. The file does not say; all published ones are the
- * first, some made by oneself on ARM the second. */
+ * first; files converted on ARM may be the second. */
 enum tern_i2s_layout {
 	TERN_I2S_128,   /* blocks of 128 weights */
 	TERN_I2S_64,    /* blocks of 64 weights */
@@ -213,9 +213,9 @@ enum tern_status tern_session_new(struct tern_session **session, const struct te
                                   const struct tern_session_options *options, struct tern_error *err);
 void tern_session_free(struct tern_session *session);
 
-/* Appends n_ids tokens to the context and computes them. logits receives [n_ids, n_vocab] floats, one row a token;
- * with NULL no logits are computed until tern_session_logits() asks for the last token's.
- * TERN_ERR_CONTEXT if they do not fit, TERN_ERR_USAGE for an id out of range, in both cases with nothing changed. */
+/* Appends n_ids tokens, which may be 0, to the context and computes them. logits receives [n_ids, n_vocab] floats, one
+ * row a token; with NULL no logits are computed until tern_session_logits() asks for the last token's. TERN_ERR_CONTEXT
+ * if they do not fit, TERN_ERR_USAGE for an id out of range, in both cases with nothing changed. */
 enum tern_status tern_session_feed(struct tern_session *session, const int32_t *ids, size_t n_ids, float *logits,
                                    struct tern_error *err);
 
@@ -232,11 +232,11 @@ int tern_session_n_ctx(const struct tern_session *session);
  * follows them. Logits stay as they are. An n_keep that is negative, or not below tern_session_n_past(), changes
  * nothing.
  *
- * Fewer are kept by hybrid models, those of architecture qwen35: their state cannot be computed backwards. They go back
- * to the last snapshot of it, or to the beginning, and the caller feeds the tokens from there on again. Snapshots are
- * taken without being asked for, if 16 tokens or more lie behind the one before: at the end of the last turn that is
- * fed, at the end of an answer of tern_generate(), and at the end of a beginning that tern_session_rewind_to() has
- * found two texts to share. The oldest are dropped when all take more than state_cache. */
+ * Hybrid models, those of architecture qwen35, may keep fewer: their state cannot be undone, so they return to the last
+ * snapshot of it, or to the beginning, and the caller feeds the tokens from there on again. The session takes snapshots
+ * itself, at least 16 tokens apart: at the end of the last turn that is fed, at the end of an answer of
+ * tern_generate(), and where tern_session_rewind_to() found two texts to part. When they take more than state_cache,
+ * the one that was not used for longest is dropped. */
 int tern_session_rewind(struct tern_session *session, int n_keep);
 
 /* Rewinds to the longest common beginning of the context and ids, or to fewer tokens as
@@ -348,7 +348,8 @@ struct tern_sampler_options {
 /* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalty (over 64 tokens), seed 0. */
 struct tern_sampler_options tern_sampler_defaults(void);
 
-/* options NULL = tern_sampler_defaults(). TERN_ERR_USAGE for a setting out of range. */
+/* options NULL = tern_sampler_defaults(). TERN_ERR_USAGE for a setting out of range, TERN_ERR_FILE for a model without
+ * weights. */
 enum tern_status tern_sampler_new(struct tern_sampler **sampler, const struct tern_model *model,
                                   const struct tern_sampler_options *options, struct tern_error *err);
 void tern_sampler_free(struct tern_sampler *sampler);
@@ -401,9 +402,9 @@ struct tern_generate_options {
 	bool (*on_prompt)(void *user, size_t n_done, size_t n_total);
 	/* Called several times a layer: even with the largest models, returning false ends the work within a fraction
 	 * of a second. The context is then as it was before the current batch or, with a hybrid model, as at the last
-	 * snapshot: see tern_session_rewind(). It is not called while a hybrid model computes a single token, as each
-	 * of an answer is: to drop it would cost all that follow that snapshot. on_text can end the work after it. May
-	 * be NULL. */
+	 * snapshot: see tern_session_rewind(). Not called while a hybrid model generates, one token at a time: to
+	 * drop that token would also drop all since the last snapshot. Return false from on_text to stop there. May be
+	 * NULL. */
 	bool (*keep_going)(void *user);
 	void *user;
 };
@@ -424,7 +425,7 @@ struct tern_generate_result {
 };
 
 /* Reads the prompt (n_ids > 0 tokens, appended to the session's context) and generates until one of the reasons above.
- * The sampler has to be of the session's model. TERN_ERR_USAGE for an option out of range.
+ * The sampler has to be of the session's model. options NULL: all are 0. TERN_ERR_USAGE for an option out of range.
  * result may be NULL; it is filled also when an error ends the work, with what was done. */
 enum tern_status tern_generate(struct tern_session *session, struct tern_sampler *sampler, const int32_t *ids,
                                size_t n_ids, const struct tern_generate_options *options,

@@ -14,14 +14,15 @@ static struct tern_streaming any_streaming(size_t n_panel, size_t n_token)
 	struct tern_streaming streaming = {PICK(1, 2, 4), PICK(0, 64, 2048, 4096, 65536), 0, NULL};
 
 	if (n_token == 1 && n_panel % streaming.n_stream == 0 && below(2))
-		streaming.apart = n_panel / streaming.n_stream + below(3);
+		streaming.strip_stride = n_panel / streaming.n_stream + below(3);
 	return streaming;
 }
 
 /* Panels from the first to the end of the last. */
 static size_t panel_span(size_t n_panel, struct tern_streaming streaming)
 {
-	return streaming.apart ? (streaming.n_stream - 1) * streaming.apart + n_panel / streaming.n_stream : n_panel;
+	return streaming.strip_stride ? (streaming.n_stream - 1) * streaming.strip_stride + n_panel / streaming.n_stream
+	                              : n_panel;
 }
 
 /* What the panels in a room may be followed by: what lies behind them, themselves, or any place in the room, before
@@ -40,8 +41,8 @@ static const char *describe_streaming(const uint8_t *panels, struct tern_streami
 
 	if (streaming.next)
 		snprintf(next, sizeof next, "panels %+td", streaming.next - panels);
-	snprintf(text, sizeof text, "%zu streams %zu apart, prefetch %zu, next %s", streaming.n_stream, streaming.apart,
-	         streaming.prefetch, next);
+	snprintf(text, sizeof text, "%zu streams %zu apart, prefetch %zu, next %s", streaming.n_stream,
+	         streaming.strip_stride, streaming.prefetch, next);
 	return text;
 }
 
@@ -116,7 +117,7 @@ static void make_groups(struct tern_groups *g, size_t n_panel, size_t n_token, s
 	g->steps_per_x = 1 + below(3);
 	g->scales_stride = tern_divide_up(n_step, g->steps_per_scale) * TERN_PANEL_ROWS;
 	g->x_stride = tern_divide_up(n_step, g->steps_per_x) + below(3);
-	g->whole = 0.37f;
+	g->matrix_scale = 0.37f;
 	uint16_t *scales = place(&rooms[3], n_panel * g->scales_stride, sizeof *scales);
 	float *x_inverse = place(&rooms[4], n_token * g->x_stride, sizeof *x_inverse);
 	for (size_t i = 0; i < n_panel * g->scales_stride; i++)

@@ -91,7 +91,7 @@ static enum tern_status begin(struct generation *g, struct tern_session *session
 	if (n_prompt > sequence->n_ctx - sequence->n_past)
 		return tern_fail(err, TERN_ERR_CONTEXT, "prompt is %zu tokens, context is %zu with %zu in use",
 		                 n_prompt, sequence->n_ctx, sequence->n_past);
-	return tern_sequence_begin(sequence, prompt, n_prompt, err);
+	return tern_sequence_check_ids(sequence, prompt, n_prompt, err);
 }
 
 /* Has the tokens that follow guessed, at most options->lookup at a time, where the sequence can take back those that

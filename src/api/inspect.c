@@ -153,11 +153,10 @@ enum tern_status tern_model_make_random(struct tern_model **out, const char *sha
 	*out = NULL;
 	if ((status = tern_choose_threads(&settings.n_threads, err)))
 		return status;
-	if (!(model = tern_alloc(1, sizeof *model)) || !(model->path = tern_alloc(strlen(shape) + 1, 1))) {
+	if (!(model = tern_alloc(1, sizeof *model)) || !(model->path = tern_copy_string(shape, strlen(shape)))) {
 		tern_free(model);
 		return tern_fail_memory(err, sizeof *model + strlen(shape));
 	}
-	strcpy(model->path, shape);
 	settings.no_text = true;
 	if (!(status = tern_random_image(shape, &settings, &image, &model->file.size, err))) {
 		model->file.data = image;

@@ -4,7 +4,7 @@
 
 #include <tern.h>
 
-/* Of the logits, with their maximum, so that nothing overflows: p(i) = exp(logits[i] - max) / sum. */
+/* The sum of exp(logit - max), so that p(i) = exp(logits[i] - max) / sum; less their maximum, no logit overflows. */
 static double sum_of_exp(const float *logits, size_t n_vocab, float *max)
 {
 	double sum = 0.0;

@@ -71,8 +71,9 @@ enum tern_status tern_sampler_create(struct tern_sampler **out, size_t n_vocab,
 	s->candidates = tern_alloc(n_vocab, sizeof *s->candidates);
 	if (!s->recent || !s->is_recent || !s->logits || !s->candidates) {
 		tern_sampler_free(s);
-		return tern_fail_memory(err,
-		                        n_vocab * (sizeof *s->logits + sizeof *s->candidates + sizeof *s->is_recent));
+		return tern_fail_memory(
+		        err, (size_t)chosen.repeat_last_n * sizeof *s->recent +
+		                     n_vocab * (sizeof *s->is_recent + sizeof *s->logits + sizeof *s->candidates));
 	}
 	*out = s;
 	return TERN_OK;

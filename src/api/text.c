@@ -9,6 +9,18 @@ static size_t n_pieces(const struct tern_model *model)
 	return model->text.tokenizer ? tern_tokenizer_n_pieces(model->text.tokenizer) : 0;
 }
 
+/* Gives the ids to the caller, or none if there was an error. */
+static enum tern_status give_ids(enum tern_status status, struct tern_ids *out, int32_t **ids, size_t *n_ids)
+{
+	if (status) {
+		tern_free(out->ids);
+		*out = (struct tern_ids){0};
+	}
+	*ids = out->ids;
+	*n_ids = out->n_ids;
+	return status;
+}
+
 enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
                                int32_t **ids, size_t *n_ids, struct tern_error *err)
 {
@@ -17,13 +29,7 @@ enum tern_status tern_tokenize(const struct tern_model *model, const char *text,
 
 	if (!status)
 		status = tern_tokenizer_encode(model->text.tokenizer, text, n_bytes, flags, &out, err);
-	if (status) {
-		tern_free(out.ids);
-		out = (struct tern_ids){0};
-	}
-	*ids = out.ids;
-	*n_ids = out.n_ids;
-	return status;
+	return give_ids(status, &out, ids, n_ids);
 }
 
 enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct tern_message *messages,
@@ -39,13 +45,7 @@ enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct
 	else if (!status)
 		status = tern_chat_encode(model->text.tokenizer, model->text.chat_format, &model->text.chat_efforts,
 		                          messages, n_messages, flags, &out, err);
-	if (status) {
-		tern_free(out.ids);
-		out = (struct tern_ids){0};
-	}
-	*ids = out.ids;
-	*n_ids = out.n_ids;
-	return status;
+	return give_ids(status, &out, ids, n_ids);
 }
 
 const char *const *tern_chat_stops(const struct tern_model *model) { return model->text.chat_stops; }

@@ -19,12 +19,6 @@ struct reading {
 	char pre[64];
 };
 
-static enum tern_status fail_vocab_key(const struct gguf *gguf, const char *key, const char *what,
-                                       struct tern_error *err)
-{
-	return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %s", gguf->path, key, what);
-}
-
 /* An array of strings as pieces; *pieces stays NULL if absent. */
 static enum tern_status read_pieces(const struct reading *r, const char *key, struct tern_piece **pieces, size_t *n,
                                     struct tern_error *err)
@@ -55,8 +49,8 @@ static enum tern_status read_numbers(const struct reading *r, const char *key, e
 	if (status || !pair)
 		return status;
 	if (pair->n_items != r->vocab.n_pieces)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %llu items, but 'tokenizer.ggml.tokens' has %zu",
-		                 r->gguf->path, key, (unsigned long long)pair->n_items, r->vocab.n_pieces);
+		return tern_gguf_fail_key(r->gguf, key, err, "%llu items, but 'tokenizer.ggml.tokens' has %zu",
+		                          (unsigned long long)pair->n_items, r->vocab.n_pieces);
 	if (!(*numbers = tern_alloc(r->vocab.n_pieces, 4)))
 		return tern_fail_memory(err, r->vocab.n_pieces * 4);
 	memcpy(*numbers, pair->value, r->vocab.n_pieces * 4);
@@ -76,8 +70,8 @@ static enum tern_status read_id(const struct reading *r, const char *key, int32_
 		return TERN_OK;
 	}
 	if (number >= r->vocab.n_pieces)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': token %u, but the vocabulary has %zu",
-		                 r->gguf->path, key, number, r->vocab.n_pieces);
+		return tern_gguf_fail_key(r->gguf, key, err, "token %u, but the vocabulary has %zu", number,
+		                          r->vocab.n_pieces);
 	*id = (int32_t)number;
 	return TERN_OK;
 }
@@ -112,10 +106,10 @@ static enum tern_status read_pre(struct reading *r, struct tern_error *err)
 	if (guess)
 		pre = (struct gguf_string){guess, strlen(guess)};
 	else if (!found)
-		return fail_vocab_key(r->gguf, "tokenizer.ggml.pre",
-		                      "missing; without it text would be cut into wrong tokens", err);
+		return tern_gguf_fail_key(r->gguf, "tokenizer.ggml.pre", err,
+		                          "missing; without it text would be cut into wrong tokens");
 	if (pre.length >= sizeof r->pre || memchr(pre.bytes, 0, pre.length))
-		return fail_vocab_key(r->gguf, "tokenizer.ggml.pre", "not a known name", err);
+		return tern_gguf_fail_key(r->gguf, "tokenizer.ggml.pre", err, "not a known name");
 	memcpy(r->pre, pre.bytes, pre.length);
 	r->vocab.pre = r->pre;
 	return TERN_OK;
@@ -131,7 +125,7 @@ static enum tern_status read_kind(struct reading *r, struct tern_error *err)
 	if (status)
 		return status;
 	if (!found)
-		return fail_vocab_key(r->gguf, "tokenizer.ggml.model", "missing", err);
+		return tern_gguf_fail_key(r->gguf, "tokenizer.ggml.model", err, "missing");
 	if (kind.length == 4 && !memcmp(kind.bytes, "gpt2", 4)) {
 		r->vocab.kind = TERN_VOCAB_BPE;
 		return TERN_OK;
@@ -168,7 +162,7 @@ static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
 	    (status = read_pieces(r, "tokenizer.ggml.tokens", &r->pieces, &v->n_pieces, err)))
 		return status;
 	if (!v->n_pieces)
-		return fail_vocab_key(r->gguf, "tokenizer.ggml.tokens", "missing", err);
+		return tern_gguf_fail_key(r->gguf, "tokenizer.ggml.tokens", err, "missing");
 	status = read_numbers(r, "tokenizer.ggml.scores", GGUF_F32, &scores, err);
 	r->scores = scores;
 	if (!status)

@@ -30,8 +30,8 @@ enum {
 	/* Longer than the gaps between the steps of one token and than waking a thread takes, far below what a person
 	 * notices as load while a prompt is idle. Counted by the clock: a pause is 10 to 50 nanoseconds. */
 	SPIN_NANOSECONDS = 100000,
-	ROUNDS_PER_LOOK = 64,  /* at the clock */
-	MAX_THREADS = 1 << 16, /* one more than there can be */
+	ROUNDS_PER_LOOK = 64,      /* at the clock */
+	GENERATION_STEP = 1 << 16, /* more than there can be threads */
 };
 
 struct tern_pool {
@@ -54,8 +54,9 @@ struct tern_pool {
 	void *idle_context;
 
 	/* Written by all threads: each on a cache line of its own. */
-	_Alignas(TERN_CACHE_LINE) atomic_int n_working;            /* workers not yet out of the current run */
-	_Alignas(TERN_CACHE_LINE) atomic_uint_fast64_t generation; /* of the runs, times MAX_THREADS, + threads used */
+	_Alignas(TERN_CACHE_LINE) atomic_int n_working; /* workers not yet out of the current run */
+	_Alignas(TERN_CACHE_LINE)
+	        atomic_uint_fast64_t generation; /* the number of the run * GENERATION_STEP + threads used */
 
 	_Alignas(TERN_CACHE_LINE) pthread_mutex_t mutex; /* guards sleeping */
 	pthread_cond_t wake, done, more_used;
@@ -143,7 +144,7 @@ static void *worker_main(void *argument)
 		generation = wait_for_run(self, generation);
 		if (atomic_load_explicit(&pool->stopping, memory_order_relaxed))
 			return NULL;
-		if ((uint64_t)self->index >= generation % MAX_THREADS) {
+		if ((uint64_t)self->index >= generation % GENERATION_STEP) {
 			generation = wait_for_use(self);
 			continue;
 		}
@@ -163,8 +164,8 @@ static void publish(struct tern_pool *pool)
 	uint64_t run;
 
 	pthread_mutex_lock(&pool->mutex);
-	run = atomic_load_explicit(&pool->generation, memory_order_relaxed) / MAX_THREADS + 1;
-	atomic_store_explicit(&pool->generation, run * MAX_THREADS + (uint64_t)tern_pool_n_used(pool),
+	run = atomic_load_explicit(&pool->generation, memory_order_relaxed) / GENERATION_STEP + 1;
+	atomic_store_explicit(&pool->generation, run * GENERATION_STEP + (uint64_t)tern_pool_n_used(pool),
 	                      memory_order_release);
 	if (pool->n_asleep)
 		pthread_cond_broadcast(&pool->wake);
@@ -249,8 +250,9 @@ enum tern_status tern_pool_new(struct tern_pool **out, int n_threads, struct ter
 	struct tern_pool *pool;
 
 	*out = NULL;
-	if (n_threads < 1 || n_threads >= MAX_THREADS)
-		return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", MAX_THREADS - 1, n_threads);
+	if (n_threads < 1 || n_threads >= GENERATION_STEP)
+		return tern_fail(err, TERN_ERR_USAGE, "threads: expected 1 to %d, got %d", GENERATION_STEP - 1,
+		                 n_threads);
 	size_t n_workers = (size_t)n_threads - 1;
 	if (!(pool = tern_alloc_aligned(1, sizeof *pool)))
 		return tern_fail_memory(err, sizeof *pool);

@@ -59,8 +59,8 @@ enum tern_status generation_open_session(struct tern_session **session, const st
 void generation_tell_session(const struct tern_session *session, const struct common_options *common,
                              const struct opened *opened, const char *chat_format);
 
-/* Puts what ends an answer in the model's chat format, besides tokens, with the stop strings of the options. The model
- * has to stay open as long as they are used. */
+/* Appends the stop strings of the model's chat format to options->stops. They are the model's, which has to stay open
+ * as long as they are used. */
 enum tern_status generation_add_stops(struct generation_options *options, const struct tern_model *model,
                                       struct tern_error *err);
 

@@ -20,7 +20,7 @@ struct think_tags {
 	void *user;
 
 	enum think_state state;
-	size_t at;    /* what was put, or needs not be */
+	size_t at;    /* bytes of the answer that are dealt with */
 	bool has_put; /* thoughts were put */
 };
 

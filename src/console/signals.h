@@ -34,7 +34,7 @@ void signals_hold(void);
 void signals_release(void);
 
 /* From now on INT, TERM and HUP erase a progress bar and remove this file (NULL: none) before they end the program.
- * The string is copied: who frees it first and then says NULL is not caught between the two. */
+ * The string is copied, so the caller may free it before it passes NULL. */
 void signals_clean_on_death(const char *path);
 
 #endif

@@ -28,7 +28,7 @@ struct tern_quantized {
 /* Scratch for finding the largest logits of a Q8P head; see head_q8p.c. */
 struct tern_pruning {
 	int32_t *high;            /* [n_panel * 16] for each vector, sums over the high nibbles */
-	float *upper;             /* [n_panel] for each, what no logit of the panel is expected to be above */
+	float *upper;             /* [n_panel] for each, which the panel's logits are expected not to exceed */
 	uint32_t *panels;         /* [n_panel] those whose low nibbles are read next */
 	struct tern_ranked *best; /* [n_panel] */
 };

@@ -202,8 +202,8 @@ static void prefetch_down(struct experts_task *task, size_t n_chunk)
 		                    linear.panels + tern_pool_first_chunk(engine->pool, w, n_chunk) * n_bytes, n_bytes);
 }
 
-/* Of n_panel panels of each expert. Only one token's reads are alike: several tokens may use any number of experts,
- * which are read as one token's are. */
+/* Of n_panel panels of each expert. Only reads for one token are tuned, which always read n_expert_used experts;
+ * several tokens use any number of them, and read with the choice for one token. */
 static void start_read(struct tern_engine *engine, const struct tern_linear *experts, size_t n_panel)
 {
 	size_t panel_bytes = tern_linear_panel_bytes(experts);

@@ -9,9 +9,9 @@
  *
  * where linear() is tern_quantize_input() and tern_project(): own norm, rotation (Hadamard), int8, ternary product,
  * scale, bias. Only BitNet models have sub-norms, only Gemma post-norms; MiniCPM multiplies what each half adds to x by
- * a constant. Every step treats every token alone, or in their order, so a batch of any tokens gives the same bits. In
- * hybrids (qwen35) most layers have a delta net (delta.c) in place of attention, and attention has a gate before its
- * last projection. */
+ * a constant. Each step computes tokens independently of each other, or one after the other, so a batch of any tokens
+ * gives the same bits. In hybrids (qwen35) most layers have a delta net (delta.c) in place of attention, and attention
+ * has a gate before its last projection. */
 #include "infer/forward.h"
 
 #include "infer/attention.h"

@@ -142,10 +142,10 @@ static float *output_of(const struct tern_projection *projection, const struct c
 
 static size_t panel_count(const struct call *call) { return call->panels.n * call->panels.n_strip; }
 
-/* From one panel of a kernel call to the next: they are those of a strip, or one of each strip. */
+/* Panels from one of a kernel call to the next: they follow each other, or are one of each strip. */
 static size_t panel_step(const struct call *call)
 {
-	return call->panels.n == 1 && call->panels.n_strip > 1 ? call->panels.apart : 1;
+	return call->panels.n == 1 && call->panels.n_strip > 1 ? call->panels.strip_stride : 1;
 }
 
 /* Rows of n_panel panels that follow each other; the last panel of a matrix may have fewer than 16. */
@@ -187,8 +187,8 @@ static void prefetch_first_outputs(const struct tern_projection *projection, con
 }
 
 /* One scale for the matrix and one for each token's vector: y = (sums - sum of q) * (scale / activation scale). */
-static void project_whole(const struct tern_engine *engine, const struct tern_projection *projection,
-                          const struct call *call, struct tern_streaming streaming, int32_t *sums)
+static void project_one_scale(const struct tern_engine *engine, const struct tern_projection *projection,
+                              const struct call *call, struct tern_streaming streaming, int32_t *sums)
 {
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, panel_bytes = tern_linear_panel_bytes(linear), n_panel = panel_count(call);
@@ -217,8 +217,8 @@ static void project_whole(const struct tern_engine *engine, const struct tern_pr
 
 /* Scales per group of columns, of the matrix, of the activations, or of both: the smaller groups are the steps in which
  * columns are added up. y: scratch. */
-static void project_groups(const struct tern_engine *engine, const struct tern_projection *projection,
-                           const struct call *call, struct tern_streaming streaming, float *y)
+static void project_group_scales(const struct tern_engine *engine, const struct tern_projection *projection,
+                                 const struct call *call, struct tern_streaming streaming, float *y)
 {
 	const struct tern_linear *linear = projection->linear;
 	size_t n_col = linear->n_col, x_group = activation_group(engine, n_col),
@@ -233,7 +233,7 @@ static void project_groups(const struct tern_engine *engine, const struct tern_p
 	        .scales = linear->scale_group ? linear->group_scales + first * scales_per_panel : NULL,
 	        .scales_stride = panel_step(call) * scales_per_panel,
 	        .steps_per_scale = tern_divide_up(w_group, step),
-	        .whole = linear->scale,
+	        .matrix_scale = linear->scale,
 	        .x = input->activations + call->first_token * n_x_group,
 	        .x_inverse = input->inverses + call->first_token * n_x_group,
 	        .x_stride = n_x_group,
@@ -267,18 +267,18 @@ static void project_calls(const struct tern_engine *engine, const struct tern_pr
 	void *scratch = tern_worker_scratch(engine, worker);
 
 	streaming.next = next;
-	streaming.apart = panels.n > 1 && panels.n_strip > 1 ? panels.apart : 0;
+	streaming.strip_stride = panels.n > 1 && panels.n_strip > 1 ? panels.strip_stride : 0;
 	most = tern_smaller(most, TOKENS_PER_CALL);
 	for (call.first_token = first_token; call.first_token < end; call.first_token += call.n_token) {
 		call.n_token = tern_smaller(end - call.first_token, most);
 		if (in_groups)
-			project_groups(engine, projection, &call, streaming, scratch);
+			project_group_scales(engine, projection, &call, streaming, scratch);
 		else
-			project_whole(engine, projection, &call, streaming, scratch);
+			project_one_scale(engine, projection, &call, streaming, scratch);
 	}
 }
 
-/* Strips are, for several tokens, computed one panel of each at a time. */
+/* For several tokens a kernel call takes one panel of each strip. */
 void tern_project_panels(const struct tern_engine *engine, const struct tern_projection *projection,
                          struct tern_panel_range panels, size_t first_token, size_t n_token, const uint8_t *next,
                          int worker)

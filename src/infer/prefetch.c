@@ -15,7 +15,7 @@ enum {
  * sees old and new values together prefetches the wrong lines for a moment, which does no harm. n_strip is never 0. */
 struct tern_prefetch_range {
 	_Alignas(TERN_CACHE_LINE) _Atomic(const char *) bytes;
-	atomic_size_t n_bytes, n_strip, apart;
+	atomic_size_t n_bytes, n_strip, strip_stride;
 	/* The worker's own: the range it is in, and how much of it is done. */
 	_Alignas(TERN_CACHE_LINE) const char *current;
 	size_t n_done;
@@ -33,10 +33,10 @@ static bool prefetch_step(void *context, int worker)
 	if (!bytes || range->n_done >= atomic_load_explicit(&range->n_bytes, memory_order_relaxed))
 		return false;
 	size_t n_strip = atomic_load_explicit(&range->n_strip, memory_order_relaxed);
-	size_t apart = atomic_load_explicit(&range->apart, memory_order_relaxed);
+	size_t strip_stride = atomic_load_explicit(&range->strip_stride, memory_order_relaxed);
 	size_t strip = range->n_done / STEP % n_strip;
 	for (size_t i = 0; i < STEP; i += TERN_CACHE_LINE)
-		__builtin_prefetch(bytes + strip * apart + range->n_done / n_strip / STEP * STEP + i, 0,
+		__builtin_prefetch(bytes + strip * strip_stride + range->n_done / n_strip / STEP * STEP + i, 0,
 		                   TERN_TO_SECOND_CACHE);
 	range->n_done += STEP;
 	return true;
@@ -54,7 +54,7 @@ bool tern_prefetch_init(struct tern_engine *engine)
 		atomic_init(&range->bytes, NULL);
 		atomic_init(&range->n_bytes, 0);
 		atomic_init(&range->n_strip, 1);
-		atomic_init(&range->apart, 0);
+		atomic_init(&range->strip_stride, 0);
 		range->current = NULL;
 		range->n_done = 0;
 	}
@@ -62,16 +62,16 @@ bool tern_prefetch_init(struct tern_engine *engine)
 	return true;
 }
 
-/* n_bytes in all, as much of each of n_strip strips, which begin `apart` bytes from each other. */
+/* n_bytes in all, as much of each of n_strip strips, which begin strip_stride bytes from each other. */
 static void prefetch_strips(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes, size_t n_strip,
-                            size_t apart)
+                            size_t strip_stride)
 {
 	struct tern_prefetch_range *range = &engine->prefetch_ranges[worker];
 
 	atomic_store_explicit(&range->bytes, bytes, memory_order_relaxed);
 	atomic_store_explicit(&range->n_bytes, n_bytes, memory_order_relaxed);
 	atomic_store_explicit(&range->n_strip, n_strip, memory_order_relaxed);
-	atomic_store_explicit(&range->apart, apart, memory_order_relaxed);
+	atomic_store_explicit(&range->strip_stride, strip_stride, memory_order_relaxed);
 }
 
 void tern_prefetch_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes)
@@ -98,10 +98,10 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 		const struct tern_linear *linear = read->linears[chunk.linear];
 		const struct tern_panel_range *p = &chunk.panels;
 		size_t panel_bytes = tern_linear_panel_bytes(linear);
-		size_t n_panel = p->n_strip * (p->n_strip > 1 ? p->apart - p->first : p->n);
+		size_t n_panel = p->n_strip * (p->n_strip > 1 ? p->strip_stride - p->first : p->n);
 		size_t n_bytes = n_panel * panel_bytes;
 		prefetch_strips(engine, w, linear->panels + p->first * panel_bytes, tern_smaller(n_bytes, WEIGHT_BYTES),
-		                p->n_strip, p->apart * panel_bytes);
+		                p->n_strip, p->strip_stride * panel_bytes);
 	}
 }
 

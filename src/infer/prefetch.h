@@ -7,14 +7,13 @@
 #include "infer/engine.h"
 
 /* Sets what threads prefetch when they have done their part of the run that follows: the beginning of read number
- * next_read; with one thread, or for many tokens, nothing. 0 and the number behind the last change nothing. */
+ * next_read; with one thread, or for many tokens, nothing. Does nothing for 0, which is no read, and for n_read. */
 void tern_prefetch_read(struct tern_engine *engine, size_t next_read);
 
-/* Sets what one of them prefetches. */
+/* Sets what one worker prefetches while it waits: n_bytes from `bytes` on. */
 void tern_prefetch_range(struct tern_engine *engine, int worker, const void *bytes, size_t n_bytes);
 
-/* Where that begins for a worker, or NULL if nothing is set; kernels that end with memory to spare prefetch its first
- * lines. */
+/* The address that is set for a worker, or NULL. A kernel prefetches its first lines towards its own end. */
 const void *tern_prefetch_start(const struct tern_engine *engine, int worker);
 
 /* Allocates engine->prefetch_ranges and makes the pool's idle threads prefetch. False: out of memory. */

@@ -30,7 +30,7 @@ struct tern_expert_scratch {
 	uint32_t *slots;              /* [n_token, n_expert_used] of each choice */
 	uint32_t *slot_tokens;        /* [n_slot] */
 	float *slot_weights;          /* [n_slot] */
-	struct tern_expert_use *uses; /* [n_use], then one whose first_slot and first_chunk are the numbers of all */
+	struct tern_expert_use *uses; /* [n_use + 1], the last one holds the totals: first_slot and first_chunk */
 	size_t n_use;
 
 	struct tern_quantized input, hidden; /* [n_slot, n_embd], [n_slot, n_ff_expert] */

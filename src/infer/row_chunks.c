@@ -56,12 +56,12 @@ struct tern_row_chunk tern_row_chunk_at(const struct tern_row_chunks *chunks, si
 
 	while (chunk >= chunks->first_chunk[at.linear + 1])
 		at.linear++;
-	panels->apart = chunks->matrix_panels[at.linear] / chunks->n_strip;
+	panels->strip_stride = chunks->matrix_panels[at.linear] / chunks->n_strip;
 	panels->n_strip = chunks->n_strip;
 	panels->first = (chunk - chunks->first_chunk[at.linear]) * chunks->n_panel;
-	panels->n = tern_smaller(panels->apart - panels->first, chunks->n_panel);
-	if (panels->first >= panels->apart) { /* those behind the last strip */
-		panels->first = panels->apart * chunks->n_strip;
+	panels->n = tern_smaller(panels->strip_stride - panels->first, chunks->n_panel);
+	if (panels->first >= panels->strip_stride) { /* those behind the last strip */
+		panels->first = panels->strip_stride * chunks->n_strip;
 		panels->n = chunks->matrix_panels[at.linear] - panels->first;
 		panels->n_strip = 1;
 	}

@@ -21,14 +21,15 @@ struct tern_row_chunks {
 	size_t first_chunk[TERN_MAX_READ_LINEARS + 1]; /* of matrix i; behind the last: how many there are */
 };
 
-/* Panels first .. first + n - 1 of a matrix, and as many `apart`, 2 apart, ... further: of n_strip strips. */
+/* Panels first .. first + n - 1 of a matrix, and the same of each of n_strip strips, which begin strip_stride panels
+ * from each other. */
 struct tern_panel_range {
-	size_t first, n, n_strip, apart;
+	size_t first, n, n_strip, strip_stride;
 };
 
 static inline size_t tern_panel_at(const struct tern_panel_range *panels, size_t index)
 {
-	return panels->first + index / panels->n * panels->apart + index % panels->n;
+	return panels->first + index / panels->n * panels->strip_stride + index % panels->n;
 }
 
 /* Panels of matrix `linear`. */

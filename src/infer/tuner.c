@@ -1,16 +1,16 @@
-/* First a tournament: all choices take turns; of those that are left the slower half leaves after 2, 4, 16 and 32 reads
- * each: those that are left at the end are nearly equal, so that more reads are needed to tell them apart, and cost
- * little. Of 11 choices 6, 3, 2 and 1 are left, after 158 reads altogether: five tokens of a model with 30 layers. A
- * large read, which comes once a token, and reads for a few tokens, which are rare, take the choice of another kind as
- * soon as there is one. Then duels: one read in DUEL_READS is measured, the next is done as a rival would and measured
- * too. If the rival is clearly faster in 9 of 11 duels, it takes over; if at some point too few of those so far are,
- * the next one's turn comes. The ratios of neighbors in time stay what they are while the machine's speed drifts, so
- * that choices follow a machine that changes, without flapping. */
+/* A tournament: all 11 choices take turns. After 2, 4, 16 and 32 reads each the slower half leaves, so that 6, 3, 2 and
+ * 1 are left, after 158 reads altogether: five tokens of a model with 30 layers. The first rounds are short since bad
+ * choices show at once; those left at the end are nearly equal, and take more reads to tell apart. Reads that are rare,
+ * an output head's and those for a few tokens, take the choice of another kind as soon as there is one.
+ *
+ * Then duels: every DUEL_READSth read is timed, and the next is done as a rival would and timed too. A rival that is
+ * clearly faster in 9 of 11 duels takes over; as soon as it cannot be, the next rival's turn comes. Neighbors in time
+ * are compared, so a drift of the machine's speed cancels out, and choices follow a machine that changes without
+ * flapping. */
 #include "infer/tuner.h"
 
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +23,8 @@ enum {
 };
 
 static const uint8_t reads_of_round[] = {2, 4, 16, TERN_TUNER_READS};
+_Static_assert(TERN_TUNER_CHOICES > 1 && TERN_TUNER_CHOICES <= 1 << sizeof reads_of_round,
+               "halved after each round, the choices become one in the last");
 
 #define CLEARLY_FASTER 0.97f /* a rival's time over the best's */
 
@@ -40,18 +42,36 @@ static const struct tern_streaming choices[TERN_TUNER_CHOICES] = {
         {.n_stream = 4, .prefetch = 4096},
 };
 
+/* A number of at most 7 digits, which *at then points behind. */
+static bool read_number(const char **at, size_t *number)
+{
+	size_t n_digit = strspn(*at, "0123456789");
+
+	if (n_digit == 0 || n_digit > 7)
+		return false;
+	*number = strtoul(*at, NULL, 10);
+	*at += n_digit;
+	return true;
+}
+
+/* "STREAMS:BYTES". */
+static bool read_streaming(const char *text, struct tern_streaming *streaming)
+{
+	return read_number(&text, &streaming->n_stream) && *text++ == ':' && read_number(&text, &streaming->prefetch) &&
+	       !*text &&
+	       (streaming->n_stream == 1 || streaming->n_stream == 2 || streaming->n_stream == TERN_MAX_STREAMS) &&
+	       streaming->prefetch % TERN_TILE_BYTES == 0 && streaming->prefetch <= 1 << 20;
+}
+
 enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *err)
 {
 	const char *text = getenv("TERN_STREAMING");
-	char end;
 
 	memset(tuner, 0, sizeof *tuner);
 	if (!text || !*text)
 		return TERN_OK;
 	tuner->is_fixed = true;
-	if (sscanf(text, "%zu:%zu%c", &tuner->fixed.n_stream, &tuner->fixed.prefetch, &end) != 2 ||
-	    (tuner->fixed.n_stream != 1 && tuner->fixed.n_stream != 2 && tuner->fixed.n_stream != TERN_MAX_STREAMS) ||
-	    tuner->fixed.prefetch % TERN_TILE_BYTES || tuner->fixed.prefetch > 1 << 20)
+	if (!read_streaming(text, &tuner->fixed))
 		return tern_fail(err, TERN_ERR_USAGE,
 		                 "TERN_STREAMING=%.40s: expected 1, 2 or 4 streams, a colon, and how far ahead to "
 		                 "prefetch: a multiple of %d up to 1048576",

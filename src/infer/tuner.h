@@ -20,7 +20,7 @@ enum {
 
 /* Reads of one kind are alike: the same layers' matrices, of other layers. */
 struct tern_read_kind {
-	const void *first; /* whatever the first of them began with: when it comes again, all have been read once */
+	const void *first; /* where the first read of this kind began: when it comes again, all have been read once */
 	size_t panel_bytes, n_bytes;
 	bool is_few; /* several tokens, multiplied by the tiles as they are stored */
 
@@ -67,7 +67,7 @@ void tern_tuner_record(struct tern_tuner *tuner, uint64_t ns);
 const struct tern_read_kind *tern_tuner_kind(const struct tern_tuner *tuner, size_t index);
 struct tern_streaming tern_tuner_best(const struct tern_read_kind *kind);
 
-/* What a read uses that is not measured. */
+/* What a read uses that will not be timed; the tuner gets to know its kind. */
 struct tern_streaming tern_tuner_choice(struct tern_tuner *tuner, struct tern_read_extent read, size_t n_token);
 
 #endif

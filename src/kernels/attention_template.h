@@ -84,19 +84,19 @@ INLINE vfloat load_elements(const void *elements, size_t i, bool is_q8)
  * (values). */
 struct cache_panels {
 	const void *rows;
-	size_t apart; /* elements from a panel to the next */
+	size_t panel_stride; /* elements from a panel to the next */
 };
 
 INLINE struct cache_panels key_panels(const struct attention *a, size_t panel, bool is_q8)
 {
-	size_t apart = a->block->head_dim * LANES;
-	return (struct cache_panels){element_at(a->block->k, panel * apart, is_q8), apart};
+	size_t panel_stride = a->block->head_dim * LANES;
+	return (struct cache_panels){element_at(a->block->k, panel * panel_stride, is_q8), panel_stride};
 }
 
 INLINE struct cache_panels value_panels(const struct attention *a, size_t panel, bool is_q8)
 {
-	size_t apart = TERN_ATTENTION_BLOCK * LANES;
-	return (struct cache_panels){element_at(a->block->v, panel * apart, is_q8), apart};
+	size_t panel_stride = TERN_ATTENTION_BLOCK * LANES;
+	return (struct cache_panels){element_at(a->block->v, panel * panel_stride, is_q8), panel_stride};
 }
 
 /* Prefetches a row of n_panel panels if a cache line begins there. Memory delivers several streams faster than one. */
@@ -106,7 +106,7 @@ INLINE void prefetch_row(struct cache_panels panels, size_t row, size_t n_panel,
 		return;
 	UNROLL
 	for (size_t p = 0; p < n_panel; p++)
-		__builtin_prefetch(element_at(panels.rows, p * panels.apart + row * LANES, is_q8));
+		__builtin_prefetch(element_at(panels.rows, p * panels.panel_stride + row * LANES, is_q8));
 }
 
 /* Adds the rows in `span` of n_panel panels, weighted for n_query queries: weights[i * stride + row] is that of query i
@@ -122,7 +122,7 @@ INLINE void add_rows(vfloat sum[ATTENTION_SUMS][VECTORS], const struct attention
 		for (size_t p = 0; p < n_panel; p++) {
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++) {
-				size_t at = p * panels.apart + row * LANES + v * VECTOR_LANES;
+				size_t at = p * panels.panel_stride + row * LANES + v * VECTOR_LANES;
 				vfloat elements = load_elements(panels.rows, at, is_q8);
 				UNROLL
 				for (size_t i = 0; i < n_query; i++)

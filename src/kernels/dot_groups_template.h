@@ -158,7 +158,8 @@ INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, 
 		if (g->scales)
 			__builtin_prefetch(g->scales + at + n_next);
 		for (size_t v = 0; v < VECTORS; v++)
-			weights[p][v] = g->scales ? LOAD_F16(g->scales + at + v * VECTOR_LANES) : splat(g->whole);
+			weights[p][v] =
+			        g->scales ? LOAD_F16(g->scales + at + v * VECTOR_LANES) : splat(g->matrix_scale);
 	}
 }
 
@@ -218,12 +219,12 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
                                size_t n_col, const struct tern_groups *groups, const struct tile_format *format)
 {
 	struct stream_parts parts = share_panels(n_panel, groups->streaming);
-	size_t n_shared = parts.n_stream * parts.n_part, stride = parts.apart * panel_stride;
+	size_t n_shared = parts.n_stream * parts.n_part, stride = parts.strip_stride * panel_stride;
 	const uint8_t *next = after_panels(panels, panel_stride, n_panel, parts, groups->streaming);
 	struct stream_end end = {n_col / format->tile_cols, 0};
 	struct tern_groups now = *groups;
 
-	now.scales_stride = parts.apart * groups->scales_stride;
+	now.scales_stride = parts.strip_stride * groups->scales_stride;
 	for (size_t p = 0; p < parts.n_part; p++, panels += panel_stride) {
 		float some[TERN_MAX_STREAMS * LANES];
 		if (p + 1 == parts.n_part)

@@ -391,7 +391,8 @@ INLINE void dot_to_end(int32_t *sums, const uint8_t *panels, size_t panel_stride
 INLINE const uint8_t *after_panels(const uint8_t *panels, size_t panel_stride, size_t n_panel,
                                    struct stream_parts parts, struct tern_streaming streaming)
 {
-	return streaming.next ? streaming.next : panels + (streaming.apart ? parts.n_part : n_panel) * panel_stride;
+	return streaming.next ? streaming.next
+	                      : panels + (streaming.strip_stride ? parts.n_part : n_panel) * panel_stride;
 }
 
 /* One token. */
@@ -406,7 +407,7 @@ INLINE void dot_token(int32_t *sums, const uint8_t *panels, size_t panel_stride,
 	for (size_t p = 0; p < parts.n_part; p++) {
 		if (p + 1 == parts.n_part)
 			end.jump = jump_from(panels + p * panel_stride, end.n_left, next);
-		dot_to_end(some, panels + p * panel_stride, parts.apart * panel_stride, parts.n_stream, x, n_col,
+		dot_to_end(some, panels + p * panel_stride, parts.strip_stride * panel_stride, parts.n_stream, x, n_col,
 		           streaming.prefetch, end, format);
 		for (size_t s = 0; s < parts.n_stream; s++)
 			memcpy(sums + (s * parts.n_part + p) * TERN_PANEL_ROWS, some + s * TERN_PANEL_ROWS,

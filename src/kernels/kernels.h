@@ -34,17 +34,17 @@ struct tern_activation {
 	int32_t sum; /* of all q. Corrects dot products for the +1 in ternary codes and the +128 in Q8P. */
 };
 
-/* How a kernel goes through panels of codes that a few tokens are multiplied by. The results are the same bits whatever
- * it says; which is fastest depends on the machine and on the panels. */
+/* How a kernel reads panels that it multiplies by a few tokens, so that reading takes the time. It changes the speed
+ * only, never the results; what is fastest depends on the machine and on the panels. */
 struct tern_streaming {
 	size_t n_stream; /* panels read side by side: 1, 2 or 4; instruction sets that cannot read as many read fewer */
 	size_t prefetch; /* distance in bytes, a multiple of TERN_TILE_BYTES; 0: none */
 	/* 0: the panels follow each other, and streams are equal parts of them. Otherwise the panels are those of
-	 * n_stream strips, whose first ones are `apart` panels from each other; of one token only, n_panel a multiple
-	 * of n_stream. Results are strip after strip. */
-	size_t apart;
-	/* The first of the panels that are read after these, as far from each other, to be prefetched. NULL: those
-	 * behind the last, of each strip. */
+	 * n_stream strips, whose first ones are strip_stride panels from each other; of one token only, n_panel a
+	 * multiple of n_stream. Results are strip after strip. */
+	size_t strip_stride;
+	/* The first of the panels that are read after these, with the same distances, to be prefetched. NULL: the
+	 * panels that follow in memory, in each strip. */
 	const uint8_t *next;
 };
 
@@ -109,10 +109,10 @@ struct tern_attention_block {
 struct tern_groups {
 	size_t n_col;
 	/* Of the weights: half floats, finite and not negative. Those of panel p's 16 rows in step s start at
-	 * scales + p * scales_stride + s / steps_per_scale * 16. NULL: the scale of all weights is `whole`. */
+	 * scales + p * scales_stride + s / steps_per_scale * 16. NULL: the scale of all weights is matrix_scale. */
 	const uint16_t *scales;
 	size_t scales_stride, steps_per_scale;
-	float whole;
+	float matrix_scale;
 	/* Of the activations: entry s / steps_per_x of token t, from x and x_inverse + t * x_stride on. x_inverse is
 	 * 1 / x.scale. */
 	const struct tern_activation *x;

@@ -25,24 +25,24 @@ enum {
  * several streams faster than one, and long ones faster than short ones. What is left over is read as one stream. */
 struct stream_parts {
 	size_t n_stream, n_part;
-	size_t apart; /* panels from the first of a stream to that of the next */
+	size_t strip_stride; /* panels from the first of a stream to that of the next */
 };
 
 static inline struct stream_parts share_panels(size_t n_panel, struct tern_streaming streaming)
 {
 	size_t n_stream = n_panel < streaming.n_stream ? 1 : streaming.n_stream, n_part = n_panel / n_stream;
-	return (struct stream_parts){n_stream, n_part, streaming.apart ? streaming.apart : n_part};
+	return (struct stream_parts){n_stream, n_part, streaming.strip_stride ? streaming.strip_stride : n_part};
 }
 
 /* The panel whose results come at `index`. */
 static inline size_t panel_at(const struct stream_parts *parts, size_t index)
 {
 	bool is_shared = index < parts->n_stream * parts->n_part;
-	return is_shared ? index / parts->n_part * parts->apart + index % parts->n_part : index;
+	return is_shared ? index / parts->n_part * parts->strip_stride + index % parts->n_part : index;
 }
 
-/* Where streams go on after the panels that they are in: n_left tiles from now on, `jump` bytes further than the next
- * tile would be; 0: the next panels follow in memory. */
+/* Where a stream goes on: after n_left more tiles it leaves the panels that it is in, and the tile that is read then
+ * lies `jump` bytes beyond the one that follows in memory; 0: it is that one. */
 struct stream_end {
 	size_t n_left, jump;
 };
@@ -62,8 +62,8 @@ static inline struct stream_end end_of_panels(const uint8_t *panels, size_t pane
 	return (struct stream_end){n_tile, jump_from(panels + first * panel_stride, n_tile, after)};
 }
 
-/* Of the tiles up to the end of a stream, those whose prefetched bytes lie before the end, too: all, or an even number,
- * so that both parts have a multiple of 16 columns, of nibbles too. */
+/* How many of the n_left tiles can be read before what they prefetch, `prefetch` bytes ahead, passes the end of the
+ * stream: all, or an even number, so that both parts have a multiple of 16 columns, of nibbles too. */
 static inline size_t tiles_before_end(struct stream_end end, size_t prefetch)
 {
 	if (prefetch == 0)
@@ -72,7 +72,8 @@ static inline size_t tiles_before_end(struct stream_end end, size_t prefetch)
 	return n_before - n_before % 2;
 }
 
-/* How far ahead to prefetch from tiles of which the next `prefetch` bytes are all before the end or all after it. */
+/* How far ahead to prefetch in a run of tiles that ends where tiles_before_end() says, or begins there: beyond the end
+ * the distance includes the jump. */
 static inline size_t prefetch_distance(size_t prefetch, struct stream_end end)
 {
 	return end.n_left * TERN_TILE_BYTES > prefetch ? prefetch : prefetch + end.jump;

@@ -114,10 +114,10 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 
 /* Scales the sums of one step and adds them to the 16 results of a panel, for one token. */
 static void add_step(float y[TERN_PANEL_ROWS], const int32_t sums[TERN_PANEL_ROWS], int32_t x_sum,
-                     const uint16_t *scales, float whole, float inverse)
+                     const uint16_t *scales, float matrix_scale, float inverse)
 {
 	for (size_t r = 0; r < TERN_PANEL_ROWS; r++) {
-		float scale = scales ? tern_f32_from_f16(scales[r]) : whole;
+		float scale = scales ? tern_f32_from_f16(scales[r]) : matrix_scale;
 		y[r] += (float)(sums[r] - x_sum) * (scale * inverse);
 	}
 }
@@ -155,7 +155,7 @@ static void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 				for (size_t k = c; k < c + n; k++)
 					x_sum += x[k];
 				dot(sums, tile, panel_stride, 1, x + c, x_stride, 1, n, g->streaming);
-				add_step(y, sums, x_sum, scales, g->whole,
+				add_step(y, sums, x_sum, scales, g->matrix_scale,
 				         g->x_inverse[t * g->x_stride + step / g->steps_per_x]);
 			}
 }

@@ -117,8 +117,7 @@ static enum tern_status check_numbers(const struct gguf *gguf, const struct tern
 		if (found && !is_float)
 			value = (float)integer;
 		if (value != numbers[i].neutral)
-			return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %s: not supported", gguf->path, key,
-			                 numbers[i].what);
+			return tern_gguf_fail_key(gguf, key, err, "%s: not supported", numbers[i].what);
 	}
 	return TERN_OK;
 }
@@ -133,13 +132,11 @@ enum tern_status tern_arch_check_keys(const struct gguf *gguf, const struct tern
 		return status;
 	snprintf(key, sizeof key, "%s.rope.dimension_sections", arch->name);
 	if (tern_gguf_find(gguf, key) && !arch->is_hybrid) /* those sections make no difference to texts */
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': RoPE in sections (M-RoPE) is not supported",
-		                 gguf->path, key);
+		return tern_gguf_fail_key(gguf, key, err, "RoPE in sections (M-RoPE) is not supported");
 	snprintf(key, sizeof key, "%s.attention.causal", arch->name);
 	if ((status = tern_gguf_get_bool(gguf, key, &causal, NULL, err)))
 		return status;
 	if (!causal)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': attention that looks both ways is not supported",
-		                 gguf->path, key);
+		return tern_gguf_fail_key(gguf, key, err, "attention that looks both ways is not supported");
 	return TERN_OK;
 }

@@ -66,9 +66,8 @@ const struct gguf_tensor *tern_gguf_find_tensor(const struct gguf *gguf, const c
 	return i < 0 ? NULL : &gguf->tensors[i];
 }
 
-/* "PATH: key 'KEY': WHAT" */
-__attribute__((format(printf, 4, 5))) static enum tern_status bad_key(const struct gguf *gguf, const char *key,
-                                                                      struct tern_error *err, const char *format, ...)
+enum tern_status tern_gguf_fail_key(const struct gguf *gguf, const char *key, struct tern_error *err,
+                                    const char *format, ...)
 {
 	char what[256];
 	va_list args;
@@ -83,9 +82,10 @@ static enum tern_status wrong_type(const struct gguf *gguf, const char *key, con
                                    const char *expected, struct tern_error *err)
 {
 	if (pair->type == GGUF_ARRAY)
-		return bad_key(gguf, key, err, "is an array of %s; expected %s",
-		               tern_gguf_value_type_name(pair->item_type), expected);
-	return bad_key(gguf, key, err, "is of type %s; expected %s", tern_gguf_value_type_name(pair->type), expected);
+		return tern_gguf_fail_key(gguf, key, err, "is an array of %s; expected %s",
+		                          tern_gguf_value_type_name(pair->item_type), expected);
+	return tern_gguf_fail_key(gguf, key, err, "is of type %s; expected %s", tern_gguf_value_type_name(pair->type),
+	                          expected);
 }
 
 /* Finds a key; *found (may be NULL): whether it exists. */
@@ -153,10 +153,11 @@ enum tern_status tern_gguf_get_u32(const struct gguf *gguf, const char *key, uin
 	if (!load_integer(pair->type, pair->value, &integer, &too_big))
 		return wrong_type(gguf, key, pair, "an integer", err);
 	if (too_big)
-		return bad_key(gguf, key, err, "%llu is too large; expected 0 to 2^32-1",
-		               (unsigned long long)tern_load_u64(pair->value));
+		return tern_gguf_fail_key(gguf, key, err, "%llu is too large; expected 0 to 2^32-1",
+		                          (unsigned long long)tern_load_u64(pair->value));
 	if (integer < 0 || integer > UINT32_MAX)
-		return bad_key(gguf, key, err, "%lld is out of range; expected 0 to 2^32-1", (long long)integer);
+		return tern_gguf_fail_key(gguf, key, err, "%lld is out of range; expected 0 to 2^32-1",
+		                          (long long)integer);
 	*value = (uint32_t)integer;
 	return TERN_OK;
 }
@@ -177,7 +178,7 @@ enum tern_status tern_gguf_get_f32(const struct gguf *gguf, const char *key, flo
 	double number;
 	memcpy(&number, pair->value, sizeof number);
 	if (isfinite(number) && fabs(number) > FLT_MAX)
-		return bad_key(gguf, key, err, "%g is out of the range of f32", number);
+		return tern_gguf_fail_key(gguf, key, err, "%g is out of the range of f32", number);
 	*value = (float)number;
 	return TERN_OK;
 }

@@ -81,6 +81,10 @@ enum tern_status tern_gguf_get_string(const struct gguf *gguf, const char *key, 
 enum tern_status tern_gguf_get_array(const struct gguf *gguf, const char *key, enum gguf_value_type item_type,
                                      const struct gguf_pair **pair, struct tern_error *err);
 
+/* Returns TERN_ERR_FILE with the message "PATH: key 'KEY': WHAT"; WHAT may have 255 bytes. */
+enum tern_status tern_gguf_fail_key(const struct gguf *gguf, const char *key, struct tern_error *err,
+                                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* Walks a string array: call n_items times with *cursor starting at pair->value. */
 struct gguf_string tern_gguf_next_string(const uint8_t **cursor);
 

@@ -49,8 +49,7 @@ static enum tern_status find_keys(const struct gguf *gguf, bool *found, struct t
 			is_known |= tern_gguf_string_is(
 			        (struct gguf_string){key.bytes + n_prefix, key.length - n_prefix}, known[k]);
 		if (!is_known)
-			return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': not known", gguf->path,
-			                 tern_quote(quoted, key.bytes, key.length));
+			return tern_gguf_fail_key(gguf, tern_quote(quoted, key.bytes, key.length), err, "not known");
 		*found = true;
 	}
 	return TERN_OK;

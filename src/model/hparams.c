@@ -23,9 +23,8 @@ static enum tern_status get_number(const struct gguf *gguf, const char *key, uin
 	unsigned size = tern_gguf_value_size(pair->item_type);
 	for (uint64_t i = 1; i < pair->n_items; i++)
 		if (memcmp(pair->value, pair->value + i * size, size) != 0)
-			return tern_fail(err, TERN_ERR_FILE,
-			                 "%s: key '%s': differs from layer to layer, which is not supported",
-			                 gguf->path, key);
+			return tern_gguf_fail_key(gguf, key, err,
+			                          "differs from layer to layer, which is not supported");
 	/* The getter of a file that has the first item alone. */
 	struct gguf_pair item = *pair;
 	uint32_t first = 0;
@@ -48,10 +47,9 @@ static enum tern_status get_size(const struct gguf *gguf, const char *suffix, si
 	if (status)
 		return status;
 	if (!found && required)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': missing", gguf->path, key);
+		return tern_gguf_fail_key(gguf, key, err, "missing");
 	if (number < low || number > high)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected %zu to %zu, got %u", gguf->path, key, low,
-		                 high, number);
+		return tern_gguf_fail_key(gguf, key, err, "expected %zu to %zu, got %u", low, high, number);
 	*value = number;
 	return TERN_OK;
 }
@@ -64,8 +62,7 @@ enum tern_status tern_get_positive(const struct gguf *gguf, const char *key, flo
 	if (status)
 		return status;
 	if (!(*value > 0.0f) || !isfinite(*value))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a finite number above 0, got %g",
-		                 gguf->path, key, (double)*value);
+		return tern_gguf_fail_key(gguf, key, err, "expected a finite number above 0, got %g", (double)*value);
 	return TERN_OK;
 }
 
@@ -82,7 +79,7 @@ static enum tern_status fail_key(const struct gguf *gguf, const char *suffix, st
 	va_start(args, format);
 	vsnprintf(what, sizeof what, format, args);
 	va_end(args);
-	return status ? status : tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %s", gguf->path, key, what);
+	return status ? status : tern_gguf_fail_key(gguf, key, err, "%s", what);
 }
 
 /* Query heads, key/value heads and their size. */
@@ -159,13 +156,11 @@ enum tern_status tern_expert_limit(const struct tern_hparams *h, const struct gg
 	if (!pair)
 		return status;
 	if (pair->type != GGUF_ARRAY || pair->item_type != GGUF_F32 || pair->n_items != h->n_layer)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected %zu numbers, f32", gguf->path, key,
-		                 h->n_layer);
+		return tern_gguf_fail_key(gguf, key, err, "expected %zu numbers, f32", h->n_layer);
 	*limit = tern_load_f32(pair->value + layer * sizeof *limit);
 	if (!(*limit > 0.0f) || !isfinite(*limit))
-		return tern_fail(err, TERN_ERR_FILE,
-		                 "%s: key '%s': expected finite numbers above 0, got %g for layer %zu", gguf->path, key,
-		                 (double)*limit, layer);
+		return tern_gguf_fail_key(gguf, key, err, "expected finite numbers above 0, got %g for layer %zu",
+		                          (double)*limit, layer);
 	return TERN_OK;
 }
 
@@ -291,8 +286,7 @@ static enum tern_status load_window_pattern(struct tern_hparams *h, const struct
 		return status;
 	}
 	if (pair->item_type != GGUF_BOOL || pair->n_items != h->n_layer)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a period or %zu booleans", gguf->path, key,
-		                 h->n_layer);
+		return tern_gguf_fail_key(gguf, key, err, "expected a period or %zu booleans", h->n_layer);
 	h->window_flags = pair->value;
 	return TERN_OK;
 }
@@ -317,15 +311,14 @@ static enum tern_status load_window(struct tern_hparams *h, const struct gguf *g
 	    (status = tern_gguf_get_u32(gguf, key, &window, NULL, err)))
 		return status;
 	if (!arch->window_period && window && window < h->n_ctx_train)
-		return tern_fail(
-		        err, TERN_ERR_FILE,
-		        "%s: key '%s': attention to the last %u tokens only is not supported in this architecture",
-		        gguf->path, key, (unsigned)window);
+		return tern_gguf_fail_key(gguf, key, err,
+		                          "attention to the last %u tokens only is not supported in this architecture",
+		                          (unsigned)window);
 	if (!arch->window_period)
 		return TERN_OK;
 	if (!arch->unstated_window && (window < 1 || window > TERN_MAX_CONTEXT))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected 1 to %d tokens, got %u", gguf->path, key,
-		                 TERN_MAX_CONTEXT, (unsigned)window);
+		return tern_gguf_fail_key(gguf, key, err, "expected 1 to %d tokens, got %u", TERN_MAX_CONTEXT,
+		                          (unsigned)window);
 	h->window_period = arch->window_period;
 	h->window = window;
 	if (!window && h->n_ctx_train > arch->unstated_window)
@@ -344,8 +337,8 @@ static enum tern_status check_attention_scale(const struct tern_hparams *h, cons
 	if (!status)
 		status = tern_gguf_get_f32(gguf, key, &scale, NULL, err);
 	if (!status && scale != 0.0f && !(fabsf(scale - expected) <= 1e-4f * expected))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': %g is not supported, only %g", gguf->path, key,
-		                 (double)scale, (double)expected);
+		return tern_gguf_fail_key(gguf, key, err, "%g is not supported, only %g", (double)scale,
+		                          (double)expected);
 	return status;
 }
 
@@ -494,7 +487,7 @@ enum tern_status tern_hparams_load(struct tern_hparams *h, const struct gguf *gg
 	if ((status = tern_get_positive(gguf, key, &h->rms_eps, &found, err)))
 		return status;
 	if (!found)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': missing", gguf->path, key);
+		return tern_gguf_fail_key(gguf, key, err, "missing");
 	h->n_rot = h->head_dim;
 	h->rope_in_windows_only = arch->rope_in_windows_only;
 	const char *n_rot_suffix = arch->rope_in_windows_only ? "rope.dimension_count_swa" : "rope.dimension_count";

@@ -224,7 +224,7 @@ static enum tern_status check_linear_norms(const struct tern_binder *b)
 	                 b->gguf->path, n, b->n_linear);
 }
 
-/* Scales belong to their matrices' numbers and are not counted as weights. */
+/* Scales are not counted as parameters. */
 static bool is_scale(struct gguf_string name) { return tern_gguf_string_ends_in(name, ".scale"); }
 
 static enum tern_status check_all_used(struct tern_binder *b)

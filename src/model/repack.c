@@ -223,14 +223,14 @@ static bool all_finite(const float *values, size_t n)
 static void run_on_panels(struct job *job, tern_task task)
 {
 	const struct tern_repacker *r = job->repacker;
-	size_t panel_bytes = (size_t)job->tensor->n_bytes / job->n_panel + 1, n_slice = SLICE_BYTES / panel_bytes + 1;
+	size_t panel_bytes = (size_t)job->tensor->n_bytes / job->n_panel; /* of the input, rounded down */
+	size_t n_slice = SLICE_BYTES / tern_larger(panel_bytes, 1) + 1;
 
 	for (size_t n; job->first_panel < job->n_panel; job->first_panel += n) {
 		n = tern_smaller(job->n_panel - job->first_panel, n_slice);
 		tern_pool_run(r->pool, task, job, n);
 		if (r->file)
-			tern_file_release(r->file, job->tensor->data + job->first_panel * (panel_bytes - 1),
-			                  n * (panel_bytes - 1));
+			tern_file_release(r->file, job->tensor->data + job->first_panel * panel_bytes, n * panel_bytes);
 	}
 	job->first_panel = 0;
 }

@@ -50,9 +50,8 @@ static enum tern_status load_scaling_type(struct scaling *scaling, const struct 
 			scaling->type = i;
 			return TERN_OK;
 		}
-	return tern_fail(err, TERN_ERR_FILE,
-	                 "%s: key '%s': '%s' is not supported; tern knows none, linear, yarn and longrope", gguf->path,
-	                 key, tern_quote(quoted, type.bytes, type.length));
+	return tern_gguf_fail_key(gguf, key, err, "'%s' is not supported; tern knows none, linear, yarn and longrope",
+	                          tern_quote(quoted, type.bytes, type.length));
 }
 
 /* YaRN proper is 1, plain interpolation 0. */
@@ -64,8 +63,7 @@ static enum tern_status load_ext_factor(float *value, const struct gguf *gguf, s
 	if (!status)
 		status = tern_gguf_get_f32(gguf, key, value, NULL, err);
 	if (!status && !(*value >= 0.0f && *value <= 1.0f))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a number from 0 to 1, got %g", gguf->path,
-		                 key, (double)*value);
+		return tern_gguf_fail_key(gguf, key, err, "expected a number from 0 to 1, got %g", (double)*value);
 	return status;
 }
 
@@ -77,7 +75,7 @@ static enum tern_status load_original_context(uint32_t *value, const struct gguf
 	if (!status)
 		status = tern_gguf_get_u32(gguf, key, value, NULL, err);
 	if (!status && *value < 1)
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected at least 1 token", gguf->path, key);
+		return tern_gguf_fail_key(gguf, key, err, "expected at least 1 token");
 	return status;
 }
 
@@ -169,8 +167,7 @@ static enum tern_status get_base(const struct gguf *gguf, const char *suffix, fl
 	if (!status)
 		status = tern_get_positive(gguf, key, base, NULL, err);
 	if (!status && !(*base > 1.0f))
-		return tern_fail(err, TERN_ERR_FILE, "%s: key '%s': expected a number above 1, got %g", gguf->path, key,
-		                 (double)*base);
+		return tern_gguf_fail_key(gguf, key, err, "expected a number above 1, got %g", (double)*base);
 	return status;
 }
 

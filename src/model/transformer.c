@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Appends what a token reads in a layer; the keys and values come before the matrix o. Which experts it reads nobody
- * knows before the router. */
+/* Appends what a token reads in a layer; the keys and values come before the matrix o. Which experts
+ * it reads is known only after the router. */
 static void order_layer(struct tern_transformer *t, struct tern_layer *layer)
 {
 	struct tern_layer_matrix matrix;

@@ -22,7 +22,7 @@ static enum tern_status bad_merge(const struct builder *b, size_t rank, const ch
 enum {
 	MERGE_BATCH = 16,
 	MERGE_CHUNK = 1 << 13, /* some tenths of a millisecond; less is not worth waking a thread */
-	MAX_THREADS = 16,
+	MAX_MERGE_THREADS = 16,
 };
 
 /* The tokens of a merge. If one is below 0, the merge is skipped. */
@@ -195,7 +195,7 @@ enum tern_status tern_add_merges(const struct builder *b)
 		return tern_fail(b->err, TERN_ERR_FILE, "%s: vocabulary: a merge of %zu bytes", b->source,
 		                 task.text_size);
 	task.text_size *= MERGE_BATCH;
-	n_threads = tern_smaller(n_threads, tern_smaller(n_chunk, MAX_THREADS));
+	n_threads = tern_smaller(n_threads, tern_smaller(n_chunk, MAX_MERGE_THREADS));
 	if (!(status = tern_pool_new(&pool, (int)n_threads, b->err)) && !(status = find_all(b, &task, pool)) &&
 	    !add_all(b, task.ids))
 		status = tern_fail_memory(b->err, vocab->n_merges * sizeof *b->tokenizer->rules.merges.slots);

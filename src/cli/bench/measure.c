@@ -24,8 +24,9 @@ struct bench_session {
 	struct tern_meter meter;
 	struct tern_cost cost;
 	size_t n_batch, n_depth;
-	int32_t *ids;  /* [n_ctx] random tokens */
-	int32_t *text; /* [n_ctx] random, some tokens being as frequent as in texts: what is edited, then the edited */
+	int32_t *ids; /* [n_ctx] random tokens */
+	/* [n_ctx] random tokens, some as frequent as in real text: a text of n_edit tokens, then its edited copy. */
+	int32_t *text;
 };
 
 /* Random tokens, after BOS where the model has one: as llama-bench does. */
@@ -211,12 +212,13 @@ static enum tern_status edit(struct bench_session *s, struct bench_result *r, st
 	enum tern_status status;
 
 	fill_text(s, n);
-	if (!(status = edit_once(s, n, -1, &plain_ns, &result, err)))
-		status = edit_once(s, n, 0, &sample->ns, &result, err);
+	if ((status = edit_once(s, n, -1, &plain_ns, &result, err)) ||
+	    (status = edit_once(s, n, 0, &sample->ns, &result, err)))
+		return status;
 	sample->lookup_gain = plain_ns / sample->ns;
 	r->n_guessed += result.n_guessed;
 	r->n_accepted += result.n_accepted;
-	return status;
+	return TERN_OK;
 }
 
 /* The whole prompt, or one token. */

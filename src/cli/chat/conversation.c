@@ -6,10 +6,6 @@
 
 const char conversation_system[] = "system", conversation_user[] = "user", conversation_assistant[] = "assistant";
 
-/* Every tokenizer makes at least one token of so many bytes of real text, so a longer text cannot fit and is not even
- * tokenized. */
-#define MOST_BYTES_A_TOKEN 64
-
 void conversation_free(struct conversation *c)
 {
 	conversation_clear(c);
@@ -136,7 +132,8 @@ enum tern_status conversation_fit(struct conversation *c, const struct tern_mode
 	size_t n_outside = c->n_outside, n_left_tokens = 0, n_before = 0;
 	enum tern_status status;
 
-	while (count_bytes(c) / MOST_BYTES_A_TOKEN > n_ctx && drop_oldest(c) > 0)
+	/* What cannot fit is not even tokenized. */
+	while (tern_least_tokens(model, count_bytes(c)) > n_ctx && drop_oldest(c) > 0)
 		continue;
 	for (;;) {
 		if ((status = conversation_tokenize(c, model, flags, ids, err)))

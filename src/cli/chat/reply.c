@@ -319,8 +319,8 @@ void chat_send(struct chat *chat, const char *bytes, size_t n_bytes)
 		}
 		conversation_cut(&chat->talk, chat->talk.n_messages - 1);
 	}
-	/* Who stopped it finds the message at the prompt again. A message that cannot be answered is in the history,
-	 * and without what may have made it too long. */
+	/* After Ctrl-C the message is at the prompt again. One that cannot be answered is in the history, and without
+	 * the file that may have made it too long. */
 	if (is_stopped)
 		text_append(&chat->draft, bytes, n_bytes);
 	else if (chat->attachment.n_bytes > 0)
