@@ -372,7 +372,7 @@ static void check_scales(void)
 /* ---- the bound ------------------------------------------------------------------------------------------------- */
 
 /* With an input of n columns of +-127, the bound is 5 * 7.5 * 127 sqrt(n). A row whose estimate is the same as that of
- * rows of zeros, but whose low nibbles follow the input's signs in n_aligned columns, is 7.5 * 127 * n_aligned from it;
+ * all others, but whose low nibbles follow the input's signs in n_aligned columns, is 7.5 * 127 * n_aligned from it;
  * a rival's logit, known from high nibbles, is a little lower. As long as the bound holds, the row is found. Beyond,
  * the rival is the answer: the largest of all other rows, with its exact logit, and on every machine. */
 static void check_aligned(size_t n_aligned, bool is_within)
@@ -389,9 +389,11 @@ static void check_aligned(size_t n_aligned, bool is_within)
 	size_t n_rival = n_aligned * 15 / 32 - 1; /* columns of 16 * 127 each; 7.5 * 127 of the other row's */
 
 	for (size_t c = 0; c < N_COL; c++) {
-		int middle = c / 2 % 2 ? 7 : 8; /* what cancels out, of each sign as often */
+		int middle = 32 + (c / 2 % 2 ? 7 : 8); /* what cancels out, of each sign as often */
 		head.x[c] = c % 2 ? -127 : 127;
-		head.q[ALIGNED * N_COL + c] = (int8_t)(c >= n_aligned ? middle : c % 2 ? 0 : 15);
+		for (size_t r = 0; r < N_ROW; r++)
+			head.q[r * N_COL + c] = (int8_t)middle;
+		head.q[ALIGNED * N_COL + c] = (int8_t)(c >= n_aligned ? middle : c % 2 ? 32 : 47);
 		head.q[RIVAL * N_COL + c] = (int8_t)(middle + 16 * (c % 2 == 0 && c < 2 * n_rival));
 	}
 	check_head(&head, 1, is_within, is_within ? "within the bound" : "beyond the bound");
@@ -406,6 +408,29 @@ static void check_aligned(size_t n_aligned, bool is_within)
 		      "%zu aligned columns: the largest is %g", n_aligned, (double)nth_largest(top, N_ROW, 1));
 		tern_engine_clear(&engine);
 	}
+	free_head(&head);
+}
+
+/* A row whose scale is that of a few large weights, by which it has the largest logit. Its others, of a few steps, go
+ * against the input: their high nibbles, of -16 .. -1 or 0 .. 15, make much more of that than it is. */
+static void check_narrow_row(void)
+{
+	enum {
+		N_COL = 1024,
+		N_ROW = 500,
+		NARROW = 333,
+		N_LARGE = 40
+	};
+	struct head head = new_head(N_ROW, N_COL);
+
+	fill_normal(&head);
+	for (size_t r = 0; r < N_ROW; r++)
+		head.row_scales[r] = 1;
+	for (size_t c = 0; c < N_COL; c++) {
+		head.x[c] = c < N_LARGE ? 127 : head.x[c];
+		head.q[NARROW * N_COL + c] = (int8_t)(c < N_LARGE ? 127 : -(int)head.x[c] / 40);
+	}
+	check_tops(&head, "a narrow row");
 	free_head(&head);
 }
 
@@ -523,6 +548,7 @@ int main(void)
 	check_ties();
 	check_inputs();
 	check_scales();
+	check_narrow_row();
 	check_aligned(150, true);
 	check_aligned(180, false);
 	check_samplers();

@@ -31,6 +31,8 @@ struct tern_pruning {
 	float *upper;             /* [n_panel] for each, which the panel's logits are expected not to exceed */
 	uint32_t *panels;         /* [n_panel] those whose low nibbles are read next */
 	struct tern_ranked *best; /* [n_panel] */
+	bool *is_narrow;          /* [n_panel] whether a row's weights are too small to be estimated; if knows_narrow */
+	bool knows_narrow;
 };
 
 struct tern_engine {
