@@ -50,10 +50,10 @@ struct train_facts {
 };
 
 struct train_reporter {
-	struct listener listener; /* without on_progress */
-	void (*on_facts)(const struct train_facts *facts);
-	void (*on_step)(const struct train_step *step);
-	bool (*keep_going)(void); /* called after every step; false: write the state and return */
+	struct listener listener; /* without on_progress; the functions below get its `user` too */
+	void (*on_facts)(void *user, const struct train_facts *facts);
+	void (*on_step)(void *user, const struct train_step *step);
+	bool (*keep_going)(void *user); /* called after every step; false: write the state and return */
 };
 
 #endif

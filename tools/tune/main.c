@@ -169,8 +169,6 @@ static const struct program program = {
 
 /* ---- progress ---- */
 
-static struct curve curve;
-
 static void on_warning(void *user, const char *message)
 {
 	(void)user;
@@ -183,11 +181,12 @@ static void on_temp_file(void *user, const char *path)
 	signals_clean_on_death(path);
 }
 
-static void on_facts(const struct train_facts *f)
+static void on_facts(void *user, const struct train_facts *f)
 {
 	char parameters[FORMAT_SIZE], tokens[FORMAT_SIZE], learned[FORMAT_SIZE], memory[FORMAT_SIZE],
 	        available[FORMAT_SIZE];
 
+	(void)user;
 	if (term_is_quiet())
 		return;
 	note("%s parameters; %zu documents, %s tokens, %s of them learned; %llu steps of up to %zu tokens, context %zu",
@@ -199,12 +198,12 @@ static void on_facts(const struct train_facts *f)
 		note("resuming after step %llu", (unsigned long long)f->first_step);
 }
 
-static void on_step(const struct train_step *s)
+static void on_step(void *user, const struct train_step *s)
 {
 	char line[200], left[FORMAT_SIZE];
 	uint64_t tenth = s->n_steps / 10 + !(s->n_steps / 10);
 
-	curve_add(&curve, s->step, s->n_steps, s->loss);
+	curve_add(user, s->step, s->n_steps, s->loss);
 	if (term_is_quiet())
 		return;
 	snprintf(line, sizeof line, "step %llu/%llu  loss %.4f  lambda %.2f  %.0f tokens/s  %s left",
@@ -222,7 +221,11 @@ static void on_step(const struct train_step *s)
 	}
 }
 
-static bool keep_going(void) { return !signals_interrupted(); }
+static bool keep_going(void *user)
+{
+	(void)user;
+	return !signals_interrupted();
+}
 
 /* ---- usage ---- */
 
@@ -250,11 +253,9 @@ static enum tern_status check_usage(const struct values *v, const struct operand
 	return TERN_OK;
 }
 
-static enum tern_status run(const struct values *v, const char *base)
+static struct train_options options_of(const struct values *v, const char *base)
 {
-	const struct train_reporter reporter = {
-	        {.on_warning = on_warning, .on_temp_file = on_temp_file}, on_facts, on_step, keep_going};
-	struct train_options options = {
+	return (struct train_options){
 	        .base = base,
 	        .data = v->data,
 	        .output = v->output,
@@ -282,6 +283,17 @@ static enum tern_status run(const struct values *v, const char *base)
 	        .save_every = (uint64_t)v->save_every,
 	        .n_threads = v->n_threads,
 	};
+}
+
+static enum tern_status run(const struct values *v, const char *base)
+{
+	const struct train_options options = options_of(v, base);
+	struct curve curve = {0};
+	const struct train_reporter reporter = {
+	        {.user = &curve, .on_warning = on_warning, .on_temp_file = on_temp_file},
+	        on_facts,
+	        on_step,
+	        keep_going};
 	struct tern_error err;
 	enum train_end end;
 

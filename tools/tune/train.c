@@ -86,6 +86,7 @@ static bool is_due(uint64_t every, uint64_t step) { return every && step % every
 static enum tern_status run_steps(struct trainer *t, enum train_end *end)
 {
 	const struct train_options *o = t->options;
+	const struct train_reporter *reporter = t->reporter;
 	uint64_t n_tokens = 0;
 	enum tern_status status = TERN_OK;
 
@@ -101,11 +102,10 @@ static enum tern_status run_steps(struct trainer *t, enum train_end *end)
 			status = evaluate(t, &report.evaluation);
 		if (!status)
 			status = log_add(&t->log, &report, t->err);
-		t->reporter->on_step(&report);
-		bool stops = !is_last && !t->reporter->keep_going();
+		reporter->on_step(reporter->listener.user, &report);
+		bool stops = !is_last && !reporter->keep_going(reporter->listener.user);
 		if (!status && (stops || is_last || is_due(o->save_every, t->state.step)))
-			status = state_write(o->output, &t->state, &t->network, &t->adamw, &t->reporter->listener,
-			                     t->err);
+			status = state_write(o->output, &t->state, &t->network, &t->adamw, &reporter->listener, t->err);
 		if (stops) {
 			*end = TRAIN_INTERRUPTED;
 			break;

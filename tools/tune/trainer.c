@@ -397,7 +397,7 @@ enum tern_status trainer_prepare(struct trainer *t)
 	facts.n_threads = tern_pool_size(t->pool);
 	facts.kernel = t->graph.product.kernel->name;
 	facts.is_resumed = t->first_step > 0;
-	t->reporter->on_facts(&facts);
+	t->reporter->on_facts(t->reporter->listener.user, &facts);
 	return TERN_OK;
 }
 
