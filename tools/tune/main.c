@@ -26,76 +26,201 @@ struct values {
 };
 
 #define FIELD(name) offsetof(struct values, name)
-#define COUNT(label, field, low, first, text)                                                           \
-	{                                                                                               \
-		.name = label, .kind = OPTION_INT, .offset = FIELD(field), .argument = "N", .min = low, \
-		.max = INT_MAX, .initial = first, .help = text                                          \
-	}
-#define REAL(label, field, low, high, first, text)                                                                     \
-	{                                                                                                              \
-		.name = label, .kind = OPTION_FLOAT, .offset = FIELD(field), .argument = "X", .min = low, .max = high, \
-		.initial = first, .help = text                                                                         \
-	}
-#define FLAG(label, field, text)                                                         \
-	{                                                                                \
-		.name = label, .kind = OPTION_FLAG, .offset = FIELD(field), .help = text \
-	}
 
-/* clang-format off */
 static const struct option file_options[] = {
-	{.name = "data", .letter = 'd', .kind = OPTION_TEXT, .offset = FIELD(data), .argument = "FILE", .once = true,
-	 .help = "what to train on: JSON Lines (FILE.jsonl) of {\"text\": ...} or {\"messages\": [...]}, of which the "
-	         "answers are learned; else plain text, documents separated by blank lines"},
-	{.name = "output", .letter = 'o', .kind = OPTION_TEXT, .offset = FIELD(output), .argument = "DIRECTORY", .once = true,
-	 .help = "where the checkpoint goes, and until it is finished the state to resume from; no file that is there is "
-	         "replaced"},
-	{.name = "eval", .kind = OPTION_TEXT, .offset = FIELD(evaluation), .argument = "FILE", .once = true,
-	 .help = "measure the loss on this text: JSON Lines as of --data, a document after the other; plain text as `tern "
-	         "eval` does, with windows of --context tokens"},
-	FLAG("packed", packed, "write ternary weights as two-bit codes instead of floats"),
-	{0},
+        {.name = "data",
+         .letter = 'd',
+         .kind = OPTION_TEXT,
+         .offset = FIELD(data),
+         .argument = "FILE",
+         .once = true,
+         .help = "what to train on: JSON Lines (FILE.jsonl) of {\"text\": ...} or {\"messages\": [...]}, of which the "
+                 "answers are learned; else plain text, documents separated by blank lines"},
+        {.name = "output",
+         .letter = 'o',
+         .kind = OPTION_TEXT,
+         .offset = FIELD(output),
+         .argument = "DIRECTORY",
+         .once = true,
+         .help = "where the checkpoint goes, and until it is finished the state to resume from; no file that is "
+                 "there is replaced"},
+        {.name = "eval",
+         .kind = OPTION_TEXT,
+         .offset = FIELD(evaluation),
+         .argument = "FILE",
+         .once = true,
+         .help = "measure the loss on this text: JSON Lines as of --data, a document after the other; plain text as "
+                 "`tern eval` does, with windows of --context tokens"},
+        {.name = "packed",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(packed),
+         .help = "write ternary weights as two-bit codes instead of floats"},
+        {0},
 };
 
 static const struct option training_options[] = {
-	COUNT("steps", n_steps, 1, "0", "steps to train; needed unless --epochs is given"),
-	REAL("epochs", epochs, 1e-6, 1e6, "0", "times to go over the data, instead of --steps"),
-	COUNT("batch-tokens", batch_tokens, 2, "2560", "tokens of a step at most"),
-	COUNT("context", context, 2, "0", "tokens that see each other at most; by default 512, or what model and batch allow"),
-	REAL("lr", rate, 1e-9, 1, "0.001", "highest learning rate; it falls as half a cosine"),
-	COUNT("warmup", warmup, 0, "20", "steps over which the learning rate rises"),
-	REAL("weight-decay", weight_decay, 0, 1, "0.05", "of matrices"),
-	REAL("clip", clip, 0, 1e9, "1", "largest norm of the gradient; 0: any"),
-	{.name = "seed", .kind = OPTION_SEED, .offset = FIELD(seed), .argument = "N", .help = "decides the order of the data; 0 by default"},
-	FLAG("from-scratch", from_scratch, "begin with random weights: the base needs config.json and a tokenizer alone"),
-	{0},
+        {.name = "steps",
+         .kind = OPTION_INT,
+         .offset = FIELD(n_steps),
+         .argument = "N",
+         .min = 1,
+         .max = INT_MAX,
+         .initial = "0",
+         .help = "steps to train; needed unless --epochs is given"},
+        {.name = "epochs",
+         .kind = OPTION_FLOAT,
+         .offset = FIELD(epochs),
+         .argument = "X",
+         .min = 1e-6,
+         .max = 1e6,
+         .initial = "0",
+         .help = "times to go over the data, instead of --steps"},
+        {.name = "batch-tokens",
+         .kind = OPTION_INT,
+         .offset = FIELD(batch_tokens),
+         .argument = "N",
+         .min = 2,
+         .max = INT_MAX,
+         .initial = "2560",
+         .help = "tokens of a step at most"},
+        {.name = "context",
+         .kind = OPTION_INT,
+         .offset = FIELD(context),
+         .argument = "N",
+         .min = 2,
+         .max = INT_MAX,
+         .initial = "0",
+         .help = "tokens that see each other at most; by default 512, or what model and batch allow"},
+        {.name = "lr",
+         .kind = OPTION_FLOAT,
+         .offset = FIELD(rate),
+         .argument = "X",
+         .min = 1e-9,
+         .max = 1,
+         .initial = "0.001",
+         .help = "highest learning rate; it falls as half a cosine"},
+        {.name = "warmup",
+         .kind = OPTION_INT,
+         .offset = FIELD(warmup),
+         .argument = "N",
+         .max = INT_MAX,
+         .initial = "20",
+         .help = "steps over which the learning rate rises"},
+        {.name = "weight-decay",
+         .kind = OPTION_FLOAT,
+         .offset = FIELD(weight_decay),
+         .argument = "X",
+         .max = 1,
+         .initial = "0.05",
+         .help = "of matrices"},
+        {.name = "clip",
+         .kind = OPTION_FLOAT,
+         .offset = FIELD(clip),
+         .argument = "X",
+         .max = 1e9,
+         .initial = "1",
+         .help = "largest norm of the gradient; 0: any"},
+        {.name = "seed",
+         .kind = OPTION_SEED,
+         .offset = FIELD(seed),
+         .argument = "N",
+         .help = "decides the order of the data; 0 by default"},
+        {.name = "from-scratch",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(from_scratch),
+         .help = "begin with random weights: the base needs config.json and a tokenizer alone"},
+        {0},
 };
 
 static const struct option recipe_options[] = {
-	{.name = "schedule", .kind = OPTION_CHOICE, .offset = FIELD(schedule), .argument = "ramp|layers|none",
-	 .help = "how weights and activations go over to their quantized values: gradually, layer by layer, or at once"},
-	REAL("ramp", ramp, 0, 1, "0.15", "part of the steps that this takes"),
-	REAL("ramp-start", ramp_start, 0, 1, "0", "part of the steps in full precision before it"),
-	FLAG("no-extra-norm", no_extra_norm, "put no RMSNorm in front of projections that have none"),
-	{.name = "gains", .kind = OPTION_CHOICE, .offset = FIELD(gains), .argument = "one|rms",
-	 .help = "gain that inserted norms begin with: 1, or the RMS of what they normalize, which disturbs the base less"},
-	{.name = "distill", .kind = OPTION_TEXT, .offset = FIELD(teacher), .argument = "DIRECTORY", .once = true,
-	 .help = "also follow the residual stream of this checkpoint in full precision, after every layer"},
-	REAL("distill-weight", teacher_weight, 0, 1e6, "1", "weight of that in the loss"),
-	FLAG("full-precision", full_precision, "train as it is: no norms are put in and nothing is quantized"),
-	{0},
+        {.name = "schedule",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(schedule),
+         .argument = "ramp|layers|none",
+         .help = "how weights and activations go over to their quantized values: gradually, layer by layer, "
+                 "or at once"},
+        {.name = "ramp",
+         .kind = OPTION_FLOAT,
+         .offset = FIELD(ramp),
+         .argument = "X",
+         .max = 1,
+         .initial = "0.15",
+         .help = "part of the steps that this takes"},
+        {.name = "ramp-start",
+         .kind = OPTION_FLOAT,
+         .offset = FIELD(ramp_start),
+         .argument = "X",
+         .max = 1,
+         .initial = "0",
+         .help = "part of the steps in full precision before it"},
+        {.name = "no-extra-norm",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(no_extra_norm),
+         .help = "put no RMSNorm in front of projections that have none"},
+        {.name = "gains",
+         .kind = OPTION_CHOICE,
+         .offset = FIELD(gains),
+         .argument = "one|rms",
+         .help = "gain that inserted norms begin with: 1, or the RMS of what they normalize, which disturbs "
+                 "the base less"},
+        {.name = "distill",
+         .kind = OPTION_TEXT,
+         .offset = FIELD(teacher),
+         .argument = "DIRECTORY",
+         .once = true,
+         .help = "also follow the residual stream of this checkpoint in full precision, after every layer"},
+        {.name = "distill-weight",
+         .kind = OPTION_FLOAT,
+         .offset = FIELD(teacher_weight),
+         .argument = "X",
+         .max = 1e6,
+         .initial = "1",
+         .help = "weight of that in the loss"},
+        {.name = "full-precision",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(full_precision),
+         .help = "train as it is: no norms are put in and nothing is quantized"},
+        {0},
 };
 
 static const struct option other_options[] = {
-	COUNT("eval-every", eval_every, 1, "0", "steps between measurements of --eval; by default only at the end"),
-	COUNT("checkpoint-every", save_every, 1, "100", "steps between states on disk: what a crash can cost"),
-	FLAG("resume", resume, "go on with a run that was interrupted or killed, by the same command"),
-	{.name = "threads", .letter = 't', .kind = OPTION_INT, .offset = FIELD(n_threads), .argument = "N", .min = 1,
-	 .max = TERN_MAX_THREADS, .initial = "0", .help = "threads to use, by default one per fast core; no effect on the result"},
-	{.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = FIELD(quiet), .help = "no progress, warnings or summary"},
-	PROGRAM_TEXT_OPTIONS(struct values),
-	{0},
+        {.name = "eval-every",
+         .kind = OPTION_INT,
+         .offset = FIELD(eval_every),
+         .argument = "N",
+         .min = 1,
+         .max = INT_MAX,
+         .initial = "0",
+         .help = "steps between measurements of --eval; by default only at the end"},
+        {.name = "checkpoint-every",
+         .kind = OPTION_INT,
+         .offset = FIELD(save_every),
+         .argument = "N",
+         .min = 1,
+         .max = INT_MAX,
+         .initial = "100",
+         .help = "steps between states on disk: what a crash can cost"},
+        {.name = "resume",
+         .kind = OPTION_FLAG,
+         .offset = FIELD(resume),
+         .help = "go on with a run that was interrupted or killed, by the same command"},
+        {.name = "threads",
+         .letter = 't',
+         .kind = OPTION_INT,
+         .offset = FIELD(n_threads),
+         .argument = "N",
+         .min = 1,
+         .max = TERN_MAX_THREADS,
+         .initial = "0",
+         .help = "threads to use, by default one per fast core; no effect on the result"},
+        {.name = "quiet",
+         .letter = 'q',
+         .kind = OPTION_FLAG,
+         .offset = FIELD(quiet),
+         .help = "no progress, warnings or summary"},
+        PROGRAM_TEXT_OPTIONS(struct values),
+        {0},
 };
-/* clang-format on */
 
 static const struct option_group groups[] = {
         {"Files:", file_options, 0},
@@ -113,9 +238,8 @@ static const struct command command = {
                     "  tern-tune base -d chats.jsonl -o tuned --epochs 2 --eval held-out.txt --eval-every 50\n"
                     "  tern-tune base -d chats.jsonl -o tuned --epochs 2 --eval held-out.txt --eval-every 50 --resume\n"
                     "  tern-convert tuned -o tuned.gguf && tern chat -m tuned.gguf\n",
-        .notes = "Trains Llama, Qwen 2 and Qwen 3 decoders, and BitNet's without sub-norms. The same command gives the "
-                 "same bits with\n"
-                 "any number of threads, interrupted or not.\n"
+        .notes = "Trains Llama, Qwen 2 and Qwen 3 decoders, and BitNet's without sub-norms. The same\n"
+                 "command gives the same bits with any number of threads, interrupted or not.\n"
                  "\n"
                  "Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 an input file is\n"
                  "missing, damaged or not supported, 130 interrupted.\n",
@@ -148,9 +272,9 @@ static const struct manual_item files[] = {
 
 static const char large_models[] =
         "A model of billions of parameters is trained elsewhere, on many machines. In transformers, a BitNet "
-        "configuration with linear_class autobitlinear, quantization_mode online, use_rms_norm true and rms_norm_eps "
-        "1e-6 "
-        "trains the same network from lambda 1 on, and tern-convert reads the checkpoint that it saves.\n";
+        "configuration with linear_class autobitlinear, quantization_mode online, use_rms_norm true and "
+        "rms_norm_eps 1e-6 trains the same network from lambda 1 on, and tern-convert reads the checkpoint that it "
+        "saves.\n";
 
 static const struct manual_section sections[] = {
         {"EXIT STATUS", NULL, statuses},
