@@ -52,10 +52,8 @@ static bool holds_something(const char *path)
 
 static void remember_own_file(struct chat *chat, const char *path)
 {
-	char *copy = tern_alloc(strlen(path) + 1, 1);
+	char *copy = tern_copy_string(path, strlen(path));
 
-	if (copy)
-		strcpy(copy, path);
 	tern_free(chat->own_file);
 	chat->own_file = copy;
 }

@@ -17,15 +17,6 @@ enum {
 	MAX_NAME = 255
 };
 
-static char *copy_text(const char *text, size_t n)
-{
-	char *copy = tern_alloc(n + 1, 1);
-
-	if (copy)
-		memcpy(copy, text, n);
-	return copy;
-}
-
 /* X/blobs if the directory is X/snapshots/REVISION; NULL if not (or without memory: then links are refused). */
 static char *find_blobs(const char *real)
 {
@@ -60,7 +51,7 @@ enum tern_status directory_open(struct directory *dir, const char *path, struct 
 	dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir->fd < 0)
 		return tern_fail(err, TERN_ERR_FILE, "%s: cannot open: %s", path, strerror(errno));
-	dir->path = copy_text(path, n);
+	dir->path = tern_copy_string(path, n);
 	dir->real = realpath(path, NULL);
 	if (!dir->path || !dir->real) {
 		enum tern_status status =
@@ -113,7 +104,7 @@ enum tern_status directory_open_inside(struct directory *dir, const struct direc
 	if (!status && !is_below(dir->real, parent->real))
 		status = tern_fail(err, TERN_ERR_FILE, "%s: a symbolic link out of the checkpoint is not followed",
 		                   path);
-	else if (!status && parent->blobs && !(dir->blobs = copy_text(parent->blobs, strlen(parent->blobs))))
+	else if (!status && parent->blobs && !(dir->blobs = tern_copy_string(parent->blobs, strlen(parent->blobs))))
 		status = tern_fail_memory(err, strlen(parent->blobs));
 	if (status && path)
 		directory_close(dir);
