@@ -403,6 +403,25 @@ static void test_member_errors(struct json_value root)
 	CHECK_SAYS(json_fail(root, err, "no"), "t.json: line 1, column 1: no");
 }
 
+/* A line of many names its number and the column, whether the fault is in the text or in a value. */
+static void test_lines(void)
+{
+	static const char line[] = "{\"a\": 1}\n{";
+	struct json json;
+
+	CHECK_SAYS(json_parse_line(&json, "t.jsonl", 7, line, 7, 0, err),
+	           "t.jsonl: line 7: column 8: expected ',' or '}', found the end of the text");
+	CHECK_SAYS(json_parse_line(&json, NULL, 7, line, 7, 0, err),
+	           "line 7: column 8: expected ',' or '}', found the end of the text");
+	if (json_parse_line(&json, "t.jsonl", 12, line, 8, 0, NULL)) {
+		CHECK(false, "a line");
+		return;
+	}
+	CHECK_SAYS(json_fail(json_find(json_root(&json), "a"), err, "no"), "t.jsonl: line 12: key 'a' (column 7): no");
+	CHECK_SAYS(json_fail(json_root(&json), err, "no"), "t.jsonl: line 12: column 1: no");
+	json_free(&json);
+}
+
 static void test_members(void)
 {
 	struct tern_error err = {0};
@@ -568,6 +587,7 @@ int main(void)
 	test_bad();
 	test_numbers();
 	test_members();
+	test_lines();
 	test_duplicates();
 	test_depth();
 	test_many_keys();

@@ -336,26 +336,21 @@ static enum tern_status as_usage(enum tern_status status, struct tern_error *err
 	return status;
 }
 
-enum tern_status request_read(struct request *request, struct text *line, size_t line_number,
+enum tern_status request_read(struct request *request, const struct text *line, size_t line_number,
                               const struct opened *opened, const struct generation_options *settings,
                               const struct token_probs_options *probs, struct tern_error *err)
 {
-	char *bytes = line->bytes;
-	size_t n_bytes = line->n_bytes;
 	enum tern_status status;
 
-	if ((status = take_defaults(request, settings, probs, err)))
-		return status;
-	snprintf(request->source, sizeof request->source, "line %zu", line_number);
-	*line = (struct text){0};
-	if ((status = json_parse(&request->json, request->source, bytes, n_bytes, JSON_REFUSE_DUPLICATES | JSON_IS_LINE,
-	                         err)))
+	if ((status = take_defaults(request, settings, probs, err)) ||
+	    (status = json_parse_line(&request->json, NULL, line_number, line->bytes, line->n_bytes,
+	                              JSON_REFUSE_DUPLICATES, err)))
 		return status;
 	if ((status = as_usage(read_members(request, json_root(&request->json), err), err)) ||
 	    (status = compose(request, opened, err)))
 		return as_usage(status, err);
 	if (json_exists(request->text) && json_string(request->text).length == 0)
-		return tern_fail(err, TERN_ERR_USAGE, "%s: the prompt is empty", request->source);
+		return tern_fail(err, TERN_ERR_USAGE, "%s: the prompt is empty", request->json.source);
 	if ((status = generation_find_fault(&request->settings, err)))
 		return status;
 	return tokenize(request, opened, err);

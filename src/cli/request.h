@@ -27,13 +27,12 @@ struct request {
 	size_t n_messages;
 	struct text stops; /* the request's own stop strings, each ended by a NUL */
 	uint64_t seen[2];  /* settings, by their place in generation_options and token_probs_options */
-	char source[32];   /* "line 3" */
 };
 
-/* Reads a line, which is taken over, and makes the prompt's tokens. settings and probs: what applies where the request
- * says nothing. TERN_ERR_FILE for what is not a request, with the place in the line; other errors as from the library.
- * Ends with request_free() in every case, and the id is set if it could be read. */
-enum tern_status request_read(struct request *request, struct text *line, size_t line_number,
+/* Reads a line and makes the prompt's tokens. settings and probs: what applies where the request says nothing.
+ * TERN_ERR_FILE for what is not a request, with the place in the line; other errors as from the library. Ends with
+ * request_free() in every case, and the id is set if it could be read. */
+enum tern_status request_read(struct request *request, const struct text *line, size_t line_number,
                               const struct opened *opened, const struct generation_options *settings,
                               const struct token_probs_options *probs, struct tern_error *err);
 

@@ -35,8 +35,8 @@ struct json_index {
 
 /* A parsed text. Zero-initialized is empty. */
 struct json {
-	const char *source; /* begins every message; the caller's */
-	bool is_line;       /* the text is one line of many; messages give only the column */
+	const char *source; /* begins every message; the caller's; that of a line is behind the text */
+	bool is_line;       /* the text is one line of many, which source names; messages add only the column */
 	char *text;
 	size_t n_bytes;
 	uint32_t *words;

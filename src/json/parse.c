@@ -400,22 +400,17 @@ static enum tern_status sort_indexes(struct json *json, struct tern_error *err)
 	return TERN_OK;
 }
 
-enum tern_status json_parse(struct json *json, const char *source, char *text, size_t n_bytes, unsigned flags,
-                            struct tern_error *err)
+/* Parses the text that `json` has; frees it after an error. */
+static enum tern_status parse(struct json *json, unsigned flags, struct tern_error *err)
 {
 	struct parser p = {.json = json, .flags = flags, .err = err};
 	enum tern_status status;
 
-	memset(json, 0, sizeof *json);
-	json->source = source;
-	json->is_line = flags & JSON_IS_LINE;
-	json->text = text;
-	json->n_bytes = n_bytes;
 	json->key = tern_hash_new_key(json);
-	if (n_bytes > JSON_MAX_BYTES)
-		status = tern_fail(err, TERN_ERR_FILE, "%s: %zu bytes of JSON; at most %d are read", source, n_bytes,
-		                   JSON_MAX_BYTES);
-	else if (n_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+	if (json->n_bytes > JSON_MAX_BYTES)
+		status = tern_fail(err, TERN_ERR_FILE, "%s: %zu bytes of JSON; at most %d are read", json->source,
+		                   json->n_bytes, JSON_MAX_BYTES);
+	else if (json->n_bytes >= 3 && memcmp(json->text, "\xef\xbb\xbf", 3) == 0)
 		status = fail_at(&p, 0, "the text begins with a byte-order mark; save it as UTF-8 without one");
 	else
 		status = parse_text(&p);
@@ -424,4 +419,25 @@ enum tern_status json_parse(struct json *json, const char *source, char *text, s
 	if (status)
 		json_free(json);
 	return status;
+}
+
+enum tern_status json_parse(struct json *json, const char *source, char *text, size_t n_bytes, unsigned flags,
+                            struct tern_error *err)
+{
+	*json = (struct json){.source = source, .text = text, .n_bytes = n_bytes};
+	return parse(json, flags, err);
+}
+
+enum tern_status json_parse_line(struct json *json, const char *path, size_t number, const char *line, size_t n_bytes,
+                                 unsigned flags, struct tern_error *err)
+{
+	size_t n_source = (path ? strlen(path) : 0) + JSON_PLACE_SIZE, n_block;
+	char *text = tern_add_size(n_bytes, 1 + n_source, &n_block) ? tern_alloc(n_block, 1) : NULL;
+
+	if (!text)
+		return tern_fail_memory(err, n_bytes);
+	memcpy(text, line, n_bytes);
+	snprintf(text + n_bytes + 1, n_source, "%s%sline %zu", path ? path : "", path ? ": " : "", number);
+	*json = (struct json){.source = text + n_bytes + 1, .is_line = true, .text = text, .n_bytes = n_bytes};
+	return parse(json, flags, err);
 }

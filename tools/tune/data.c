@@ -24,19 +24,18 @@ struct reader {
 	const char *path;
 	const struct tern_model *vocabulary;
 	size_t context, line;
-	struct tern_error *err;
 };
 
 /* ---- documents to pieces ---- */
 
-static enum tern_status append(struct reader *r, const int32_t *ids, size_t n, bool learned)
+static enum tern_status append(struct reader *r, const int32_t *ids, size_t n, bool learned, struct tern_error *err)
 {
 	struct corpus *c = r->corpus;
 
 	if (!TERN_GROW(c->ids, c->id_capacity, c->n_ids + n))
-		return tern_fail_memory(r->err, (c->n_ids + n) * sizeof *c->ids);
+		return tern_fail_memory(err, (c->n_ids + n) * sizeof *c->ids);
 	if (!TERN_GROW(c->learned, c->learned_capacity, c->n_ids + n))
-		return tern_fail_memory(r->err, c->n_ids + n);
+		return tern_fail_memory(err, c->n_ids + n);
 	if (n > 0)
 		memcpy(c->ids + c->n_ids, ids, n * sizeof *ids);
 	memset(c->learned + c->n_ids, learned, n);
@@ -45,7 +44,7 @@ static enum tern_status append(struct reader *r, const int32_t *ids, size_t n, b
 }
 
 /* Appends a piece, unless there is nothing to learn from it. */
-static enum tern_status add_piece(struct reader *r, size_t first, size_t n)
+static enum tern_status add_piece(struct reader *r, size_t first, size_t n, struct tern_error *err)
 {
 	struct corpus *c = r->corpus;
 	size_t n_targets = 0;
@@ -55,7 +54,7 @@ static enum tern_status add_piece(struct reader *r, size_t first, size_t n)
 	if (n_targets == 0)
 		return TERN_OK;
 	if (!TERN_GROW(c->pieces, c->piece_capacity, c->n_pieces + 1))
-		return tern_fail_memory(r->err, (c->n_pieces + 1) * sizeof *c->pieces);
+		return tern_fail_memory(err, (c->n_pieces + 1) * sizeof *c->pieces);
 	c->pieces[c->n_pieces++] = (struct piece){first, n};
 	c->n_tokens += n;
 	c->n_targets += n_targets;
@@ -63,48 +62,49 @@ static enum tern_status add_piece(struct reader *r, size_t first, size_t n)
 }
 
 /* The tokens from `first` on are a document. */
-static enum tern_status end_document(struct reader *r, size_t first)
+static enum tern_status end_document(struct reader *r, size_t first, struct tern_error *err)
 {
 	enum tern_status status = TERN_OK;
 
 	r->corpus->n_documents++;
 	for (size_t at = first; !status && at + 1 < r->corpus->n_ids; at += r->context) {
-		status = add_piece(r, at, tern_smaller(r->corpus->n_ids - 1 - at, r->context));
+		status = add_piece(r, at, tern_smaller(r->corpus->n_ids - 1 - at, r->context), err);
 	}
 	return status;
 }
 
 /* A whole text, between the tokens that begin and end one. */
-static enum tern_status add_text(struct reader *r, const char *text, size_t n_bytes)
+static enum tern_status add_text(struct reader *r, const char *text, size_t n_bytes, struct tern_error *err)
 {
 	int32_t end = tern_tokenizer_eos_id(r->vocabulary->text.tokenizer), *ids;
 	size_t n, first = r->corpus->n_ids;
-	enum tern_status status = tern_tokenize(r->vocabulary, text, n_bytes, TERN_TOKENIZE_BOS, &ids, &n, r->err);
+	enum tern_status status = tern_tokenize(r->vocabulary, text, n_bytes, TERN_TOKENIZE_BOS, &ids, &n, err);
 
 	if (status)
 		return status;
-	if (!(status = append(r, ids, n, true)) && end >= 0 && (n == 0 || ids[n - 1] != end))
-		status = append(r, &end, 1, true);
+	if (!(status = append(r, ids, n, true, err)) && end >= 0 && (n == 0 || ids[n - 1] != end))
+		status = append(r, &end, 1, true, err);
 	tern_free(ids);
-	return status ? status : end_document(r, first);
+	return status ? status : end_document(r, first, err);
 }
 
 /* ---- conversations ---- */
 
 /* Marks the tokens of message i, an answer: those that all messages up to it have and the beginning of the answer does
  * not. */
-static enum tern_status mark_answer(struct reader *r, const struct tern_message *messages, size_t i, size_t first)
+static enum tern_status mark_answer(struct reader *r, const struct tern_message *messages, size_t i, size_t first,
+                                    struct tern_error *err)
 {
 	struct corpus *c = r->corpus;
 	int32_t *before, *after;
 	size_t n_before, n_after;
 	enum tern_status status =
-	        tern_chat_tokenize(r->vocabulary, messages, i, TERN_CHAT_GENERATE, &before, &n_before, r->err);
+	        tern_chat_tokenize(r->vocabulary, messages, i, TERN_CHAT_GENERATE, &before, &n_before, err);
 
 	/* Formats that ask for an answer only after a message of the user: one before it is read, not learned. */
 	if (status)
 		return status == TERN_ERR_USAGE ? TERN_OK : status;
-	status = tern_chat_tokenize(r->vocabulary, messages, i + 1, 0, &after, &n_after, r->err);
+	status = tern_chat_tokenize(r->vocabulary, messages, i + 1, 0, &after, &n_after, err);
 	/* Formats that drop the thoughts of earlier answers: only what is in the whole conversation can be learned. */
 	for (size_t t = 0; !status && t < n_after && first + t < c->n_ids && c->ids[first + t] == after[t]; t++)
 		if (t >= n_before)
@@ -115,20 +115,21 @@ static enum tern_status mark_answer(struct reader *r, const struct tern_message 
 	return status;
 }
 
-static enum tern_status add_messages(struct reader *r, const struct tern_message *messages, size_t n)
+static enum tern_status add_messages(struct reader *r, const struct tern_message *messages, size_t n,
+                                     struct tern_error *err)
 {
 	size_t n_ids, first = r->corpus->n_ids;
 	int32_t *ids;
-	enum tern_status status = tern_chat_tokenize(r->vocabulary, messages, n, 0, &ids, &n_ids, r->err);
+	enum tern_status status = tern_chat_tokenize(r->vocabulary, messages, n, 0, &ids, &n_ids, err);
 
 	if (status)
 		return status;
-	status = append(r, ids, n_ids, false);
+	status = append(r, ids, n_ids, false, err);
 	for (size_t i = 0; !status && i < n; i++)
 		if (strcmp(messages[i].role, "assistant") == 0)
-			status = mark_answer(r, messages, i, first);
+			status = mark_answer(r, messages, i, first, err);
 	tern_free(ids);
-	return status ? status : end_document(r, first);
+	return status ? status : end_document(r, first, err);
 }
 
 static enum tern_status read_message(struct json_value value, struct tern_message *message, struct tern_error *err)
@@ -153,62 +154,67 @@ static enum tern_status read_message(struct json_value value, struct tern_messag
 	return TERN_OK;
 }
 
-static enum tern_status read_line(struct reader *r, struct json_value line)
+/* Adds the place to an error of something that does not know it, as those of JSON do. */
+static enum tern_status at_line(const struct reader *r, enum tern_status status, struct tern_error *err)
+{
+	struct tern_error inner;
+
+	if (!status)
+		return TERN_OK;
+	inner = *err;
+	return tern_fail(err, status, "%s: line %zu: %s", r->path, r->line, inner.message);
+}
+
+static enum tern_status read_messages(struct reader *r, struct json_value list, struct tern_error *err)
 {
 	struct tern_message messages[MAX_MESSAGES] = {0};
-	struct json_string text;
-	struct json_value list;
-	bool found = false;
 	size_t n = 0;
 	enum tern_status status;
 
-	if (json_type(line) != JSON_OBJECT)
-		return json_fail_type(line, "an object", r->err);
-	if ((status = json_get_string(line, "text", &text, &found, r->err)))
-		return status;
-	if (found)
-		return add_text(r, text.bytes, text.length);
-	if ((status = json_get_container(line, "messages", JSON_ARRAY, &list, r->err)))
-		return status;
-	if (!json_exists(list))
-		return json_fail(line, r->err, "has neither \"text\" nor \"messages\"");
 	for (struct json_iterator it = json_items(list); json_next(&it); n++) {
 		if (n == MAX_MESSAGES)
-			return json_fail(list, r->err, "more than %d messages", MAX_MESSAGES);
-		if ((status = read_message(it.value, &messages[n], r->err)))
+			return json_fail(list, err, "more than %d messages", MAX_MESSAGES);
+		if ((status = read_message(it.value, &messages[n], err)))
 			return status;
 	}
-	return n ? add_messages(r, messages, n) : TERN_OK;
+	return n ? at_line(r, add_messages(r, messages, n, err), err) : TERN_OK;
 }
 
-static enum tern_status read_json_line(struct reader *r, const char *line, size_t n)
+static enum tern_status read_object(struct reader *r, struct json_value line, struct tern_error *err)
 {
-	char source[4200], *text = tern_alloc(n + 1, 1);
-	struct json json = {0};
+	struct json_string text;
+	struct json_value list;
+	bool found = false;
+	enum tern_status status;
 
-	if (!text)
-		return tern_fail_memory(r->err, n + 1);
-	memcpy(text, line, n);
-	snprintf(source, sizeof source, "%s: line %zu", r->path, r->line);
-	enum tern_status status = json_parse(&json, source, text, n, JSON_IS_LINE, r->err);
-	if (!status) {
-		struct tern_error inner = {0};
-		struct tern_error *err = r->err;
-		r->err = &inner;
-		status = read_line(r, json_root(&json));
-		r->err = err;
-		if (status && strncmp(inner.message, source, strlen(source)) != 0)
-			tern_fail(err, status, "%s: %s", source, inner.message);
-		else if (status)
-			*err = inner;
-		json_free(&json);
-	}
+	if (json_type(line) != JSON_OBJECT)
+		return json_fail_type(line, "an object", err);
+	if ((status = json_get_string(line, "text", &text, &found, err)))
+		return status;
+	if (found)
+		return at_line(r, add_text(r, text.bytes, text.length, err), err);
+	if ((status = json_get_container(line, "messages", JSON_ARRAY, &list, err)))
+		return status;
+	if (!json_exists(list))
+		return json_fail(line, err, "has neither \"text\" nor \"messages\"");
+	return read_messages(r, list, err);
+}
+
+static enum tern_status read_json_line(struct reader *r, const char *line, size_t n, struct tern_error *err)
+{
+	struct json json;
+	enum tern_status status = json_parse_line(&json, r->path, r->line, line, n, 0, err);
+
+	if (status)
+		return status;
+	status = read_object(r, json_root(&json), err);
+	json_free(&json);
 	return status;
 }
 
 /* ---- files ---- */
 
-static enum tern_status read_lines(struct reader *r, const char *text, size_t n, bool is_json)
+static enum tern_status read_lines(struct reader *r, const char *text, size_t n, bool is_json, struct tern_error *err)
 {
 	enum tern_status status = TERN_OK;
 	size_t document = 0, end_of_document = 0; /* of plain text */
@@ -219,18 +225,18 @@ static enum tern_status read_lines(struct reader *r, const char *text, size_t n,
 		bool blank = tern_is_blank(text + at, end - at);
 		r->line++;
 		if (is_json && !blank) {
-			status = read_json_line(r, text + at, end - at);
+			status = read_json_line(r, text + at, end - at, err);
 		} else if (!is_json && !blank) {
 			document = end_of_document ? document : at;
 			end_of_document = end;
 		} else if (!is_json && end_of_document) {
-			status = add_text(r, text + document, end_of_document - document);
+			status = add_text(r, text + document, end_of_document - document, err);
 			end_of_document = 0;
 		}
 		at = end + 1;
 	}
 	if (!status && end_of_document)
-		status = add_text(r, text + document, end_of_document - document);
+		status = add_text(r, text + document, end_of_document - document, err);
 	return status;
 }
 
@@ -240,10 +246,10 @@ static bool is_jsonl(const char *path)
 	return n >= 6 && strcmp(path + n - 6, ".jsonl") == 0;
 }
 
-static enum tern_status check_corpus(const struct reader *r)
+static enum tern_status check_corpus(const struct reader *r, struct tern_error *err)
 {
 	if (r->corpus->n_pieces == 0)
-		return tern_fail(r->err, TERN_ERR_FILE, "%s: holds no text to learn from", r->path);
+		return tern_fail(err, TERN_ERR_FILE, "%s: holds no text to learn from", r->path);
 	return TERN_OK;
 }
 
@@ -256,7 +262,7 @@ static size_t skip_mark(const uint8_t *bytes, size_t n)
 enum tern_status corpus_read(struct corpus *corpus, const char *path, const struct tern_model *vocabulary,
                              size_t context, struct tern_error *err)
 {
-	struct reader r = {corpus, path, vocabulary, context, 0, err};
+	struct reader r = {corpus, path, vocabulary, context, 0};
 	uint8_t *bytes;
 	size_t n;
 
@@ -265,13 +271,13 @@ enum tern_status corpus_read(struct corpus *corpus, const char *path, const stru
 	if (status)
 		return status;
 	size_t mark = skip_mark(bytes, n);
-	status = read_lines(&r, (const char *)bytes + mark, n - mark, is_jsonl(path));
+	status = read_lines(&r, (const char *)bytes + mark, n - mark, is_jsonl(path), err);
 	tern_free(bytes);
-	return status ? status : check_corpus(&r);
+	return status ? status : check_corpus(&r, err);
 }
 
 /* Windows as those of `tern eval`: the first token of each is BOS where the vocabulary has one. */
-static enum tern_status add_windows(struct reader *r, const int32_t *ids, size_t n)
+static enum tern_status add_windows(struct reader *r, const int32_t *ids, size_t n, struct tern_error *err)
 {
 	size_t window = tern_smaller(n, r->context), n_scored = window - window / 2 - 1;
 	int32_t bos = tern_bos(r->vocabulary);
@@ -280,13 +286,13 @@ static enum tern_status add_windows(struct reader *r, const int32_t *ids, size_t
 	for (size_t at = 0; !status && at + window <= n; at += window) {
 		struct corpus *c = r->corpus;
 		size_t first = c->n_ids;
-		if ((status = append(r, ids + at, window, false)))
+		if ((status = append(r, ids + at, window, false, err)))
 			break;
 		if (bos >= 0)
 			c->ids[first] = bos;
 		memset(c->learned + first + window - n_scored, 1, n_scored);
 		c->n_documents = 1;
-		status = add_piece(r, first, window - 1);
+		status = add_piece(r, first, window - 1, err);
 	}
 	return status;
 }
@@ -294,7 +300,7 @@ static enum tern_status add_windows(struct reader *r, const int32_t *ids, size_t
 enum tern_status corpus_read_evaluation(struct corpus *corpus, const char *path, const struct tern_model *vocabulary,
                                         size_t context, struct tern_error *err)
 {
-	struct reader r = {corpus, path, vocabulary, context, 0, err};
+	struct reader r = {corpus, path, vocabulary, context, 0};
 	uint8_t *bytes;
 	int32_t *ids;
 	size_t n, n_ids;
@@ -316,9 +322,9 @@ enum tern_status corpus_read_evaluation(struct corpus *corpus, const char *path,
 	if (status)
 		return status;
 	if (n_ids >= 4)
-		status = add_windows(&r, ids, n_ids);
+		status = add_windows(&r, ids, n_ids, err);
 	tern_free(ids);
-	return status ? status : check_corpus(&r);
+	return status ? status : check_corpus(&r, err);
 }
 
 void corpus_free(struct corpus *corpus)

@@ -8,13 +8,8 @@
 #include "json/value.h"
 #include "json/write.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum {
-	SOURCE_SIZE = 512 /* "FILE: line 12" */
-};
 
 /* ---- reading ---- */
 
@@ -59,29 +54,12 @@ static enum tern_status take_message(struct conversation *c, struct json_value m
 	return kept ? TERN_OK : tern_fail_memory(err, content.length);
 }
 
-static enum tern_status read_line(struct conversation *c, const char *source, const char *line, size_t n_bytes,
-                                  struct tern_error *err)
-{
-	char *copy = tern_alloc(n_bytes + 1, 1); /* the parser takes it over */
-	struct json json;
-	enum tern_status status;
-
-	if (!copy)
-		return tern_fail_memory(err, n_bytes + 1);
-	memcpy(copy, line, n_bytes);
-	if ((status = json_parse(&json, source, copy, n_bytes, JSON_REFUSE_DUPLICATES | JSON_IS_LINE, err)))
-		return status;
-	status = take_message(c, json_root(&json), err);
-	json_free(&json);
-	return status;
-}
-
 static enum tern_status read_lines(struct conversation *c, const char *path, const char *bytes, size_t n_bytes,
                                    struct tern_error *err)
 {
-	char source[SOURCE_SIZE], quoted[TERN_QUOTE_SIZE];
 	enum tern_status status = TERN_OK;
 	size_t number = 0, length;
+	struct json json;
 
 	for (const char *line = bytes, *end = bytes + n_bytes; line < end && !status; line += length + 1) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
@@ -89,11 +67,14 @@ static enum tern_status read_lines(struct conversation *c, const char *path, con
 		number++;
 		if (tern_is_blank(line, length))
 			continue;
-		snprintf(source, sizeof source, "%s: line %zu", tern_quote(quoted, path, strlen(path)), number);
-		status = read_line(c, source, line, length, err);
+		status = json_parse_line(&json, path, number, line, length, JSON_REFUSE_DUPLICATES, err);
+		if (!status) {
+			status = take_message(c, json_root(&json), err);
+			json_free(&json);
+		}
 	}
 	if (!status && c->n_messages == 0 && !c->system)
-		status = tern_fail(err, TERN_ERR_FILE, "%s: no messages in it", tern_quote(quoted, path, strlen(path)));
+		status = tern_fail(err, TERN_ERR_FILE, "%s: no messages in it", path);
 	return status;
 }
 
