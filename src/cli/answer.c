@@ -16,8 +16,7 @@ static void put_line(struct answer *answer, const char *text, size_t n_bytes)
 	struct json_writer json = {0};
 
 	json_write_begin_object(&json);
-	json_write_key(&json, "text");
-	json_write_bytes(&json, text, n_bytes);
+	json_put_bytes(&json, "text", text, n_bytes);
 	if (token_probs_wanted(&answer->probs.options))
 		token_probs_write(&answer->probs, &json);
 	json_write_end_object(&json);
@@ -130,39 +129,27 @@ void answer_write_error(struct json_writer *json, size_t line, const struct tern
 {
 	json_write_key(json, "error");
 	json_write_begin_object(json);
-	if (line) {
-		json_write_key(json, "line");
-		json_write_uint(json, line);
-	}
-	json_write_key(json, "status");
-	json_write_int(json, (int64_t)err->status);
-	json_write_key(json, "message");
-	json_write_string(json, err->message);
+	if (line)
+		json_put_uint(json, "line", line);
+	json_put_int(json, "status", (int64_t)err->status);
+	json_put_string(json, "message", err->message);
 	json_write_end_object(json);
 }
 
 static void write_milliseconds(struct json_writer *json, const char *key, double seconds)
 {
-	json_write_key(json, key);
-	json_write_real(json, round(seconds * 1e6) * 1e-3, 9);
+	json_put_real(json, key, round(seconds * 1e6) * 1e-3, 9);
 }
 
 static void write_counts(const struct answer *answer, struct json_writer *json)
 {
-	json_write_key(json, "prompt_tokens");
-	json_write_int(json, answer->n_cached + answer->result.n_prompt);
-	if (answer->line) {
-		json_write_key(json, "cached_tokens");
-		json_write_int(json, answer->n_cached);
-	}
-	json_write_key(json, "generated_tokens");
-	json_write_int(json, answer->result.n_generated);
-	json_write_key(json, "guessed_tokens");
-	json_write_int(json, answer->result.n_guessed);
-	json_write_key(json, "accepted_tokens");
-	json_write_int(json, answer->result.n_accepted);
-	json_write_key(json, "seed");
-	json_write_uint(json, answer->sampling.seed);
+	json_put_int(json, "prompt_tokens", answer->n_cached + answer->result.n_prompt);
+	if (answer->line)
+		json_put_int(json, "cached_tokens", answer->n_cached);
+	json_put_int(json, "generated_tokens", answer->result.n_generated);
+	json_put_int(json, "guessed_tokens", answer->result.n_guessed);
+	json_put_int(json, "accepted_tokens", answer->result.n_accepted);
+	json_put_uint(json, "seed", answer->sampling.seed);
 	write_milliseconds(json, "prompt_ms", answer->result.prompt_seconds);
 	write_milliseconds(json, "generate_ms", answer->result.generate_seconds);
 }
@@ -175,19 +162,15 @@ static void put_object(struct answer *answer, const struct tern_error *err)
 	json_write_begin_object(&json);
 	if (answer->begin_object)
 		answer->begin_object(&json, answer->begin_context);
-	if (answer->form == ANSWER_JSON) {
-		json_write_key(&json, "text");
-		json_write_bytes(&json, answer->text.bytes ? answer->text.bytes : "", answer->text.n_bytes);
-	}
+	if (answer->form == ANSWER_JSON)
+		json_put_bytes(&json, "text", answer->text.bytes ? answer->text.bytes : "", answer->text.n_bytes);
 	if (token_probs_wanted(&answer->probs.options))
 		token_probs_write(&answer->probs, &json);
-	json_write_key(&json, "finish_reason");
-	json_write_string(&json, err ? "error" : finish_name(answer->result.finish));
+	json_put_string(&json, "finish_reason", err ? "error" : finish_name(answer->result.finish));
 	if (err)
 		answer_write_error(&json, answer->line, err);
 	write_counts(answer, &json);
-	json_write_key(&json, "model");
-	json_write_string(&json, answer->opened->path);
+	json_put_string(&json, "model", answer->opened->path);
 	json_write_end_object(&json);
 	output_write("\n", 1);
 }

@@ -104,10 +104,8 @@ static void write_token(const struct token_probs *probs, struct json_writer *jso
 	size_t n_bytes = 0;
 	const char *bytes = tern_token_text(probs->model, token.id, &n_bytes);
 
-	json_write_key(json, "id");
-	json_write_int(json, token.id);
-	json_write_key(json, "text");
-	json_write_bytes(json, bytes, n_bytes);
+	json_put_int(json, "id", token.id);
+	json_put_bytes(json, "text", bytes, n_bytes);
 	if (!is_utf8(bytes, n_bytes)) {
 		json_write_key(json, "bytes");
 		json_write_begin_array(json);
@@ -115,8 +113,7 @@ static void write_token(const struct token_probs *probs, struct json_writer *jso
 			json_write_uint(json, (unsigned char)bytes[i]);
 		json_write_end_array(json);
 	}
-	json_write_key(json, "prob");
-	json_write_real(json, (double)token.probability, 9);
+	json_put_real(json, "prob", (double)token.probability, 9);
 }
 
 static void write_row(const struct token_probs *probs, struct json_writer *json, const struct tern_candidate *row)

@@ -154,6 +154,12 @@ void json_put_bytes(struct json_writer *json, const char *key, const char *bytes
 	json_write_bytes(json, bytes, n_bytes);
 }
 
+void json_put_int(struct json_writer *json, const char *key, int64_t value)
+{
+	json_write_key(json, key);
+	json_write_int(json, value);
+}
+
 void json_put_uint(struct json_writer *json, const char *key, uint64_t value)
 {
 	json_write_key(json, key);

@@ -38,6 +38,7 @@ void json_write_null(struct json_writer *json);
 /* A name and its value. */
 void json_put_string(struct json_writer *json, const char *key, const char *string);
 void json_put_bytes(struct json_writer *json, const char *key, const char *bytes, size_t n_bytes);
+void json_put_int(struct json_writer *json, const char *key, int64_t value);
 void json_put_uint(struct json_writer *json, const char *key, uint64_t value);
 void json_put_real(struct json_writer *json, const char *key, double value, int n_digits);
 void json_put_bool(struct json_writer *json, const char *key, bool value);

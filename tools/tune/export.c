@@ -78,24 +78,16 @@ static void copy_value(struct json_writer *to, struct json_value value)
 	}
 }
 
-static void put_text(struct json_writer *to, const char *key, const char *value)
-{
-	json_write_key(to, key);
-	json_write_string(to, value);
-}
-
 /* What transformers' BitNet integration and tern-convert go by. */
 static void put_quantization(struct json_writer *to, const struct network *net, enum export_form form)
 {
 	json_write_key(to, "quantization_config");
 	json_write_begin_object(to);
-	put_text(to, "quant_method", "bitnet");
-	put_text(to, "linear_class", "autobitlinear");
-	put_text(to, "quantization_mode", form == EXPORT_PACKED ? "offline" : "online");
-	json_write_key(to, "use_rms_norm");
-	json_write_bool(to, net->has_extra_norm);
-	json_write_key(to, "rms_norm_eps");
-	json_write_real(to, (double)net->extra_eps, 9);
+	json_put_string(to, "quant_method", "bitnet");
+	json_put_string(to, "linear_class", "autobitlinear");
+	json_put_string(to, "quantization_mode", form == EXPORT_PACKED ? "offline" : "online");
+	json_put_bool(to, "use_rms_norm", net->has_extra_norm);
+	json_put_real(to, "rms_norm_eps", (double)net->extra_eps, 9);
 	json_write_end_object(to);
 }
 
@@ -116,9 +108,8 @@ static enum tern_status write_config(const char *path, const struct network *net
 		json_write_key_bytes(&to, json_string(it.key).bytes, json_string(it.key).length);
 		copy_value(&to, it.value);
 	}
-	put_text(&to, "torch_dtype", "float32");
-	json_write_key(&to, "tie_word_embeddings");
-	json_write_bool(&to, net->is_tied);
+	json_put_string(&to, "torch_dtype", "float32");
+	json_put_bool(&to, "tie_word_embeddings", net->is_tied);
 	if (form != EXPORT_FULL_PRECISION)
 		put_quantization(&to, net, form);
 	json_write_end_object(&to);
@@ -160,7 +151,7 @@ static void put_tensor(struct json_writer *json, const char *name, const char *s
 	snprintf(key, sizeof key, "%s%s", name, suffix);
 	json_write_key(json, key);
 	json_write_begin_object(json);
-	put_text(json, "dtype", type);
+	json_put_string(json, "dtype", type);
 	json_write_key(json, "shape");
 	json_write_begin_array(json);
 	for (size_t i = 0; i < n_dims; i++)
@@ -183,7 +174,7 @@ static void put_header(struct text *text, const struct network *net, enum export
 	json_write_begin_object(&json);
 	json_write_key(&json, "__metadata__");
 	json_write_begin_object(&json);
-	put_text(&json, "format", "pt");
+	json_put_string(&json, "format", "pt");
 	json_write_end_object(&json);
 	for (int packed = 0; packed < 2; packed++)
 		for (size_t i = 0; i < net->n_parameters; i++) {

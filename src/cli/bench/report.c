@@ -33,8 +33,6 @@ static bool put_out(const struct bench_printer *printer, struct text *text)
 /* null for NaN */
 static void put_real(struct json_writer *json, const char *key, double value) { json_put_real(json, key, value, 9); }
 
-static void put_int(struct json_writer *json, const char *key, int value) { json_put_uint(json, key, (uint64_t)value); }
-
 /* What was measured, and how. llama-bench's options that tern lacks have the values that say so. */
 static void put_setting(struct json_writer *json, const char *cpu, const struct bench_subject *subject,
                         const struct bench_test *test)
@@ -42,7 +40,7 @@ static void put_setting(struct json_writer *json, const char *cpu, const struct 
 	const struct tern_model_info *info = &subject->opened.info;
 
 	json_put_string(json, "build_commit", TERN_VERSION);
-	put_int(json, "build_number", 0);
+	json_put_int(json, "build_number", 0);
 	json_put_string(json, "cpu_info", cpu);
 	json_put_string(json, "gpu_info", "");
 	json_put_string(json, "backends", "CPU");
@@ -50,25 +48,25 @@ static void put_setting(struct json_writer *json, const char *cpu, const struct 
 	json_put_string(json, "model_type", subject->type);
 	json_put_uint(json, "model_size", info->n_weight_bytes);
 	json_put_uint(json, "model_n_params", info->n_params);
-	put_int(json, "n_batch", test->n_batch);
-	put_int(json, "n_ubatch", test->n_batch);
-	put_int(json, "n_threads", test->n_threads);
+	json_put_int(json, "n_batch", test->n_batch);
+	json_put_int(json, "n_ubatch", test->n_batch);
+	json_put_int(json, "n_threads", test->n_threads);
 	json_put_string(json, "cpu_mask", "0x0");
 	json_put_bool(json, "cpu_strict", false);
-	put_int(json, "poll", 50);
+	json_put_int(json, "poll", 50);
 	json_put_string(json, "type_k", bench_kv_name(test->kv));
 	json_put_string(json, "type_v", bench_kv_name(test->kv));
-	put_int(json, "n_gpu_layers", 0);
+	json_put_int(json, "n_gpu_layers", 0);
 	json_put_string(json, "split_mode", "layer");
-	put_int(json, "main_gpu", 0);
+	json_put_int(json, "main_gpu", 0);
 	json_put_bool(json, "no_kv_offload", false);
 	json_put_bool(json, "flash_attn", true);
 	json_put_string(json, "tensor_split", "0.00");
 	json_put_bool(json, "use_mmap", subject->use_mmap);
 	json_put_bool(json, "embeddings", false);
-	put_int(json, "n_prompt", test->n_prompt);
-	put_int(json, "n_gen", test->n_gen + test->n_edit);
-	put_int(json, "n_depth", test->n_depth);
+	json_put_int(json, "n_prompt", test->n_prompt);
+	json_put_int(json, "n_gen", test->n_gen + test->n_edit);
+	json_put_int(json, "n_depth", test->n_depth);
 }
 
 static void put_result(struct json_writer *json, const struct bench_result *result)
@@ -86,10 +84,10 @@ static void put_result(struct json_writer *json, const struct bench_result *resu
 	put_real(json, "read_bytes_per_second", result->read_rate);
 	put_real(json, "macs_per_second", result->multiply_rate > 0 ? result->multiply_rate : (double)NAN);
 	put_real(json, "head_second_pass_pct", result->head_second_pass_pct);
-	put_int(json, "n_edit", result->test.n_edit);
+	json_put_int(json, "n_edit", result->test.n_edit);
 	put_real(json, "lookup_gain", result->lookup_gain);
-	put_int(json, "n_guessed", result->n_guessed);
-	put_int(json, "n_accepted", result->n_accepted);
+	json_put_int(json, "n_guessed", result->n_guessed);
+	json_put_int(json, "n_accepted", result->n_accepted);
 	json_write_key(json, "samples_ns");
 	json_write_begin_array(json);
 	for (int i = 0; i < result->test.n_reps; i++)

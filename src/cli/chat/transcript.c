@@ -122,10 +122,8 @@ static void put_json(struct text *text, const struct tern_message *message)
 	struct json_writer json = {.to = text};
 
 	json_write_begin_object(&json);
-	json_write_key(&json, "role");
-	json_write_string(&json, message->role);
-	json_write_key(&json, "content");
-	json_write_bytes(&json, message->content, message->n_bytes);
+	json_put_string(&json, "role", message->role);
+	json_put_bytes(&json, "content", message->content, message->n_bytes);
 	json_write_end_object(&json);
 	text_append(text, "\n", 1);
 }

@@ -105,10 +105,8 @@ void info_json_value(struct json_writer *json, const struct gguf_pair *pair, uin
 		json_write_end_array(json);
 	} else {
 		json_write_begin_object(json);
-		json_write_key(json, "type");
-		json_write_string(json, tern_gguf_value_type_name(pair->item_type));
-		json_write_key(json, "count");
-		json_write_uint(json, pair->n_items);
+		json_put_string(json, "type", tern_gguf_value_type_name(pair->item_type));
+		json_put_uint(json, "count", pair->n_items);
 		json_write_end_object(json);
 	}
 }
