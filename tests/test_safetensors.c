@@ -208,7 +208,7 @@ static void test_impostors(void)
 	        {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", 58, "git lfs pull"},
 	        {"<!DOCTYPE html><html>", 21, "web page"},
 	        {"{\"error\":\"Repository not found\"}", 32, "JSON"},
-	        {"PK\x03\x04........", 12, "convert it to safetensors"},
+	        {"PK\x03\x04........", 12, "save that as safetensors"},
 	        {"\x80\x02}q\x01X\x01\0\0\0a", 11, "pickle"},
 	        {"GGUF\x03\0\0\0\0\0\0\0", 12, "GGUF"},
 	};

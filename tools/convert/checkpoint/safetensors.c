@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "model/file_kind.h"
 #include "json/parse.h"
 #include "json/value.h"
 
@@ -40,29 +41,24 @@ const char *shape_text(char out[SHAPE_TEXT_SIZE], int n_dims, const uint64_t *sh
 
 /* ---- the first bytes ---- */
 
-/* What a file is that has no safetensors header, from how it begins. */
-static const struct {
-	const char *start;
-	const char *what;
-} impostors[] = {
-        {"version https://git-lfs", "a Git LFS pointer, not the weights: fetch them with 'git lfs pull'"},
-        {"<", "a web page (HTML or XML), not the weights: download the file again"},
-        {"{", "JSON, perhaps an error message in place of the weights: download the file again"},
-        {"PK\x03\x04", "a PyTorch or ZIP file: convert it to safetensors first"},
-        {"\x80\x02", "a Python pickle: convert it to safetensors first"},
-        {"GGUF", "a GGUF file, not safetensors"},
-        {"\x1f\x8b", "gzip-compressed: unpack it first"},
-};
+/* What a file is that has no safetensors header, from how it begins; NULL if unknown. */
+static const char *guess_impostor(const uint8_t *start, size_t n_start)
+{
+	/* A length can begin with any byte: a real header has its brace after the eight. */
+	if (n_start > 8 && start[8] == '{')
+		return NULL;
+	if (n_start > 0 && start[0] == '{')
+		return "it is JSON, perhaps an error message in place of the weights; download it again";
+	return tern_guess_file_kind(start, n_start);
+}
 
 enum tern_status safetensors_header_length(const char *path, const uint8_t *start, size_t n_start, uint64_t file_size,
                                            size_t *n_bytes, struct tern_error *err)
 {
-	for (size_t i = 0; i < sizeof impostors / sizeof *impostors; i++) {
-		size_t n = strlen(impostors[i].start);
-		/* A length can begin with any byte: a real header has its brace after the eight. */
-		if (n_start >= n && memcmp(start, impostors[i].start, n) == 0 && (n_start < 9 || start[8] != '{'))
-			return tern_fail(err, TERN_ERR_FILE, "%s: is %s", path, impostors[i].what);
-	}
+	const char *impostor = guess_impostor(start, n_start);
+
+	if (impostor)
+		return tern_fail(err, TERN_ERR_FILE, "%s: not a safetensors file: %s", path, impostor);
 	if (file_size < 8 || n_start < 8)
 		return tern_fail(err, TERN_ERR_FILE,
 		                 "%s: byte 0: the file has %llu bytes, a safetensors header 8 and more", path,
