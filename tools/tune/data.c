@@ -345,12 +345,12 @@ uint64_t corpus_hash(const struct corpus *corpus)
 
 static void shuffle(struct walk *walk)
 {
-	struct random random = random_new(walk->seed ^ tern_hash_mix(walk->epoch + 1));
+	uint64_t state = random_state(walk->seed ^ tern_hash_mix(walk->epoch + 1));
 
 	for (size_t i = 0; i < walk->corpus->n_pieces; i++)
 		walk->order[i] = i;
 	for (size_t i = walk->corpus->n_pieces; walk->shuffles && i > 1; i--) {
-		size_t j = random_below(&random, i), other = walk->order[j];
+		size_t j = random_below(&state, i), other = walk->order[j];
 		walk->order[j] = walk->order[i - 1];
 		walk->order[i - 1] = other;
 	}

@@ -257,7 +257,7 @@ enum tern_status network_read(struct network *net, const struct checkpoint *ckpt
 enum tern_status network_randomize(struct network *net, uint64_t seed, struct tern_error *err)
 {
 	enum tern_status status = allocate(net, err);
-	struct random random = random_new(seed);
+	uint64_t state = random_state(seed);
 
 	for (size_t i = 0; !status && i < net->n_parameters; i++) {
 		const struct parameter *p = &net->parameters[i];
@@ -268,7 +268,7 @@ enum tern_status network_randomize(struct network *net, uint64_t seed, struct te
 			set_ones(values, p->n);
 		else
 			for (size_t j = 0; j < p->n; j++)
-				values[j] = p->is_matrix ? (float)(deviation * random_normal(&random)) : 0.0f;
+				values[j] = p->is_matrix ? (float)(deviation * random_normal(&state)) : 0.0f;
 	}
 	return status;
 }

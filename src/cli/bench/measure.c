@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/sizes.h"
 #include "console/signals.h"
 
@@ -32,13 +33,12 @@ struct bench_session {
 /* Random tokens, after BOS where the model has one: as llama-bench does. */
 static void fill_ids(struct bench_session *s, size_t n)
 {
-	uint32_t state = 1, n_vocab = (uint32_t)s->subject->opened.info.n_vocab;
+	uint64_t state = 1;
+	double n_vocab = s->subject->opened.info.n_vocab;
 	int32_t bos = tern_bos(s->subject->opened.model);
 
-	for (size_t i = 0; i < n; i++) {
-		state = state * 1664525u + 1013904223u;
-		s->ids[i] = (int32_t)((uint64_t)state * n_vocab >> 32);
-	}
+	for (size_t i = 0; i < n; i++)
+		s->ids[i] = (int32_t)(tern_random_fraction(&state) * n_vocab);
 	if (bos >= 0)
 		s->ids[0] = bos;
 }
@@ -47,12 +47,11 @@ static void fill_ids(struct bench_session *s, size_t n)
  */
 static void fill_text(struct bench_session *s, size_t n)
 {
-	uint32_t state = 1;
+	uint64_t state = 1;
 	double n_vocab = s->subject->opened.info.n_vocab;
 
 	for (size_t i = 0; i < n; i++) {
-		state = state * 1664525u + 1013904223u;
-		s->text[i] = (int32_t)(pow((double)state * 0x1p-32, 4) * n_vocab);
+		s->text[i] = (int32_t)(pow(tern_random_fraction(&state), 4) * n_vocab);
 		s->text[n + i] = i % EDIT_DISTANCE ? s->text[i] : s->ids[i];
 	}
 }
