@@ -26,7 +26,8 @@ static void define(struct view x, struct view y, size_t m, size_t n, size_t k, b
 		for (size_t j = 0; j < n; j++) {
 			float sum = accumulate ? expected[i * n + j] : 0.0f;
 			for (size_t p = 0; p < k; p++)
-				sum = fmaf(x.at[i * x.row + p * x.column], y.at[p * y.row + j * y.column], sum);
+				sum = fmaf(x.at[i * x.row_stride + p * x.column_stride],
+				           y.at[p * y.row_stride + j * y.column_stride], sum);
 			expected[i * n + j] = sum;
 		}
 }

@@ -37,6 +37,11 @@ void product_free(struct product *product)
 	*product = (struct product){0};
 }
 
+static const float *element(struct view x, size_t row, size_t column)
+{
+	return x.at + row * x.row_stride + column * x.column_stride;
+}
+
 /* ---- packing ---- */
 
 /* Where `width` is a constant a row is a few vector moves and not a call of memcpy(). */
@@ -114,9 +119,9 @@ struct ahead {
 
 static struct ahead ahead_of(struct view x, size_t width, size_t from, size_t k)
 {
-	if (x.column != 1 || from + DEPTH > k)
+	if (x.column_stride != 1 || from + DEPTH > k)
 		return (struct ahead){0};
-	return (struct ahead){x.at + from * x.row, x.row, tern_divide_up(width, LINE)};
+	return (struct ahead){x.at + from * x.row_stride, x.row_stride, tern_divide_up(width, LINE)};
 }
 
 static bool take_line(struct ahead *ahead, const float **at, size_t *stride)
@@ -173,17 +178,17 @@ void product_serial(const struct product *product, int worker, float *c, size_t 
 {
 	const struct product_kernel *kernel = product->kernel;
 	float *rows = product->own + (size_t)worker * OWN, *columns = rows + OWN_ROWS;
-	struct view a_transposed = {a.at, a.column, a.row};
+	struct view a_transposed = {.at = a.at, .row_stride = a.column_stride, .column_stride = a.row_stride};
 
 	for (size_t p = 0; p < k; p += DEPTH) {
 		size_t depth = tern_smaller(DEPTH, k - p);
 		struct ahead ahead[2] = {ahead_of(b, n, p + DEPTH, k), ahead_of(a_transposed, m, p + DEPTH, k)};
 		for (size_t j = 0; j < n; j += SLAB_COLUMNS) {
 			size_t n_now = tern_smaller(SLAB_COLUMNS, n - j);
-			pack(columns, b.at + p * b.row + j * b.column, b.column, b.row, n_now, depth, kernel->n_column);
+			pack(columns, element(b, p, j), b.column_stride, b.row_stride, n_now, depth, kernel->n_column);
 			for (size_t i = 0; i < m; i += SLAB_ROWS) {
 				size_t m_now = tern_smaller(SLAB_ROWS, m - i);
-				pack(rows, a.at + i * a.row + p * a.column, a.row, a.column, m_now, depth,
+				pack(rows, element(a, i, p), a.row_stride, a.column_stride, m_now, depth,
 				     kernel->n_row);
 				multiply_slabs(kernel, c + i * c_stride + j, c_stride, rows, columns, m_now, n_now,
 				               depth, accumulate || p > 0, ahead);
@@ -231,9 +236,10 @@ static void block_task(void *context, size_t chunk, int worker)
 	const struct job *job = context;
 	size_t n_across = tern_divide_up(job->n, job->n_columns);
 	size_t row = chunk / n_across * job->n_rows, column = chunk % n_across * job->n_columns;
-	struct view a = {job->a.at + row * job->a.row, job->a.row, job->a.column};
-	struct view b = {job->b.at + column * job->b.column, job->b.row, job->b.column};
+	struct view a = job->a, b = job->b;
 
+	a.at = element(a, row, 0);
+	b.at = element(b, 0, column);
 	product_serial(job->product, worker, job->c + row * job->c_stride + column, job->c_stride, a, b,
 	               tern_smaller(job->n_rows, job->m - row), tern_smaller(job->n_columns, job->n - column), job->k,
 	               job->accumulate);

@@ -12,10 +12,10 @@
 #include "base/threads.h"
 #include "tune/product_kernel.h"
 
-/* A matrix in memory: element (i, j) is at[i * row + j * column]. One of the strides is 1. */
+/* A matrix in memory: element (i, j) is at[i * row_stride + j * column_stride]. One of the strides is 1. */
 struct view {
 	const float *at;
-	size_t row, column;
+	size_t row_stride, column_stride;
 };
 
 /* Kernel, threads and packing buffers. */
