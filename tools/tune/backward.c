@@ -111,17 +111,17 @@ static void entry_back_task(void *context, size_t chunk, int worker)
 	const struct backward *b = context;
 	struct graph *g = b->graph;
 	const struct entry *entry = &b->entry;
-	size_t d = g->network->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
+	size_t n_embd = g->network->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
 	float *sums[MAX_SUMS], *d_normed = g->scratch + (size_t)worker * g->scratch_width;
 
 	chunk_sums(b, chunk, sums);
 	for (size_t t = first; t < end; t++) {
-		memset(d_normed, 0, d * sizeof *d_normed);
+		memset(d_normed, 0, n_embd * sizeof *d_normed);
 		for (int p = (int)entry->first, i = 0; p <= (int)entry->last; p++, i++)
 			prepare_back(b, (enum tern_matrix_kind)p, entry->place, d_normed, sums[i],
-			             g->d_inputs[i] + t * d, entry->normed + t * d, t);
-		rms_backward(g->d_stream + t * d, sums[b->n_sums - 1], d_normed, b->entry_stream + t * d,
-		             network_value(g->network, entry->norm), entry->rms[t], d);
+			             g->d_inputs[i] + t * n_embd, entry->normed + t * n_embd, t);
+		rms_backward(g->d_stream + t * n_embd, sums[b->n_sums - 1], d_normed, b->entry_stream + t * n_embd,
+		             network_value(g->network, entry->norm), entry->rms[t], n_embd);
 	}
 }
 
@@ -147,19 +147,19 @@ static void gate_back_task(void *context, size_t chunk, int worker)
 	const struct backward *b = context;
 	struct graph *g = b->graph;
 	const struct network *net = g->network;
-	size_t f = net->n_ff, d = net->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
-	float *sums[MAX_SUMS], *scratch = g->scratch + (size_t)worker * g->scratch_width, *d_gated = scratch + 2 * f;
+	size_t n_ff = net->n_ff, n_embd = net->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
+	float *sums[MAX_SUMS], *scratch = g->scratch + (size_t)worker * g->scratch_width, *d_gated = scratch + 2 * n_ff;
 
 	chunk_sums(b, chunk, sums);
 	for (size_t t = first; t < end; t++) {
-		memset(d_gated, 0, f * sizeof *d_gated);
-		prepare_back(b, TERN_FFN_DOWN, PLACE_DOWN, d_gated, sums[0], g->d_inputs[0] + t * f,
-		             b->saved->gated + t * f, t);
-		gate_backward(g->kernels, net->gate, g->d_gate + t * f, g->d_up + t * f, d_gated,
-		              b->saved->gate + t * f, b->saved->up + t * f, scratch, f);
-		bias_back(sums[1], g->d_stream + t * d, d);
-		bias_back(sums[2], g->d_gate + t * f, f);
-		bias_back(sums[3], g->d_up + t * f, f);
+		memset(d_gated, 0, n_ff * sizeof *d_gated);
+		prepare_back(b, TERN_FFN_DOWN, PLACE_DOWN, d_gated, sums[0], g->d_inputs[0] + t * n_ff,
+		             b->saved->gated + t * n_ff, t);
+		gate_backward(g->kernels, net->gate, g->d_gate + t * n_ff, g->d_up + t * n_ff, d_gated,
+		              b->saved->gate + t * n_ff, b->saved->up + t * n_ff, scratch, n_ff);
+		bias_back(sums[1], g->d_stream + t * n_embd, n_embd);
+		bias_back(sums[2], g->d_gate + t * n_ff, n_ff);
+		bias_back(sums[3], g->d_up + t * n_ff, n_ff);
 	}
 }
 
@@ -184,7 +184,7 @@ static void output_back_task(void *context, size_t chunk, int worker)
 {
 	const struct backward *b = context;
 	struct graph *g = b->graph;
-	size_t n = b->layer->projections[TERN_ATTN_OUTPUT].n_col, d = g->network->n_embd;
+	size_t n = b->layer->projections[TERN_ATTN_OUTPUT].n_col, n_embd = g->network->n_embd;
 	size_t first, end = graph_tokens(b->batch, chunk, &first);
 	float *sums[MAX_SUMS];
 
@@ -194,7 +194,7 @@ static void output_back_task(void *context, size_t chunk, int worker)
 		memset(g->d_attended + t * n, 0, n * sizeof(float));
 		prepare_back(b, TERN_ATTN_OUTPUT, PLACE_OUTPUT, g->d_attended + t * n, sums[0], g->d_inputs[0] + t * n,
 		             b->saved->attended + t * n, t);
-		bias_back(sums[1], g->d_stream + t * d, d);
+		bias_back(sums[1], g->d_stream + t * n_embd, n_embd);
 	}
 }
 
@@ -224,17 +224,17 @@ static void heads_back(const struct backward *b, float *d_x, float *d_gain, cons
                        const float *gain, size_t n_head, size_t token, float *scratch)
 {
 	const struct network *net = b->graph->network;
-	size_t hd = net->head_dim, at = b->batch->positions[token] * (hd / 2);
+	size_t head_dim = net->head_dim, at = b->batch->positions[token] * (head_dim / 2);
 
 	for (size_t h = 0; h < n_head; h++) {
-		float *d_head = d_x + (token * n_head + h) * hd;
-		rope_backward(d_head, net->cosine + at, net->sine + at, hd);
+		float *d_head = d_x + (token * n_head + h) * head_dim;
+		rope_backward(d_head, net->cosine + at, net->sine + at, head_dim);
 		if (!gain)
 			continue;
-		memcpy(scratch, d_head, hd * sizeof *scratch);
-		memset(d_head, 0, hd * sizeof *d_head);
-		rms_backward(d_head, d_gain, scratch, raw + (token * n_head + h) * hd, gain, rms[token * n_head + h],
-		             hd);
+		memcpy(scratch, d_head, head_dim * sizeof *scratch);
+		memset(d_head, 0, head_dim * sizeof *d_head);
+		rms_backward(d_head, d_gain, scratch, raw + (token * n_head + h) * head_dim, gain,
+		             rms[token * n_head + h], head_dim);
 	}
 }
 
@@ -260,16 +260,16 @@ static void qkv_bias_back_task(void *context, size_t chunk, int worker)
 {
 	const struct backward *b = context;
 	const struct graph *g = b->graph;
-	size_t q = b->layer->projections[TERN_ATTN_Q].n_row, kv = b->layer->projections[TERN_ATTN_K].n_row;
+	size_t q_width = b->layer->projections[TERN_ATTN_Q].n_row, kv_width = b->layer->projections[TERN_ATTN_K].n_row;
 	size_t first, end = graph_tokens(b->batch, chunk, &first);
 	float *sums[MAX_SUMS];
 
 	(void)worker;
 	chunk_sums(b, chunk, sums);
 	for (size_t t = first; t < end; t++) {
-		bias_back(sums[0], g->d_q + t * q, q);
-		bias_back(sums[1], g->d_k + t * kv, kv);
-		bias_back(sums[2], g->d_v + t * kv, kv);
+		bias_back(sums[0], g->d_q + t * q_width, q_width);
+		bias_back(sums[1], g->d_k + t * kv_width, kv_width);
+		bias_back(sums[2], g->d_v + t * kv_width, kv_width);
 	}
 }
 
@@ -302,15 +302,15 @@ static void last_norm_back_task(void *context, size_t chunk, int worker)
 	const struct backward *b = context;
 	struct graph *g = b->graph;
 	const struct network *net = g->network;
-	size_t d = net->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
+	size_t n_embd = net->n_embd, first, end = graph_tokens(b->batch, chunk, &first);
 	float *sums[MAX_SUMS];
 
 	(void)worker;
 	chunk_sums(b, chunk, sums);
-	memset(g->d_stream + first * d, 0, (end - first) * d * sizeof(float));
+	memset(g->d_stream + first * n_embd, 0, (end - first) * n_embd * sizeof(float));
 	for (size_t t = first; t < end; t++)
-		rms_backward(g->d_stream + t * d, sums[0], g->d_last + t * d, b->in + t * d,
-		             network_value(net, net->norm), g->last_rms[t], d);
+		rms_backward(g->d_stream + t * n_embd, sums[0], g->d_last + t * n_embd, b->in + t * n_embd,
+		             network_value(net, net->norm), g->last_rms[t], n_embd);
 }
 
 /* A token may occur several times: one task adds up 64 columns of all. */
@@ -322,14 +322,14 @@ static void embedding_back_task(void *context, size_t chunk, int worker)
 {
 	const struct backward *b = context;
 	struct graph *g = b->graph;
-	size_t d = g->network->n_embd, first = chunk * EMBEDDING_COLUMNS;
-	size_t end = tern_smaller(first + EMBEDDING_COLUMNS, d);
+	size_t n_embd = g->network->n_embd, first = chunk * EMBEDDING_COLUMNS;
+	size_t end = tern_smaller(first + EMBEDDING_COLUMNS, n_embd);
 	float *gradient = g->gradients + g->network->parameters[g->network->embedding].offset;
 
 	(void)worker;
 	for (size_t t = 0; t < b->batch->n_token; t++)
 		for (size_t i = first; i < end; i++)
-			gradient[(size_t)b->batch->ids[t] * d + i] += g->d_stream[t * d + i];
+			gradient[(size_t)b->batch->ids[t] * n_embd + i] += g->d_stream[t * n_embd + i];
 }
 
 /* ---- distillation ---- */
@@ -344,12 +344,12 @@ struct distill {
 static void distances_task(void *context, size_t chunk, int worker)
 {
 	const struct distill *job = context;
-	size_t d = job->graph->network->n_embd, first, end = graph_tokens(job->batch, chunk, &first);
+	size_t n_embd = job->graph->network->n_embd, first, end = graph_tokens(job->batch, chunk, &first);
 	float *sums = job->graph->partial + chunk * job->graph->partial_width;
 	double distance = 0, size = 0;
 
 	(void)worker;
-	for (size_t i = first * d; i < end * d; i++) {
+	for (size_t i = first * n_embd; i < end * n_embd; i++) {
 		double t = (double)job->teacher[i], difference = (double)job->student[i] - t;
 		distance += difference * difference;
 		size += t * t;
@@ -361,10 +361,10 @@ static void distances_task(void *context, size_t chunk, int worker)
 static void distill_back_task(void *context, size_t chunk, int worker)
 {
 	const struct distill *job = context;
-	size_t d = job->graph->network->n_embd, first, end = graph_tokens(job->batch, chunk, &first);
+	size_t n_embd = job->graph->network->n_embd, first, end = graph_tokens(job->batch, chunk, &first);
 
 	(void)worker;
-	for (size_t i = first * d; i < end * d; i++)
+	for (size_t i = first * n_embd; i < end * n_embd; i++)
 		job->graph->d_stream[i] += job->factor * (job->student[i] - job->teacher[i]);
 }
 

@@ -87,7 +87,7 @@ static void put_quantization(struct json_writer *to, const struct network *net, 
 	json_put_string(to, "linear_class", "autobitlinear");
 	json_put_string(to, "quantization_mode", form == EXPORT_PACKED ? "offline" : "online");
 	json_put_bool(to, "use_rms_norm", net->has_extra_norm);
-	json_put_real(to, "rms_norm_eps", (double)net->extra_eps, 9);
+	json_put_real(to, "rms_norm_eps", (double)net->linear_norm_eps, 9);
 	json_write_end_object(to);
 }
 

@@ -29,7 +29,7 @@ static void prepare(const struct pass *pass, enum tern_matrix_kind which, enum p
 
 	if (linear->gain != NONE)
 		pass->saved->inverse_rms[place][token] = rms_forward(
-		        g->kernels, input, x, network_value(g->network, linear->gain), g->network->extra_eps, n);
+		        g->kernels, input, x, network_value(g->network, linear->gain), g->network->linear_norm_eps, n);
 	else
 		memcpy(input, x, n * sizeof *input);
 	if (pass->lambda > 0.0f && !pass->blend->keeps_activations)
@@ -64,12 +64,12 @@ static void entry_task(void *context, size_t chunk, int worker)
 	const struct pass *pass = context;
 	const struct network *net = pass->graph->network;
 	const struct entry *entry = &pass->entry;
-	size_t d = net->n_embd, first, end = graph_tokens(pass->batch, chunk, &first);
+	size_t n_embd = net->n_embd, first, end = graph_tokens(pass->batch, chunk, &first);
 
 	for (size_t t = first; t < end; t++) {
-		float *normed = entry->normed + t * d;
-		entry->rms[t] = rms_forward(pass->graph->kernels, normed, pass->entry_stream + t * d,
-		                            network_value(net, entry->norm), net->eps, d);
+		float *normed = entry->normed + t * n_embd;
+		entry->rms[t] = rms_forward(pass->graph->kernels, normed, pass->entry_stream + t * n_embd,
+		                            network_value(net, entry->norm), net->rms_eps, n_embd);
 		for (int p = (int)entry->first; p <= (int)entry->last; p++)
 			prepare(pass, (enum tern_matrix_kind)p, entry->place, normed, t, worker);
 	}
@@ -89,16 +89,17 @@ static void finish_heads(const struct pass *pass, float *x, float *raw, float *r
                          size_t token)
 {
 	const struct network *net = pass->graph->network;
-	size_t hd = net->head_dim, at = pass->batch->positions[token] * (hd / 2);
+	size_t head_dim = net->head_dim, at = pass->batch->positions[token] * (head_dim / 2);
 
-	x += token * n_head * hd;
+	x += token * n_head * head_dim;
 	if (gain)
-		memcpy(raw + token * n_head * hd, x, n_head * hd * sizeof *x);
+		memcpy(raw + token * n_head * head_dim, x, n_head * head_dim * sizeof *x);
 	for (size_t h = 0; h < n_head; h++) {
 		if (gain)
-			rms[token * n_head + h] = rms_forward(pass->graph->kernels, x + h * hd,
-			                                      raw + (token * n_head + h) * hd, gain, net->eps, hd);
-		tern_rope_rotate(x + h * hd, net->cosine + at, net->sine + at, hd, false);
+			rms[token * n_head + h] =
+			        rms_forward(pass->graph->kernels, x + h * head_dim,
+			                    raw + (token * n_head + h) * head_dim, gain, net->rms_eps, head_dim);
+		tern_rope_rotate(x + h * head_dim, net->cosine + at, net->sine + at, head_dim, false);
 	}
 }
 
@@ -140,13 +141,13 @@ static void attention_output_task(void *context, size_t chunk, int worker)
 {
 	const struct pass *pass = context;
 	const struct network *net = pass->graph->network;
-	size_t d = net->n_embd, first, end = graph_tokens(pass->batch, chunk, &first);
+	size_t n_embd = net->n_embd, first, end = graph_tokens(pass->batch, chunk, &first);
 
 	for (size_t t = first; t < end; t++) {
-		float *middle = pass->saved->middle + t * d;
+		float *middle = pass->saved->middle + t * n_embd;
 		prepare(pass, TERN_ATTN_OUTPUT, PLACE_OUTPUT, pass->saved->attended + t * net->n_head * net->head_dim,
 		        t, worker);
-		memcpy(middle, pass->in + t * d, d * sizeof *middle);
+		memcpy(middle, pass->in + t * n_embd, n_embd * sizeof *middle);
 		add_bias(pass, TERN_ATTN_OUTPUT, middle);
 	}
 }
@@ -158,15 +159,16 @@ static void gate_task(void *context, size_t chunk, int worker)
 	const struct pass *pass = context;
 	const struct network *net = pass->graph->network;
 	const struct saved *s = pass->saved;
-	size_t d = net->n_embd, f = net->n_ff, first, end = graph_tokens(pass->batch, chunk, &first);
+	size_t n_embd = net->n_embd, n_ff = net->n_ff, first, end = graph_tokens(pass->batch, chunk, &first);
 
 	for (size_t t = first; t < end; t++) {
-		add_bias(pass, TERN_FFN_GATE, s->gate + t * f);
-		add_bias(pass, TERN_FFN_UP, s->up + t * f);
-		gate_forward(pass->graph->kernels, net->gate, s->gated + t * f, s->gate + t * f, s->up + t * f, f);
-		prepare(pass, TERN_FFN_DOWN, PLACE_DOWN, s->gated + t * f, t, worker);
-		memcpy(pass->out + t * d, s->middle + t * d, d * sizeof(float));
-		add_bias(pass, TERN_FFN_DOWN, pass->out + t * d);
+		add_bias(pass, TERN_FFN_GATE, s->gate + t * n_ff);
+		add_bias(pass, TERN_FFN_UP, s->up + t * n_ff);
+		gate_forward(pass->graph->kernels, net->gate, s->gated + t * n_ff, s->gate + t * n_ff, s->up + t * n_ff,
+		             n_ff);
+		prepare(pass, TERN_FFN_DOWN, PLACE_DOWN, s->gated + t * n_ff, t, worker);
+		memcpy(pass->out + t * n_embd, s->middle + t * n_embd, n_embd * sizeof(float));
+		add_bias(pass, TERN_FFN_DOWN, pass->out + t * n_embd);
 	}
 }
 
@@ -197,12 +199,12 @@ static void last_norm_task(void *context, size_t chunk, int worker)
 	const struct pass *pass = context;
 	struct graph *g = pass->graph;
 	const struct network *net = g->network;
-	size_t d = net->n_embd, first, end = graph_tokens(pass->batch, chunk, &first);
+	size_t n_embd = net->n_embd, first, end = graph_tokens(pass->batch, chunk, &first);
 
 	(void)worker;
 	for (size_t t = first; t < end; t++)
-		g->last_rms[t] = rms_forward(g->kernels, g->last + t * d, pass->in + t * d,
-		                             network_value(net, net->norm), net->eps, d);
+		g->last_rms[t] = rms_forward(g->kernels, g->last + t * n_embd, pass->in + t * n_embd,
+		                             network_value(net, net->norm), net->rms_eps, n_embd);
 }
 
 void graph_forward(struct graph *g, const struct batch *batch, const struct blend *blend)

@@ -18,81 +18,82 @@ static void take(struct layout *layout, float **buffer, size_t n)
 	layout->n += (n + 15) & ~(size_t)15;
 }
 
-static void lay_out_layer(struct layout *layout, const struct network *net, struct saved *s, size_t t)
+static void lay_out_layer(struct layout *layout, const struct network *net, struct saved *s, size_t n_token)
 {
-	size_t d = net->n_embd, q = net->n_head * net->head_dim, kv = net->n_head_kv * net->head_dim, f = net->n_ff;
-	const size_t widths[TUNE_N_PROJECTIONS] = {d, d, d, q, d, d, f};
+	size_t n_embd = net->n_embd, q_width = net->n_head * net->head_dim, kv_width = net->n_head_kv * net->head_dim,
+	       n_ff = net->n_ff;
+	const size_t widths[TUNE_N_PROJECTIONS] = {n_embd, n_embd, n_embd, q_width, n_embd, n_embd, n_ff};
 
 	for (int p = 0; p < TUNE_N_PROJECTIONS; p++)
-		take(layout, &s->inputs[p], t * widths[p]);
+		take(layout, &s->inputs[p], n_token * widths[p]);
 	for (int p = 0; p < N_PLACES; p++)
-		take(layout, &s->inverse_rms[p], t);
-	take(layout, &s->input_rms, t);
-	take(layout, &s->post_rms, t);
-	take(layout, &s->normed, t * d);
-	take(layout, &s->post_normed, t * d);
+		take(layout, &s->inverse_rms[p], n_token);
+	take(layout, &s->input_rms, n_token);
+	take(layout, &s->post_rms, n_token);
+	take(layout, &s->normed, n_token * n_embd);
+	take(layout, &s->post_normed, n_token * n_embd);
 	s->q_raw = s->k_raw = NULL;
 	if (net->layers[0].q_norm != NONE) {
-		take(layout, &s->q_raw, t * q);
-		take(layout, &s->k_raw, t * kv);
-		take(layout, &s->q_rms, t * net->n_head);
-		take(layout, &s->k_rms, t * net->n_head_kv);
+		take(layout, &s->q_raw, n_token * q_width);
+		take(layout, &s->k_raw, n_token * kv_width);
+		take(layout, &s->q_rms, n_token * net->n_head);
+		take(layout, &s->k_rms, n_token * net->n_head_kv);
 	}
-	take(layout, &s->q, t * q);
-	take(layout, &s->k, t * kv);
-	take(layout, &s->v, t * kv);
-	take(layout, &s->attended, t * q);
-	take(layout, &s->log_sums, t * net->n_head);
-	take(layout, &s->middle, t * d);
-	take(layout, &s->gate, t * f);
-	take(layout, &s->up, t * f);
-	take(layout, &s->gated, t * f);
+	take(layout, &s->q, n_token * q_width);
+	take(layout, &s->k, n_token * kv_width);
+	take(layout, &s->v, n_token * kv_width);
+	take(layout, &s->attended, n_token * q_width);
+	take(layout, &s->log_sums, n_token * net->n_head);
+	take(layout, &s->middle, n_token * n_embd);
+	take(layout, &s->gate, n_token * n_ff);
+	take(layout, &s->up, n_token * n_ff);
+	take(layout, &s->gated, n_token * n_ff);
 }
 
-static void lay_out_backward(struct layout *layout, const struct network *net, struct graph *g, size_t t)
+static void lay_out_backward(struct layout *layout, const struct network *net, struct graph *g, size_t n_token)
 {
-	size_t d = net->n_embd, q = net->n_head * net->head_dim, kv = net->n_head_kv * net->head_dim, f = net->n_ff;
+	size_t n_embd = net->n_embd, q_width = net->n_head * net->head_dim, kv_width = net->n_head_kv * net->head_dim,
+	       n_ff = net->n_ff;
 
-	take(layout, &g->d_stream, t * d);
-	take(layout, &g->d_last, t * d);
-	take(layout, &g->d_inputs[0], t * tern_larger(d, tern_larger(q, f)));
-	take(layout, &g->d_inputs[1], t * d);
-	take(layout, &g->d_inputs[2], t * d);
-	take(layout, &g->d_gate, t * f);
-	take(layout, &g->d_up, t * f);
-	take(layout, &g->d_q, t * q);
-	take(layout, &g->d_k, t * kv);
-	take(layout, &g->d_v, t * kv);
-	take(layout, &g->d_attended, t * q);
-	take(layout, &g->partial, tern_divide_up(t, TOKEN_CHUNK) * g->partial_width);
+	take(layout, &g->d_stream, n_token * n_embd);
+	take(layout, &g->d_last, n_token * n_embd);
+	take(layout, &g->d_inputs[0], n_token * tern_larger(n_embd, tern_larger(q_width, n_ff)));
+	take(layout, &g->d_inputs[1], n_token * n_embd);
+	take(layout, &g->d_inputs[2], n_token * n_embd);
+	take(layout, &g->d_gate, n_token * n_ff);
+	take(layout, &g->d_up, n_token * n_ff);
+	take(layout, &g->d_q, n_token * q_width);
+	take(layout, &g->d_k, n_token * kv_width);
+	take(layout, &g->d_v, n_token * kv_width);
+	take(layout, &g->d_attended, n_token * q_width);
+	take(layout, &g->partial, tern_divide_up(n_token, TOKEN_CHUNK) * g->partial_width);
 }
 
 static void lay_out(struct layout *layout, const struct network *net, struct graph *g, size_t n_threads, bool backward)
 {
-	size_t t = g->max_tokens, d = net->n_embd,
-	       widest = tern_larger(net->n_ff, tern_larger(d, net->n_head * net->head_dim));
+	size_t n_token = g->max_tokens, n_embd = net->n_embd,
+	       widest = tern_larger(net->n_ff, tern_larger(n_embd, net->n_head * net->head_dim));
 	float *losses;
 
 	g->partial_width = 4 * widest + 64; /* no task sums up more: see the add_sum() of backward.c */
 	g->scratch_width = tern_larger(2 * ATTENTION_ROWS * g->max_segment, 4 * widest) + 64;
-	g->n_logit_rows = (1 << 22) / net->n_vocab;
-	g->n_logit_rows = g->n_logit_rows < TOKEN_CHUNK ? TOKEN_CHUNK : g->n_logit_rows > t ? t : g->n_logit_rows;
+	g->n_logit_rows = tern_smaller(tern_larger((1 << 22) / net->n_vocab, TOKEN_CHUNK), n_token);
 	for (size_t i = 0; i <= net->n_layer; i++)
-		take(layout, &g->stream[i], t * d);
+		take(layout, &g->stream[i], n_token * n_embd);
 	for (size_t i = 0; i < net->n_layer; i++) {
 		if (i == 0 || backward)
-			lay_out_layer(layout, net, &g->saved[i], t);
+			lay_out_layer(layout, net, &g->saved[i], n_token);
 		else
 			g->saved[i] = g->saved[0];
 	}
-	take(layout, &g->last, t * d);
-	take(layout, &g->last_rms, t);
+	take(layout, &g->last, n_token * n_embd);
+	take(layout, &g->last_rms, n_token);
 	take(layout, &g->logits, g->n_logit_rows * net->n_vocab);
-	take(layout, &losses, 2 * t);
+	take(layout, &losses, 2 * n_token);
 	g->losses = (double *)(void *)losses;
 	take(layout, &g->scratch, n_threads * g->scratch_width);
 	if (backward)
-		lay_out_backward(layout, net, g, t);
+		lay_out_backward(layout, net, g, n_token);
 }
 
 uint64_t graph_bytes(const struct network *network, size_t n_threads, size_t max_tokens, size_t max_segment,

@@ -17,20 +17,20 @@ static void loss_task(void *context, size_t chunk, int worker)
 {
 	const struct part *part = context;
 	struct graph *g = part->graph;
-	size_t n = g->network->n_vocab, t = part->first + chunk;
-	float *logits = g->logits + chunk * n;
+	size_t n_vocab = g->network->n_vocab, t = part->first + chunk;
+	float *logits = g->logits + chunk * n_vocab;
 	int32_t target = part->batch->targets[t];
 
 	(void)worker;
-	g->losses[t] = target < 0 ? 0.0 : cross_entropy(logits, n, (size_t)target, part->weight);
+	g->losses[t] = target < 0 ? 0.0 : cross_entropy(logits, n_vocab, (size_t)target, part->weight);
 	if (target < 0)
-		memset(logits, 0, n * sizeof *logits);
+		memset(logits, 0, n_vocab * sizeof *logits);
 }
 
 double head_loss(struct graph *g, const struct batch *batch, bool backward)
 {
 	const struct network *net = g->network;
-	size_t d = net->n_embd, v = net->n_vocab;
+	size_t n_embd = net->n_embd, n_vocab = net->n_vocab;
 	const float *w = network_value(net, net->head);
 	struct part part = {.graph = g, .batch = batch};
 	double sum = 0;
@@ -39,16 +39,18 @@ double head_loss(struct graph *g, const struct batch *batch, bool backward)
 		part.weight = 1.0f / (float)batch->n_target;
 	for (size_t first = 0; first < batch->n_token; first += g->n_logit_rows) {
 		size_t n = tern_smaller(batch->n_token - first, g->n_logit_rows);
-		const float *x = g->last + first * d;
-		product_run(&g->product, g->logits, v, (struct view){x, d, 1}, (struct view){w, 1, d}, n, v, d, false);
+		const float *x = g->last + first * n_embd;
+		product_run(&g->product, g->logits, n_vocab, (struct view){x, n_embd, 1}, (struct view){w, 1, n_embd},
+		            n, n_vocab, n_embd, false);
 		part.first = first;
 		tern_pool_run(g->pool, loss_task, &part, n);
 		if (!backward)
 			continue;
-		product_run(&g->product, g->d_last + first * d, d, (struct view){g->logits, v, 1},
-		            (struct view){w, d, 1}, n, d, v, false);
-		product_run(&g->product, g->gradients + net->parameters[net->head].offset, d,
-		            (struct view){g->logits, 1, v}, (struct view){x, d, 1}, v, d, n, true);
+		product_run(&g->product, g->d_last + first * n_embd, n_embd, (struct view){g->logits, n_vocab, 1},
+		            (struct view){w, n_embd, 1}, n, n_embd, n_vocab, false);
+		product_run(&g->product, g->gradients + net->parameters[net->head].offset, n_embd,
+		            (struct view){g->logits, 1, n_vocab}, (struct view){x, n_embd, 1}, n_vocab, n_embd, n,
+		            true);
 	}
 	for (size_t t = 0; t < batch->n_token; t++)
 		sum += g->losses[t];

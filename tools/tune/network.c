@@ -62,14 +62,18 @@ static enum tern_status add_linear(struct network *net, struct linear *linear, s
 static enum tern_status add_layer(struct network *net, size_t i, const struct config *config, struct tern_error *err)
 {
 	struct layer *layer = &net->layers[i];
-	size_t d = net->n_embd, q = net->n_head * net->head_dim, kv = net->n_head_kv * net->head_dim, f = net->n_ff;
-	const size_t shapes[TUNE_N_PROJECTIONS][2] = {{q, d}, {kv, d}, {kv, d}, {d, q}, {f, d}, {f, d}, {d, f}};
+	size_t n_embd = net->n_embd, q_width = net->n_head * net->head_dim, kv_width = net->n_head_kv * net->head_dim,
+	       n_ff = net->n_ff;
+	const size_t shapes[TUNE_N_PROJECTIONS][2] = {{q_width, n_embd}, {kv_width, n_embd}, {kv_width, n_embd},
+	                                              {n_embd, q_width}, {n_ff, n_embd},     {n_ff, n_embd},
+	                                              {n_embd, n_ff}};
 	enum tern_status status;
 
 	layer->q_norm = layer->k_norm = NONE;
-	if ((status = add(net, &layer->input_norm, 1, d, false, err, "model.layers.%zu.input_layernorm.weight", i)) ||
-	    (status = add(net, &layer->post_norm, 1, d, false, err, "model.layers.%zu.post_attention_layernorm.weight",
-	                  i)))
+	if ((status = add(net, &layer->input_norm, 1, n_embd, false, err, "model.layers.%zu.input_layernorm.weight",
+	                  i)) ||
+	    (status = add(net, &layer->post_norm, 1, n_embd, false, err,
+	                  "model.layers.%zu.post_attention_layernorm.weight", i)))
 		return status;
 	if ((config->family->features & LAYER_QK_NORM) &&
 	    ((status = add(net, &layer->q_norm, 1, net->head_dim, false, err,
@@ -170,15 +174,15 @@ enum tern_status network_init(struct network *net, const struct config *config, 
 	                        .head_dim = (size_t)config->head_dim,
 	                        .n_vocab = (size_t)config->n_vocab,
 	                        .n_ctx = n_ctx,
-	                        .eps = (float)config->rms_eps,
-	                        .extra_eps = 1e-6f,
+	                        .rms_eps = (float)config->rms_eps,
+	                        .linear_norm_eps = 1e-6f,
 	                        .gate = is_relu2 ? GATE_RELU2 : GATE_SILU,
 	                        .is_tied = config->is_tied,
 	                        .rope = config->rope};
 	if ((status = check(config, err)))
 		return status;
 	if (config->quantization.has_rms_norm_eps)
-		net->extra_eps = (float)config->quantization.rms_norm_eps;
+		net->linear_norm_eps = (float)config->quantization.rms_norm_eps;
 	if (ckpt && !config->says_tied)
 		net->is_tied = !checkpoint_find(ckpt, head_name);
 	net->has_extra_norm = norms == NORMS_EXTRA || config->quantization.use_rms_norm ||

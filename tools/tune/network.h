@@ -36,7 +36,7 @@ struct layer {
 
 struct network {
 	size_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab, n_ctx;
-	float eps, extra_eps; /* of the network's norms; of those in front of projections */
+	float rms_eps, linear_norm_eps; /* of the network's norms; of those in front of projections */
 	bool has_extra_norm, is_tied;
 	enum gate_function gate;
 	int embedding, norm, head; /* parameters; a tied head is the embedding */

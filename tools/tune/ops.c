@@ -240,10 +240,10 @@ void attention_backward(const struct attention *a, const float *d_o, float *d_q,
 	float *p = a->scratch, *d_p = p + ATTENTION_ROWS * a->n_token;
 
 	for (size_t first = 0; first < a->n_token; first += ATTENTION_ROWS) {
-		size_t n = rows_from(a, first), n_column = scores(a, p, first, n), hd = a->head_dim;
+		size_t n = rows_from(a, first), n_column = scores(a, p, first, n), head_dim = a->head_dim;
 		const float *d_rows = d_o + first * a->q_stride, *q = a->q + first * a->q_stride;
 		product_serial(a->product, a->worker, d_p, n_column, (struct view){d_rows, a->q_stride, 1},
-		               (struct view){a->v, 1, a->kv_stride}, n, n_column, hd, false);
+		               (struct view){a->v, 1, a->kv_stride}, n, n_column, head_dim, false);
 		for (size_t i = 0; i < n; i++) {
 			float *row = p + i * n_column, log_sum = a->log_sum[(first + i) * a->log_stride];
 			size_t n_seen = first + i + 1;
@@ -254,11 +254,11 @@ void attention_backward(const struct attention *a, const float *d_o, float *d_q,
 			memset(d_p + i * n_column + n_seen, 0, (n_column - n_seen) * sizeof *row);
 		}
 		product_serial(a->product, a->worker, d_v, a->kv_stride, (struct view){p, 1, n_column},
-		               (struct view){d_rows, a->q_stride, 1}, n_column, hd, n, true);
+		               (struct view){d_rows, a->q_stride, 1}, n_column, head_dim, n, true);
 		product_serial(a->product, a->worker, d_q + first * a->q_stride, a->q_stride,
-		               (struct view){d_p, n_column, 1}, (struct view){a->k, a->kv_stride, 1}, n, hd, n_column,
-		               false);
+		               (struct view){d_p, n_column, 1}, (struct view){a->k, a->kv_stride, 1}, n, head_dim,
+		               n_column, false);
 		product_serial(a->product, a->worker, d_k, a->kv_stride, (struct view){d_p, 1, n_column},
-		               (struct view){q, a->q_stride, 1}, n_column, hd, n, true);
+		               (struct view){q, a->q_stride, 1}, n_column, head_dim, n, true);
 	}
 }

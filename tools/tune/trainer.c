@@ -309,9 +309,9 @@ static uint64_t rope_hash(const struct network *network)
 /* What config.json says of everything else. */
 static uint64_t config_hash(const struct network *n)
 {
-	const double facts[] = {(double)n->n_layer,   (double)n->n_embd,   (double)n->n_ff,    (double)n->n_head,
-	                        (double)n->n_head_kv, (double)n->head_dim, (double)n->n_vocab, (double)n->eps,
-	                        (double)n->extra_eps, n->has_extra_norm,   n->is_tied,         (double)n->gate};
+	const double facts[] = {(double)n->n_layer,         (double)n->n_embd,   (double)n->n_ff,    (double)n->n_head,
+	                        (double)n->n_head_kv,       (double)n->head_dim, (double)n->n_vocab, (double)n->rms_eps,
+	                        (double)n->linear_norm_eps, n->has_extra_norm,   n->is_tied,         (double)n->gate};
 	return hash_bytes(0, facts, sizeof facts);
 }
 
