@@ -2,6 +2,8 @@
 #ifndef TESTS_TEST_H
 #define TESTS_TEST_H
 
+#include "base/random.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,14 +32,8 @@ static inline int test_summary(void)
 	return 0;
 }
 
-/* Random numbers for tests (splitmix64), seeded so that a failure can be repeated. */
+/* Random numbers for tests, seeded so that a failure can be repeated. */
 static uint64_t test_seed = 1;
-static inline uint64_t test_random(void)
-{
-	uint64_t z = test_seed += 0x9e3779b97f4a7c15u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
+static inline uint64_t test_random(void) { return tern_random_bits(&test_seed); }
 
 #endif
