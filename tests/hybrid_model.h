@@ -55,11 +55,18 @@ static struct hybrid {
 	float signs_embd[EMBD], signs_value[N_VALUE], signs_width[WIDTH];
 } net;
 
+/* Names of changes that are no key's, whatever their kind. */
+#define HYBRID_TERNARY_GATE "a ternary gate"
+#define HYBRID_SIGN         "a sign"       /* `number` is one of the signs */
+#define HYBRID_OTHER_NAME   "another name" /* `text` is, in place of the last, that of a folded weight */
+#define HYBRID_NAME_LESS    "a name less"  /* of the folded weights */
+
 /* What is written. */
 struct hybrid_kind {
 	bool is_folded, is_tied, has_mtp;
-	const struct tiny_change *changes; /* TINY_SKIP, TINY_NUMBER or TINY_STRING of a key; may be NULL */
-	const char *end;                   /* the EOS token; NULL: that of tiny_model.h */
+	/* TINY_SKIP, TINY_NUMBER or TINY_STRING of a key, or one of the names above; may be NULL. */
+	const struct tiny_change *changes;
+	const char *end; /* the EOS token; NULL: that of tiny_model.h */
 };
 
 static float hybrid_uniform(float low, float high)
@@ -214,7 +221,7 @@ static void put_delta(struct hybrid_pass *p, size_t i, const struct hybrid_layer
 {
 	put_matrix(p, i, "attn_qkv.weight", l->qkv, CONV, EMBD, channel_of, NULL);
 	put_matrix(p, i, "attn_gate.weight", l->gate, N_VALUE, EMBD, value_of, NULL);
-	if (i == 0 && tiny_find(p->build, "a ternary gate"))
+	if (i == 0 && tiny_find(p->build, HYBRID_TERNARY_GATE))
 		put_ternary(p, "blk.0.ssm_beta", l->beta, VALUES);
 	else
 		put_matrix(p, i, "ssm_beta.weight", l->beta, VALUES, EMBD, head_of, NULL);
@@ -309,12 +316,14 @@ static void put_names(struct tiny_build *b, bool is_tied)
 			snprintf(text[n++], GGUF_MAX_NAME_LENGTH, "blk.%zu.%s.weight", i, ffn[k]);
 	}
 	snprintf(text[n++], GGUF_MAX_NAME_LENGTH, is_tied ? "token_embd.weight" : "output.weight");
-	const struct tiny_change *extra = tiny_find(b, "a name more"), *none = tiny_find(b, "a name less");
+	const struct tiny_change *other = tiny_find(b, HYBRID_OTHER_NAME);
 	for (size_t i = 0; i < n; i++)
 		names[i] = (struct gguf_string){text[i], strlen(text[i])};
-	if (extra) /* in place of the last */
-		names[n - 1] = (struct gguf_string){extra->text, strlen(extra->text)};
-	tern_gguf_put_strings(b->writer, "prism.hadamard.weight_names", names, n - (none != NULL));
+	if (other)
+		names[n - 1] = (struct gguf_string){other->text, strlen(other->text)};
+	if (tiny_find(b, HYBRID_NAME_LESS))
+		n--;
+	tern_gguf_put_strings(b->writer, "prism.hadamard.weight_names", names, n);
 	if (!tiny_changed_key(b, "prism.hadamard.inverse_weight_names"))
 		tern_gguf_put_strings(b->writer, "prism.hadamard.inverse_weight_names", &rows, 1);
 }
@@ -328,9 +337,9 @@ static void put_transform(struct tiny_build *b, bool is_tied)
 	for (size_t i = 0; i < 3; i++)
 		for (int32_t k = 0; k < widths[i]; k++)
 			*value++ = (int8_t)signs[i][k];
-	const struct tiny_change *zero = tiny_find(b, "a sign");
-	if (zero)
-		values[5] = (int8_t)zero->number;
+	const struct tiny_change *sign = tiny_find(b, HYBRID_SIGN);
+	if (sign)
+		values[5] = (int8_t)sign->number;
 	tiny_u32(b, "prism.hadamard.version", is_tied ? 2 : 1);
 	tiny_string(b, "prism.hadamard.transform", "normalized-sylvester-walsh-hadamard");
 	tiny_string(b, "prism.hadamard.axis", "input-last-dimension");
@@ -357,19 +366,12 @@ static bool hybrid_write(const char *path, const struct hybrid_kind *kind, struc
 	put_numbers(&b, kind);
 	if (kind->is_folded)
 		put_transform(&b, kind->is_tied);
-	for (const struct tiny_change *c = kind->changes; c && c->name; c++)
-		if (c->text && c->kind == TINY_NUMBER) /* an extra key of that name */
-			tern_gguf_put_u32(b.writer, c->text, (uint32_t)c->number);
+	tiny_extra_keys(&b);
 	tiny_vocabulary(&b);
 	put_tensors(&declare, kind);
 	tiny_note(&b, tern_gguf_begin_data(b.writer, &b.err));
 	put_tensors(&write, kind);
-	*err = b.err;
-	if (b.failed) {
-		tern_gguf_abort(b.writer);
-		return false;
-	}
-	return tern_gguf_commit(b.writer, err) == TERN_OK;
+	return tiny_end(&b, err);
 }
 
 #endif

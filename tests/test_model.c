@@ -52,7 +52,7 @@ static const struct {
 	struct tiny_change change;
 	const char *said; /* part of the message; NULL: opens */
 } cases[] = {
-        {{"none", TINY_SKIP, 0, NULL}, NULL},
+        {{TINY_NOTHING, TINY_SKIP, 0, NULL}, NULL},
         {{"general.architecture", TINY_SKIP, 0, NULL}, "general.architecture"},
         {{"general.architecture", TINY_STRING, 0, "gpt\x1b[31m"}, "gpt\\x1b[31m"},
         {{"general.architecture", TINY_STRING, 0, "qwen35moe"}, "Gated DeltaNet"},
@@ -87,8 +87,8 @@ static const struct {
         {{"llama.rope.freq_base", TINY_NUMBER, 0, NULL}, "rope.freq_base"},
         {{"llama.rope.freq_base", TINY_NUMBER, NAN, NULL}, "rope.freq_base"},
         {{"llama.rope.scaling.type", TINY_STRING, 0, "dynamic"}, "longrope"},
-        {{"more", TINY_NUMBER, 1, "llama.nextn_predict_layers"}, "nextn_predict_layers"},
-        {{"more", TINY_NUMBER, 0, "llama.nextn_predict_layers"}, NULL},
+        {{TINY_EXTRA, TINY_NUMBER, 1, "llama.nextn_predict_layers"}, "nextn_predict_layers"},
+        {{TINY_EXTRA, TINY_NUMBER, 0, "llama.nextn_predict_layers"}, NULL},
         {{"tern.activation", TINY_STRING, 0, "per_row"}, "tern.activation"},
         {{"tern.activation", TINY_STRING, 0, "per_group"}, NULL},
         {{"tern.linear_norm", TINY_STRING, 0, "maybe"}, "tern.linear_norm"},
@@ -126,18 +126,18 @@ static const struct {
         {{"blk.0.ffn_down.scale", TINY_GROUPS, 0x7e00, NULL}, "blk.0.ffn_down.scale"},
         {{"blk.0.ffn_down.scale", TINY_GROUPS, 0xbc00, NULL}, "blk.0.ffn_down.scale"},
         {{"blk.0.ffn_up.scale", TINY_GROUPS, 0x3c00, NULL}, "blk.0.ffn_up.scale"}, /* of 32 rows: two panels */
-        {{"an extra key", TINY_NUMBER, 16, "llama.attention.sliding_window"}, "sliding_window"},
-        {{"an extra key", TINY_NUMBER, 0, "llama.attention.sliding_window"}, NULL},
-        {{"an extra key", TINY_NUMBER, 64, "llama.attention.sliding_window"}, NULL},
-        {{"an extra key", TINY_NUMBER, 8, "llama.expert_count"}, "llama.expert_count"},
-        {{"an extra key", TINY_NUMBER, 0, "llama.expert_count"}, NULL},
-        {{"an extra key", TINY_NUMBER, 1, "llama.attention.causal"}, "llama.attention.causal"},
-        {{"an extra key", TINY_NUMBER, 1, "llama.rope.dimension_sections"}, "llama.rope.dimension_sections"},
-        {{"an extra key", TINY_NUMBER, 1, "prism.hadamard.version"}, "prism.hadamard.tied_output"},
+        {{TINY_EXTRA, TINY_NUMBER, 16, "llama.attention.sliding_window"}, "sliding_window"},
+        {{TINY_EXTRA, TINY_NUMBER, 0, "llama.attention.sliding_window"}, NULL},
+        {{TINY_EXTRA, TINY_NUMBER, 64, "llama.attention.sliding_window"}, NULL},
+        {{TINY_EXTRA, TINY_NUMBER, 8, "llama.expert_count"}, "llama.expert_count"},
+        {{TINY_EXTRA, TINY_NUMBER, 0, "llama.expert_count"}, NULL},
+        {{TINY_EXTRA, TINY_NUMBER, 1, "llama.attention.causal"}, "llama.attention.causal"},
+        {{TINY_EXTRA, TINY_NUMBER, 1, "llama.rope.dimension_sections"}, "llama.rope.dimension_sections"},
+        {{TINY_EXTRA, TINY_NUMBER, 1, "prism.hadamard.version"}, "prism.hadamard.tied_output"},
         {{"blk.0.ffn_up_norm_in.weight", TINY_SKIP, 0, NULL}, "6 of 7 projections"},
         {{"blk.0.ffn_up_norm_in.weight", TINY_WIDER, 0, NULL}, "blk.0.ffn_up_norm_in.weight"},
-        {{"an extra tensor", TINY_WIDER, 0, "blk.0.attn_q_lora.weight"}, "blk.0.attn_q_lora.weight"},
-        {{"only half a QK-norm", TINY_WIDER, 0, "blk.0.attn_q_norm.weight"}, "attn_q_norm"},
+        {{TINY_EXTRA, TINY_WIDER, 0, "blk.0.attn_q_lora.weight"}, "blk.0.attn_q_lora.weight"},
+        {{TINY_EXTRA, TINY_WIDER, 0, "blk.0.attn_q_norm.weight"}, "attn_q_norm"}, /* half a QK-norm */
 };
 
 static void check_cases(void)
@@ -146,11 +146,11 @@ static void check_cases(void)
 		const struct tiny_change changes[] = {cases[i].change, {0}};
 		enum tern_status status = open_changed(changes);
 		if (!cases[i].said)
-			CHECK(status == TERN_OK, "%s: %s", cases[i].change.name, err.message);
+			CHECK(status == TERN_OK, "case %zu, %s: %s", i, cases[i].change.name, err.message);
 		else
 			CHECK(status == TERN_ERR_FILE && strstr(err.message, cases[i].said) &&
 			              !strchr(err.message, '\n'),
-			      "%s: status %d, '%s'", cases[i].change.name, (int)status, err.message);
+			      "case %zu, %s: status %d, '%s'", i, cases[i].change.name, (int)status, err.message);
 	}
 }
 

@@ -108,7 +108,8 @@ static void check_errors(const struct tern_model *model)
 
 static void check_file_says(double pooling_type, enum tern_pooling expected)
 {
-	const struct tiny_change changes[] = {{"", TINY_NUMBER, pooling_type, "llama.pooling_type"}, {.name = NULL}};
+	const struct tiny_change changes[] = {{TINY_EXTRA, TINY_NUMBER, pooling_type, "llama.pooling_type"},
+	                                      {.name = NULL}};
 	const char *path = scratch_path("pooling.gguf");
 	float own[TINY_EMBD], named[TINY_EMBD];
 	struct tern_model *model;

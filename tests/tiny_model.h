@@ -19,9 +19,13 @@ enum {
 	TINY_VOCAB = 258
 };
 
+/* Names of changes that are no key's or tensor's. */
+#define TINY_NOTHING "nothing"
+#define TINY_EXTRA   "an extra key or tensor" /* `text` is its name */
+
 /* One change. Keys: TINY_STRING makes it a string, TINY_NUMBER a number of the usual type. Tensors: TINY_WIDER doubles
  * the columns, TINY_VALUE is the first number, TINY_TYPE the type; TINY_GROUPS makes a scale two groups of scales for
- * one panel, of which the first has these bits. With `text`, TINY_WIDER adds a tensor, TINY_NUMBER a key. */
+ * one panel, of which the first has these bits. Of TINY_EXTRA, TINY_WIDER adds a tensor, TINY_NUMBER a key. */
 struct tiny_change {
 	const char *name; /* of the key or tensor; NULL ends a list */
 	enum {
@@ -199,62 +203,84 @@ static inline void tiny_vocabulary(struct tiny_build *b)
 	tiny_u32(b, "tokenizer.ggml.eos_token_id", 257);
 }
 
-/* False, with the reason in *err, if the writer refused. */
-static inline bool tiny_model_write(const char *path, const struct tiny_change *changes, struct tern_error *err)
+static inline void tiny_extra_keys(struct tiny_build *b)
+{
+	for (const struct tiny_change *c = b->changes; c && c->name; c++)
+		if (!strcmp(c->name, TINY_EXTRA) && c->kind == TINY_NUMBER)
+			tern_gguf_put_u32(b->writer, c->text, (uint32_t)c->number);
+}
+
+static inline void tiny_hyperparameters(struct tiny_build *b)
+{
+	tiny_string(b, "general.architecture", "llama");
+	tiny_u32(b, "llama.block_count", 1);
+	tiny_u32(b, "llama.context_length", 64);
+	tiny_u32(b, "llama.embedding_length", TINY_EMBD);
+	tiny_u32(b, "llama.feed_forward_length", TINY_FF);
+	tiny_u32(b, "llama.attention.head_count", TINY_HEADS);
+	tiny_u32(b, "llama.attention.head_count_kv", TINY_HEADS_KV);
+	tiny_u32(b, "llama.attention.key_length", TINY_HEAD_DIM);
+	tiny_u32(b, "llama.attention.value_length", TINY_HEAD_DIM);
+	tiny_u32(b, "llama.rope.dimension_count", TINY_HEAD_DIM);
+	tiny_f32(b, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+	tiny_f32(b, "llama.rope.freq_base", 10000.0f);
+	tiny_string(b, "llama.rope.scaling.type", "none");
+	tiny_string(b, "tern.activation", "per_token");
+	tiny_string(b, "tern.linear_norm", "weight");
+	tiny_f32(b, "tern.linear_norm_eps", 1e-6f);
+}
+
+static inline void tiny_tensors(struct tiny_build *b)
 {
 	static const char *const linears[] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
 	                                      "ffn_gate", "ffn_up", "ffn_down"};
 	const uint64_t q = TINY_HEADS * TINY_HEAD_DIM, kv = TINY_HEADS_KV * TINY_HEAD_DIM;
 	const uint64_t cols[] = {TINY_EMBD, TINY_EMBD, TINY_EMBD, q, TINY_EMBD, TINY_EMBD, TINY_FF};
 	const uint64_t rows[] = {q, kv, kv, TINY_EMBD, TINY_FF, TINY_FF, TINY_EMBD};
-	struct tiny_build b = {.changes = changes};
 	char name[GGUF_MAX_NAME_LENGTH];
 
-	tiny_note(&b, tern_gguf_create(&b.writer, path, true, &b.err));
-	tiny_string(&b, "general.architecture", "llama");
-	tiny_u32(&b, "llama.block_count", 1);
-	tiny_u32(&b, "llama.context_length", 64);
-	tiny_u32(&b, "llama.embedding_length", TINY_EMBD);
-	tiny_u32(&b, "llama.feed_forward_length", TINY_FF);
-	tiny_u32(&b, "llama.attention.head_count", TINY_HEADS);
-	tiny_u32(&b, "llama.attention.head_count_kv", TINY_HEADS_KV);
-	tiny_u32(&b, "llama.attention.key_length", TINY_HEAD_DIM);
-	tiny_u32(&b, "llama.attention.value_length", TINY_HEAD_DIM);
-	tiny_u32(&b, "llama.rope.dimension_count", TINY_HEAD_DIM);
-	tiny_f32(&b, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
-	tiny_f32(&b, "llama.rope.freq_base", 10000.0f);
-	tiny_string(&b, "llama.rope.scaling.type", "none");
-	tiny_string(&b, "tern.activation", "per_token");
-	tiny_string(&b, "tern.linear_norm", "weight");
-	tiny_f32(&b, "tern.linear_norm_eps", 1e-6f);
-	for (const struct tiny_change *c = changes; c && c->name; c++)
-		if (c->text && c->kind == TINY_NUMBER) /* an extra key of that name */
-			tern_gguf_put_u32(b.writer, c->text, (uint32_t)c->number);
-	tiny_vocabulary(&b);
-	tiny_tensor(&b, "token_embd.weight", GGUF_TENSOR_F32, TINY_EMBD, TINY_VOCAB);
-	tiny_tensor(&b, "output_norm.weight", GGUF_TENSOR_F32, TINY_EMBD, 0);
-	tiny_tensor(&b, "blk.0.attn_norm.weight", GGUF_TENSOR_F32, TINY_EMBD, 0);
-	tiny_tensor(&b, "blk.0.ffn_norm.weight", GGUF_TENSOR_F32, TINY_EMBD, 0);
+	tiny_tensor(b, "token_embd.weight", GGUF_TENSOR_F32, TINY_EMBD, TINY_VOCAB);
+	tiny_tensor(b, "output_norm.weight", GGUF_TENSOR_F32, TINY_EMBD, 0);
+	tiny_tensor(b, "blk.0.attn_norm.weight", GGUF_TENSOR_F32, TINY_EMBD, 0);
+	tiny_tensor(b, "blk.0.ffn_norm.weight", GGUF_TENSOR_F32, TINY_EMBD, 0);
 	for (size_t i = 0; i < 7; i++) {
 		snprintf(name, sizeof name, "blk.0.%s.weight", linears[i]);
-		tiny_tensor(&b, name, GGUF_TENSOR_T2R16, cols[i], rows[i]);
+		tiny_tensor(b, name, GGUF_TENSOR_T2R16, cols[i], rows[i]);
 		snprintf(name, sizeof name, "blk.0.%s.scale", linears[i]);
-		tiny_tensor(&b, name, GGUF_TENSOR_F32, 1, 0);
+		tiny_tensor(b, name, GGUF_TENSOR_F32, 1, 0);
 		snprintf(name, sizeof name, "blk.0.%s_norm_in.weight", linears[i]);
-		tiny_tensor(&b, name, GGUF_TENSOR_F32, cols[i], 0);
+		tiny_tensor(b, name, GGUF_TENSOR_F32, cols[i], 0);
 	}
-	for (const struct tiny_change *c = changes; c && c->name; c++)
-		if (c->text && c->kind == TINY_WIDER) /* an extra tensor of that name */
-			tiny_tensor(&b, c->text, GGUF_TENSOR_F32, TINY_EMBD, 0);
+	for (const struct tiny_change *c = b->changes; c && c->name; c++)
+		if (!strcmp(c->name, TINY_EXTRA) && c->kind == TINY_WIDER)
+			tiny_tensor(b, c->text, GGUF_TENSOR_F32, TINY_EMBD, 0);
+}
+
+/* False, with the reason in *err, if the writer refused anything since it was created. */
+static inline bool tiny_end(struct tiny_build *b, struct tern_error *err)
+{
+	*err = b->err;
+	if (b->failed) {
+		tern_gguf_abort(b->writer);
+		return false;
+	}
+	return tern_gguf_commit(b->writer, err) == TERN_OK;
+}
+
+/* False, with the reason in *err, if the writer refused. */
+static inline bool tiny_model_write(const char *path, const struct tiny_change *changes, struct tern_error *err)
+{
+	struct tiny_build b = {.changes = changes};
+
+	tiny_note(&b, tern_gguf_create(&b.writer, path, true, &b.err));
+	tiny_hyperparameters(&b);
+	tiny_extra_keys(&b);
+	tiny_vocabulary(&b);
+	tiny_tensors(&b);
 	tiny_note(&b, tern_gguf_begin_data(b.writer, &b.err));
 	for (size_t i = 0; i < b.n_tensors && !b.failed; i++)
 		tiny_data(&b, i);
-	*err = b.err;
-	if (b.failed) {
-		tern_gguf_abort(b.writer);
-		return false;
-	}
-	return tern_gguf_commit(b.writer, err) == TERN_OK;
+	return tiny_end(&b, err);
 }
 
 #endif
