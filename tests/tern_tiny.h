@@ -34,11 +34,59 @@ static inline void parse_json_file(struct json *json, const char *path)
 		exit(test_summary());
 }
 
+static inline void tern_tiny_read_pieces(const struct json *json, struct tern_piece *pieces, int32_t *types)
+{
+	struct json_value vocab = json_find(json_find(json_root(json), "model"), "vocab");
+	uint64_t id = 0;
+
+	for (struct json_iterator it = json_items(vocab); json_next(&it);) {
+		json_to_u64(it.value, &id, NULL);
+		pieces[id] = (struct tern_piece){json_string(it.key).bytes, json_string(it.key).length};
+		types[id] = TERN_TOKEN_NORMAL;
+	}
+	for (struct json_iterator it = json_items(json_find(json_root(json), "added_tokens")); json_next(&it);) {
+		struct json_string spelled = json_string(json_find(it.value, "content"));
+		json_to_u64(json_find(it.value, "id"), &id, NULL);
+		pieces[id] = (struct tern_piece){spelled.bytes, spelled.length};
+		types[id] = TERN_TOKEN_CONTROL;
+	}
+}
+
+/* Each merge is an array of its two sides; the vocabulary has them with a space between. Returns how many there are. */
+static inline size_t tern_tiny_read_merges(const struct json *json, struct tern_piece *merges)
+{
+	static char text[TERN_TINY_PIECES * 32];
+	struct json_value list = json_find(json_find(json_root(json), "model"), "merges");
+	char *to = text;
+	size_t n = 0;
+
+	for (struct json_iterator it = json_items(list); json_next(&it);) {
+		struct json_iterator side = json_items(it.value);
+		char *begin = to;
+		while (json_next(&side)) {
+			struct json_string spelled = json_string(side.value);
+			memcpy(to, spelled.bytes, spelled.length);
+			to += spelled.length;
+			*to++ = ' ';
+		}
+		merges[n++] = (struct tern_piece){begin, (size_t)(to - 1 - begin)};
+	}
+	return n;
+}
+
+static inline const char *tern_tiny_read_pattern(const struct json *json)
+{
+	struct json_iterator parts =
+	        json_items(json_find(json_find(json_root(json), "pre_tokenizer"), "pretokenizers"));
+	json_next(&parts);
+	struct json_string regex = json_string(json_find(json_find(parts.value, "pattern"), "Regex"));
+	return tern_pretokenizer_for_regex(regex.bytes, regex.length, false, false);
+}
+
 static inline struct tern_tokenizer *tern_tiny_tokenizer(void)
 {
 	static struct tern_piece pieces[TERN_TINY_PIECES], merges[TERN_TINY_PIECES];
 	static int32_t types[TERN_TINY_PIECES];
-	static char merge_text[TERN_TINY_PIECES * 32];
 	struct tern_vocab vocab = {.kind = TERN_VOCAB_BPE,
 	                           .n_pieces = TERN_TINY_PIECES,
 	                           .pieces = pieces,
@@ -51,39 +99,11 @@ static inline struct tern_tokenizer *tern_tiny_tokenizer(void)
 	struct tern_tokenizer *tokenizer = NULL;
 	struct tern_error err = {.message = ""};
 	struct json json;
-	char *to = merge_text;
 
 	parse_json_file(&json, "models/tern-tiny/tokenizer.json");
-	struct json_value model = json_find(json_root(&json), "model");
-	for (struct json_iterator it = json_items(json_find(model, "vocab")); json_next(&it);) {
-		uint64_t id = 0;
-		json_to_u64(it.value, &id, NULL);
-		pieces[id] = (struct tern_piece){json_string(it.key).bytes, json_string(it.key).length};
-		types[id] = TERN_TOKEN_NORMAL;
-	}
-	for (struct json_iterator it = json_items(json_find(json_root(&json), "added_tokens")); json_next(&it);) {
-		struct json_string spelled = json_string(json_find(it.value, "content"));
-		uint64_t id = 0;
-		json_to_u64(json_find(it.value, "id"), &id, NULL);
-		pieces[id] = (struct tern_piece){spelled.bytes, spelled.length};
-		types[id] = TERN_TOKEN_CONTROL;
-	}
-	for (struct json_iterator it = json_items(json_find(model, "merges")); json_next(&it);) {
-		struct json_iterator side = json_items(it.value);
-		char *begin = to;
-		while (json_next(&side)) {
-			struct json_string spelled = json_string(side.value);
-			memcpy(to, spelled.bytes, spelled.length);
-			to += spelled.length;
-			*to++ = ' ';
-		}
-		merges[vocab.n_merges++] = (struct tern_piece){begin, (size_t)(to - 1 - begin)};
-	}
-	struct json_iterator parts =
-	        json_items(json_find(json_find(json_root(&json), "pre_tokenizer"), "pretokenizers"));
-	json_next(&parts);
-	struct json_string regex = json_string(json_find(json_find(parts.value, "pattern"), "Regex"));
-	vocab.pre = tern_pretokenizer_for_regex(regex.bytes, regex.length, false, false);
+	tern_tiny_read_pieces(&json, pieces, types);
+	vocab.n_merges = tern_tiny_read_merges(&json, merges);
+	vocab.pre = tern_tiny_read_pattern(&json);
 	CHECK(tern_tokenizer_new(&tokenizer, &vocab, "tern-tiny", &err) == TERN_OK, "%s", err.message);
 	json_free(&json);
 	if (!tokenizer)

@@ -309,11 +309,8 @@ static void begin_good(void)
 	vocab_merge(&build, "a b");
 }
 
-static void check_refusals(void)
+static void check_refused_vocabularies(void)
 {
-	static char long_piece[70000];
-
-	memset(long_piece, 'x', sizeof long_piece);
 	begin_good();
 	build.vocab.pre = "llama\x1b-bpe";
 	check_refused("unknown pre", "unknown pre-tokenizer 'llama\\x1b-bpe'");
@@ -338,6 +335,19 @@ static void check_refusals(void)
 	begin_good();
 	build.vocab.unk_id = INT32_MAX;
 	check_refused("unk", "2147483647");
+}
+
+/* A piece that is longer than any may be. */
+static struct tern_piece long_piece(void)
+{
+	static char text[70000];
+
+	memset(text, 'x', sizeof text);
+	return (struct tern_piece){text, sizeof text};
+}
+
+static void check_refused_pieces(void)
+{
 	begin_good();
 	build.types[7] = 9;
 	check_refused("type", "token 7: unknown type 9");
@@ -345,22 +355,27 @@ static void check_refusals(void)
 	build.types[7] = TERN_TOKEN_BYTE;
 	check_refused("byte token", "token 7");
 	begin_good();
-	build.pieces[3] = (struct tern_piece){long_piece, sizeof long_piece};
+	build.pieces[3] = long_piece();
 	check_refused("long token", "token 3 'xxx");
 	build.pieces[3].length = 300;
 	build.types[3] = TERN_TOKEN_CONTROL;
 	check_refused("long control token", "token 3 'xxx");
+}
+
+static void check_refused_merges(void)
+{
+	static const char *const bad[] = {"", " ", "a", "a ", " a", "ab", "zz a", "a zz", "b a"};
+
 	begin_good();
 	vocab_merge(&build, "a \xe4\xb8\xad");
 	check_refused("merge of no letters", "merge 1 'a \\xe4\\xb8\\xad': it names no tokens");
-	static const char *const bad[] = {"", " ", "a", "a ", " a", "ab", "zz a", "a zz", "b a"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		begin_good();
 		vocab_merge(&build, bad[i]);
 		check_refused(bad[i], "merge 1 '");
 	}
 	begin_good();
-	build.merges[0] = (struct tern_piece){long_piece, sizeof long_piece};
+	build.merges[0] = long_piece();
 	build.merges[0].length *= 2;
 	check_refused("long merge", "merge");
 }
@@ -383,6 +398,8 @@ int main(void)
 	check_ignore_merges();
 	check_odd_tokens();
 	check_missing_bytes();
-	check_refusals();
+	check_refused_vocabularies();
+	check_refused_pieces();
+	check_refused_merges();
 	return test_summary();
 }
