@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static int test_n_checks, test_n_failed;
 
@@ -35,5 +36,15 @@ static inline int test_summary(void)
 /* Random numbers for tests, seeded so that a failure can be repeated. */
 static uint64_t test_seed = 1;
 static inline uint64_t test_random(void) { return tern_random_bits(&test_seed); }
+
+/* Seconds that this program has computed. They grow little on a busy machine, so that a limit of them can be checked.
+ */
+static inline double test_cpu_seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
+
+enum {
+	/* Enough for what is linear in a long text, in an emulator or under a sanitizer too; where it takes minutes on
+	 * any machine if it is quadratic, a test tells one from the other. */
+	TEST_LINEAR_SECONDS = 60
+};
 
 #endif
