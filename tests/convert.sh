@@ -250,16 +250,13 @@ if have python3 'signals, shards, limited memory and damaged weights'; then
 		    signal.signal(number, signal.SIG_DFL)
 		os.execvp(sys.argv[1], sys.argv[1:])
 	END
+	is_being_written() { [ -n "$(find . -name "$1.*.tmp")" ]; }
 	# begin OUT: a conversion in the background, its process in $process, that has begun to write
 	begin() {
 		# shellcheck disable=SC2086
 		python3 start.py $RUN "$TERN_CONVERT" large -o "$1" --force -t 1 >out 2>err </dev/null &
 		process=$!
-		i=0
-		while [ -z "$(find . -name "$1.*.tmp")" ] && kill -0 "$process" && [ $i -lt 3000 ]; do
-			i=$((i + 1))
-			sleep 0.01
-		done
+		await $process is_being_written "$1"
 	}
 	for pair in INT:130 TERM:143 HUP:129; do
 		cp one.gguf old.gguf

@@ -68,7 +68,15 @@ convert() { $RUN "$TERN_CONVERT" "$@"; }
 tune() { $RUN "$TERN_TUNE" "$@"; }
 # answer OPTION...: nothing but the text of the model's answer
 answer() { tern run -m "$MODEL" "$@" </dev/null 2>err; }
-
+# await PROCESS COMMAND...: until the command succeeds, the process has ended, or a minute is over
+await() {
+	awaited=$1 tries=0
+	shift
+	until "$@" || [ $tries -ge 6000 ] || ! kill -0 "$awaited" 2>/dev/null; do
+		tries=$((tries + 1))
+		sleep 0.01
+	done
+}
 
 # check NAME COMMAND...: the command succeeds
 check() {
