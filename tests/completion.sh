@@ -26,7 +26,9 @@ for program in convert tune; do $program --man >tern-$program.1; done
 options() { grep -o '^ *\(-[a-zA-Z0-9], \)\{0,1\}--[a-z0-9-]*' | sed 's/.*--/--/' | sort -u; }
 for command in $(tern completion commands); do
 	check "$command: manual" grep -q "^.SS \"tern $command\"" tern.1
-	for shell in bash zsh fish; do check "$command: $shell" grep -q "$command" tern.$shell; done
+	# Where the commands are listed: bash has all in a row, zsh 'run:...', fish -a run.
+	listed="-W '\(.* \)\{0,1\}$command .*--version'\|'$command:\| -a $command "
+	for shell in bash zsh fish; do check "$command: $shell" grep -q -e "$listed" tern.$shell; done
 	[ "$command" = help ] || tern "$command" --help >>helps
 done
 options <helps >names

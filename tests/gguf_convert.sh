@@ -17,23 +17,23 @@ check 'to I2_S' convert plain.gguf --to i2_s -o i2_s.gguf
 check 'I2_S and back: the same file' convert i2_s.gguf -o back.gguf --embd keep --head keep
 check 'I2_S and back: the same file' tern info --diff plain.gguf back.gguf
 greedy i2_s.gguf >text
-check 'I2_S: the same text' cmp text plain.text
+check 'I2_S: the same text' same text plain.text
 check 'to TQ2_0' convert plain.gguf --to tq2_0 -o tq2_0.gguf
 greedy tq2_0.gguf >text
-check 'TQ2_0: the same text' cmp text plain.text
+check 'TQ2_0: the same text' same text plain.text
 convert tq2_0.gguf -o back.gguf --force --embd keep --head keep
 tern info --diff plain.gguf back.gguf >diff
 check 'TQ2_0 and back: nothing but scales, rounded' test "$(grep -c '^~ tensor .*scale.*: 1 of 1 values differ' diff)" -eq 42
 check 'TQ2_0 and back: nothing but scales, rounded' test "$(wc -l <diff)" -eq 43
 check 'twice: the same bytes' convert tq2_0.gguf -o again.gguf -t 1 --embd keep --head keep
-check 'twice: the same bytes' cmp back.gguf again.gguf
+check 'twice: the same bytes' same back.gguf again.gguf
 convert plain -o int8.gguf
 convert int8.gguf --to tq2_0 -o q8_0.gguf
 tern info q8_0.gguf >info
 check 'an int8 head leaves as Q8_0' grep -q 'Q8_0  *1 tensor' info
 greedy int8.gguf >int8.text
 greedy q8_0.gguf >text
-check 'Q8_0: the same text' cmp text int8.text
+check 'Q8_0: the same text' same text int8.text
 convert tq2_0.gguf -o q8p.gguf
 tern info q8p.gguf >info
 check 'by default the embedding becomes int8' grep -q 'Q8P  *1 tensor' info
@@ -47,10 +47,10 @@ python3 "$root/tests/programs/split_gguf.py" "$MODEL" model 3
 check 'merge' convert --merge model-00001-of-00003.gguf -o merged.gguf
 check 'merge: the same model' tern info --diff "$MODEL" merged.gguf
 check 'merge, by another part' convert --merge model-00002-of-00003.gguf -o merged2.gguf
-check 'merge, by another part: the same file' cmp merged.gguf merged2.gguf
+check 'merge, by another part: the same file' same merged.gguf merged2.gguf
 python3 "$root/tests/programs/split_gguf.py" tq2_0.gguf bare 3 bare
 check 'metadata in a part of its own' convert bare-00001-of-00003.gguf -o bare.gguf --embd keep --head keep
-check 'metadata in a part of its own: as unsplit' cmp bare.gguf back.gguf
+check 'metadata in a part of its own: as unsplit' same bare.gguf back.gguf
 tern run -m model-00001-of-00003.gguf hi >out 2>err
 check 'a part is not a model' test $? -eq 3
 check 'a part is not a model: what to do' grep -q -- '--merge' err

@@ -66,8 +66,8 @@ tern() { $RUN "$TERN" "$@"; }
 convert() { $RUN "$TERN_CONVERT" "$@"; }
 # shellcheck disable=SC2086
 tune() { $RUN "$TERN_TUNE" "$@"; }
-# answer OPTION...: nothing but the text of the model's answer
-answer() { tern run -m "$MODEL" "$@" </dev/null 2>err; }
+# answer OPTION...: nothing but the text of the model's answer; a run that fails is a failure
+answer() { tern run -m "$MODEL" "$@" </dev/null 2>err || fail "no answer: status $?" "$*" "$(head -c 500 err)" >&2; }
 # await PROCESS COMMAND...: until the command succeeds, the process has ended, or a minute is over
 await() {
 	awaited=$1 tries=0
@@ -88,7 +88,8 @@ check() {
 		fail "$name" "$*" "$(head -c 500 check.log)" "$([ ! -s err ] || head -c 500 err)"
 	fi
 }
-same() { cmp -s "$1" "$2"; }
+# same FILE FILE: with something in them, since two commands that fail leave empty ones
+same() { [ -s "$1" ] && cmp "$1" "$2"; }
 # absent FILE: there is neither this file nor a temporary one
 absent() { [ ! -e "$1" ] && [ -z "$(find . -name '*.tmp')" ]; }
 

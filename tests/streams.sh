@@ -52,6 +52,7 @@ input=/dev/null
 answer --raw --temp 0 -n 40 'Once upon a time' >out
 word=$(tr -d '\n' <out | cut -d ' ' -f 8)
 answer --raw --temp 0 -n 40 --stop "$word" 'Once upon a time' >until
+check '--stop: there is text before it' test "$(wc -c <until)" -gt 1
 check '--stop: the text before it' test "$(head -c "$(($(wc -c <until) - 1))" out)" = "$(cat until)"
 check '--stop: not part of the text' test "$(grep -c -F "$word" until)" -eq 0
 answer --raw --temp 0 -n 40 --stop 'never seen' --stop "$word" 'Once upon a time' >again
