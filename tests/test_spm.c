@@ -141,6 +141,17 @@ static void check_whole(void)
 	check_round_trip(t, "<s>a</s> b", 10, TERN_TOKENIZE_SPECIAL);
 	check_round_trip(t, MARK " " MARK "a", 8, 0);
 	tern_tokenizer_free(t);
+
+	/* What is made by joining stays so if another token, found as a whole, is spelled like its text. */
+	begin_llama2();
+	spaces = vocab_add(&build, MARK MARK, TERN_TOKEN_USER_DEFINED, 0);
+	int32_t spelled = vocab_add(&build, "  ", TERN_TOKEN_USER_DEFINED, 0);
+	t = vocab_make(&build);
+	CHECK(!tern_tokenizer_is_whole(t, spaces) && tern_tokenizer_is_whole(t, spelled), "two of one text");
+	CHECK_IDS(t, " a", 0, spaces, LETTER_A);
+	CHECK_IDS(t, "  a", 0, spelled, SPACE, LETTER_A);
+	check_round_trip(t, " a", 2, 0);
+	tern_tokenizer_free(t);
 }
 
 /* Words are encoded one at a time if no piece crosses their border, and this must not change the ids. The same text

@@ -112,9 +112,9 @@ bool tern_tokenizer_is_whole(const struct tern_tokenizer *tokenizer, int32_t id)
 		return true;
 	if (tokenizer->types[id] != TERN_TOKEN_USER_DEFINED)
 		return false;
-	/* Tokens that are found as a whole are spelled like their text. */
+	/* Tokens that are found as a whole are spelled like their text, which may be how another token is spelled. */
 	special = tern_special_find(&tokenizer->specials, tokenizer->pieces[id].bytes, tokenizer->pieces[id].length);
-	return special && special->match == SPECIAL_ALWAYS;
+	return special && special->id == id && special->match == SPECIAL_ALWAYS;
 }
 
 bool tern_tokenizer_strips_space(const struct tern_tokenizer *tokenizer) { return tokenizer->add_space_prefix; }
