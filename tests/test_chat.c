@@ -176,6 +176,11 @@ static const struct {
          USER("1") ANSWER "<|im_end|>\n" USER("2") ANSWER "<think>\nhm\n</think>\n\nyo<|im_end|>\n" ANSWER
                                                           "<think>\n\n</think>\n\nso<|im_end|>\n"},
         {"qwen3.6",
+         "uaua",
+         {"1", "<think>\nhm\n</think>\n\n    a = 1\n", "2", "hm</think>\n\tb = 2 "},
+         0,
+         USER("1") ANSWER "    a = 1<|im_end|>\n" USER("2") ANSWER "<think>\nhm\n</think>\n\n\tb = 2<|im_end|>\n"},
+        {"qwen3.6",
          "uau",
          {"1", "call", " <tool_response>\n2\n</tool_response>"},
          GENERATE,

@@ -269,7 +269,8 @@ static enum tern_status put_qwen3_answer(const struct conversation *c, size_t i,
 }
 
 /* Answers whose thoughts are kept have a block of them, if an empty one. The template of Qwen3.6 cuts thoughts out of
- * the answer; that of Qwen3.8 is handed them beside it: here they are the block that the answer begins with. */
+ * the answer, which then loses the newlines before it but stays indented; that of Qwen3.8 is handed them beside it:
+ * here they are the block that the answer begins with. */
 static enum tern_status put_qwen36_answer(const struct conversation *c, size_t i, struct slice content)
 {
 	bool keeps_all = c->table->thoughts == THOUGHTS_QWEN38, has_end = find(content, thoughts_end) < content.n;
@@ -282,7 +283,7 @@ static enum tern_status put_qwen36_answer(const struct conversation *c, size_t i
 		split_thoughts(content, &thoughts, &answer);
 	if ((keeps_all || i > c->last_query) && (status = put_thoughts(c, trim(thoughts))))
 		return status;
-	return put_content(c->out, trim(answer));
+	return put_content(c->out, keeps_all ? trim(answer) : trim_newlines(answer));
 }
 
 static enum tern_status put_content_of(const struct conversation *c, size_t i, enum chat_role role)
