@@ -170,9 +170,10 @@ enum {
 };
 
 /* A conversation in the model's own chat format. Contents are plain text: what they spell never becomes a special
- * token. An answer with thoughts begins with their block: <think>, thoughts, </think>. flags: TERN_CHAT_*, or 0.
- * TERN_ERR_USAGE if the model has no template tern knows, for an unknown role, or for a system message or a reasoning
- * effort that the format has no place for. The caller frees *ids. */
+ * token. BOS comes first where the format or, in plain ChatML, the vocabulary wants it. An answer with thoughts begins
+ * with their block: <think>, thoughts, </think>. flags: TERN_CHAT_*, or 0. TERN_ERR_USAGE if the model has no template
+ * tern knows, for an unknown role, or for a system message or a reasoning effort that the format has no place for. The
+ * caller frees *ids. */
 enum tern_status tern_chat_tokenize(const struct tern_model *model, const struct tern_message *messages,
                                     size_t n_messages, unsigned flags, int32_t **ids, size_t *n_ids,
                                     struct tern_error *err);

@@ -382,6 +382,32 @@ static void check_bos(void)
 	tern_free(ids.ids);
 }
 
+/* ChatML begins with BOS where every text of the vocabulary does; the formats of Qwen never do. */
+static void check_vocab_bos(void)
+{
+	static const enum tern_chat_format formats[] = {TERN_CHAT_CHATML, TERN_CHAT_QWEN25, TERN_CHAT_QWEN3,
+	                                                TERN_CHAT_QWEN36, TERN_CHAT_FALCON3};
+	static const char *const contents[] = {"hi"};
+
+	for (int adds = 0; adds < 2; adds++) {
+		vocab_begin(&build, TERN_VOCAB_BPE, "qwen2");
+		vocab_add_bytes(&build);
+		build.vocab.bos_id = vocab_add(&build, "<s>", TERN_TOKEN_CONTROL, 0);
+		int32_t start = vocab_add(&build, "<|im_start|>", TERN_TOKEN_CONTROL, 0);
+		build.vocab.add_bos = adds;
+		struct tern_tokenizer *tokenizer = vocab_make(&build);
+		for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+			struct tern_ids ids = {0};
+			bool wanted = adds && formats[i] == TERN_CHAT_CHATML;
+			CHECK(!encode(tokenizer, formats[i], "u", contents, GENERATE, &ids, NULL), "row %zu", i);
+			CHECK(ids.n_ids > 1 && (ids.ids[0] == build.vocab.bos_id) == wanted, "row %zu: BOS", i);
+			CHECK(formats[i] == TERN_CHAT_FALCON3 || ids.ids[wanted] == start, "row %zu: start", i);
+			tern_free(ids.ids);
+		}
+		tern_tokenizer_free(tokenizer);
+	}
+}
+
 static const struct {
 	const char *format, *eos;
 	size_t n_vocab;
@@ -465,6 +491,7 @@ int main(void)
 	check_efforts(tokenizer);
 	tern_tokenizer_free(tokenizer);
 	check_bos();
+	check_vocab_bos();
 	check_detection();
 	check_tern_tiny();
 	return test_summary();

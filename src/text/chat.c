@@ -394,11 +394,12 @@ static enum tern_status render(const struct conversation *c)
 }
 
 /* The token that is spelled like the template's BOS; if there is none, the vocabulary's BOS, which in some models is
- * another. */
-static int32_t find_bos(const struct tern_tokenizer *tokenizer, const char *spelling)
+ * another. -1: a conversation has none. */
+static int32_t find_bos(const struct tern_tokenizer *tokenizer, const struct chat_table *table)
 {
-	int32_t id = tern_tokenizer_find(tokenizer, spelling, strlen(spelling));
-
+	if (!table->bos)
+		return table->vocab_bos && tern_tokenizer_adds_bos(tokenizer) ? tern_tokenizer_bos_id(tokenizer) : -1;
+	int32_t id = tern_tokenizer_find(tokenizer, table->bos, strlen(table->bos));
 	return id >= 0 && tern_tokenizer_is_special(tokenizer, id) ? id : tern_tokenizer_bos_id(tokenizer);
 }
 
@@ -420,7 +421,7 @@ enum tern_status tern_chat_encode(const struct tern_tokenizer *tokenizer, enum t
 		return tern_fail(err, TERN_ERR_USAGE, "the model has no chat format that tern knows");
 	if ((status = check_conversation(&c)))
 		return status;
-	int32_t bos_id = c.table->bos ? find_bos(tokenizer, c.table->bos) : -1;
+	int32_t bos_id = find_bos(tokenizer, c.table);
 	status = render(&c);
 	if (!status && bos_id >= 0)
 		status = tern_ids_push(out, bos_id, err);

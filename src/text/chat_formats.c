@@ -39,7 +39,11 @@ static const struct chat_table tables[TERN_CHAT_N_FORMATS] = {
                               .generate = LLAMA3_HEADER("assistant"),
                               .trims = true,
                               .ends = {"<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"}},
-        [TERN_CHAT_CHATML] = {.name = "chatml", CHATML_TURNS, .generate = CHATML_BEFORE("assistant")},
+        /* Its template says nothing of BOS: models that have one for every text (MiniCPM 4) put it here, too. */
+        [TERN_CHAT_CHATML] = {.name = "chatml",
+                              .vocab_bos = true,
+                              CHATML_TURNS,
+                              .generate = CHATML_BEFORE("assistant")},
         [TERN_CHAT_QWEN2] = {.name = "qwen2",
                              CHATML_TURNS,
                              .generate = CHATML_BEFORE("assistant"),

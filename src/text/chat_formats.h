@@ -91,6 +91,7 @@ struct chat_table {
 	const char *default_system;    /* system text if the conversation has none, or NULL */
 	enum chat_system system;
 	enum chat_thoughts thoughts;
+	bool vocab_bos;   /* without `bos`: begins as the vocabulary's texts do, with its BOS or with none */
 	bool trims;       /* removes white space around contents */
 	bool needs_user;  /* answers only a conversation with a message of the user */
 	bool has_efforts; /* of reasoning: a sentence at the head of the system text, which may be it alone */

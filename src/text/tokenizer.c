@@ -147,6 +147,8 @@ size_t tern_tokenizer_least_ids(const struct tern_tokenizer *tokenizer, size_t n
 
 size_t tern_tokenizer_n_pieces(const struct tern_tokenizer *tokenizer) { return tokenizer->n_pieces; }
 
+bool tern_tokenizer_adds_bos(const struct tern_tokenizer *tokenizer) { return tokenizer->add_bos; }
+
 int32_t tern_tokenizer_bos_id(const struct tern_tokenizer *tokenizer) { return tokenizer->bos_id; }
 
 int32_t tern_tokenizer_eos_id(const struct tern_tokenizer *tokenizer) { return tokenizer->eos_id; }

@@ -66,6 +66,8 @@ int32_t tern_tokenizer_find(const struct tern_tokenizer *tokenizer, const char *
 size_t tern_tokenizer_n_pieces(const struct tern_tokenizer *tokenizer);
 
 /* The vocabulary's bos_id and eos_id; -1 = none. */
+/* The vocabulary's add_bos: BOS goes before every text. */
+bool tern_tokenizer_adds_bos(const struct tern_tokenizer *tokenizer);
 int32_t tern_tokenizer_bos_id(const struct tern_tokenizer *tokenizer);
 int32_t tern_tokenizer_eos_id(const struct tern_tokenizer *tokenizer);
 
