@@ -82,19 +82,20 @@ static enum tern_status count_token(struct vocab *vocab, const struct added *add
 	return TERN_OK;
 }
 
+/* A new token, or a piece of the model that is now found in text before anything is merged. */
 static enum tern_status add_token(struct vocab *vocab, const struct added *added, struct json_value place,
                                   struct tern_error *err)
 {
 	struct gguf_string *token = &vocab->tokens[added->id];
+	int32_t *type = &vocab->types[added->id];
 	const struct json_string *content = &added->content;
 
-	if (token->bytes) {
-		if (token->length == content->length && memcmp(token->bytes, content->bytes, content->length) == 0)
-			return TERN_OK;
+	if (token->bytes &&
+	    (token->length != content->length || memcmp(token->bytes, content->bytes, content->length) != 0))
 		return json_fail(place, err, "another token has this id, too");
-	}
 	*token = (struct gguf_string){content->bytes, content->length};
-	vocab->types[added->id] = added->is_special ? TERN_TOKEN_CONTROL : TERN_TOKEN_USER_DEFINED;
+	if (*type != TERN_TOKEN_UNKNOWN && *type != TERN_TOKEN_CONTROL && *type != TERN_TOKEN_BYTE)
+		*type = added->is_special ? TERN_TOKEN_CONTROL : TERN_TOKEN_USER_DEFINED;
 	return TERN_OK;
 }
 
