@@ -132,10 +132,61 @@ static void test_added_pieces(void)
 	tern_model_close(model);
 }
 
+/* A tokenizer.json with the ids above, MARK a, and these parts. */
+static void json_save(const char *normalizer, const char *pre_tokenizer)
+{
+	char json[16384];
+	size_t n = 0;
+
+#define PUT(...) n += (size_t)snprintf(json + n, sizeof json - n, __VA_ARGS__)
+	PUT("{\"added_tokens\":[{\"id\":0,\"content\":\"<unk>\",\"special\":true},"
+	    "{\"id\":1,\"content\":\"<s>\",\"special\":true},{\"id\":2,\"content\":\"</s>\",\"special\":true}],"
+	    "\"normalizer\":%s,\"pre_tokenizer\":%s,\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\","
+	    "\"byte_fallback\":true,\"merges\":[\"" MARK " a\"],\"vocab\":{\"<unk>\":0,\"<s>\":1,\"</s>\":2,",
+	    normalizer, pre_tokenizer);
+	for (unsigned i = 0; i < 256; i++)
+		PUT("\"<0x%02X>\":%u,", i, BYTES + i);
+	PUT("\"" MARK "\":%d,\"a\":%d,\"b\":%d,\"" MARK "a\":%d}}}", SPACE, LETTER_A, LETTER_B, FIRST);
+#undef PUT
+	build_text("tokenizer.json", json);
+}
+
+#define METASPACE(scheme) \
+	"{\"type\":\"Metaspace\",\"replacement\":\"" MARK "\",\"split\":false,\"prepend_scheme\":\"" scheme "\"}"
+
+/* Metaspace puts a space before a text that begins with none, Llama 2's normalizer before every text. */
+static void test_space_prefix(void)
+{
+	static const char prepend[] =
+	        "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"" MARK "\"},"
+	        "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" MARK "\"}]}";
+
+	json_save("null", METASPACE("always"));
+	struct tern_model *model = convert();
+	CHECK_IDS(model, 0, "a", FIRST);
+	CHECK_IDS(model, 0, " a", FIRST);
+	CHECK_IDS(model, 0, "  a", SPACE, FIRST);
+	CHECK_IDS(model, TERN_TOKENIZE_SPECIAL, "a<s>a</s> a", FIRST, BOS, FIRST, EOS, FIRST);
+	tern_model_close(model);
+
+	json_save("null", METASPACE("never"));
+	model = convert();
+	CHECK_IDS(model, 0, "a", LETTER_A);
+	CHECK_IDS(model, 0, " a", FIRST);
+	tern_model_close(model);
+
+	json_save(prepend, "null");
+	model = convert();
+	CHECK_IDS(model, 0, "a", FIRST);
+	CHECK_IDS(model, 0, " a", SPACE, FIRST);
+	tern_model_close(model);
+}
+
 int main(void)
 {
 	scratch_begin();
 	test_added_pieces();
+	test_space_prefix();
 	scratch_end();
 	return test_summary();
 }

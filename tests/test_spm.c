@@ -154,6 +154,25 @@ static void check_whole(void)
 	tern_tokenizer_free(t);
 }
 
+/* Metaspace: what begins with a space gets no other. */
+static void check_prefix_if_missing(void)
+{
+	begin_llama2();
+	int32_t mark_a = vocab_add(&build, MARK "a", TERN_TOKEN_NORMAL, -1);
+	int32_t tag = vocab_add(&build, "<b>", TERN_TOKEN_USER_DEFINED, 0);
+	build.vocab.prefix_if_missing = true;
+	struct tern_tokenizer *t = vocab_make(&build);
+
+	CHECK_IDS(t, "a", 0, mark_a);
+	CHECK_IDS(t, " a", 0, mark_a);
+	CHECK_IDS(t, "  a", 0, SPACE, mark_a);
+	CHECK_IDS(t, " ", 0, SPACE);
+	CHECK_IDS(t, "<b>a<b> a", 0, tag, mark_a, tag, mark_a);
+	CHECK_IDS(t, "\n a", 0, SPACE, BYTES + '\n', mark_a);
+	check_round_trip(t, "a b<b>c", 7, 0);
+	tern_tokenizer_free(t);
+}
+
 /* Words are encoded one at a time if no piece crosses their border, and this must not change the ids. The same text
  * with letters instead of spaces gets the same joins without being cut. */
 static void check_words(bool by_score)
@@ -290,6 +309,7 @@ int main(void)
 	check_bytes();
 	check_unknown();
 	check_whole();
+	check_prefix_if_missing();
 	check_words(true);
 	check_words(false);
 	check_without_types();

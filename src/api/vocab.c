@@ -1,5 +1,5 @@
 /* From the tokenizer.* metadata of a GGUF file to a tokenizer, a chat format and the set of end tokens. Keys and their
- * defaults are llama.cpp's. */
+ * defaults are llama.cpp's, which has no counterpart of "tern.space_prefix_if_missing". */
 #include "api/vocab.h"
 
 #include "base/bytes.h"
@@ -182,7 +182,9 @@ static enum tern_status read_vocab(struct reading *r, struct tern_error *err)
 	    (status = tern_gguf_get_bool(r->gguf, "tokenizer.ggml.add_bos_token", &v->add_bos, NULL, err)) ||
 	    (status = tern_gguf_get_bool(r->gguf, "tokenizer.ggml.add_eos_token", &v->add_eos, NULL, err)))
 		return status;
-	return tern_gguf_get_bool(r->gguf, "tokenizer.ggml.add_space_prefix", &v->add_space_prefix, NULL, err);
+	if ((status = tern_gguf_get_bool(r->gguf, "tokenizer.ggml.add_space_prefix", &v->add_space_prefix, NULL, err)))
+		return status;
+	return tern_gguf_get_bool(r->gguf, "tern.space_prefix_if_missing", &v->prefix_if_missing, NULL, err);
 }
 
 /* End tokens: those the file names, and whatever is spelled like one. */

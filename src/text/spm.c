@@ -75,6 +75,7 @@ static enum tern_status set_up(const struct builder *b)
 	struct tern_tokenizer *tokenizer = b->tokenizer;
 
 	tokenizer->add_space_prefix = b->vocab->add_space_prefix;
+	tokenizer->prefix_if_missing = b->vocab->prefix_if_missing;
 	for (int c = 0; c < 128; c++)
 		tokenizer->spm.ascii_ids[c] = tern_piece_table_find(&tokenizer->table, &(char){(char)c}, 1);
 	for (size_t id = 0; id < tokenizer->n_pieces; id++) {
@@ -180,7 +181,9 @@ static enum tern_status encode_words(struct encoder *encoder, const char *text, 
 
 static enum tern_status encode(struct encoder *encoder, const char *text, size_t n_bytes)
 {
-	if (n_bytes == 0 || !encoder->tokenizer->add_space_prefix)
+	const struct tern_tokenizer *tokenizer = encoder->tokenizer;
+
+	if (n_bytes == 0 || !tokenizer->add_space_prefix || (tokenizer->prefix_if_missing && text[0] == ' '))
 		return encode_words(encoder, text, n_bytes);
 
 	char *prefixed = tern_alloc_aligned(n_bytes + 1, 1);

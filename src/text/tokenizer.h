@@ -1,8 +1,9 @@
 /* Tokenizers: byte-level BPE and SentencePiece BPE, made from a struct tern_vocab.
  *
  * Ids are those of Hugging Face's tokenizers. If the vocabulary has a token for every byte, any bytes survive the round
- * trip, with one exception: Qwen's and GPT-NeoX's tokenizers first bring text to Unicode's normal form C. "qwen35" does
- * not, as in llama.cpp. */
+ * trip, with two exceptions: Qwen's and GPT-NeoX's tokenizers first bring text to Unicode's normal form C ("qwen35"
+ * does not, as in llama.cpp), and with prefix_if_missing a text that begins with a space may come back without it: its
+ * ids are those of the text without. */
 #ifndef TERN_TEXT_TOKENIZER_H
 #define TERN_TEXT_TOKENIZER_H
 
@@ -65,9 +66,9 @@ int32_t tern_tokenizer_find(const struct tern_tokenizer *tokenizer, const char *
 
 size_t tern_tokenizer_n_pieces(const struct tern_tokenizer *tokenizer);
 
-/* The vocabulary's bos_id and eos_id; -1 = none. */
 /* The vocabulary's add_bos: BOS goes before every text. */
 bool tern_tokenizer_adds_bos(const struct tern_tokenizer *tokenizer);
+/* The vocabulary's bos_id and eos_id; -1 = none. */
 int32_t tern_tokenizer_bos_id(const struct tern_tokenizer *tokenizer);
 int32_t tern_tokenizer_eos_id(const struct tern_tokenizer *tokenizer);
 

@@ -24,7 +24,8 @@ struct tern_tokenizer {
 	size_t max_shrink;     /* normalizing a text keeps at least 1 / max_shrink of its bytes */
 	int32_t bos_id, eos_id, unk_id;
 	bool add_bos, add_eos;
-	bool add_space_prefix; /* a space goes before the text and before what follows a special token */
+	bool add_space_prefix;  /* a space goes before the text and before what follows a special token, */
+	bool prefix_if_missing; /* unless one is there already */
 	union {
 		const struct tern_pretokenizer *pre; /* byte-level BPE */
 		struct {

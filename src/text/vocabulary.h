@@ -56,8 +56,9 @@ struct tern_vocab {
 	const struct tern_piece *merges; /* "left right", best first */
 	int32_t bos_id, eos_id, unk_id;  /* -1 = none */
 	bool add_bos, add_eos;
-	bool add_space_prefix; /* SPM: a space goes before the text and before what follows a special token */
-	int n_threads;         /* threads that make the tokenizer; 0 = 1 */
+	bool add_space_prefix;  /* SPM: a space goes before the text and before what follows a special token, */
+	bool prefix_if_missing; /* unless one is there already (Hugging Face's Metaspace) */
+	int n_threads;          /* threads that make the tokenizer; 0 = 1 */
 };
 
 /* The byte that a token with the spelling <0xXX> stands for, or -1. */

@@ -68,7 +68,8 @@ static bool replaces_space(struct json_value part)
 
 /* ---- SentencePiece-like: byte fallback ---- */
 
-/* {"type": "Metaspace", ...}: a space mark for spaces and, unless the scheme is "never", one before the text. */
+/* {"type": "Metaspace", ...}: a space mark for spaces and, unless the scheme is "never", one before the text if it does
+ * not begin with one. */
 static enum tern_status read_metaspace(struct vocab *vocab, struct json_value part, struct tern_error *err)
 {
 	struct json_value scheme = json_find(part, "prepend_scheme");
@@ -90,6 +91,8 @@ static enum tern_status read_metaspace(struct vocab *vocab, struct json_value pa
 		else if (has_prefix && !json_string_is(scheme, "always"))
 			return json_fail_type(scheme, "\"always\", \"first\" or \"never\"", err);
 	}
+	/* After a Prepend every text begins with a mark. */
+	vocab->prefix_if_missing = has_prefix && !vocab->add_space_prefix;
 	vocab->add_space_prefix = vocab->add_space_prefix || has_prefix;
 	return TERN_OK;
 }

@@ -42,7 +42,7 @@ struct vocab {
 	int32_t end_ids[VOCAB_MAX_END_IDS];     /* other tokens that end a text */
 	size_t n_end_ids;
 	bool add_bos, add_eos;
-	bool add_space_prefix; /* SPM */
+	bool add_space_prefix, prefix_if_missing; /* SPM */
 	/* What tokenizer.json's post_processor puts before and after a text, -1 = nothing; has_template: it says so. */
 	bool has_template;
 	int32_t template_first, template_last;

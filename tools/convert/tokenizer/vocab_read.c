@@ -114,7 +114,8 @@ static enum tern_status check_vocab(const struct vocab *vocab, struct tern_error
 	                       .unk_id = vocab->unk_id,
 	                       .add_bos = vocab->add_bos,
 	                       .add_eos = vocab->add_eos,
-	                       .add_space_prefix = vocab->add_space_prefix};
+	                       .add_space_prefix = vocab->add_space_prefix,
+	                       .prefix_if_missing = vocab->prefix_if_missing};
 	enum tern_status status;
 
 	if (pieces && merges) {

@@ -80,5 +80,7 @@ void vocab_write(const struct vocab *vocab, struct gguf_writer *writer)
 	tern_gguf_put_bool(writer, "tokenizer.ggml.add_eos_token", vocab->add_eos);
 	if (is_spm)
 		tern_gguf_put_bool(writer, "tokenizer.ggml.add_space_prefix", vocab->add_space_prefix);
+	if (vocab->prefix_if_missing)
+		tern_gguf_put_bool(writer, "tern.space_prefix_if_missing", true);
 	put_templates(vocab, writer);
 }
