@@ -132,6 +132,33 @@ static void test_added_pieces(void)
 	tern_model_close(model);
 }
 
+/* User-defined pieces are found with the spaces in them; Gemma's, which are nothing else, are joined. */
+static void test_user_defined(void)
+{
+	struct spm_build b;
+
+	spm_begin(&b);
+	spm_add(&b, "a" MARK "b", TERN_TOKEN_USER_DEFINED);
+	spm_add(&b, MARK MARK "[b]", TERN_TOKEN_USER_DEFINED);
+	spm_add(&b, MARK MARK, TERN_TOKEN_USER_DEFINED);
+	spm_add(&b, MARK MARK MARK, TERN_TOKEN_USER_DEFINED);
+	spm_add(&b, "b" MARK "b", TERN_TOKEN_USER_DEFINED);
+	spm_save(&b);
+	build_text("tokenizer_config.json", "{\"add_bos_token\":false,\"added_tokens_decoder\":{"
+	                                    "\"266\":{\"content\":\"b" MARK "b\",\"special\":true}}}");
+	struct tern_model *model = convert();
+	size_t n = 0;
+	const char *text = tern_token_text(model, FIRST, &n);
+	CHECK(n == 3 && memcmp(text, "a b", 3) == 0, "'%.*s'", (int)n, text);
+	CHECK_IDS(model, 0, "a b", FIRST);
+	CHECK_IDS(model, 0, "ba ba", SPACE, LETTER_B, FIRST, SPACE, LETTER_A);
+	CHECK_IDS(model, 0, "a  [b]", SPACE, LETTER_A, FIRST + 1);
+	CHECK_IDS(model, 0, "a   b", SPACE, LETTER_A, FIRST + 3, LETTER_B);
+	CHECK_IDS(model, 0, "  a", FIRST + 3, LETTER_A);
+	CHECK_IDS(model, 0, "b b", SPACE, LETTER_B, SPACE, LETTER_B);
+	tern_model_close(model);
+}
+
 /* A tokenizer.json with the ids above, MARK a, and these parts. */
 static void json_save(const char *normalizer, const char *pre_tokenizer)
 {
@@ -186,6 +213,7 @@ int main(void)
 {
 	scratch_begin();
 	test_added_pieces();
+	test_user_defined();
 	test_space_prefix();
 	scratch_end();
 	return test_summary();

@@ -3,6 +3,7 @@
  * ({"<pad>": 32000}). */
 #include "convert/tokenizer/tokenizer_model.h"
 
+#include "base/memory.h"
 #include "json/value.h"
 
 #include <stdlib.h>
@@ -117,6 +118,44 @@ static void fill_pieces(struct vocab *vocab)
 	vocab->add_space_prefix = spm->add_dummy_prefix;
 }
 
+/* Writes `piece` to `out` with spaces for its U+2581. Returns the length, or 0 if there is nothing but U+2581. */
+static size_t spell_with_spaces(const struct spm_piece *piece, char *out)
+{
+	size_t n = 0;
+	bool has_other = false;
+
+	for (size_t i = 0; i < piece->length; n++) {
+		bool is_mark = piece->length - i >= 3 && memcmp(piece->bytes + i, TERN_SPACE_MARK, 3) == 0;
+		has_other = has_other || !is_mark;
+		out[n] = is_mark ? ' ' : piece->bytes[i];
+		i += is_mark ? 3 : 1;
+	}
+	return has_other ? n : 0;
+}
+
+/* SentencePiece searches for its user-defined pieces after spaces became U+2581, tern's tokenizer before: they are
+ * spelled with spaces. Those of nothing but U+2581 (Gemma's) stay to be joined, also with the space before a text. */
+static enum tern_status spell_user_defined(struct vocab *vocab, struct tern_error *err)
+{
+	const struct spm_model *spm = &vocab->spm;
+	size_t n_bytes = 0;
+
+	for (size_t id = 0; id < spm->n_pieces; id++)
+		n_bytes += spm->pieces[id].type == TERN_TOKEN_USER_DEFINED ? spm->pieces[id].length : 0;
+	char *to = vocab->user_defined_text = tern_alloc(n_bytes, 1);
+	if (!to)
+		return tern_fail_memory(err, n_bytes);
+	for (size_t id = 0; id < spm->n_pieces; id++) {
+		if (spm->pieces[id].type != TERN_TOKEN_USER_DEFINED || vocab->types[id] != TERN_TOKEN_USER_DEFINED)
+			continue;
+		size_t n = spell_with_spaces(&spm->pieces[id], to);
+		if (n > 0)
+			vocab->tokens[id] = (struct gguf_string){to, n};
+		to += n;
+	}
+	return TERN_OK;
+}
+
 /* Ids for the spellings. Pieces that are spelled alike are refused. */
 static enum tern_status index_tokens(struct vocab *vocab, struct tern_error *err)
 {
@@ -157,7 +196,7 @@ enum tern_status vocab_from_tokenizer_model(struct vocab *vocab, struct tern_err
 	    (status = vocab_allocate(vocab, vocab->n_tokens, err)))
 		return status;
 	fill_pieces(vocab);
-	if ((status = for_each_added(vocab, add_token, err)))
+	if ((status = for_each_added(vocab, add_token, err)) || (status = spell_user_defined(vocab, err)))
 		return status;
 	return index_tokens(vocab, err);
 }

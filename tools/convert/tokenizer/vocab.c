@@ -41,5 +41,6 @@ void vocab_free(struct vocab *vocab)
 	tern_free(vocab->template_bytes);
 	tern_free(vocab->merge_text);
 	tern_free(vocab->padding_text);
+	tern_free(vocab->user_defined_text);
 	memset(vocab, 0, sizeof *vocab);
 }

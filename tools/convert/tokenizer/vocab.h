@@ -53,7 +53,7 @@ struct vocab {
 	struct json tokenizer, tokenizer_config, generation_config, added_tokens, template_json;
 	struct spm_model spm;
 	uint8_t *spm_bytes, *template_bytes;
-	char *merge_text, *padding_text;
+	char *merge_text, *padding_text, *user_defined_text;
 	struct name_set ids; /* the tokens by their spelling; number = id */
 };
 
