@@ -132,6 +132,39 @@ static void test_added_pieces(void)
 	tern_model_close(model);
 }
 
+/* Of added_tokens.json, those with a role are control tokens, unless tokenizer_config.json lists them all by id. */
+static void test_added_list(void)
+{
+	static const char list[] = "{\"<a>\":262,\"[a]\":263,\"<b>\":264,\"[b]\":265,\"<|b|>\":266}";
+	struct spm_build b;
+
+	spm_begin(&b);
+	spm_save(&b);
+	build_text("added_tokens.json", list);
+	build_text("special_tokens_map.json", "{\"pad_token\":{\"content\":\"[a]\",\"lstrip\":false},"
+	                                      "\"additional_special_tokens\":[\"<s>\",\"<b>\"]}");
+	build_text("tokenizer_config.json", "{\"add_bos_token\":false,\"eos_token\":\"[b]\"}");
+	struct tern_model *model = convert();
+	CHECK_IDS(model, TERN_TOKENIZE_SPECIAL, "<a>[a]<b>[b]<|b|>", FIRST, FIRST + 1, FIRST + 2, FIRST + 3, FIRST + 4);
+	CHECK_IDS(model, 0, "<a>", FIRST);
+	CHECK_IDS(model, 0, "[a]", SPACE, BYTES + '[', LETTER_A, BYTES + ']');
+	CHECK_IDS(model, 0, "<b>", SPACE, BYTES + '<', LETTER_B, BYTES + '>');
+	CHECK_IDS(model, 0, "[b]", SPACE, BYTES + '[', LETTER_B, BYTES + ']');
+	CHECK_IDS(model, 0, "<|b|>", SPACE, BYTES + '<', BYTES + '|', LETTER_B, BYTES + '|', BYTES + '>');
+	tern_model_close(model);
+
+	spm_begin(&b);
+	spm_save(&b);
+	build_text("added_tokens.json", "{\"<a>\":262,\"<b>\":263}");
+	build_text("tokenizer_config.json", "{\"add_bos_token\":false,\"added_tokens_decoder\":{"
+	                                    "\"262\":{\"content\":\"<a>\",\"special\":true},"
+	                                    "\"263\":{\"content\":\"<b>\",\"special\":false}}}");
+	model = convert();
+	CHECK_IDS(model, 0, "<a>", SPACE, BYTES + '<', LETTER_A, BYTES + '>');
+	CHECK_IDS(model, 0, "<b>", FIRST + 1);
+	tern_model_close(model);
+}
+
 /* User-defined pieces are found with the spaces in them; Gemma's, which are nothing else, are joined. */
 static void test_user_defined(void)
 {
@@ -213,6 +246,7 @@ int main(void)
 {
 	scratch_begin();
 	test_added_pieces();
+	test_added_list();
 	test_user_defined();
 	test_space_prefix();
 	scratch_end();

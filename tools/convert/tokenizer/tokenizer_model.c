@@ -1,6 +1,7 @@
 /* tokenizer.model, a SentencePiece BPE model, with the tokens that were added to it: added_tokens_decoder in
  * tokenizer_config.json ({"32000": {"content": "<pad>", "special": true}}), or the older added_tokens.json
- * ({"<pad>": 32000}). */
+ * ({"<pad>": 32000}). The latter does not say which are special: as in transformers those that special_tokens_map.json
+ * or tokenizer_config.json give a role. (Others spelled "<|...|>" become control tokens when the file is opened.) */
 #include "convert/tokenizer/tokenizer_model.h"
 
 #include "base/memory.h"
@@ -40,16 +41,47 @@ static enum tern_status read_decoder_entry(const struct json_iterator *it, struc
 	return found ? TERN_OK : json_fail(it->value, err, "an added token without content");
 }
 
-static enum tern_status read_list_entry(const struct json_iterator *it, struct added *added, struct tern_error *err)
+/* "<s>" or {"content": "<s>"}. */
+static bool names(struct json_value value, struct json_string token)
+{
+	if (json_exists(value) && json_type(value) == JSON_OBJECT)
+		value = json_find(value, "content");
+	if (!json_exists(value) || json_type(value) != JSON_STRING)
+		return false;
+	struct json_string name = json_string(value);
+	return name.length == token.length && memcmp(name.bytes, token.bytes, name.length) == 0;
+}
+
+/* Whether a member of the file names the token, "eos_token" for one, or lists it, "additional_special_tokens". */
+static bool gives_role(const struct json *json, struct json_string token)
+{
+	if (!json->words)
+		return false;
+	for (struct json_iterator it = json_items(json_root(json)); json_next(&it);) {
+		if (names(it.value, token))
+			return true;
+		if (json_type(it.value) != JSON_ARRAY)
+			continue;
+		for (struct json_iterator item = json_items(it.value); json_next(&item);)
+			if (names(item.value, token))
+				return true;
+	}
+	return false;
+}
+
+static enum tern_status read_list_entry(const struct vocab *vocab, const struct json_iterator *it, struct added *added,
+                                        struct tern_error *err)
 {
 	uint64_t id = 0;
 	enum tern_status status = json_to_u64(it->value, &id, err);
+	struct json_string token = json_string(it->key);
+	bool is_special = gives_role(&vocab->special_tokens_map, token) || gives_role(&vocab->tokenizer_config, token);
 
-	*added = (struct added){(size_t)id, json_string(it->key), true};
+	*added = (struct added){(size_t)id, token, is_special};
 	return status;
 }
 
-/* Calls `use` for every added token of both files. */
+/* Calls `use` for every added token of both files, those of the decoder last: it knows which are special. */
 static enum tern_status for_each_added(struct vocab *vocab,
                                        enum tern_status (*use)(struct vocab *, const struct added *, struct json_value,
                                                                struct tern_error *),
@@ -64,11 +96,11 @@ static enum tern_status for_each_added(struct vocab *vocab,
 		                            &decoder, err);
 	if (vocab->added_tokens.words)
 		list = json_root(&vocab->added_tokens);
+	for (struct json_iterator it = json_items(list); !status && json_next(&it);)
+		if (!(status = read_list_entry(vocab, &it, &added, err)))
+			status = use(vocab, &added, it.value, err);
 	for (struct json_iterator it = json_items(decoder); !status && json_next(&it);)
 		if (!(status = read_decoder_entry(&it, &added, err)))
-			status = use(vocab, &added, it.value, err);
-	for (struct json_iterator it = json_items(list); !status && json_next(&it);)
-		if (!(status = read_list_entry(&it, &added, err)))
 			status = use(vocab, &added, it.value, err);
 	return status;
 }
@@ -192,6 +224,7 @@ enum tern_status vocab_from_tokenizer_model(struct vocab *vocab, struct tern_err
 		              vocab->source);
 	vocab->n_tokens = vocab->spm.n_pieces;
 	if ((status = directory_read_json(vocab->dir, "added_tokens.json", 0, &vocab->added_tokens, err)) ||
+	    (status = directory_read_json(vocab->dir, "special_tokens_map.json", 0, &vocab->special_tokens_map, err)) ||
 	    (status = for_each_added(vocab, count_token, err)) ||
 	    (status = vocab_allocate(vocab, vocab->n_tokens, err)))
 		return status;

@@ -29,6 +29,7 @@ void vocab_free(struct vocab *vocab)
 	directory_free_json(&vocab->tokenizer_config);
 	directory_free_json(&vocab->generation_config);
 	directory_free_json(&vocab->added_tokens);
+	directory_free_json(&vocab->special_tokens_map);
 	directory_free_json(&vocab->template_json);
 	spm_free(&vocab->spm);
 	name_set_free(&vocab->ids);

@@ -50,7 +50,7 @@ struct vocab {
 	size_t n_templates;
 
 	/* What all of the above points into. */
-	struct json tokenizer, tokenizer_config, generation_config, added_tokens, template_json;
+	struct json tokenizer, tokenizer_config, generation_config, added_tokens, special_tokens_map, template_json;
 	struct spm_model spm;
 	uint8_t *spm_bytes, *template_bytes;
 	char *merge_text, *padding_text, *user_defined_text;
