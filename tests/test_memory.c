@@ -15,7 +15,8 @@ static struct tern_error err;
 
 static void check_refusal(enum tern_status status, const char *what)
 {
-	CHECK(status == TERN_ERR_FAILED && strstr(err.message, what) && strstr(err.message, " MiB are available"),
+	CHECK(status == TERN_ERR_FAILED && strstr(err.message, what) &&
+	              strstr(err.message, " MiB are available; the option overcommit "),
 	      "%s: status %d, '%s'", what, status, err.message);
 }
 

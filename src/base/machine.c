@@ -150,9 +150,10 @@ enum tern_status tern_check_memory(const char *what, uint64_t n_bytes, bool over
 
 	if (n_bytes <= available)
 		return TERN_OK;
-	return tern_fail(err, TERN_ERR_FAILED,
-	                 "%s needs %llu MiB of memory, %llu MiB are available; overcommit tries it all the same", what,
-	                 (unsigned long long)(n_bytes >> 20), (unsigned long long)(available >> 20));
+	return tern_fail(
+	        err, TERN_ERR_FAILED,
+	        "%s needs %llu MiB of memory, %llu MiB are available; the option overcommit tries it all the same",
+	        what, (unsigned long long)(n_bytes >> 20), (unsigned long long)(available >> 20));
 }
 
 int tern_threads_of_machine(const char *root)
