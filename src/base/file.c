@@ -285,8 +285,11 @@ static enum tern_status check_target(const char *path, bool overwrite, mode_t *m
 	if (!*path)
 		return tern_fail(err, TERN_ERR_USAGE, "the name of the file to write is empty");
 	if (stat(path, &st) != 0) {
-		if (!overwrite && lstat(path, &st) == 0)
-			return tern_fail(err, TERN_ERR_USAGE, "%s: exists already (a link that leads nowhere)", path);
+		int reason = errno;
+		/* Renaming would put the file where the link is, and nothing where it leads. */
+		if (lstat(path, &st) == 0)
+			return tern_fail(err, TERN_ERR_USAGE, "%s: exists already, a link that leads nowhere: %s", path,
+			                 strerror(reason));
 		return TERN_OK;
 	}
 	/* Renaming over /dev/null would replace it for everyone. */
@@ -303,7 +306,7 @@ static enum tern_status check_target(const char *path, bool overwrite, mode_t *m
 }
 
 /* The name of the file that will be replaced, or NULL if memory runs out: where path is a symbolic link, what it leads
- * to, so that the link stays. One that leads nowhere is replaced itself. */
+ * to, so that the link stays. */
 static char *name_of_target(const char *path)
 {
 	struct stat st;
