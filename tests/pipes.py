@@ -185,6 +185,37 @@ def check_slow_writers():
     check("slow writer: the whole prompt", out.startswith(b"Once upon a time") and talk.returncode == 0, out, err)
 
 
+def check_pipes_that_do_not_block():
+    """As another program leaves them that shares them: empty for a while, full for a while."""
+    for command in (["run", "-n", "1", "-f", "-"], ["tokenize", "-f", "-"], ["embed", "-f", "-"],
+                    ["eval", "-c", "16", "-f", "-"], ["run", "-n", "1", "--batch", "-"]):
+        ours, theirs = os.pipe()
+        os.set_blocking(ours, False)
+        talk = subprocess.Popen([*lib.RUN, lib.TERN, command[0], "-m", lib.MODEL, *command[1:]], stdin=ours,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        os.close(ours)
+        time.sleep(0.3)
+        os.write(theirs, line_of(GOOD) + b"\n" if "--batch" in command else b"Once upon a time there was a fox. " * 4)
+        os.close(theirs)
+        out, err = talk.communicate(timeout=60)
+        check(f"an empty pipe that does not block: {command}", talk.returncode == 0 and out, talk.returncode, out, err)
+    text = b"Once upon a time there was a fox.\n" * 6000
+    wanted = lib.tern("tokenize", "-m", lib.MODEL, "-f", "-", input=text).stdout
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with open(lib.path("text"), "wb") as file:
+        file.write(text)
+    talk = subprocess.Popen([*lib.RUN, lib.TERN, "tokenize", "-m", lib.MODEL, "-f", lib.path("text")], stdout=theirs,
+                            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    os.close(theirs)
+    time.sleep(1)  # the pipe is full by now
+    with open(ours, "rb") as file:
+        out = file.read()
+    err = talk.stderr.read()
+    check("a full pipe that does not block", talk.wait(60) == 0 and out == wanted and len(out) > 1 << 17,
+          talk.returncode, len(out), len(wanted), err)
+
+
 def check_readers_that_leave():
     lasting = (line_of({**ENDLESS, "predict": 500}) + b"\n") * 100
     for arguments, input in ((["--batch", "-"], lasting), (["--jsonl", "--raw", "--ignore-eos", "-c", "50000"], b"Once")):
@@ -340,7 +371,8 @@ def check_json():
     check("run --jsonl is JSON, line by line", done.stdout and all(map(is_json, done.stdout.splitlines())), done)
 
 
-for test in (check_batch, check_bad_requests, check_batch_options, check_slow_writers, check_readers_that_leave,
-             check_interrupts, check_probabilities, check_terminals, check_bytes, check_json):
+for test in (check_batch, check_bad_requests, check_batch_options, check_slow_writers,
+             check_pipes_that_do_not_block, check_readers_that_leave, check_interrupts, check_probabilities,
+             check_terminals, check_bytes, check_json):
     test()
 sys.exit(lib.summary())

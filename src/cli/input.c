@@ -1,6 +1,7 @@
 #include "cli/input.h"
 #include "base/memory.h"
 #include "console/term.h"
+#include "console/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,17 +39,24 @@ static void explain_waiting(int fd)
 		note("(reading text from standard input; end it with Ctrl-D, or run with < /dev/null for none)");
 }
 
+/* Reads, again after interruptions, and waits where a descriptor that does not block holds nothing yet. */
+static ssize_t read_some(int fd, char *bytes, size_t n_bytes)
+{
+	for (;;) {
+		ssize_t got = read(fd, bytes, n_bytes);
+		if (got >= 0 || (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK))
+			return got;
+		if (errno != EINTR)
+			wait_for(fd, -1, -1);
+	}
+}
+
 static enum tern_status read_to_end(int fd, const char *name, struct text *text)
 {
 	char buffer[1 << 14];
 	ssize_t got;
 
-	for (;;) {
-		do
-			got = read(fd, buffer, sizeof buffer);
-		while (got < 0 && errno == EINTR);
-		if (got == 0)
-			break;
+	while ((got = read_some(fd, buffer, sizeof buffer)) != 0) {
 		if (got < 0) {
 			report("%s: cannot read: %s", name, strerror(errno));
 			return TERN_ERR_FILE;

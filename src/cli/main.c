@@ -7,9 +7,11 @@
 #include "console/signals.h"
 #include "console/suggest.h"
 #include "console/term.h"
+#include "console/text.h"
+#include "console/wait.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char introduction[] = "tern runs ternary (1.58-bit) language models on ordinary CPUs.\n"
                                    "\n"
@@ -19,13 +21,33 @@ static const char introduction[] = "tern runs ternary (1.58-bit) language models
                                    "  tern info model.gguf\n"
                                    "\n";
 
-static void print_overview(FILE *to)
+static void describe(struct text *text)
 {
-	fprintf(to, "%s", introduction);
+	text_printf(text, "%s", introduction);
 	for (const struct command *const *c = tern_program.commands; *c; c++)
-		fprintf(to, "  %-10s %s%s%s%s\n", (*c)->name, (*c)->summary, (*c)->alias ? " (also: " : "",
-		        (*c)->alias ? (*c)->alias : "", (*c)->alias ? ")" : "");
-	fprintf(to, "\n'tern COMMAND --help' describes a command; 'tern --version' prints the version.\n");
+		text_printf(text, "  %-10s %s%s%s%s\n", (*c)->name, (*c)->summary, (*c)->alias ? " (also: " : "",
+		            (*c)->alias ? (*c)->alias : "", (*c)->alias ? ")" : "");
+	text_printf(text, "\n'tern COMMAND --help' describes a command; 'tern --version' prints the version.\n");
+}
+
+static void print_overview(void)
+{
+	struct text text = {0};
+
+	describe(&text);
+	output_write(text.bytes, text.n_bytes);
+	text_free(&text);
+}
+
+/* No command: the overview is a complaint then. */
+static enum tern_status complain(void)
+{
+	struct text text = {0};
+
+	describe(&text);
+	write_all(STDERR_FILENO, text.bytes, text.n_bytes);
+	text_free(&text);
+	return TERN_ERR_USAGE;
 }
 
 static const struct command *find_command(const char *name)
@@ -62,7 +84,7 @@ static enum tern_status run_help(int argc, char **argv)
 		return TERN_ERR_USAGE;
 	}
 	if (argc < 2 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0) {
-		print_overview(stdout);
+		print_overview();
 		return output_finish(TERN_OK);
 	}
 	if (strcmp(argv[1], "--man") == 0) {
@@ -73,7 +95,7 @@ static enum tern_status run_help(int argc, char **argv)
 	if (!command)
 		return unknown_command(argv[1]);
 	if (command == &command_help)
-		print_overview(stdout);
+		print_overview();
 	else
 		help_print(command);
 	return output_finish(TERN_OK);
@@ -107,12 +129,10 @@ int main(int argc, char **argv)
 	term_start();
 	signals_start();
 	models_start(argc > 0 ? argv[0] : "");
-	if (!name) {
-		print_overview(stderr);
-		return TERN_ERR_USAGE;
-	}
+	if (!name)
+		return (int)complain();
 	if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
-		print_overview(stdout);
+		print_overview();
 		return (int)output_finish(TERN_OK);
 	}
 	if (strcmp(name, "--version") == 0)

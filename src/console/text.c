@@ -1,7 +1,6 @@
 #include "console/text.h"
 #include "base/memory.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,20 +25,27 @@ void text_append(struct text *text, const char *bytes, size_t n_bytes)
 	text->bytes[text->n_bytes] = '\0';
 }
 
+void text_vprintf(struct text *text, const char *format, va_list args)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	if (n < 0 || !make_room(text, (size_t)n))
+		return;
+	vsnprintf(text->bytes + text->n_bytes, (size_t)n + 1, format, args);
+	text->n_bytes += (size_t)n;
+}
+
 void text_printf(struct text *text, const char *format, ...)
 {
 	va_list args;
-	int n;
 
 	va_start(args, format);
-	n = vsnprintf(NULL, 0, format, args);
+	text_vprintf(text, format, args);
 	va_end(args);
-	if (n < 0 || !make_room(text, (size_t)n))
-		return;
-	va_start(args, format);
-	vsnprintf(text->bytes + text->n_bytes, (size_t)n + 1, format, args);
-	va_end(args);
-	text->n_bytes += (size_t)n;
 }
 
 void text_free(struct text *text)
