@@ -215,6 +215,14 @@ def test_editor():
             t.send("/edit\r")
             t.wait("'false' failed")
             leave(t)
+        with open(script, "w") as file:
+            file.write("#!/bin/sh\nprintf 'half\\0cut' >\"$1\"\n")
+        with start(EDITOR=f"'{script}'", TMPDIR=folder) as t:
+            t.send("a draft" + CTRL["g"])
+            t.wait("NULs")
+            t.wait(lambda: t.last_line() == "> a draft", "the message as it was")
+            t.send(CTRL["c"])
+            leave(t)
 
 
 def test_history():

@@ -87,24 +87,39 @@ static enum tern_status run_editor(const char *program, const char *path, struct
 	return TERN_OK;
 }
 
+/* What the file holds becomes the text, without the newlines at its end. */
+static enum tern_status read_edited(struct text *text, const char *path, struct tern_error *err)
+{
+	uint8_t *bytes;
+	size_t n_bytes;
+	enum tern_status status = tern_read_file(path, MESSAGE_LIMIT, &bytes, &n_bytes, err);
+
+	if (status)
+		return status;
+	while (n_bytes > 0 && bytes[n_bytes - 1] == '\n')
+		n_bytes--;
+	if (memchr(bytes, '\0', n_bytes)) {
+		status = tern_fail(err, TERN_ERR_FILE,
+		                   "what was edited is no text (it has NULs in it); the message is as it was");
+	} else {
+		text_free(text);
+		text_append(text, (const char *)bytes, n_bytes);
+	}
+	tern_free(bytes);
+	return status;
+}
+
 static enum tern_status edit(struct text *text, struct tern_error *err)
 {
 	const char *visual = from_environment("VISUAL"), *editor = from_environment("EDITOR");
 	struct text path = {0};
-	uint8_t *bytes;
-	size_t n_bytes;
 	enum tern_status status = create_file(&path, text, err);
 
 	if (!status) {
 		signals_clean_on_death(path.bytes);
 		status = run_editor(visual ? visual : editor ? editor : "vi", path.bytes, err);
-		if (!status && !(status = tern_read_file(path.bytes, MESSAGE_LIMIT, &bytes, &n_bytes, err))) {
-			while (n_bytes > 0 && bytes[n_bytes - 1] == '\n')
-				n_bytes--;
-			text_free(text);
-			text_append(text, (const char *)bytes, n_bytes);
-			tern_free(bytes);
-		}
+		if (!status)
+			status = read_edited(text, path.bytes, err);
 		unlink(path.bytes);
 		signals_clean_on_death(NULL);
 	}
