@@ -394,6 +394,16 @@ def test_streams():
             assert file.read() == ANSWER + "\n"
 
 
+def test_pipes():
+    """Ctrl-C reaches every program of a pipeline."""
+    for pipe, is_told in (('"$@" | cat', True), ('"$@"', False)):
+        with terminal.Terminal(["sh", "-c", pipe, "sh", *CHAT], 90, 30, {"TERN_HISTORY": ""}) as t:
+            t.wait(lambda: t.last_line() == ">", "the prompt")
+            assert ("tee -i" in t.text()) == is_told, t.text()
+            t.send(CTRL["d"])
+            assert t.finish() == 0
+
+
 def test_dumb_and_colorless():
     with start("--temp", "0", TERM="dumb", prompt=False) as t:
         t.wait(">")

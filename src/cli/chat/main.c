@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -170,10 +171,13 @@ static void greet(const struct chat *chat)
 {
 	const char *path = chat->loader.opened.path, *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	size_t n = strlen(name);
+	struct stat output;
 
 	if (n > 5 && strcmp(name + n - 5, ".gguf") == 0)
 		n -= 5;
 	chat_hint("%.*s · /help: commands · Ctrl-C: stop an answer · Ctrl-D: leave", (int)n, name);
+	if (fstat(STDOUT_FILENO, &output) == 0 && S_ISFIFO(output.st_mode))
+		chat_hint("(Ctrl-C also reaches the program that the answers go to; tee -i ignores it)");
 }
 
 static enum tern_status open_editor(struct chat *chat)
