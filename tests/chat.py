@@ -13,7 +13,7 @@ from support import terminal
 lib.on_this_cpu()
 
 CHAT = [*lib.RUN, lib.TERN, "chat", "-m", lib.MODEL]
-CTRL = {letter: chr(ord(letter) & 31) for letter in "acdgjorz"}
+CTRL = {letter: chr(ord(letter) & 31) for letter in "acdgjlorz"}
 UP = "\x1b[A"
 QUESTION, ANSWER = "What is the capital of France?", "Paris is the capital of France."
 # An answer that goes on and on: past the end of the text, in a context of this many tokens.
@@ -164,13 +164,13 @@ def test_files_and_confirmation():
         ask(t, QUESTION)
         t.send("/save not\t\r")
         t.wait("notes.txt exists already. Overwrite it? [y/N]")
-        t.send("n")
+        t.send("no\r")
         t.wait(lambda: t.last_line() == ">")
         with open(os.path.join(folder, "notes.txt")) as file:
             assert file.read() == "precious"
         t.send("/export notes.txt\r")
         t.wait(lambda: t.last_line().endswith("Overwrite it? [y/N]"))
-        t.send("y")
+        t.send("y\r")
         t.wait("(written: notes.txt)")
         t.send("/save talk.jsonl\r")
         t.wait("(saved: talk.jsonl")
@@ -181,6 +181,61 @@ def test_files_and_confirmation():
         with open(os.path.join(folder, "notes.txt")) as file:
             assert file.read() == f"user:\n{QUESTION}\n\nassistant:\n{ANSWER}\n"
         leave(t)
+
+
+ASKED = "Overwrite it? [y/N]"
+
+
+def test_answers_to_a_question():
+    """Every key means in an answer what it means in a message, and none of them is left for the next one."""
+    with tempfile.TemporaryDirectory() as folder, start("--temp", "0", cwd=folder) as t:
+        notes = os.path.join(folder, "no\x1b[2Jtes")
+        with open(notes, "w") as file:
+            file.write("precious")
+        ask(t, QUESTION)
+        for answer in (UP + "\t" + CTRL["g"] + "\r", CTRL["c"], "y" + CTRL["c"], CTRL["d"], "no\r", "\r"):
+            t.send(CTRL["l"] + "/export no\t\r")
+            t.wait(lambda: t.last_line().endswith("no\\x1b[2Jtes exists already. " + ASKED), "the question")
+            t.resize(89, 30)
+            t.send(CTRL["z"])
+            t.wait_for_stop()
+            t.resume()
+            t.resize(90, 30)
+            t.wait(lambda: t.last_line().endswith(ASKED) and not t.is_restored(), "the question again")
+            t.send(answer)
+            t.wait(lambda: t.last_line() == ">", f"the prompt after {answer!r}")
+            t.send("/context\r")
+            t.wait(lambda: "2 messages" in t.text() and t.last_line() == ">", "a command after it")
+        with open(notes) as file:
+            assert file.read() == "precious"
+        t.send("/export no\t\ryes\r" + UP)  # typed ahead; the answer is no message of the history
+        t.wait("(written: ")
+        t.wait(lambda: t.last_line().startswith("> /export no"), "the message before the answer")
+        with open(notes) as file:
+            assert file.read() != "precious"
+        t.send(CTRL["c"])
+        leave(t)
+
+
+def test_answers_without_an_editor():
+    with tempfile.TemporaryDirectory() as folder, start("--temp", "0", TERM="dumb", prompt=False, cwd=folder) as t:
+        with open(os.path.join(folder, "notes"), "w") as file:
+            file.write("precious")
+        t.send(QUESTION + "\r")
+        t.wait(lambda: ANSWER in t.text() and t.last_line() == ">", "the answer")
+        for i, answer in enumerate((CTRL["c"], CTRL["d"], "no\r", "\r")):
+            t.send("/export notes\r")
+            t.wait(lambda: t.last_line().endswith(ASKED), "the question")
+            t.send(answer)
+            t.wait(lambda: t.last_line() == ">", f"the prompt after {answer!r}")
+            t.send(f"/help edit{i}\r")
+            t.wait(f"no help for 'edit{i}'")
+        t.send("/export notes\r")
+        t.wait(lambda: t.last_line().endswith(ASKED), "the question")
+        t.send("y\r")
+        t.wait("(written: notes)")
+        t.send(CTRL["d"])
+        assert t.finish() == 0
 
 
 def test_editor():

@@ -259,3 +259,19 @@ enum editor_event editor_read(struct editor *editor, const char *prompt, const c
 		history_add(editor->options.history, text->bytes, text->n_bytes);
 	return event;
 }
+
+enum editor_event editor_ask(struct editor *editor, const char *question, struct text *answer)
+{
+	struct editor_options options = editor->options;
+	enum editor_event event;
+
+	editor->options.history = NULL;
+	editor->options.complete = NULL;
+	editor->options.wake_fd = editor->plain.wake_fd = -1;
+	do
+		event = editor_read(editor, question, "", NULL, answer);
+	while (event == EDITOR_EXTERNAL);
+	editor->options = options;
+	editor->plain.wake_fd = options.wake_fd;
+	return event;
+}

@@ -37,4 +37,8 @@ bool editor_is_interactive(const struct editor *editor);
 enum editor_event editor_read(struct editor *editor, const char *prompt, const char *more_prompt, const char *initial,
                               struct text *text);
 
+/* Reads the answer to a question like a message, with neither history nor completion, and without EDITOR_EXTERNAL and
+ * EDITOR_WAKE. */
+enum editor_event editor_ask(struct editor *editor, const char *question, struct text *answer);
+
 #endif

@@ -120,12 +120,15 @@ static enum editor_event end(struct plain *plain, struct text *text)
 	}
 	if (plain->is_terminal)
 		write_all(plain->out, "\n", 1);
+	plain->is_prompted = false;
 	return EDITOR_END;
 }
 
 enum editor_event plain_read(struct plain *plain, const char *prompt, const char *more_prompt, const char *initial,
                              struct text *text)
 {
+	if (plain->is_terminal)
+		plain->is_at_end = false; /* Ctrl-D ended the message before; a terminal that is gone says so again */
 	if (initial) {
 		plain->message.n_bytes = 0;
 		text_append(&plain->message, initial, strlen(initial));

@@ -6,10 +6,10 @@
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
-#include "console/wait.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define PATIENCE 0.5 /* seconds before the chat says what takes so long */
@@ -204,28 +204,16 @@ void chat_hint(const char *format, ...)
 
 bool chat_confirm(struct chat *chat, const char *question)
 {
-	int out = term_is_terminal(STDOUT_FILENO) ? STDOUT_FILENO : STDERR_FILENO;
-	struct text line = {0};
-	char key = 'n', rest;
+	struct text prompt = {0}, answer = {0};
+	bool is_yes = false;
 
 	if (!chat->is_interactive)
 		return false;
-	output_flush();
-	text_printf(&line, "%s [y/N] ", question);
-	if (!line.failed)
-		write_all(out, line.bytes, line.n_bytes);
-	text_free(&line);
-	if (wait_for(STDIN_FILENO, -1, -1) == WAIT_SIGNAL || read(STDIN_FILENO, &key, 1) != 1)
-		key = 'n';
-	signals_forget_interrupt();
-	rest = key;
-	key = key == 'y' || key == 'Y' ? 'y' : 'n';
-	if (editor_is_interactive(chat->editor)) {
-		write_all(out, key == 'y' ? "y\n" : "n\n", 2);
-	} else {
-		/* The terminal hands over whole lines. */
-		while (rest != '\n' && read(STDIN_FILENO, &rest, 1) == 1)
-			continue;
-	}
-	return key == 'y';
+	escape_append(&prompt, question, strlen(question), ESCAPE_LINE);
+	text_printf(&prompt, " [y/N] ");
+	if (!prompt.failed && editor_ask(chat->editor, prompt.bytes, &answer) == EDITOR_TEXT)
+		is_yes = answer.n_bytes > 0 && (answer.bytes[0] == 'y' || answer.bytes[0] == 'Y');
+	text_free(&prompt);
+	text_free(&answer);
+	return is_yes;
 }
