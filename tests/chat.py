@@ -103,6 +103,47 @@ def test_stopping_an_answer():
         leave(t)
 
 
+LONG = "a long word " * 1700
+
+
+def test_stopped_messages():
+    """A message that comes back to the prompt is the same message when it is sent again: no command."""
+    with start("-c", "100000") as t:
+        for typed, first in (("//help me " + LONG, "//help me"), ("////x " + LONG, "////x"),
+                             (f'"""\n/help me {LONG}\n"""', "//help me"),
+                             (f'"""\n/help me {LONG}\\\n"""', '"""'), ("/usr/bin " + LONG, "/usr/bin")):
+            for _ in range(2):
+                if typed:
+                    t.paste(typed)
+                    typed = ""
+                n_prompts = t.output.count(b"\x1b[?2004h")
+                t.send("\r" + CTRL["c"])
+                t.wait(lambda: t.output.count(b"\x1b[?2004h") > n_prompts, "the message again")
+                t.send("\x1b<")
+                t.wait(lambda: t.lines()[0].startswith("> " + first), f"a message that begins {first}")
+            t.send(CTRL["c"] + "/context\r")
+            t.wait("nothing has been said yet")
+            t.send(CTRL["l"])
+        leave(t)
+
+
+def test_stopped_messages_without_an_editor():
+    """What cannot be shown does not wait for the next line."""
+    with start("-c", "100000", TERM="dumb", prompt=False) as t:
+        t.wait(">")
+        for i in range(40):
+            t.send("a long word " * 100 + "\\\r")
+            t.wait(lambda: t.output.count(b"\n  ") > i, "a prompt for more")
+        t.send("the end\r")
+        t.settle()
+        t.send(CTRL["c"])
+        t.wait(lambda: t.last_line() == ">", "the prompt")
+        t.send("/context\r")
+        t.wait("nothing has been said yet")
+        t.send(CTRL["d"])
+        assert t.finish() == 0
+
+
 def test_suspending_and_resizing():
     with start(*ENDLESS) as t:
         t.send("Tell me a story about a fox.\r")
@@ -257,7 +298,7 @@ def test_editor():
         with start("--temp", "0", TERM="dumb", prompt=False, EDITOR=f"'{script}'", TMPDIR=folder) as t:
             t.wait(">")
             t.send("/edit\r")
-            t.wait(lambda: t.output.endswith(b"\n  "), "a prompt for more")
+            t.wait(lambda: t.output.endswith(b"> What is the capital\r\n  "), "what was edited, a prompt for more")
             t.send("of France?\r")
             t.wait(lambda: "France is Paris." in t.text() and t.last_line() == ">", "the answer")
             t.send("/edit\r")

@@ -1,5 +1,6 @@
 #include "console/plain.h"
 #include "base/memory.h"
+#include "console/escape.h"
 #include "console/message.h"
 #include "console/signals.h"
 #include "console/wait.h"
@@ -98,6 +99,31 @@ static void show_prompt(struct plain *plain, const char *prompt)
 	plain->is_prompted = true;
 }
 
+/* Begins the message with a text from elsewhere. On a terminal it is shown, since what is typed next joins it. */
+static void begin_with(struct plain *plain, const char *initial, const char *prompt, const char *more_prompt)
+{
+	struct text shown = {0};
+	size_t n_line;
+
+	plain->message.n_bytes = 0;
+	text_append(&plain->message, initial, strlen(initial));
+	text_append(&plain->message, "\n", 1);
+	if (!plain->is_terminal)
+		return;
+	for (const char *line = initial;; line += n_line + 1) {
+		n_line = strcspn(line, "\n");
+		text_append(&shown, prompt, strlen(prompt));
+		escape_append(&shown, line, n_line, ESCAPE_TERMINAL);
+		text_append(&shown, "\n", 1);
+		prompt = more_prompt;
+		if (!line[n_line])
+			break;
+	}
+	if (!shown.failed)
+		write_all(plain->out, shown.bytes, shown.n_bytes);
+	text_free(&shown);
+}
+
 /* Ctrl-C: the system has thrown away what was typed in this line. */
 static enum editor_event interrupt(struct plain *plain)
 {
@@ -129,11 +155,8 @@ enum editor_event plain_read(struct plain *plain, const char *prompt, const char
 {
 	if (plain->is_terminal)
 		plain->is_at_end = false; /* Ctrl-D ended the message before; a terminal that is gone says so again */
-	if (initial) {
-		plain->message.n_bytes = 0;
-		text_append(&plain->message, initial, strlen(initial));
-		text_append(&plain->message, "\n", 1);
-	}
+	if (initial)
+		begin_with(plain, initial, prompt, more_prompt);
 	for (;;) {
 		while (take_line(plain)) {
 			enum message_state state = message_state(plain->message.bytes, plain->message.n_bytes);

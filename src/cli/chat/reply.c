@@ -3,10 +3,12 @@
 #include "base/memory.h"
 #include "base/sizes.h"
 #include "base/space.h"
+#include "cli/chat/commands.h"
 #include "cli/chat/display.h"
 #include "cli/chat/files.h"
 #include "cli/prompt.h"
 #include "console/format.h"
+#include "console/message.h"
 #include "console/progress.h"
 #include "console/signals.h"
 #include "console/term.h"
@@ -299,6 +301,25 @@ static bool add_message(struct chat *chat, const char *bytes, size_t n_bytes)
 	return added;
 }
 
+/* Puts a message back to the prompt, in a form in which it is the same message when it is sent from there: no command,
+ * and whole. Where the prompt cannot be edited it is left to the user to type it again. */
+static void put_back(struct chat *chat, const char *bytes, size_t n_bytes)
+{
+	struct text *draft = &chat->draft;
+
+	if (!editor_is_interactive(chat->editor))
+		return;
+	if (message_state(bytes, n_bytes) != MESSAGE_WHOLE) {
+		text_append(draft, "\"\"\"\n", 4);
+		text_append(draft, bytes, n_bytes);
+		text_append(draft, "\n\"\"\"", 4);
+		return;
+	}
+	if (chat_is_command(bytes, n_bytes) || (n_bytes >= 2 && memcmp(bytes, "//", 2) == 0))
+		text_append(draft, "/", 1);
+	text_append(draft, bytes, n_bytes);
+}
+
 void chat_send(struct chat *chat, const char *bytes, size_t n_bytes)
 {
 	bool is_stopped = true;
@@ -322,7 +343,7 @@ void chat_send(struct chat *chat, const char *bytes, size_t n_bytes)
 	/* After Ctrl-C the message is at the prompt again. One that cannot be answered is in the history, and without
 	 * the file that may have made it too long. */
 	if (is_stopped)
-		text_append(&chat->draft, bytes, n_bytes);
+		put_back(chat, bytes, n_bytes);
 	else if (chat->attachment.n_bytes > 0)
 		chat_hint("(what /read had read is dropped)");
 	if (!is_stopped)
