@@ -56,10 +56,11 @@ static struct hybrid {
 } net;
 
 /* Names of changes that are no key's, whatever their kind. */
-#define HYBRID_TERNARY_GATE "a ternary gate"
-#define HYBRID_SIGN         "a sign"       /* `number` is one of the signs */
-#define HYBRID_OTHER_NAME   "another name" /* `text` is, in place of the last, that of a folded weight */
-#define HYBRID_NAME_LESS    "a name less"  /* of the folded weights */
+#define HYBRID_TERNARY_GATE    "a ternary gate"
+#define HYBRID_FLOAT_EMBEDDING "a float embedding"
+#define HYBRID_SIGN            "a sign"       /* `number` is one of the signs */
+#define HYBRID_OTHER_NAME      "another name" /* `text` is, in place of the last, that of a folded weight */
+#define HYBRID_NAME_LESS       "a name less"  /* of the folded weights */
 
 /* What is written. */
 struct hybrid_kind {
@@ -246,7 +247,10 @@ static void put_mtp(struct hybrid_pass *p)
 
 static void put_tensors(struct hybrid_pass *p, const struct hybrid_kind *kind)
 {
-	put_ternary(p, "token_embd", net.embedding, VOCAB);
+	if (tiny_find(p->build, HYBRID_FLOAT_EMBEDDING))
+		put_rows(p, "token_embd.weight", net.embedding, VOCAB, EMBD, NULL, NULL);
+	else
+		put_ternary(p, "token_embd", net.embedding, VOCAB);
 	if (!kind->is_tied)
 		put_ternary(p, "output", net.head, VOCAB);
 	put_rows(p, "output_norm.weight", net.output_norm, 0, EMBD, NULL, NULL);
@@ -315,7 +319,8 @@ static void put_names(struct tiny_build *b, bool is_tied)
 		for (size_t k = 0; k < 3; k++)
 			snprintf(text[n++], GGUF_MAX_NAME_LENGTH, "blk.%zu.%s.weight", i, ffn[k]);
 	}
-	snprintf(text[n++], GGUF_MAX_NAME_LENGTH, is_tied ? "token_embd.weight" : "output.weight");
+	if (!is_tied) /* else the embedding is listed for its rows alone */
+		snprintf(text[n++], GGUF_MAX_NAME_LENGTH, "output.weight");
 	const struct tiny_change *other = tiny_find(b, HYBRID_OTHER_NAME);
 	for (size_t i = 0; i < n; i++)
 		names[i] = (struct gguf_string){text[i], strlen(text[i])};

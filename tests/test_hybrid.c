@@ -229,7 +229,8 @@ static void check_stopping(const struct tern_model *model, const float *expected
 
 static void check_same_bits(void)
 {
-	static const struct hybrid_kind folded = {.is_folded = true}, with_mtp = {.is_folded = true, .has_mtp = true};
+	static const struct hybrid_kind folded = {.is_folded = true}, with_mtp = {.is_folded = true, .has_mtp = true},
+	                                tied = {.is_folded = true, .is_tied = true};
 	struct tern_model *model = open_kind(&folded);
 	float *expected = run(model, 1, 64, N_IDS), *logits;
 
@@ -241,6 +242,11 @@ static void check_same_bits(void)
 	model = open_kind(&with_mtp);
 	logits = run(model, 1, 64, N_IDS);
 	check_bits("with layers that predict more tokens", logits, expected);
+	tern_model_close(model);
+	free(logits);
+	model = open_kind(&tied);
+	logits = run(model, 1, 64, N_IDS);
+	check_splits(model, logits);
 	tern_model_close(model);
 	free(logits);
 	free(expected);
@@ -312,6 +318,12 @@ static const struct changed folded_cases[] = {
         {.change = {HYBRID_OTHER_NAME, TINY_SKIP, 0, "blk.0.ssm_beta.weight"}, .message = "ssm_beta"},
         {.change = {HYBRID_OTHER_NAME, TINY_SKIP, 0, "token_embd.weight"}, .message = "token_embd"},
         {.change = {HYBRID_NAME_LESS, TINY_SKIP, 0, NULL}}, /* the head may be in the ordinary basis */
+        {.is_tied = true, .change = {HYBRID_OTHER_NAME, TINY_SKIP, 0, "token_embd.weight"}, .message = "token_embd"},
+        {.is_tied = true, .change = {HYBRID_OTHER_NAME, TINY_SKIP, 0, "output.weight"}, .message = "does not exist"},
+        {.change = {HYBRID_FLOAT_EMBEDDING, TINY_SKIP, 0, NULL}},
+        {.is_tied = true,
+         .change = {HYBRID_FLOAT_EMBEDDING, TINY_SKIP, 0, NULL},
+         .message = "is the head too, but not ternary"},
 };
 #undef H
 

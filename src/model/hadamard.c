@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "model/names.h"
+#include "model/repack.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -189,8 +190,7 @@ static enum tern_status list_tensor(struct tern_hadamard *h, const struct gguf *
                                     struct gguf_string name, uint8_t flag, struct tern_error *err)
 {
 	char text[GGUF_MAX_NAME_LENGTH + 1];
-	bool is_tied = tern_gguf_find_tensor(gguf, "output.weight") == NULL,
-	     is_embedding = tern_gguf_string_is(name, "token_embd.weight");
+	bool is_rows = flag == LISTED_ROWS, is_tied = tern_gguf_find_tensor(gguf, "output.weight") == NULL;
 
 	if (name.length > GGUF_MAX_NAME_LENGTH)
 		return fail_name(gguf, suffix, name, "does not exist", err);
@@ -199,14 +199,20 @@ static enum tern_status list_tensor(struct tern_hadamard *h, const struct gguf *
 	const struct gguf_tensor *tensor = tern_gguf_find_tensor(gguf, text);
 	if (!tensor)
 		return fail_name(gguf, suffix, name, "does not exist", err);
-	if (flag == LISTED_ROWS ? !is_embedding : !is_projection(name) && !(is_tied && is_embedding))
-		return fail_name(gguf, suffix, name, "is none that is rotated", err);
+	if (is_rows ? !tern_gguf_string_is(name, "token_embd.weight") : !is_projection(name))
+		return fail_name(gguf, suffix, name, "does not belong there", err);
 	if (tensor->n_dims != 2 || tensor->dims[0] % h->block || !has_signs(h, tensor->dims[0]))
 		return fail_name(gguf, suffix, name, "has no signs of its width, or no whole blocks", err);
 	uint8_t *listed = &h->listed[tensor - gguf->tensors];
-	if (*listed & flag || (*listed && !is_tied))
+	if (*listed)
 		return fail_name(gguf, suffix, name, "is listed twice", err);
-	*listed |= tern_is_mtp_tensor(gguf, name) ? 0 : flag;
+	*listed = tern_is_mtp_tensor(gguf, name) ? 0 : flag;
+	if (!is_rows || !is_tied)
+		return TERN_OK;
+	/* Files list an embedding that is the head too for its rows alone; it is multiplied all the same. */
+	if (!tern_is_own_ternary(tensor->type) && !tern_is_foreign_ternary(tensor->type))
+		return fail_name(gguf, suffix, name, "is the head too, but not ternary", err);
+	*listed |= LISTED;
 	return TERN_OK;
 }
 
