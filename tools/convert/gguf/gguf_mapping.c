@@ -3,10 +3,10 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "convert/gguf/export_rows.h"
+#include "convert/gguf/gguf_metadata.h"
 #include "model/dequantize.h"
 #include "model/layout.h"
 #include "model/names.h"
-#include "model/transformer.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -398,14 +398,13 @@ static struct gguf_output output_of(const struct gguf_tensor *tensor, size_t par
 	return output;
 }
 
-/* Reads the metadata as loading a model does, which refuses what tern does not know. Models whose projections have
- * norms cannot be exported. */
+/* Models whose projections have norms cannot be exported. */
 static enum tern_status read_metadata(struct gguf_mapping *mapping, const struct gguf_input *input,
                                       const struct convert_options *options, struct tern_error *err)
 {
 	const struct gguf *metadata = &input->whole;
 	struct tern_hparams hparams = {0};
-	enum tern_status status = tern_hparams_load(&hparams, metadata, err);
+	enum tern_status status = gguf_read_metadata(&hparams, metadata, options->n_threads, err);
 
 	if (status)
 		return status;

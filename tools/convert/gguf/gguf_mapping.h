@@ -33,7 +33,8 @@ struct gguf_mapping {
 };
 
 /* Maps every tensor; also reads the scales, to know their shapes. repacker: started, unless the target is TARGET_SAME.
- * TERN_ERR_FILE for what the target's types cannot hold, with the tensor and the reason. Free in either case. */
+ * TERN_ERR_FILE for what the target's types cannot hold, with the tensor and the reason, and unless merging for
+ * metadata with which the output could not be loaded. Free in either case. */
 enum tern_status gguf_map(struct gguf_mapping *mapping, const struct gguf_input *input,
                           const struct convert_options *options, struct tern_repacker *repacker,
                           struct tern_error *err);
