@@ -38,16 +38,19 @@ static void check_refusals(void)
 		struct tiny_change change;
 		const char *said;
 	} cases[] = {
-	        {true, true, {"more", TINY_NUMBER, 1, H "tied_outpuX"}, H "tied_outpuX': not known"},
+	        {true, true, {TINY_EXTRA, TINY_NUMBER, 1, H "tied_outpuX"}, H "tied_outpuX': not known"},
 	        {true, true, {H "tied_output", TINY_SKIP, 0, NULL}, H "tied_output"},
-	        {true, true, {"a name more", TINY_SKIP, 0, "token_embd.weight"}, "token_embd"},
-	        {true, true, {"a float embedding", TINY_SKIP, 0, NULL}, "not ternary"},
+	        {true, true, {HYBRID_OTHER_NAME, TINY_SKIP, 0, "token_embd.weight"}, "token_embd"},
+	        {true, true, {HYBRID_FLOAT_EMBEDDING, TINY_SKIP, 0, NULL}, "not ternary"},
 	        {false, false, {"tokenizer.ggml.eos_token_id", TINY_NUMBER, VOCAB, NULL}, "eos_token_id': token 258"},
 	        {false, false, {"tokenizer.ggml.bos_token_id", TINY_NUMBER, 1e6, NULL}, "bos_token_id': token 1000000"},
-	        {false, false, {"more", TINY_NUMBER, 300, "tokenizer.ggml.eot_token_id"}, "eot_token_id': token 300"},
+	        {false,
+	         false,
+	         {TINY_EXTRA, TINY_NUMBER, 300, "tokenizer.ggml.eot_token_id"},
+	         "eot_token_id': token 300"},
 	        {false, false, {"tokenizer.ggml.token_type", TINY_NUMBER, 3, NULL}, "token_type': 3 items"},
 	        {false, false, {"tokenizer.ggml.pre", TINY_STRING, 0, "my-bpe"}, "my-bpe"},
-	        {false, false, {"more", TINY_NUMBER, 1, "qwen35.rope.scaling.type"}, "rope.scaling.type"},
+	        {false, false, {TINY_EXTRA, TINY_NUMBER, 1, "qwen35.rope.scaling.type"}, "rope.scaling.type"},
 	        {false, false, {"qwen35.ssm.conv_kernel", TINY_SKIP, 0, NULL}, "ssm.conv_kernel"},
 	};
 #undef H
