@@ -30,7 +30,7 @@ void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *
 	for (size_t i = 0; i < n_linear; i++)
 		n_panel += chunks->matrix_panels[i] = tern_panel_count(linears[i]->n_row);
 	chunks->n_linear = n_linear;
-	chunks->n_strip = n_token > TERN_READING_TOKENS ? 1 : n_strip;
+	chunks->n_strip = n_token > TERN_TUNED_TOKENS ? 1 : n_strip;
 	chunks->n_panel = tern_divide_up(chunk_panels(n_panel, n_token, (size_t)n_thread), chunks->n_strip);
 	chunks->first_chunk[0] = 0;
 	for (size_t i = 0; i < n_linear; i++) {

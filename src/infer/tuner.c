@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum {
-	MOST_TUNED_TOKENS = 12, /* of more, multiplying takes longer than reading, however it is done */
 	MIN_BYTES = 128 * 1024, /* smaller reads are from caches, and too short to be measured */
 	LARGE_BYTES = 32 << 20, /* an output head's */
 	DUEL_READS = 64,
@@ -85,7 +84,7 @@ static struct tern_read_kind *find_kind(struct tern_tuner *tuner, struct tern_re
 	struct tern_read_kind *kind = tuner->kinds;
 	bool is_few = n_token > 1;
 
-	if (read.n_bytes < MIN_BYTES || n_token > MOST_TUNED_TOKENS)
+	if (read.n_bytes < MIN_BYTES || n_token > TERN_TUNED_TOKENS)
 		return NULL;
 	for (size_t i = 0; i < tuner->n_kind; i++, kind++)
 		if (kind->panel_bytes == read.panel_bytes && kind->n_bytes == read.n_bytes && kind->is_few == is_few)

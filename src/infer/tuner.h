@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 enum {
+	TERN_TUNED_TOKENS = 12, /* for more, multiplying takes longer than reading, however it is done */
 	TERN_TUNER_KINDS = 24,
 	TERN_TUNER_CHOICES = 11,
 	TERN_TUNER_READS = 32, /* of a choice in a round of the tournament, at most */
