@@ -207,9 +207,10 @@ struct tern_session_options {
 
 /* options may be NULL. The model must outlive the session. TERN_ERR_FAILED if the context does not fit in memory beside
  * the weights, TERN_ERR_FILE if the model has no weights, TERN_ERR_USAGE for an option out of range or an environment
- * variable of the wrong form: TERN_ISA, see tern_isa_name(), and TERN_STREAMING, "STREAMS:BYTES", which fixes how
- * weights are read (how many parts of a matrix at a time, 1, 2 or 4, and how far ahead of each) instead of having the
- * fastest way found. */
+ * variable of the wrong form: TERN_ISA, see tern_isa_name(), and TERN_STREAMING, "STREAMS:BYTES" or
+ * "STREAMS:BYTES:TOKENS", which fixes how weights are read (how many parts of a matrix at a time, 1, 2 or 4, how far
+ * ahead of each, and up to how many tokens they are multiplied as they are stored) instead of having the fastest way
+ * found. */
 enum tern_status tern_session_new(struct tern_session **session, const struct tern_model *model,
                                   const struct tern_session_options *options, struct tern_error *err);
 void tern_session_free(struct tern_session *session);

@@ -11,7 +11,8 @@
 /* Of n_panel panels; one token may read them in strips, which then are `apart` panels from each other. */
 static struct tern_streaming any_streaming(size_t n_panel, size_t n_token)
 {
-	struct tern_streaming streaming = {PICK(1, 2, 4), PICK(0, 64, 2048, 4096, 65536), 0, NULL};
+	struct tern_streaming streaming = {
+	        .n_stream = PICK(1, 2, 4), .prefetch = PICK(0, 64, 2048, 4096, 65536), .most_stored = PICK(0, 16, 64)};
 
 	if (n_token == 1 && n_panel % streaming.n_stream == 0 && below(2))
 		streaming.strip_stride = n_panel / streaming.n_stream + below(3);
@@ -41,8 +42,8 @@ static const char *describe_streaming(const uint8_t *panels, struct tern_streami
 
 	if (streaming.next)
 		snprintf(next, sizeof next, "panels %+td", streaming.next - panels);
-	snprintf(text, sizeof text, "%zu streams %zu apart, prefetch %zu, next %s", streaming.n_stream,
-	         streaming.strip_stride, streaming.prefetch, next);
+	snprintf(text, sizeof text, "%zu streams %zu apart, prefetch %zu, up to %zu tokens as stored, next %s",
+	         streaming.n_stream, streaming.strip_stride, streaming.prefetch, streaming.most_stored, next);
 	return text;
 }
 

@@ -172,10 +172,12 @@ static void check_stopping(const int32_t *ids)
 	free(wanted);
 }
 
-/* Every kernel set that streams, token by token and a few at a time, with each number of streams. */
+/* Every kernel set that streams, token by token and a few at a time, with each number of streams; many, as tiles are
+ * stored and unpacked. */
 static void check_streaming(const int32_t *ids)
 {
-	static const char *const choices[] = {"1:0", "1:16384", "2:2048", "2:8192", "4:1536", "4:4096"};
+	static const char *const choices[] = {"1:0",    "1:16384", "2:2048",   "2:8192",
+	                                      "4:1536", "4:4096",  "1:2048:0", "4:2048:128"};
 	const struct tern_kernels *const *built = tern_kernels_built();
 
 	for (size_t i = 1; built[i]; i++)
@@ -183,7 +185,10 @@ static void check_streaming(const int32_t *ids)
 		     k < sizeof choices / sizeof *choices && tern_kernels_usable(built[i]); k++) {
 			uint64_t hash;
 			setenv("TERN_STREAMING", choices[k], 1);
-			hash = run(ids, built[i]->name, 1 + (int)k % 3, 64, k % 2 ? 5 : 1);
+			hash = run(ids, built[i]->name, 1 + (int)k % 3, 64,
+			           strlen(choices[k]) > 7 ? 40
+			           : k % 2                ? 5
+			                                  : 1);
 			CHECK(hash == expected_hash, "%s, streaming %s: hash 0x%016llx", built[i]->name, choices[k],
 			      (unsigned long long)hash);
 		}

@@ -306,6 +306,16 @@ bool tern_session_read_choice(const struct tern_session *session, size_t index, 
 	return true;
 }
 
+size_t tern_session_stored_tokens(const struct tern_session *session)
+{
+	const struct tern_engine *engine = &session->engine;
+
+	for (size_t i = 0; i < TERN_STORED_KERNELS; i++)
+		if (engine->stored_choices[i].dot == engine->kernels->dot_ternary && engine->stored_choices[i].is_final)
+			return tern_larger(engine->stored_choices[i].most, engine->kernels->turn_tokens);
+	return 0;
+}
+
 /* ---- limits of the machine ------------------------------------------------------------------------------- */
 
 void tern_meter_start(struct tern_meter *meter, const struct tern_session *session)

@@ -162,6 +162,10 @@ struct tern_read_choice {
 /* Choice number `index`; false behind the last. */
 bool tern_session_read_choice(const struct tern_session *session, size_t index, struct tern_read_choice *choice);
 
+/* How many tokens ternary tiles are multiplied by as they are stored; for more they are unpacked first, which has been
+ * found to be faster. 0: not known yet, nothing has been multiplied by more. */
+size_t tern_session_stored_tokens(const struct tern_session *session);
+
 /* ---- limits of the machine ------------------------------------------------------------------------------- */
 
 /* Measures with the threads of a session, which must be idle, what this machine allows them. */

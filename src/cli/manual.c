@@ -22,8 +22,10 @@ static const struct manual_item environment[] = {
         {"TERN_MODELS", "Folders to look for models in, separated by colons."},
         {"TERN_THREADS", "The number of threads if there is no -t."},
         {"TERN_HISTORY", "The file for chat's history; empty: none."},
-        {"TERN_STREAMING", "How weights are read, instead of what is found to be fastest: STREAMS:BYTES, 1, 2 or 4 "
-                           "streams and how far ahead to prefetch, as in 4:2048. Changes nothing in the result."},
+        {"TERN_STREAMING", "How weights are read, instead of what is found to be fastest: STREAMS:BYTES or "
+                           "STREAMS:BYTES:TOKENS, 1, 2 or 4 streams, how far ahead to prefetch, and up to how many "
+                           "tokens weights are multiplied as they are stored, as in 4:2048:32. Changes nothing in the "
+                           "result."},
         {"TERN_ISA", "The kernels to use instead of the best ones of this CPU: portable, avx2, neon, ..."},
         {"NO_COLOR", "If set and not empty: no color."},
         {"TERM, COLUMNS", "The kind of terminal, and its width where the terminal does not tell it."},

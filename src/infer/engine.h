@@ -6,6 +6,7 @@
 #include "base/cache.h"
 #include "base/threads.h"
 #include "infer/sequence.h"
+#include "infer/stored_choice.h"
 #include "infer/thread_choice.h"
 #include "infer/top.h"
 #include "infer/tuner.h"
@@ -42,7 +43,8 @@ struct tern_engine {
 	struct tern_prefetch_range *prefetch_ranges; /* [n_thread], see prefetch.h */
 	struct tern_thread_choice thread_choice;
 	struct tern_tuner tuner;
-	struct tern_streaming streaming; /* of the read that is going on, chosen by the tuner */
+	struct tern_stored_choice stored_choices[TERN_STORED_KERNELS];
+	struct tern_streaming streaming; /* of the read that is going on, as chosen: tern_engine_start_read() */
 
 	/* While a batch is computed: asked before each projection whether to go on; NULL: always. After a refusal
 	 * is_stopped is true, projections do nothing, and the batch is dropped. */
@@ -103,6 +105,12 @@ enum {
 /* Runs task(context, chunk, worker) over n_chunk chunks: by the pool if the work is worth sharing. work counts
  * multiply-adds (or as much), of all chunks together. */
 void tern_engine_run(struct tern_engine *engine, tern_task task, void *context, size_t n_chunk, size_t work);
+
+/* Sets engine->streaming for a read whose weights `dot` multiplies by at most n_token tokens: dot_ternary, dot_binary
+ * or dot_nibble, which stand for the kernels of groups too. If is_tuned, the tuner times the read, and
+ * tern_tuner_stop() has to follow; otherwise it is read as for one token. */
+void tern_engine_start_read(struct tern_engine *engine, struct tern_read_extent read, size_t n_token,
+                            tern_dot_panels *dot, bool is_tuned);
 
 /* Whether keep_going lets the batch go on; asked by the calling thread only. */
 bool tern_engine_may_go_on(struct tern_engine *engine);

@@ -210,10 +210,7 @@ static void start_read(struct tern_engine *engine, const struct tern_linear *exp
 	size_t n_used = engine->transformer->hparams.n_expert_used;
 	struct tern_read_extent read = {experts->panels, panel_bytes, n_used * n_panel * panel_bytes};
 
-	if (engine->n_token == 1)
-		engine->streaming = tern_tuner_start(&engine->tuner, read, 1);
-	else
-		engine->streaming = tern_tuner_choice(&engine->tuner, read, 1);
+	tern_engine_start_read(engine, read, engine->n_token, tern_linear_dot(engine, experts), engine->n_token == 1);
 }
 
 void tern_experts(struct tern_engine *engine, const struct tern_expert_weights *weights)

@@ -129,8 +129,8 @@ void tern_q8p_logits(struct tern_engine *engine, size_t n_token, float *logits)
 	struct logits_task task = {engine, n_token, logits};
 
 	quantize(engine, n_token);
-	engine->streaming = tern_tuner_start(
-	        &engine->tuner, (struct tern_read_extent){m->data, panel_bytes, 2 * n_panel * panel_bytes}, n_token);
+	tern_engine_start_read(engine, (struct tern_read_extent){m->data, panel_bytes, 2 * n_panel * panel_bytes},
+	                       n_token, engine->kernels->dot_nibble, true);
 	tern_engine_run(engine, logits_chunk, &task, tern_divide_up(m->n_row, ROWS_PER_CHUNK),
 	                n_token * m->n_row * m->n_col);
 	tern_tuner_stop(&engine->tuner);
@@ -375,8 +375,8 @@ void tern_q8p_top_logits(struct tern_engine *engine, size_t n_token, const size_
 		                                      .upper = engine->pruning.upper + i * n_panel,
 		                                      .logits = logits + i * m->n_row};
 	}
-	engine->streaming = tern_tuner_start(
-	        &engine->tuner, (struct tern_read_extent){m->data, panel_bytes, n_panel * panel_bytes}, n_token);
+	tern_engine_start_read(engine, (struct tern_read_extent){m->data, panel_bytes, n_panel * panel_bytes}, n_token,
+	                       engine->kernels->dot_nibble, true);
 	tern_engine_run(engine, estimate_chunk, &task, tern_divide_up(n_panel, PANELS_PER_CHUNK),
 	                n_token * m->n_row * m->n_col);
 	tern_tuner_stop(&engine->tuner);

@@ -195,11 +195,11 @@ static void project_one_scale(const struct tern_engine *engine, const struct ter
 	size_t n_together = call->panels.n; /* whose rows follow each other in the output */
 	bool is_plain = !linear->bias && !projection->weights && !projection->add;
 	float y[TERN_MAX_CHUNK_PANELS * TERN_PANEL_ROWS];
-	tern_dot_panels *dot = linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
 
 	prefetch_first_outputs(projection, call);
-	dot(sums, linear->panels + call->panels.first * panel_bytes, panel_step(call) * panel_bytes, n_panel,
-	    projection->input->q + call->first_token * n_col, n_col, call->n_token, n_col, streaming);
+	tern_linear_dot(engine, linear)(
+	        sums, linear->panels + call->panels.first * panel_bytes, panel_step(call) * panel_bytes, n_panel,
+	        projection->input->q + call->first_token * n_col, n_col, call->n_token, n_col, streaming);
 	for (size_t t = 0; t < call->n_token; t++) {
 		struct tern_activation activation = projection->input->activations[call->first_token + t];
 		float factor = linear->scale / activation.scale;
@@ -323,7 +323,8 @@ void tern_project(struct tern_engine *engine, const struct tern_projection *proj
 		work += linears[i]->n_row * linears[i]->n_col * n_token;
 	}
 	tern_prefetch_read(engine, linears[0]->next_read);
-	engine->streaming = tern_tuner_start(&engine->tuner, tern_read_extent_of(linears, n_projection), n_token);
+	tern_engine_start_read(engine, tern_read_extent_of(linears, n_projection), n_token,
+	                       tern_linear_dot(engine, linears[0]), true);
 	tern_divide_rows(&task.chunks, linears, n_projection, n_token, tern_pool_n_used(engine->pool),
 	                 engine->streaming.n_stream);
 	tern_engine_run(engine, project_chunk, &task, tern_row_chunk_count(&task.chunks), work);

@@ -21,6 +21,12 @@ struct tern_projection {
 	const float *weights;
 };
 
+/* The kernel that multiplies the matrix's panels, without scales. */
+static inline tern_dot_panels *tern_linear_dot(const struct tern_engine *engine, const struct tern_linear *linear)
+{
+	return linear->is_binary ? engine->kernels->dot_binary : engine->kernels->dot_ternary;
+}
+
 /* Some panels of a matrix times some vectors of the input. next: the panels that the worker reads after the last of
  * these, to prefetch; NULL: those behind it. worker: whose scratch to use. */
 void tern_project_panels(const struct tern_engine *engine, const struct tern_projection *projection,

@@ -53,11 +53,15 @@ static bool read_number(const char **at, size_t *number)
 	return true;
 }
 
-/* "STREAMS:BYTES". */
-static bool read_streaming(const char *text, struct tern_streaming *streaming)
+/* "STREAMS:BYTES" or "STREAMS:BYTES:TOKENS". */
+static bool read_streaming(const char *text, struct tern_streaming *streaming, bool *has_stored)
 {
-	return read_number(&text, &streaming->n_stream) && *text++ == ':' && read_number(&text, &streaming->prefetch) &&
-	       !*text &&
+	if (!read_number(&text, &streaming->n_stream) || *text++ != ':' || !read_number(&text, &streaming->prefetch))
+		return false;
+	*has_stored = *text == ':';
+	if (*has_stored && (text++, !read_number(&text, &streaming->most_stored)))
+		return false;
+	return !*text &&
 	       (streaming->n_stream == 1 || streaming->n_stream == 2 || streaming->n_stream == TERN_MAX_STREAMS) &&
 	       streaming->prefetch % TERN_TILE_BYTES == 0 && streaming->prefetch <= 1 << 20;
 }
@@ -70,10 +74,11 @@ enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *er
 	if (!text || !*text)
 		return TERN_OK;
 	tuner->is_fixed = true;
-	if (!read_streaming(text, &tuner->fixed))
+	if (!read_streaming(text, &tuner->fixed, &tuner->fixes_stored))
 		return tern_fail(err, TERN_ERR_USAGE,
 		                 "TERN_STREAMING=%.40s: expected 1, 2 or 4 streams, a colon, and how far ahead to "
-		                 "prefetch: a multiple of %d up to 1048576",
+		                 "prefetch: a multiple of %d up to 1048576; perhaps another colon and a number of "
+		                 "tokens",
 		                 text, TERN_TILE_BYTES);
 	return TERN_OK;
 }

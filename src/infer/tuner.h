@@ -39,7 +39,7 @@ struct tern_read_kind {
 };
 
 struct tern_tuner {
-	bool is_fixed;
+	bool is_fixed, fixes_stored; /* fixes_stored: fixed.most_stored, too */
 	struct tern_streaming fixed;
 	size_t n_kind;
 	struct tern_read_kind kinds[TERN_TUNER_KINDS];
@@ -47,8 +47,8 @@ struct tern_tuner {
 	uint64_t start;
 };
 
-/* Nothing is chosen yet; or for all reads what the environment variable TERN_STREAMING says, "STREAMS:BYTES", for tests
- * and measurements. */
+/* Nothing is chosen yet; or for all reads what the environment variable TERN_STREAMING says, "STREAMS:BYTES[:TOKENS]",
+ * for tests and measurements. */
 enum tern_status tern_tuner_init(struct tern_tuner *tuner, struct tern_error *err);
 
 /* All weights that one step of the computation reads. */

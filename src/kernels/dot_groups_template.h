@@ -103,7 +103,7 @@ typedef void scaled_step(const struct step_scales *s, const struct stretch *stre
 	}
 
 SCALED_STEP(scale_quads, 1)
-#if MOST_STORED_TOKENS
+#if HAS_STORED
 SCALED_STEP(scale_ternary, 4)
 SCALED_STEP(scale_bits, 8)
 #endif
@@ -113,7 +113,7 @@ SCALED_STEP(scale_bits, 8)
 struct group_kernels {
 	const struct tile_format *format;
 	tern_dot_panels *dot;
-	scaled_step *scale_stored; /* NULL if MOST_STORED_TOKENS is 0 */
+	scaled_step *scale_stored; /* NULL unless HAS_STORED */
 };
 
 static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary, IF_STORED(scale_ternary)};
@@ -293,7 +293,7 @@ INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panel
 	}
 }
 
-#if MOST_STORED_TOKENS
+#if HAS_STORED
 /* The same of a few tokens, with tiles as they are stored; see dot_stored(). */
 INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels, size_t panel_stride, size_t n_panel,
                                const int8_t *x, size_t x_stride, size_t n_token, size_t n_col,
@@ -401,8 +401,8 @@ INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 	memset(y, 0, n_token * y_stride * sizeof *y);
 	if (groups->n_col > kernels->format->stretch_cols)
 		long_steps(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, kernels);
-#if MOST_STORED_TOKENS
-	else if (n_token <= MOST_STORED_TOKENS)
+#if HAS_STORED
+	else if (n_token <= TOKENS_AT_ONCE || n_token <= groups->streaming.most_stored)
 		short_steps_stored(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
 		                   kernels);
 #endif

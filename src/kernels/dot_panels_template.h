@@ -11,8 +11,8 @@
  *     UNPACK_TERNARY      functions void (uint8_t *quads, const uint8_t *tile): unpack a tile into its 4, 2 or 8 quads,
  *     UNPACK_NIBBLE       in the order that multiply_unpacked() reads; bits become 0 and 2, as the same weights in
  *     UNPACK_BINARY       ternary panels
- *     MOST_STORED_TOKENS  up to how many tokens tiles are multiplied as they are stored; 0: never (tested: 0, 6, 16,
- *                         32)
+ *     HAS_STORED          1: several tokens can be multiplied by tiles as they are stored; 0: there is no
+ *                         multiply_stored(), tiles are always unpacked for several tokens
  *
  * and functions, INLINE all:
  *
@@ -30,12 +30,12 @@
  *
  *     multiply_stored(sum, stretch, x, x_stride, n_token, codes_per_byte)
  *
- * If MOST_STORED_TOKENS > 0: the same with stored tiles; codes_per_byte is a constant. Prefetches stretch->prefetch
+ * If HAS_STORED: the same with stored tiles; codes_per_byte is a constant. Prefetches stretch->prefetch
  * bytes ahead.
  *
  * Slots: dot_ternary, dot_nibble, dot_binary. */
 #if !defined(TOKENS_AT_ONCE) || !defined(PANELS_AT_ONCE) || !defined(TERNARY_STRETCH) || !defined(NIBBLE_STRETCH) || \
-        !defined(UNPACK_TERNARY) || !defined(UNPACK_NIBBLE) || !defined(UNPACK_BINARY) || !defined(MOST_STORED_TOKENS)
+        !defined(UNPACK_TERNARY) || !defined(UNPACK_NIBBLE) || !defined(UNPACK_BINARY) || !defined(HAS_STORED)
 #error "dot_panels_template.h: a parameter is not defined"
 #endif
 
@@ -111,7 +111,7 @@ struct tile_format {
 	void (*unpack)(uint8_t *quads, const uint8_t *tile);
 	void (*token)(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
 	              size_t n_col, size_t prefetch);
-	multiply_stretch *stored; /* of stored tiles; NULL if MOST_STORED_TOKENS is 0 */
+	multiply_stretch *stored; /* of stored tiles; NULL unless HAS_STORED */
 };
 
 /* Adds the sums of the first n_panel panels. n_token is a constant. */
@@ -148,7 +148,7 @@ INLINE void multiply(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const st
 {
 	const int8_t *x = m->x + token * m->x_stride;
 
-#if MOST_STORED_TOKENS
+#if HAS_STORED
 	if (codes_per_byte > 1) {
 		multiply_stored(sum, m->stretch, x, m->x_stride, n_token, codes_per_byte);
 		UNROLL
@@ -240,7 +240,7 @@ NOINLINE void multiply_quads(int32_t *sums, size_t sums_stride, const struct str
 	multiply_in_turn(sums, sums_stride, stretch, x, x_stride, n_token, 1);
 }
 
-#if MOST_STORED_TOKENS
+#if HAS_STORED
 NOINLINE void multiply_ternary(int32_t *sums, size_t sums_stride, const struct stretch *stretch, const int8_t *x,
                                size_t x_stride, size_t n_token)
 {
@@ -260,7 +260,7 @@ NOINLINE void multiply_nibbles(int32_t *sums, size_t sums_stride, const struct s
 }
 #endif
 
-#if MOST_STORED_TOKENS
+#if HAS_STORED
 #define IF_STORED(function) function
 #else
 #define IF_STORED(function) NULL
@@ -335,7 +335,7 @@ INLINE void dot_unpacked(int32_t *sums, const uint8_t *panels, size_t panel_stri
 	}
 }
 
-#if MOST_STORED_TOKENS
+#if HAS_STORED
 /* A few tokens. Fewer than PANELS_AT_ONCE panels at the end are multiplied one by one, with this panel in the place of
  * all. */
 INLINE void dot_stored(int32_t *sums, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
@@ -425,8 +425,8 @@ INLINE void dot_tiles(int32_t *sums, const uint8_t *panels, size_t panel_stride,
 {
 	if (n_token == 1)
 		dot_token(sums, panels, panel_stride, n_panel, x, n_col, streaming, format);
-#if MOST_STORED_TOKENS
-	else if (n_token <= MOST_STORED_TOKENS)
+#if HAS_STORED
+	else if (n_token <= TOKENS_AT_ONCE || n_token <= streaming.most_stored)
 		dot_stored(sums, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, streaming, format);
 #endif
 	else

@@ -39,6 +39,9 @@ struct tern_activation {
 struct tern_streaming {
 	size_t n_stream; /* panels read side by side: 1, 2 or 4; instruction sets that cannot read as many read fewer */
 	size_t prefetch; /* distance in bytes, a multiple of TERN_TILE_BYTES; 0: none */
+	/* Up to so many tokens are multiplied by tiles as they are stored, which separates a tile's codes for each few
+	 * of them; for more, tiles are unpacked first. */
+	size_t most_stored;
 	/* 0: the panels follow each other, and streams are equal parts of them. Otherwise the panels are those of
 	 * n_stream strips, whose first ones are strip_stride panels from each other; of one token only, n_panel a
 	 * multiple of n_stream. Results are strip after strip. */
@@ -143,6 +146,9 @@ struct tern_peak; /* peak.h */
 struct tern_kernels {
 	const char *name;             /* the value of TERN_ISA that selects it */
 	const struct tern_peak *peak; /* loops that measure how fast these instructions can be */
+	/* Tokens that are multiplied by a tile at a time, and always as it is stored; 0: for several tokens tiles are
+	 * always unpacked, whatever tern_streaming.most_stored says. */
+	size_t turn_tokens;
 
 	/* Ternary panels (T2R16). A tile holds 16 rows x 16 columns; byte 4r + j holds in bits 2s, 2s+1 the code
 	 * of row r, column 4s + j (s, j = 0..3):
@@ -265,7 +271,7 @@ struct tern_kernels {
 	SLOT(attention_block) SLOT(attention_block_q8) SLOT(combine)
 /* clang-format on */
 #define TERN_ONE_POINTER(name) +sizeof(void (*)(void))
-_Static_assert(sizeof(struct tern_kernels) == 2 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),
+_Static_assert(sizeof(struct tern_kernels) == 3 * sizeof(void *) TERN_KERNEL_SLOTS(TERN_ONE_POINTER),
                "every kernel of the struct is in TERN_KERNEL_SLOTS");
 
 /* exp(x) as every kernel computes it: within 2 units in the last place of the true value for -77 <= x <= 88. Below -77

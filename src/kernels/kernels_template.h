@@ -15,7 +15,7 @@
  *     attention_template.h       ATTENTION_SUMS, FMA, LOAD_F16, LOAD_I8
  *     dot_panels_template.h      TOKENS_AT_ONCE, PANELS_AT_ONCE, TERNARY_STRETCH,  sum_tiles(), multiply_stored(),
  *                                NIBBLE_STRETCH, UNPACK_TERNARY, UNPACK_NIBBLE,    multiply_unpacked()
- *                                UNPACK_BINARY, MOST_STORED_TOKENS
+ *                                UNPACK_BINARY, HAS_STORED
  *     dot_groups_template.h      LOAD_F16
  *     peak_multiply_template.h   PEAK_INSTRUCTION: for people; PEAK_SUMS,          peak_products(), peak_widen()
  *                                PEAK_STEPS, PEAK_WIDENS; PEAK_MACS: multiply-adds
@@ -23,13 +23,13 @@
  *
  * The values that are used. Others have not been tested:
  *
- *                  VECTOR_LANES  ATTENTION_SUMS  TOKENS_AT_ONCE  PANELS_AT_ONCE  MOST_STORED_TOKENS  PEAK_WIDENS
- *     avx2                    8               4               6               1                   6            1
- *     avxvnni                 8               4               6               1                  16            0
- *     avx512vnni             16              16               6               4                  32            0
- *     neon                    4               4               3               1                   0            1
- *     dotprod                 4               4               5               1                   0            0
- *     i8mm                    4               4               6               4                   0            0
+ *                  VECTOR_LANES  ATTENTION_SUMS  TOKENS_AT_ONCE  PANELS_AT_ONCE  HAS_STORED  PEAK_WIDENS
+ *     avx2                    8               4               6               1            1            1
+ *     avxvnni                 8               4               6               1            1            0
+ *     avx512vnni             16              16               6               4            1            0
+ *     neon                    4               4               3               1            0            1
+ *     dotprod                 4               4               5               1            0            0
+ *     i8mm                    4               4               6               4            0            0
  *
  * No slot can be NULL: the table is filled from TERN_KERNEL_SLOTS, so a set that lacks a function does not compile. To
  * write a set step by step, start with a copy of one that this CPU can run too. */
@@ -66,4 +66,5 @@ static const struct tern_peak peak = {
 #define STRING(name)    STRING_OF(name)
 #define FILL(slot)      .slot = slot,
 
-const struct tern_kernels TABLE(NAME) = {.name = STRING(NAME), .peak = &peak, TERN_KERNEL_SLOTS(FILL)};
+const struct tern_kernels TABLE(NAME) = {
+        .name = STRING(NAME), .peak = &peak, .turn_tokens = HAS_STORED * TOKENS_AT_ONCE, TERN_KERNEL_SLOTS(FILL)};

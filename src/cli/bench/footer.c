@@ -51,6 +51,9 @@ void bench_append_reads(struct text *to, const char *type, const struct bench_se
 			            type, n_threads, n_threads == 1 ? "" : "s", choice.is_few ? ", some tokens" : "",
 			            format_bytes(all, choice.n_bytes), format_bytes(panel, choice.panel_bytes),
 			            choice.n_stream, choice.n_stream == 1 ? "" : "s", choice.prefetch);
+	if (bench_session_stored_tokens(session) > 0)
+		text_printf(to, "reads: %s, %d thread%s: weights are unpacked for more than %zu tokens\n", type,
+		            n_threads, n_threads == 1 ? "" : "s", bench_session_stored_tokens(session));
 }
 
 /* The same test but for its threads. */

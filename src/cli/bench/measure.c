@@ -109,6 +109,8 @@ bool bench_session_read_choice(const struct bench_session *s, size_t index, stru
 	return tern_session_read_choice(s->session, index, choice);
 }
 
+size_t bench_session_stored_tokens(const struct bench_session *s) { return tern_session_stored_tokens(s->session); }
+
 const char *bench_kv_name(enum tern_kv_type kv) { return kv == TERN_KV_Q8 ? "q8" : "f16"; }
 
 const char *bench_label(char out[BENCH_LABEL_SIZE], const struct bench_test *test)

@@ -60,6 +60,8 @@ int bench_session_threads(const struct bench_session *session);
 const struct tern_meter *bench_session_meter(const struct bench_session *session);
 /* See tern_session_read_choice(). */
 bool bench_session_read_choice(const struct bench_session *session, size_t index, struct tern_read_choice *choice);
+/* See tern_session_stored_tokens(). */
+size_t bench_session_stored_tokens(const struct bench_session *session);
 
 /* Runs one test. Calls progress() before each step: "warm-up", "repetition 3 of 5". The caller frees result->samples
  * with tern_free(), also after an error. TERN_ERR_FAILED without a message if the user interrupted. */

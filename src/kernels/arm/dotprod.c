@@ -3,20 +3,20 @@
  * activations of their columns, one lane of a register that holds 16 activations of a token. */
 #if defined(__aarch64__)
 
-#define NAME               dotprod
-#define TOKENS_AT_ONCE     5 /* 20 registers of sums, 5 of activations, 4 of codes */
-#define PANELS_AT_ONCE     1
-#define TERNARY_STRETCH    512
-#define NIBBLE_STRETCH     512
-#define UNPACK_TERNARY     unpack_ternary
-#define UNPACK_NIBBLE      unpack_nibble
-#define UNPACK_BINARY      unpack_binary
-#define MOST_STORED_TOKENS 0
-#define PEAK_INSTRUCTION   "sdot"
-#define PEAK_SUMS          16
-#define PEAK_STEPS         16
-#define PEAK_MACS          16
-#define PEAK_WIDENS        0
+#define NAME             dotprod
+#define TOKENS_AT_ONCE   5 /* 20 registers of sums, 5 of activations, 4 of codes */
+#define PANELS_AT_ONCE   1
+#define TERNARY_STRETCH  512
+#define NIBBLE_STRETCH   512
+#define UNPACK_TERNARY   unpack_ternary
+#define UNPACK_NIBBLE    unpack_nibble
+#define UNPACK_BINARY    unpack_binary
+#define HAS_STORED       0
+#define PEAK_INSTRUCTION "sdot"
+#define PEAK_SUMS        16
+#define PEAK_STEPS       16
+#define PEAK_MACS        16
+#define PEAK_WIDENS      0
 
 #include "kernels/arm/sdot.h"
 

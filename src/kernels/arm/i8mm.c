@@ -9,20 +9,20 @@
  * three instructions of the vector units for 24 products. */
 #if defined(__aarch64__)
 
-#define NAME               i8mm
-#define TOKENS_AT_ONCE     6 /* 24 registers of sums, 3 of activations, some of codes */
-#define PANELS_AT_ONCE     4 /* one after the other */
-#define TERNARY_STRETCH    512
-#define NIBBLE_STRETCH     512
-#define UNPACK_TERNARY     unpack_ternary_pairs
-#define UNPACK_NIBBLE      unpack_nibble_pairs
-#define UNPACK_BINARY      unpack_binary_pairs
-#define MOST_STORED_TOKENS 0
-#define PEAK_INSTRUCTION   "usmmla"
-#define PEAK_SUMS          16
-#define PEAK_STEPS         16
-#define PEAK_MACS          32
-#define PEAK_WIDENS        0
+#define NAME             i8mm
+#define TOKENS_AT_ONCE   6 /* 24 registers of sums, 3 of activations, some of codes */
+#define PANELS_AT_ONCE   4 /* one after the other */
+#define TERNARY_STRETCH  512
+#define NIBBLE_STRETCH   512
+#define UNPACK_TERNARY   unpack_ternary_pairs
+#define UNPACK_NIBBLE    unpack_nibble_pairs
+#define UNPACK_BINARY    unpack_binary_pairs
+#define HAS_STORED       0
+#define PEAK_INSTRUCTION "usmmla"
+#define PEAK_SUMS        16
+#define PEAK_STEPS       16
+#define PEAK_MACS        32
+#define PEAK_WIDENS      0
 
 #include "kernels/arm/sdot.h"
 

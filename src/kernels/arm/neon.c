@@ -12,20 +12,20 @@
  */
 #if defined(__aarch64__)
 
-#define NAME               neon
-#define TOKENS_AT_ONCE     3 /* 24 registers of sums, 4 of codes, 1 of activations */
-#define PANELS_AT_ONCE     1
-#define TERNARY_STRETCH    336 /* 21 tiles of 4 products with m = 3: 84 of 85 */
-#define NIBBLE_STRETCH     64  /* 8 tiles of 2 products with m = 15: 16 of 17 */
-#define UNPACK_TERNARY     unpack_ternary
-#define UNPACK_NIBBLE      unpack_nibble
-#define UNPACK_BINARY      unpack_binary
-#define MOST_STORED_TOKENS 0
-#define PEAK_INSTRUCTION   "smlal"
-#define PEAK_SUMS          10
-#define PEAK_STEPS         85 /* products with m = 3 */
-#define PEAK_MACS          8
-#define PEAK_WIDENS        1
+#define NAME             neon
+#define TOKENS_AT_ONCE   3 /* 24 registers of sums, 4 of codes, 1 of activations */
+#define PANELS_AT_ONCE   1
+#define TERNARY_STRETCH  336 /* 21 tiles of 4 products with m = 3: 84 of 85 */
+#define NIBBLE_STRETCH   64  /* 8 tiles of 2 products with m = 15: 16 of 17 */
+#define UNPACK_TERNARY   unpack_ternary
+#define UNPACK_NIBBLE    unpack_nibble
+#define UNPACK_BINARY    unpack_binary
+#define HAS_STORED       0
+#define PEAK_INSTRUCTION "smlal"
+#define PEAK_SUMS        10
+#define PEAK_STEPS       85 /* products with m = 3 */
+#define PEAK_MACS        8
+#define PEAK_WIDENS      1
 
 #include "kernels/arm/quarter_tiles.h"
 

@@ -12,17 +12,17 @@
  */
 #if defined(__x86_64__)
 
-#define NAME               avx2
-#define TOKENS_AT_ONCE     6 /* 12 registers of sums, 2 of codes, 1 of activations, 1 of products */
-#define PANELS_AT_ONCE     1
-#define TERNARY_STRETCH    160 /* 10 tiles of 4 products with m = 3: 40 of 42 */
-#define NIBBLE_STRETCH     32  /* 4 tiles of 2 products with m = 15: 8 of 8 */
-#define MOST_STORED_TOKENS 6
-#define PEAK_INSTRUCTION   "vpmaddubsw ymm"
-#define PEAK_SUMS          6
-#define PEAK_STEPS         42 /* products with m = 3 */
-#define PEAK_MACS          32
-#define PEAK_WIDENS        1
+#define NAME             avx2
+#define TOKENS_AT_ONCE   6 /* 12 registers of sums, 2 of codes, 1 of activations, 1 of products */
+#define PANELS_AT_ONCE   1
+#define TERNARY_STRETCH  160 /* 10 tiles of 4 products with m = 3: 40 of 42 */
+#define NIBBLE_STRETCH   32  /* 4 tiles of 2 products with m = 15: 8 of 8 */
+#define HAS_STORED       1
+#define PEAK_INSTRUCTION "vpmaddubsw ymm"
+#define PEAK_SUMS        6
+#define PEAK_STEPS       42 /* products with m = 3 */
+#define PEAK_MACS        32
+#define PEAK_WIDENS      1
 
 #include "kernels/x86/half_tiles.h"
 

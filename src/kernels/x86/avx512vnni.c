@@ -11,20 +11,20 @@
  *     bits:          8 * 128 * 2^14 = 2^24 */
 #if defined(__x86_64__)
 
-#define NAME               avx512vnni
-#define TOKENS_AT_ONCE     6 /* with 4 panels 24 registers of sums, 4 of codes, 1 of activations */
-#define PANELS_AT_ONCE     4
-#define TERNARY_STRETCH    512
-#define NIBBLE_STRETCH     512
-#define MOST_STORED_TOKENS 32
-#define UNPACK_TERNARY     unpack_ternary
-#define UNPACK_NIBBLE      unpack_nibble
-#define UNPACK_BINARY      unpack_binary
-#define PEAK_INSTRUCTION   "vpdpbusd zmm"
-#define PEAK_SUMS          12
-#define PEAK_STEPS         16
-#define PEAK_MACS          64
-#define PEAK_WIDENS        0
+#define NAME             avx512vnni
+#define TOKENS_AT_ONCE   6 /* with 4 panels 24 registers of sums, 4 of codes, 1 of activations */
+#define PANELS_AT_ONCE   4
+#define TERNARY_STRETCH  512
+#define NIBBLE_STRETCH   512
+#define HAS_STORED       1
+#define UNPACK_TERNARY   unpack_ternary
+#define UNPACK_NIBBLE    unpack_nibble
+#define UNPACK_BINARY    unpack_binary
+#define PEAK_INSTRUCTION "vpdpbusd zmm"
+#define PEAK_SUMS        12
+#define PEAK_STEPS       16
+#define PEAK_MACS        64
+#define PEAK_WIDENS      0
 
 #define VECTOR_LANES   16
 #define ATTENTION_SUMS 16

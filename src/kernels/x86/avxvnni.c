@@ -7,17 +7,17 @@
  * avx512vnni.c. */
 #if defined(__x86_64__)
 
-#define NAME               avxvnni
-#define TOKENS_AT_ONCE     6 /* 12 registers of sums, 2 of codes, 1 of activations */
-#define PANELS_AT_ONCE     1
-#define TERNARY_STRETCH    512
-#define NIBBLE_STRETCH     512
-#define MOST_STORED_TOKENS 16
-#define PEAK_INSTRUCTION   "vpdpbusd ymm"
-#define PEAK_SUMS          12
-#define PEAK_STEPS         16
-#define PEAK_MACS          32
-#define PEAK_WIDENS        0
+#define NAME             avxvnni
+#define TOKENS_AT_ONCE   6 /* 12 registers of sums, 2 of codes, 1 of activations */
+#define PANELS_AT_ONCE   1
+#define TERNARY_STRETCH  512
+#define NIBBLE_STRETCH   512
+#define HAS_STORED       1
+#define PEAK_INSTRUCTION "vpdpbusd ymm"
+#define PEAK_SUMS        12
+#define PEAK_STEPS       16
+#define PEAK_MACS        32
+#define PEAK_WIDENS      0
 
 #include "kernels/x86/half_tiles.h"
 
