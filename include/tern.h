@@ -129,7 +129,8 @@ enum {
 	                              complete, such as those to embed, not for prompts */
 };
 
-/* Text (any bytes; invalid UTF-8 survives the round trip) to token ids. flags: TERN_TOKENIZE_*, or 0.
+/* Text (any bytes; invalid UTF-8 survives the round trip, a space at the beginning does not with every vocabulary) to
+ * token ids. flags: TERN_TOKENIZE_*, or 0.
  * The caller frees *ids. */
 enum tern_status tern_tokenize(const struct tern_model *model, const char *text, size_t n_bytes, unsigned flags,
                                int32_t **ids, size_t *n_ids, struct tern_error *err);

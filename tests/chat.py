@@ -249,6 +249,10 @@ def test_answers_to_a_question():
             t.wait(lambda: "2 messages" in t.text() and t.last_line() == ">", "a command after it")
         with open(notes) as file:
             assert file.read() == "precious"
+        t.send("/export no\t\ryou are great\r")  # meant for the model
+        t.wait(lambda: "you are great" in t.text() and t.last_line() == ">", "the prompt after a message as answer")
+        with open(notes) as file:
+            assert file.read() == "precious"
         t.send("/export no\t\ryes\r" + UP)  # typed ahead; the answer is no message of the history
         t.wait("(written: ")
         t.wait(lambda: t.last_line().startswith("> /export no"), "the message before the answer")

@@ -93,7 +93,7 @@ run 0 '--force' ck -q --vocab-only -o kept.gguf --force
 check '--force: replaced' same kept.gguf vocabulary.gguf
 check '--force: permissions stay' test -n "$(find kept.gguf -perm 600)"
 ln -s nowhere dangling.gguf
-refused 2 'a link that leads nowhere' 'exists' ck -o dangling.gguf
+refused 2 'a link that leads nowhere' 'leads nowhere' ck -o dangling.gguf
 refused 1 'a folder that is not there' 'No such file' ck -o nowhere/bad.gguf
 run 2 'output is an input' ck -o ck/model.safetensors --force
 check 'output is an input: untouched' same ck/model.safetensors "$checkpoint/model.safetensors"

@@ -309,11 +309,14 @@ bool tern_session_read_choice(const struct tern_session *session, size_t index, 
 size_t tern_session_stored_tokens(const struct tern_session *session)
 {
 	const struct tern_engine *engine = &session->engine;
+	size_t most = 0;
 
-	for (size_t i = 0; i < TERN_STORED_KERNELS; i++)
-		if (engine->stored_choices[i].dot == engine->kernels->dot_ternary && engine->stored_choices[i].is_final)
-			return tern_larger(engine->stored_choices[i].most, engine->kernels->turn_tokens);
-	return 0;
+	for (size_t i = 0; i < TERN_STORED_KERNELS; i++) {
+		const struct tern_stored_choice *choice = &engine->stored_choices[i];
+		if (choice->is_final && choice->dot != engine->kernels->dot_nibble)
+			most = tern_larger(most, tern_larger(choice->most, engine->kernels->turn_tokens));
+	}
+	return most;
 }
 
 /* ---- limits of the machine ------------------------------------------------------------------------------- */

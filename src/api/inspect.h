@@ -162,8 +162,8 @@ struct tern_read_choice {
 /* Choice number `index`; false behind the last. */
 bool tern_session_read_choice(const struct tern_session *session, size_t index, struct tern_read_choice *choice);
 
-/* How many tokens ternary tiles are multiplied by as they are stored; for more they are unpacked first, which has been
- * found to be faster. 0: not known yet, nothing has been multiplied by more. */
+/* Up to how many tokens the layers' weights are multiplied as they are stored; for more they are unpacked first, which
+ * has been found to be faster. 0: not known, since there were never so many tokens, or there is no choice. */
 size_t tern_session_stored_tokens(const struct tern_session *session);
 
 /* ---- limits of the machine ------------------------------------------------------------------------------- */

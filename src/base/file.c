@@ -288,7 +288,7 @@ static enum tern_status check_target(const char *path, bool overwrite, mode_t *m
 		int reason = errno;
 		/* Renaming would put the file where the link is, and nothing where it leads. */
 		if (lstat(path, &st) == 0)
-			return tern_fail(err, TERN_ERR_USAGE, "%s: exists already, a link that leads nowhere: %s", path,
+			return tern_fail(err, TERN_ERR_USAGE, "%s: is a link that leads nowhere (%s)", path,
 			                 strerror(reason));
 		return TERN_OK;
 	}

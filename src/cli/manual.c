@@ -24,7 +24,8 @@ static const struct manual_item environment[] = {
         {"TERN_HISTORY", "The file for chat's history; empty: none."},
         {"TERN_STREAMING", "How weights are read, instead of what is found to be fastest: STREAMS:BYTES or "
                            "STREAMS:BYTES:TOKENS, 1, 2 or 4 streams, how far ahead to prefetch, and up to how many "
-                           "tokens weights are multiplied as they are stored, as in 4:2048:32. Changes nothing in the "
+                           "tokens, at least 6 on x86-64, weights are multiplied as they are stored, as in 4:2048:32. "
+                           "Changes nothing in the "
                            "result."},
         {"TERN_ISA", "The kernels to use instead of the best ones of this CPU: portable, avx2, neon, ..."},
         {"NO_COLOR", "If set and not empty: no color."},

@@ -16,16 +16,16 @@
  *     bound = BOUND_NORMS * 7.5 |x|_2      (or 7.5 |x|_1, where that is less: with few columns or a sparse input)
  *
  * which is 8.1 s: one row in 10^14 passes it, and matters only if it would be among the n_top largest. (Were the
- * nibbles always 0 or 15, s would be 7.5 |x|_2, and one row in 10^5 would.) That low nibbles know nothing needs weights
- * of many steps. In a narrow row, whose scale is that of a few outliers and nearly all of whose q are -16 .. 15, the
- * low nibble of q tells its size, so a row like the input is much further away than s: such rows, which are rare, are
- * read whole, always. Of normally distributed q with a standard deviation of 10.4 seven eighths are in that range, and
- * the correlation of l - 7.5 with q is below 0.01; with 8 it is 0.03, with 5 0.29.
+ * nibbles always 0 or 15, s would be 7.5 |x|_2, and one row in 10^5 would.) All this assumes
+ * weights of many steps. In a narrow row, whose scale is that of a few outliers and nearly all of whose q are -16 ..
+ * 15, the low nibble of q tells its size, so a row like the input is much further away than s: such rows, which are
+ * rare, are read whole, always. Of normally distributed q with a standard deviation of 10.4 seven eighths are in that
+ * range, and the correlation of l - 7.5 with q is below 0.01; with 8 it is 0.03, with 5 0.29.
  *
- * A row that does pass the bound keeps its estimate,
- * and the sampler chooses among the others, whose logits are exact: the same ones on every machine and with any number
- * of threads, since nothing here depends on either. Scaling by a constant keeps the order of floats, so that a row
- * within the bound in integers is within it as a logit, whatever the rounding.
+ * A row that does pass the bound keeps its estimate, and the sampler chooses among the others, whose logits are exact:
+ * the same ones on every machine and with any number of threads, since nothing here depends on either. Scaling by a
+ * constant keeps the order of floats, so that a row within the bound in integers is within it as a logit, whatever the
+ * rounding.
  *
  * It is read in panels of 16 rows:
  *
@@ -53,6 +53,10 @@ enum {
 	MIN_PANELS = 4,
 	PANELS_PER_RUN = 4,  /* of the listed panels, that a worker takes at once */
 	LOW_PREFETCH = 4096, /* bytes ahead, on into the next listed panel */
+
+	/* Of a panel, in which small weights are counted: 1,016 columns, a share of which says enough, and two nibbles
+	 * of each byte, which a byte can count. */
+	NARROW_TILES = 127,
 
 	/* Smaller heads lie in a cache, and where the n_top are many of few panels, most are in question: one pass over
 	 * everything is quicker then. */
@@ -138,44 +142,46 @@ void tern_q8p_logits(struct tern_engine *engine, size_t n_token, float *logits)
 
 /* ---- narrow rows ---------------------------------------------------------------------------------------------- */
 
-/* Adds to counts[r] how many weights of row r of a panel are -16 .. 15: those whose high nibble is 7 or 8. */
-static void count_small(size_t counts[TERN_PANEL_ROWS], const uint8_t *high_panel, size_t n_bytes)
+/* Sets counts[r] to how many weights of row r of a panel's first n_tile <= NARROW_TILES tiles are -16 .. 15: those
+ * whose high nibble is 7 or 8. */
+static void count_small(unsigned counts[TERN_PANEL_ROWS], const uint8_t *tile, size_t n_tile)
 {
-	for (size_t at = 0, end; at < n_bytes; at = end) {
-		uint8_t n[TERN_TILE_BYTES] = {0};
-		end = tern_smaller(n_bytes, at + 127 * TERN_TILE_BYTES); /* 254 nibbles of each byte */
-		for (const uint8_t *tile = high_panel + at; tile < high_panel + end; tile += TERN_TILE_BYTES)
-			for (size_t i = 0; i < TERN_TILE_BYTES; i++)
-				n[i] = (uint8_t)(n[i] + ((uint8_t)((tile[i] & 15) - 7) < 2) +
-				                 ((uint8_t)((tile[i] >> 4) - 7) < 2));
+	uint8_t n[TERN_TILE_BYTES] = {0};
+
+	for (; n_tile > 0; n_tile--, tile += TERN_TILE_BYTES)
 		for (size_t i = 0; i < TERN_TILE_BYTES; i++)
-			counts[i / (TERN_TILE_BYTES / TERN_PANEL_ROWS)] += n[i];
-	}
+			n[i] = (uint8_t)(n[i] + ((uint8_t)((tile[i] & 15) - 7) < 2) +
+			                 ((uint8_t)((tile[i] >> 4) - 7) < 2));
+	memset(counts, 0, TERN_PANEL_ROWS * sizeof *counts);
+	for (size_t i = 0; i < TERN_TILE_BYTES; i++)
+		counts[i / (TERN_TILE_BYTES / TERN_PANEL_ROWS)] += n[i];
 }
 
 static void find_narrow_rows(void *context, size_t panel, int worker)
 {
 	struct tern_engine *engine = context;
 	const struct tern_matrix *m = &engine->transformer->head;
-	size_t panel_bytes = tern_q8p_panel_bytes(m->n_col), counts[TERN_PANEL_ROWS] = {0};
-	size_t first = panel * TERN_PANEL_ROWS, n_row = tern_smaller(m->n_row - first, TERN_PANEL_ROWS);
+	size_t n_tile = tern_smaller(m->n_col / TERN_NIBBLE_TILE_COLS, NARROW_TILES), first = panel * TERN_PANEL_ROWS;
+	size_t n_row = tern_smaller(m->n_row - first, TERN_PANEL_ROWS);
+	unsigned counts[TERN_PANEL_ROWS];
 	bool is_narrow = false;
 
 	(void)worker;
-	count_small(counts, m->data + panel * panel_bytes, panel_bytes);
+	count_small(counts, m->data + panel * tern_q8p_panel_bytes(m->n_col), n_tile);
 	for (size_t r = 0; r < n_row; r++) /* a row with a scale of 0 is one of zeros */
-		is_narrow |= counts[r] > m->n_col / 8 * 7 && m->row_scales[first + r] != 0.0f;
+		is_narrow |= counts[r] > n_tile * (TERN_NIBBLE_TILE_COLS / 8 * 7) && m->row_scales[first + r] != 0.0f;
 	engine->pruning.is_narrow[panel] = is_narrow;
 }
 
-/* Once for an engine, when logits are first wanted: it reads the high plane. */
+/* Once for an engine, when logits are first wanted. */
 static void find_narrow_panels(struct tern_engine *engine)
 {
 	const struct tern_matrix *m = &engine->transformer->head;
 
 	if (engine->pruning.knows_narrow)
 		return;
-	tern_engine_run(engine, find_narrow_rows, engine, tern_panel_count(m->n_row), m->n_row * m->n_col);
+	tern_engine_run(engine, find_narrow_rows, engine, tern_panel_count(m->n_row),
+	                m->n_row * NARROW_TILES * TERN_NIBBLE_TILE_COLS);
 	engine->pruning.knows_narrow = true;
 }
 

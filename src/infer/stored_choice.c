@@ -1,6 +1,6 @@
-/* Both ways are timed on weights that lie in a cache. From memory unpacking waits for them, where multiplying goes on
- * while others come: unpacking has to be faster by as much as reading is of the work. Numbers of tokens are tried from
- * small to large until it is: what it costs is shared by all tokens. */
+/* Both ways are timed on weights that lie in a cache. From memory, unpacking waits for the weights, while multiplying
+ * stored tiles overlaps with reading them, so unpacking has to win by the share that reading has of the work. Numbers
+ * of tokens are doubled until it does, since its cost is shared by all tokens. */
 #include "infer/stored_choice.h"
 
 #include "base/clock.h"
@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-	LEAST_TRIED = 8, /* tokens; doubled until unpacking is faster, */
-	MOST_TRIED = 64, /* for which it is little */
+	LEAST_TRIED = 8,
+	MOST_TRIED = 64, /* tokens; for more the cost of unpacking is too small to matter */
 	N_ROUND = 6,     /* the shortest time of so many counts */
 	N_PANEL = 4,
 	N_COL = 512,

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* What has been found out of a kernel. Zero-initialized: nothing. */
+/* What is known about a kernel. Zero-initialized: nothing. */
 struct tern_stored_choice {
 	tern_dot_panels *dot;
 	size_t most;   /* tokens for which multiplying stored tiles has been faster */
@@ -19,8 +19,9 @@ enum {
 	TERN_STORED_KERNELS = 3 /* dot_ternary, dot_binary and dot_nibble */
 };
 
-/* The limit for products of at most n_token tokens by `dot`, one of the kernels' three. Measures what is not known yet:
- * at most a millisecond for each kernel, altogether. Without memory for that it is what the kernels do anyway. */
+/* The limit for products of at most n_token tokens by `dot`, one of the kernels' three. Measures what is not known yet,
+ * which takes about a millisecond for each kernel, altogether; where both ways are equally fast, another measurement
+ * may choose the other. Without memory for it the limit is what is known. */
 size_t tern_most_stored(struct tern_stored_choice choices[TERN_STORED_KERNELS], const struct tern_kernels *kernels,
                         tern_dot_panels *dot, size_t n_token);
 

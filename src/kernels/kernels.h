@@ -39,8 +39,8 @@ struct tern_activation {
 struct tern_streaming {
 	size_t n_stream; /* panels read side by side: 1, 2 or 4; instruction sets that cannot read as many read fewer */
 	size_t prefetch; /* distance in bytes, a multiple of TERN_TILE_BYTES; 0: none */
-	/* Up to so many tokens are multiplied by tiles as they are stored, which separates a tile's codes for each few
-	 * of them; for more, tiles are unpacked first. */
+	/* Up to so many tokens are multiplied by tiles as they are stored, which separates a tile's codes anew for
+	 * every few of them; for more, tiles are unpacked first. */
 	size_t most_stored;
 	/* 0: the panels follow each other, and streams are equal parts of them. Otherwise the panels are those of
 	 * n_stream strips, whose first ones are strip_stride panels from each other; of one token only, n_panel a

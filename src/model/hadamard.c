@@ -209,7 +209,8 @@ static enum tern_status list_tensor(struct tern_hadamard *h, const struct gguf *
 	*listed = tern_is_mtp_tensor(gguf, name) ? 0 : flag;
 	if (!is_rows || !is_tied)
 		return TERN_OK;
-	/* Files list an embedding that is the head too for its rows alone; it is multiplied all the same. */
+	/* An embedding that is the head too is listed only for its rows, which are looked up, but multiplied as well.
+	 */
 	if (!tern_is_own_ternary(tensor->type) && !tern_is_foreign_ternary(tensor->type))
 		return fail_name(gguf, suffix, name, "is the head too, but not ternary", err);
 	*listed |= LISTED;

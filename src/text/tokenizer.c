@@ -128,7 +128,7 @@ int32_t tern_tokenizer_find(const struct tern_tokenizer *tokenizer, const char *
 		return special->id;
 	if (length == 0 || length > sizeof text)
 		return -1;
-	/* SentencePiece never spells a space as a space. */
+	/* SentencePiece spells a space as a space in user-defined pieces only, which are special ones here. */
 	if (tokenizer->kind->is_sentencepiece && memchr(bytes, ' ', length))
 		return -1;
 	return tokenizer->kind->decode(bytes, length, text, &length)

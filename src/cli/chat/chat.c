@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define PATIENCE 0.5 /* seconds before the chat says what takes so long */
@@ -202,6 +203,16 @@ void chat_hint(const char *format, ...)
 	note("%s", message);
 }
 
+/* "y" or "yes". Nothing else is meant for a question that may destroy a file: a message typed ahead is not. */
+static bool is_yes_word(const char *answer, size_t n_bytes)
+{
+	for (; n_bytes > 0 && answer[0] == ' '; n_bytes--)
+		answer++;
+	while (n_bytes > 0 && answer[n_bytes - 1] == ' ')
+		n_bytes--;
+	return (n_bytes == 1 || n_bytes == 3) && strncasecmp(answer, "yes", n_bytes) == 0;
+}
+
 bool chat_confirm(struct chat *chat, const char *question)
 {
 	struct text prompt = {0}, answer = {0};
@@ -212,7 +223,8 @@ bool chat_confirm(struct chat *chat, const char *question)
 	escape_append(&prompt, question, strlen(question), ESCAPE_LINE);
 	text_printf(&prompt, " [y/N] ");
 	if (!prompt.failed && editor_ask(chat->editor, prompt.bytes, &answer) == EDITOR_TEXT)
-		is_yes = answer.n_bytes > 0 && (answer.bytes[0] == 'y' || answer.bytes[0] == 'Y');
+		is_yes = is_yes_word(answer.bytes, answer.n_bytes);
+	signals_forget_interrupt();
 	text_free(&prompt);
 	text_free(&answer);
 	return is_yes;

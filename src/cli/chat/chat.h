@@ -89,7 +89,7 @@ void chat_say(struct text *text);
 /* Prints a dim line on standard error if that is a terminal; nothing with --quiet. */
 void chat_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Asks a yes-or-no question. The answer is no unless a line that begins with y comes from a terminal. */
+/* Asks a yes-or-no question. The answer is no unless a line "y" or "yes" comes from a terminal. */
 bool chat_confirm(struct chat *chat, const char *question);
 
 #endif

@@ -404,7 +404,8 @@ static enum tern_status read_metadata(struct gguf_mapping *mapping, const struct
 {
 	const struct gguf *metadata = &input->whole;
 	struct tern_hparams hparams = {0};
-	enum tern_status status = gguf_read_metadata(&hparams, metadata, options->n_threads, err);
+	bool with_text = options->target == TARGET_T2R16; /* other engines may know tokenizers that tern does not */
+	enum tern_status status = gguf_read_metadata(&hparams, metadata, with_text, options->n_threads, err);
 
 	if (status)
 		return status;

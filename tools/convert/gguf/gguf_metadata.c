@@ -42,13 +42,13 @@ static enum tern_status check_text(const struct gguf *gguf, int n_threads, struc
 	return status;
 }
 
-enum tern_status gguf_read_metadata(struct tern_hparams *hparams, const struct gguf *gguf, int n_threads,
-                                    struct tern_error *err)
+enum tern_status gguf_read_metadata(struct tern_hparams *hparams, const struct gguf *gguf, bool with_text,
+                                    int n_threads, struct tern_error *err)
 {
 	enum tern_status status;
 
 	if ((status = tern_hparams_load(hparams, gguf, err)) || (status = check_rope(hparams, gguf, err)) ||
 	    (status = check_hadamard(gguf, err)))
 		return status;
-	return check_text(gguf, n_threads, err);
+	return with_text ? check_text(gguf, n_threads, err) : TERN_OK;
 }

@@ -5,8 +5,9 @@
 #include "model/hparams.h"
 
 /* Reads the metadata as loading a model does, by the same functions: what would be refused of the output is refused
- * before there is one. *hparams has no tables of frequencies afterwards. n_threads: 0 as tern_choose_threads() does. */
-enum tern_status gguf_read_metadata(struct tern_hparams *hparams, const struct gguf *gguf, int n_threads,
-                                    struct tern_error *err);
+ * before there is one. The tokenizer only if with_text. *hparams has no tables of frequencies afterwards. n_threads: 0
+ * as tern_choose_threads() does. */
+enum tern_status gguf_read_metadata(struct tern_hparams *hparams, const struct gguf *gguf, bool with_text,
+                                    int n_threads, struct tern_error *err);
 
 #endif

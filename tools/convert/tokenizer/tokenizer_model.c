@@ -81,7 +81,8 @@ static enum tern_status read_list_entry(const struct vocab *vocab, const struct 
 	return status;
 }
 
-/* Calls `use` for every added token of both files, those of the decoder last: it knows which are special. */
+/* Calls `use` for every added token of both files, those of the decoder last. A token that is a control token by one
+ * of them stays so. */
 static enum tern_status for_each_added(struct vocab *vocab,
                                        enum tern_status (*use)(struct vocab *, const struct added *, struct json_value,
                                                                struct tern_error *),
@@ -166,7 +167,8 @@ static size_t spell_with_spaces(const struct spm_piece *piece, char *out)
 }
 
 /* SentencePiece searches for its user-defined pieces after spaces became U+2581, tern's tokenizer before: they are
- * spelled with spaces. Those of nothing but U+2581 (Gemma's) stay to be joined, also with the space before a text. */
+ * spelled with spaces. Those of nothing but U+2581 (Gemma's) stay to be joined, also with the space before a text.
+ * One that begins with U+2581 is not found at that space, which comes later. */
 static enum tern_status spell_user_defined(struct vocab *vocab, struct tern_error *err)
 {
 	const struct spm_model *spm = &vocab->spm;
