@@ -369,7 +369,9 @@ def test_continuation_lines():
         t.wait(">")
         t.send("first\\\r")
         t.wait(lambda: t.output.endswith(b"\n  "), "two blanks")
-        t.send(CTRL["c"] + CTRL["d"])
+        t.send(CTRL["c"])
+        t.wait(lambda: t.last_line() == ">", "the prompt")
+        t.send(CTRL["d"])
         assert t.finish() == 0
 
 
