@@ -17,6 +17,13 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Put before calls that differ in constants only. clang would make one of them, of a variable. */
+#if defined(__clang__)
+#define NO_MERGE __attribute__((nomerge))
+#else
+#define NO_MERGE
+#endif
+
 /* The compiler keeps `vector` in a register here and forgets what it knows about its value. Costs no instruction. */
 #if defined(__aarch64__)
 #define OPAQUE(vector) __asm__("" : "+w"(vector))

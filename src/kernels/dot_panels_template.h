@@ -200,9 +200,9 @@ INLINE void multiply_and_add(const void *task, size_t token, size_t n_token, siz
  * take two tokens at once. */
 INLINE void take_turns(turn *take, const void *task, size_t n_token, size_t codes_per_byte)
 {
-#define TURN(n)                                       \
-	case n:                                       \
-		take(task, token, n, codes_per_byte); \
+#define TURN(n)                                                \
+	case n:                                                \
+		NO_MERGE take(task, token, n, codes_per_byte); \
 		break;
 	size_t token = 0;
 
