@@ -17,11 +17,13 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Put before calls that differ in constants only. clang would make one of them, of a variable. */
-#if defined(__clang__)
-#define NO_MERGE __attribute__((nomerge))
-#else
+/* Put before calls that differ in constants only: clang would make one of them, of a variable. */
 #define NO_MERGE
+#if defined(__clang__) && defined(__has_attribute)
+#if __has_attribute(nomerge)
+#undef NO_MERGE
+#define NO_MERGE __attribute__((nomerge))
+#endif
 #endif
 
 /* The compiler keeps `vector` in a register here and forgets what it knows about its value. Costs no instruction. */
