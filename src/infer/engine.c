@@ -12,14 +12,14 @@ void tern_engine_run(struct tern_engine *engine, tern_task task, void *context, 
 void tern_engine_start_read(struct tern_engine *engine, struct tern_read_extent read, size_t n_token,
                             tern_dot_panels *dot, bool is_tuned)
 {
-	size_t most = 0;
+	/* Before the tuner begins to time the read. */
+	size_t most_stored = engine->tuner.fixes_stored
+	                             ? engine->tuner.fixed.most_stored
+	                             : tern_most_stored(engine->stored_choices, engine->kernels, dot, n_token);
 
-	if (!engine->tuner.fixes_stored)
-		most = tern_most_stored(engine->stored_choices, engine->kernels, dot, n_token);
 	engine->streaming =
 	        is_tuned ? tern_tuner_start(&engine->tuner, read, n_token) : tern_tuner_choice(&engine->tuner, read, 1);
-	if (!engine->tuner.fixes_stored)
-		engine->streaming.most_stored = most;
+	engine->streaming.most_stored = most_stored;
 }
 
 bool tern_engine_may_go_on(struct tern_engine *engine)

@@ -236,6 +236,14 @@ enum tern_status tern_rope_load(struct tern_hparams *h, const struct gguf *gguf,
 	return apply_divisors(h->rope_freq, h->n_rot / 2, gguf, "rope_freqs.weight", err);
 }
 
+void tern_rope_free(struct tern_hparams *hparams)
+{
+	tern_free(hparams->rope_freq);
+	tern_free(hparams->rope_freq_local);
+	tern_free(hparams->rope_freq_long);
+	hparams->rope_freq = hparams->rope_freq_local = hparams->rope_freq_long = NULL;
+}
+
 void tern_rope_frequencies(double *frequencies, size_t n_rot, double base)
 {
 	for (size_t i = 0; i < n_rot / 2; i++)

@@ -8,6 +8,8 @@
  * rope_freqs.weight. Allocates hparams->rope_freq and, for layers with windows, rope_freq_local; for LongRoPE,
  * rope_freq_long. */
 enum tern_status tern_rope_load(struct tern_hparams *hparams, const struct gguf *gguf, struct tern_error *err);
+/* Frees these, also after an error, and sets them to NULL. */
+void tern_rope_free(struct tern_hparams *hparams);
 
 /* frequencies[i] = base^(-2i / n_rot), i < n_rot / 2: the angle in radians by which pair i turns per position. */
 void tern_rope_frequencies(double *frequencies, size_t n_rot, double base);

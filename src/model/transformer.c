@@ -1,6 +1,7 @@
 #include "model/transformer.h"
 
 #include "base/memory.h"
+#include "model/rope.h"
 
 #include <string.h>
 
@@ -51,8 +52,6 @@ void tern_transformer_free(struct tern_transformer *t)
 	tern_free(t->owned);
 	tern_free(t->layers);
 	tern_free(t->reads);
-	tern_free(t->hparams.rope_freq);
-	tern_free(t->hparams.rope_freq_local);
-	tern_free(t->hparams.rope_freq_long);
+	tern_rope_free(&t->hparams);
 	memset(t, 0, sizeof *t);
 }

@@ -10,10 +10,7 @@ static enum tern_status check_rope(struct tern_hparams *hparams, const struct gg
 {
 	enum tern_status status = tern_rope_load(hparams, gguf, err);
 
-	tern_free(hparams->rope_freq);
-	tern_free(hparams->rope_freq_local);
-	tern_free(hparams->rope_freq_long);
-	hparams->rope_freq = hparams->rope_freq_local = hparams->rope_freq_long = NULL;
+	tern_rope_free(hparams);
 	return status;
 }
 
