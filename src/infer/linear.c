@@ -300,13 +300,17 @@ void tern_project_panels(const struct tern_engine *engine, const struct tern_pro
 static void project_chunk(void *context, size_t chunk, int worker)
 {
 	const struct project_task *task = context;
-	struct tern_row_chunk rows = tern_row_chunk_at(&task->chunks, chunk);
-	const struct tern_projection *projection = &task->projections[rows.linear];
-	size_t end = rows.panels.first + rows.panels.n;
-	const uint8_t *after = projection->linear->panels + end * tern_linear_panel_bytes(projection->linear);
+	struct tern_row_span span = tern_row_chunk_at(&task->chunks, chunk);
+	struct tern_rows rows;
 
-	tern_project_panels(task->engine, projection, rows.panels, 0, task->n_token,
-	                    rows.panels.n_strip > 1 ? after : NULL, worker);
+	while (tern_next_rows(&task->chunks, &span, &rows)) {
+		const struct tern_projection *projection = &task->projections[rows.linear];
+		size_t end = rows.strips.first + rows.strips.n;
+		const uint8_t *after = projection->linear->panels + end * tern_linear_panel_bytes(projection->linear);
+		tern_project_panels(task->engine, projection, rows.strips, 0, task->n_token,
+		                    rows.strips.n_strip > 1 ? after : NULL, worker);
+		tern_project_panels(task->engine, projection, rows.behind, 0, task->n_token, NULL, worker);
+	}
 }
 
 void tern_project(struct tern_engine *engine, const struct tern_projection *projections, size_t n_projection,

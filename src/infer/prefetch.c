@@ -93,10 +93,16 @@ static void prefetch_weights(struct tern_engine *engine, const struct tern_read 
 
 	tern_divide_rows(&chunks, read->linears, read->n_linear, engine->n_token, n_thread, streaming.n_stream);
 	for (int w = 0; w < n_thread; w++) {
-		struct tern_row_chunk chunk = tern_row_chunk_at(
+		struct tern_row_span span = tern_row_chunk_at(
 		        &chunks, tern_pool_first_chunk(engine->pool, w, tern_row_chunk_count(&chunks)));
-		const struct tern_linear *linear = read->linears[chunk.linear];
-		const struct tern_panel_range *p = &chunk.panels;
+		struct tern_rows rows;
+
+		if (!tern_next_rows(&chunks, &span, &rows)) {
+			tern_prefetch_range(engine, w, NULL, 0);
+			continue;
+		}
+		const struct tern_linear *linear = read->linears[rows.linear];
+		const struct tern_panel_range *p = &rows.strips;
 		size_t panel_bytes = tern_linear_panel_bytes(linear);
 		size_t n_panel = p->n_strip * (p->n_strip > 1 ? p->strip_stride - p->first : p->n);
 		size_t n_bytes = n_panel * panel_bytes;

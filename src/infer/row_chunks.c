@@ -3,41 +3,51 @@
 #include "base/sizes.h"
 #include "model/layout.h"
 
-#include <stdbool.h>
-
 enum {
-	CHUNKS_PER_THREAD = 10,
+	PANELS_TOGETHER = 4, /* that kernels multiply at a time where they do not read strips */
 };
 
-/* For few tokens the time goes into reading the weights, and threads that are not equally fast need several chunks each
- * to share the work evenly. For many tokens a chunk has as many rows as the scratch holds. */
-static size_t chunk_panels(size_t n_panel, size_t n_token, size_t n_thread)
+/* How many chunks as long as they may be come first where a share has n_left units. Those that follow are half of what
+ * is left each, so that the last ones are short, and threads that are not equally fast end at the same time. A thread
+ * that is alone needs no short ones. */
+static size_t long_chunks(const struct tern_row_chunks *chunks, size_t n_left)
 {
-	size_t share = n_panel / (n_thread * CHUNKS_PER_THREAD);
+	size_t least = chunks->n_share == 1 ? chunks->most_units : 2 * chunks->most_units - 1;
+	return n_left < least ? 0 : (n_left - least) / chunks->most_units + 1;
+}
 
-	if (n_token > TERN_READING_TOKENS)
-		return TERN_MANY_TOKENS_PANELS;
-	if (n_thread == 1 || share > TERN_MAX_CHUNK_PANELS)
-		return TERN_MAX_CHUNK_PANELS;
-	return tern_larger(share, 1);
+static size_t short_chunk_units(const struct tern_row_chunks *chunks, size_t n_left)
+{
+	return chunks->n_share == 1 ? n_left : tern_divide_up(n_left, 2);
+}
+
+static size_t unit_count(const struct tern_row_chunks *chunks)
+{
+	return tern_divide_up(chunks->first_step[chunks->n_linear], chunks->unit);
 }
 
 void tern_divide_rows(struct tern_row_chunks *chunks, const struct tern_linear *const *linears, size_t n_linear,
                       size_t n_token, int n_thread, size_t n_strip)
 {
-	size_t n_panel = 0;
+	size_t most_panels = n_token > TERN_READING_TOKENS ? TERN_MANY_TOKENS_PANELS : TERN_MAX_CHUNK_PANELS;
+	size_t n_left;
 
-	for (size_t i = 0; i < n_linear; i++)
-		n_panel += chunks->matrix_panels[i] = tern_panel_count(linears[i]->n_row);
 	chunks->n_linear = n_linear;
+	chunks->n_share = (size_t)n_thread;
 	chunks->n_strip = n_token > TERN_TUNED_TOKENS ? 1 : n_strip;
-	chunks->n_panel = tern_divide_up(chunk_panels(n_panel, n_token, (size_t)n_thread), chunks->n_strip);
-	chunks->first_chunk[0] = 0;
+	chunks->unit = n_token > TERN_TUNED_TOKENS ? PANELS_TOGETHER : 1;
+	chunks->most_units = most_panels / (chunks->n_strip * chunks->unit);
+	chunks->first_step[0] = 0;
 	for (size_t i = 0; i < n_linear; i++) {
-		size_t strip = chunks->matrix_panels[i] / chunks->n_strip;
-		bool has_rest = chunks->matrix_panels[i] % chunks->n_strip;
-		chunks->first_chunk[i + 1] = chunks->first_chunk[i] + tern_divide_up(strip, chunks->n_panel) + has_rest;
+		chunks->matrix_panels[i] = tern_panel_count(linears[i]->n_row);
+		chunks->first_step[i + 1] =
+		        chunks->first_step[i] + tern_divide_up(chunks->matrix_panels[i], chunks->n_strip);
 	}
+	n_left = tern_divide_up(unit_count(chunks), chunks->n_share);
+	chunks->chunks_per_share = long_chunks(chunks, n_left);
+	for (n_left -= chunks->chunks_per_share * chunks->most_units; n_left > 0;
+	     n_left -= short_chunk_units(chunks, n_left))
+		chunks->chunks_per_share++;
 }
 
 struct tern_read_extent tern_read_extent_of(const struct tern_linear *const *linears, size_t n_linear)
@@ -49,21 +59,38 @@ struct tern_read_extent tern_read_extent_of(const struct tern_linear *const *lin
 	return read;
 }
 
-struct tern_row_chunk tern_row_chunk_at(const struct tern_row_chunks *chunks, size_t chunk)
+struct tern_row_span tern_row_chunk_at(const struct tern_row_chunks *chunks, size_t chunk)
 {
-	struct tern_row_chunk at = {.linear = 0};
-	struct tern_panel_range *panels = &at.panels;
+	size_t share = chunk / chunks->chunks_per_share, index = chunk % chunks->chunks_per_share;
+	size_t n_unit = unit_count(chunks), end_step = chunks->first_step[chunks->n_linear];
+	size_t first = n_unit * share / chunks->n_share, share_end = n_unit * (share + 1) / chunks->n_share, end;
+	size_t n_long = long_chunks(chunks, share_end - first);
 
-	while (chunk >= chunks->first_chunk[at.linear + 1])
-		at.linear++;
-	panels->strip_stride = chunks->matrix_panels[at.linear] / chunks->n_strip;
-	panels->n_strip = chunks->n_strip;
-	panels->first = (chunk - chunks->first_chunk[at.linear]) * chunks->n_panel;
-	panels->n = tern_smaller(panels->strip_stride - panels->first, chunks->n_panel);
-	if (panels->first >= panels->strip_stride) { /* those behind the last strip */
-		panels->first = panels->strip_stride * chunks->n_strip;
-		panels->n = chunks->matrix_panels[at.linear] - panels->first;
-		panels->n_strip = 1;
-	}
-	return at;
+	first += tern_smaller(index, n_long) * chunks->most_units;
+	for (size_t i = n_long; i < index; i++)
+		first += short_chunk_units(chunks, share_end - first);
+	end = first + (index < n_long ? chunks->most_units : short_chunk_units(chunks, share_end - first));
+	return (struct tern_row_span){tern_smaller(first * chunks->unit, end_step),
+	                              tern_smaller(end * chunks->unit, end_step)};
+}
+
+bool tern_next_rows(const struct tern_row_chunks *chunks, struct tern_row_span *span, struct tern_rows *rows)
+{
+	size_t linear = 0, first, end, stride, n_behind;
+
+	if (span->first >= span->end)
+		return false;
+	while (span->first >= chunks->first_step[linear + 1])
+		linear++;
+	first = span->first - chunks->first_step[linear];
+	span->first = tern_smaller(span->end, chunks->first_step[linear + 1]);
+	end = span->first - chunks->first_step[linear];
+	stride = chunks->matrix_panels[linear] / chunks->n_strip;
+	n_behind = end > stride ? chunks->matrix_panels[linear] % chunks->n_strip : 0;
+	*rows = (struct tern_rows){
+	        .linear = linear,
+	        .strips = {first, tern_smaller(end, stride) - first, chunks->n_strip, stride},
+	        .behind = {stride * chunks->n_strip, n_behind, 1, 0},
+	};
+	return true;
 }
