@@ -2,6 +2,10 @@
  * that the matrices of all others are not touched, by laying them where reading is forbidden; and the same bits however
  * the tokens are divided among batches, threads and instruction sets, even if all of them choose the same experts. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE
+#endif
+
 #include "base/sizes.h"
 #include "infer/engine_init.h"
 #include "infer/experts.h"

@@ -1,6 +1,8 @@
 /* base/machine.h and base/cgroup.h with made-up trees of /proc and /sys. */
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_getaffinity */
+#elif defined(__APPLE__)
+#define _DARWIN_C_SOURCE /* _SC_NPROCESSORS_ONLN */
 #endif
 #include "base/cgroup.h"
 #include "base/machine.h"

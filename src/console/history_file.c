@@ -1,3 +1,7 @@
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE /* O_NOFOLLOW */
+#endif
+
 #include "console/history_file.h"
 #include "base/error.h"
 #include "console/wait.h"

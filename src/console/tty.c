@@ -1,3 +1,7 @@
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE /* SIGWINCH */
+#endif
+
 #include "console/tty.h"
 #include "console/signals.h"
 

@@ -13,9 +13,9 @@ enum {
 	TERN_MANY_TOKENS_PANELS = 8, /* panels of a chunk for many tokens: 64 KB of sums for 128 of them */
 };
 
-/* For few tokens each matrix is divided into n_strip equal strips, and a step is one panel of each strip, or the panels
- * behind the last strip; for many tokens a step is one panel. Each thread's share of the steps of all matrices is
- * divided into chunks. What it reads in chunk after chunk are n_strip streams without gaps. */
+/* Up to TERN_TUNED_TOKENS tokens each matrix is divided into n_strip equal strips, and a step is one panel of each
+ * strip, or the panels behind the last strip; for more a step is one panel. Each thread's share of the steps of all
+ * matrices is divided into chunks. What it reads in chunk after chunk are n_strip streams without gaps. */
 struct tern_row_chunks {
 	size_t n_strip, n_linear, n_share;
 	size_t unit;       /* steps that are not divided */

@@ -1,3 +1,7 @@
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE /* O_NOFOLLOW */
+#endif
+
 #include "convert/checkpoint/directory.h"
 
 #include "base/file.h"
