@@ -16,6 +16,7 @@
 enum {
 	BENCH_MAX_COLS = 14336,
 	BENCH_TOKENS = 128,
+	BENCH_GROUP = 128,            /* columns */
 	BENCH_POOL = 256 << 20,       /* bytes of weights, so that those of one call have left the caches by the next */
 	BENCH_BATCH_ROWS = 128,       /* rows with many tokens: a chunk of the engine */
 	BENCH_WARM_BYTES = 160 << 10, /* of weights that stay in the L2 cache, even of 256 KB */
@@ -30,6 +31,8 @@ struct bench {
 	float *floats, *more_floats, *out;
 	int8_t *q;
 	int32_t *sums;
+	uint16_t *halves;
+	struct tern_activation *activations;
 	size_t n_row, n_col, n_token;
 	double n_byte, n_mac; /* of a call; the unit is GB/s of weights if n_byte, else GMAC/s if n_mac */
 };
@@ -77,6 +80,24 @@ static void bench_panels(struct bench *b, tern_dot_panels *kernel, size_t bytes_
 static void bench_dot_ternary(struct bench *b) { bench_panels(b, b->kernels->dot_ternary, 64); }
 static void bench_dot_binary(struct bench *b) { bench_panels(b, b->kernels->dot_binary, 32); }
 static void bench_dot_nibble(struct bench *b) { bench_panels(b, b->kernels->dot_nibble, 128); }
+
+/* Activations with a scale for every 128 columns, as Maple's experts have them: each row of weights has one scale. */
+static void bench_dot_groups(struct bench *b)
+{
+	size_t n_group = b->n_col / BENCH_GROUP, panel_bytes = b->n_col / 16 * 64, n_panel = b->n_row / 16;
+	struct tern_groups groups = {.n_col = BENCH_GROUP,
+	                             .scales = b->halves,
+	                             .scales_stride = 16,
+	                             .steps_per_scale = n_group,
+	                             .x = b->activations,
+	                             .x_inverse = b->more_floats,
+	                             .x_stride = n_group,
+	                             .steps_per_x = 1,
+	                             .streaming = bench_streaming};
+
+	b->kernels->dot_groups(b->out, next_weights(b, n_panel * panel_bytes), panel_bytes, n_panel, b->q, b->n_col,
+	                       b->n_token, b->n_col, &groups);
+}
 
 static void bench_dot_f16(struct bench *b)
 {
@@ -255,6 +276,12 @@ static const struct bench_row bench_rows[] = {
         {WARM(dot_ternary), 256, 2560, 13, 0, 1},
         {WARM(dot_ternary), 256, 2560, 14, 0, 1},
         {WARM(dot_ternary), 256, 2560, 16, 0, 1},
+        {CALL(dot_groups), 512, 2048, 1, 0.25, 0},
+        {CALL(dot_groups), 128, 2048, 8, 0, 1},
+        {CALL(dot_groups), 128, 2048, 16, 0, 1},
+        {CALL(dot_groups), 128, 2048, 32, 0, 1},
+        {CALL(dot_groups), 128, 2048, 64, 0, 1},
+        {CALL(dot_groups), 128, 2048, BENCH_TOKENS, 0, 1},
         {CALL(dot_f16), 4096, 2560, 1, 2, 0},
         {CALL(dot_bf16), 4096, 2560, 1, 2, 0},
         {CALL(dot_f32), 4096, 2560, 1, 4, 0},
@@ -294,13 +321,17 @@ static int open_bench(struct bench *b)
 	b->out = tern_alloc(1 << 20, sizeof *b->out);
 	b->q = tern_alloc(BENCH_TOKENS * BENCH_MAX_COLS, 1);
 	b->sums = tern_alloc(n_sum, sizeof *b->sums);
-	if (!b->pool || !b->floats || !b->more_floats || !b->out || !b->q || !b->sums)
+	b->halves = tern_alloc(BENCH_MAX_COLS, sizeof *b->halves);
+	b->activations = tern_alloc(BENCH_MAX_COLS, sizeof *b->activations);
+	if (!b->pool || !b->floats || !b->more_floats || !b->out || !b->q || !b->sums || !b->halves || !b->activations)
 		return 0;
 	for (size_t i = 0; i < BENCH_POOL; i++)
 		b->pool[i] = (uint8_t)(i % 2 ? 0x30 | (i >> 1) % 8 : i * 37);
 	for (size_t i = 0; i < BENCH_MAX_COLS; i++) {
 		b->floats[i] = (float)(i % 61) * 0.1f - 3.0f;
 		b->more_floats[i] = 1.0f + (float)(i % 7) * 0.1f;
+		b->halves[i] = 0x3c00;
+		b->activations[i] = (struct tern_activation){.scale = 1, .sum = 1};
 	}
 	for (size_t i = 0; i < (size_t)BENCH_TOKENS * BENCH_MAX_COLS; i++)
 		b->q[i] = (int8_t)(i * 97);
@@ -315,6 +346,8 @@ static void close_bench(struct bench *b)
 	tern_free(b->out);
 	tern_free(b->q);
 	tern_free(b->sums);
+	tern_free(b->halves);
+	tern_free(b->activations);
 }
 
 static double bench_row_speed(struct bench *b, const struct bench_row *row, const struct tern_kernels *kernels)

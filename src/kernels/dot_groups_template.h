@@ -21,9 +21,11 @@ enum {
 struct step_scales {
 	float *y; /* of the first token and panel */
 	size_t y_stride;
-	const float *inverses;            /* [n_token] of the activations */
-	const int32_t *firsts;            /* [n_token] minus the sum of the activations, since codes are weights + 1 */
-	const vfloat (*weights)[VECTORS]; /* [n_panel], or PANELS_AT_ONCE in short steps */
+	const struct tern_activation *x; /* of the first token, x_stride apart: the sums, since codes are weights + 1 */
+	size_t x_stride;
+	const float *inverses; /* of the first token, inverses_stride apart */
+	size_t inverses_stride;
+	const vfloat (*weights)[VECTORS]; /* [n_panel], or PANELS_AT_ONCE in short steps; NULL: not in this step */
 };
 
 INLINE vfloat plus_scaled(const float *y, vint sum, vfloat scale)
@@ -40,12 +42,12 @@ INLINE void scale_sums(const struct step_scales *s, const int32_t *sums, size_t 
 		for (size_t t = 0; t < n_token; t++) {
 			const int32_t *from = sums + (t * n_panel + p) * LANES;
 			float *y = s->y + t * s->y_stride + p * LANES;
-			vfloat inverse = splat(s->inverses[t]);
-			int32_t first = s->firsts[t];
+			vfloat inverse = splat(s->inverses[t * s->inverses_stride]);
+			int32_t x_sum = s->x[t * s->x_stride].sum;
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++)
-				add_scaled(y + v * VECTOR_LANES, load_ints(from + v * VECTOR_LANES) + first,
-				           s->weights[p][v] * inverse);
+				add_scaled(y + v * VECTOR_LANES, load_ints(from + v * VECTOR_LANES) - x_sum,
+				           s->weights ? s->weights[p][v] * inverse : inverse);
 		}
 }
 
@@ -55,38 +57,50 @@ struct scaled_multiplication {
 	const struct step_scales *scales;
 };
 
-/* A turn: the sums are scaled while they are in registers. Where panels are missing, the last one has been multiplied
- * in their place: its results are stored again, without a branch for each sum. */
+/* Scales the sums of n_token tokens from `token` on, while they are in registers. n_token is a constant, n_panel and
+ * has_weights may be. */
+INLINE void scale_turn(const struct step_scales *s, vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], size_t token,
+                       size_t n_token, size_t n_panel, bool has_weights)
+{
+	const float *inverses = s->inverses + token * s->inverses_stride;
+	float *y = s->y + token * s->y_stride;
+
+	UNROLL
+	for (size_t t = 0; t < n_token; t++, y += s->y_stride, inverses += s->inverses_stride) {
+		vfloat inverse = splat(*inverses);
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
+			if (p >= n_panel)
+				continue;
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++)
+				add_scaled(y + p * LANES + v * VECTOR_LANES, sum[t][p][v],
+				           has_weights ? s->weights[p][v] * inverse : inverse);
+		}
+	}
+}
+
 INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, size_t codes_per_byte)
 {
 	const struct scaled_multiplication *m = task;
 	const struct step_scales s = *m->scales; /* a copy, which storing results cannot change */
+	const struct tern_activation *x = s.x + token * s.x_stride;
+	const size_t n_panel = m->products.stretch->n_panel;
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
-	size_t at[PANELS_AT_ONCE];
-	float *y = s.y + token * s.y_stride;
+	int32_t firsts[TOKENS_AT_ONCE];
 
 	if (codes_per_byte == 1)
 		prefetch_share(&m->products, token, n_token);
-	multiply(sum, &m->products, token, n_token, s.firsts + token, codes_per_byte);
-	for (size_t p = 0; p < PANELS_AT_ONCE; p++)
-		at[p] = (p < m->products.stretch->n_panel ? p : m->products.stretch->n_panel - 1) * LANES;
 	UNROLL
-	for (size_t t = 0; t < n_token; t++, y += s.y_stride) {
-		vfloat inverse = splat(s.inverses[token + t]), result[PANELS_AT_ONCE][VECTORS];
-		UNROLL
-		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
-			UNROLL
-			for (size_t v = 0; v < VECTORS; v++)
-				result[p][v] = plus_scaled(y + at[p] + v * VECTOR_LANES, sum[t][p][v],
-				                           s.weights[p][v] * inverse);
-		}
-		UNROLL
-		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
-			UNROLL
-			for (size_t v = 0; v < VECTORS; v++)
-				store(y + at[p] + v * VECTOR_LANES, result[p][v]);
-		}
-	}
+	for (size_t t = 0; t < n_token; t++, x += s.x_stride)
+		firsts[t] = -x->sum;
+	multiply(sum, &m->products, token, n_token, firsts, codes_per_byte);
+	if (n_panel < PANELS_AT_ONCE)
+		scale_turn(&s, sum, token, n_token, n_panel, s.weights != NULL);
+	else if (s.weights)
+		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, true);
+	else
+		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, false);
 }
 
 /* One step of any number of tokens. */
@@ -134,18 +148,29 @@ INLINE int32_t sum_int8(const int8_t *x, size_t n)
 	return sum;
 }
 
-/* Gathers the scales of n_token <= STEP_TOKENS tokens from token `first` on, and the values their sums start from. x is
- * that of token `first` at the first column of the step. */
-INLINE void gather_tokens(float *inverses, int32_t *firsts, const struct step *step, size_t first, size_t n_token,
-                          const int8_t *x, size_t x_stride)
+/* Of a token's activations in a step, from x on; at: the entry that covers them. */
+INLINE int32_t step_sum(const struct step *step, size_t at, const int8_t *x)
+{
+	return step->groups->steps_per_x > 1 ? sum_int8(x, step->n_col) : step->groups->x[at].sum;
+}
+
+/* Where the scales of n_token <= STEP_TOKENS tokens from token `first` on are, and their sums, which `sums` has room
+ * for. x is that of token `first` at the first column of the step. */
+INLINE void find_tokens(struct step_scales *s, struct tern_activation *sums, const struct step *step, size_t first,
+                        size_t n_token, const int8_t *x, size_t x_stride)
 {
 	const struct tern_groups *g = step->groups;
 	size_t at = first * g->x_stride + step->index / g->steps_per_x;
 
-	for (size_t t = 0; t < n_token; t++, at += g->x_stride) {
-		inverses[t] = g->x_inverse[at];
-		firsts[t] = -(g->steps_per_x > 1 ? sum_int8(x + t * x_stride, step->n_col) : g->x[at].sum);
-	}
+	s->inverses = g->x_inverse + at;
+	s->x = g->x + at;
+	s->inverses_stride = s->x_stride = g->x_stride;
+	if (g->steps_per_x == 1)
+		return;
+	for (size_t t = 0; t < n_token; t++)
+		sums[t].sum = step_sum(step, at, x + t * x_stride);
+	s->x = sums;
+	s->x_stride = 1;
 }
 
 /* n_next: half floats from a panel's scales to those of the panel that takes its place, to be prefetched. */
@@ -163,6 +188,20 @@ INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, 
 	}
 }
 
+/* Multiplies the results of the step's panels by the scales of their rows. */
+INLINE void scale_rows(float *y, size_t y_stride, const struct step *step, size_t n_panel, size_t n_token)
+{
+	for (size_t p = 0; p < n_panel; p++) {
+		struct step of_panel = {step->groups, 0, step->n_col, step->first_panel + p};
+		vfloat weights[1][VECTORS];
+		float *at = y + p * LANES;
+		gather_weights(weights, &of_panel, 1, 0);
+		for (size_t t = 0; t < n_token; t++, at += y_stride)
+			for (size_t v = 0; v < VECTORS; v++)
+				store(at + v * VECTOR_LANES, load(at + v * VECTOR_LANES) * weights[0][v]);
+	}
+}
+
 /* All steps of one token and n_panel panels, 1, 2 or 4, a constant; groups: of these panels, n_next_scale from the
  * scales of those that follow. Where the streams go on is asked once a step: most are a few cache lines of each panel.
  */
@@ -171,16 +210,17 @@ INLINE void steps_side_by_side(float *y, const struct tern_groups *groups, const
                                struct stream_end end, const struct tile_format *format)
 {
 	size_t prefetch = groups->streaming.prefetch, n;
+	bool has_rows = has_row_scales(groups, n_col);
 	size_t n_until_scale = 0;
 	vfloat weights[TERN_MAX_STREAMS][VECTORS];
 
 	memset(y, 0, n_panel * LANES * sizeof *y);
 	for (struct step step = {groups, 0, 0, 0}; n_col > 0; n_col -= n, x += n, step.index++, n_until_scale--) {
 		vint sum[TERN_MAX_STREAMS][VECTORS];
-		int32_t first;
-		float inverse;
+		size_t at = step.index / groups->steps_per_x;
+		float inverse = groups->x_inverse[at];
 		step.n_col = n = n_col < groups->n_col ? n_col : groups->n_col;
-		gather_tokens(&inverse, &first, &step, 0, 1, x, 0);
+		int32_t x_sum = step_sum(&step, at, x);
 		if (n_until_scale == 0) {
 			gather_weights(weights, &step, n_panel, n_next_scale);
 			n_until_scale = groups->steps_per_scale;
@@ -193,12 +233,15 @@ INLINE void steps_side_by_side(float *y, const struct tern_groups *groups, const
 		for (size_t p = 0; p < n_panel; p++) {
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++)
-				add_scaled(y + p * LANES + v * VECTOR_LANES, sum[p][v] + first,
-				           weights[p][v] * inverse);
+				add_scaled(y + p * LANES + v * VECTOR_LANES, sum[p][v] - x_sum,
+				           has_rows ? splat(inverse) : weights[p][v] * inverse);
 		}
 		panels += n / format->tile_cols * TERN_TILE_BYTES;
 		end.n_left -= n / format->tile_cols;
 	}
+	for (size_t p = 0; has_rows && p < n_panel; p++)
+		for (size_t v = 0; v < VECTORS; v++, y += VECTOR_LANES)
+			store(y, load(y) * weights[p][v]);
 }
 
 /* The same of any number of panels up to TERN_MAX_STREAMS that streams have. */
@@ -249,20 +292,18 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
 /* One step that fits into a stretch, of any number of tokens and of PANELS_AT_ONCE panels, or fewer where they are
  * unpacked. */
 INLINE void short_step(float *y, size_t y_stride, const struct step *step, const struct stretch *stretch,
-                       const int8_t *x, size_t x_stride, size_t n_token, scaled_step *scaled)
+                       const int8_t *x, size_t x_stride, size_t n_token, bool has_rows, scaled_step *scaled)
 {
-	int32_t firsts[STEP_TOKENS];
-	float inverses[STEP_TOKENS];
+	struct tern_activation sums[STEP_TOKENS];
 	vfloat weights[PANELS_AT_ONCE][VECTORS];
-	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
+	struct step_scales s = {
+	        .y = y, .y_stride = y_stride, .weights = has_rows ? NULL : (const vfloat(*)[VECTORS])weights};
 
-	gather_weights(weights, step, stretch->n_panel, stretch->n_panel * step->groups->scales_stride);
-	for (size_t p = 1; p < PANELS_AT_ONCE; p++)
-		if (p >= stretch->n_panel)
-			memcpy(weights[p], weights[p - 1], sizeof weights[p]);
+	if (!has_rows)
+		gather_weights(weights, step, stretch->n_panel, stretch->n_panel * step->groups->scales_stride);
 	for (size_t first = 0, n; first < n_token; first += n) {
 		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
-		gather_tokens(inverses, firsts, step, first, n, x + first * x_stride, x_stride);
+		find_tokens(&s, sums, step, first, n, x + first * x_stride, x_stride);
 		s.y = y + first * y_stride;
 		scaled(&s, stretch, x + first * x_stride, x_stride, n);
 	}
@@ -274,6 +315,7 @@ INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panel
                                  const struct tern_groups *groups, const struct tile_format *format)
 {
 	_Alignas(QUAD_BYTES) uint8_t quads[UNPACKED_BYTES];
+	const bool has_rows = has_row_scales(groups, n_col);
 	struct stretch stretch = {.codes = quads, .panel_stride = format->stretch_cols * LANES};
 
 	for (size_t p = 0; p < n_panel; p += stretch.n_panel) {
@@ -288,8 +330,11 @@ INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panel
 			if (c + step.n_col == n_col)
 				stretch.next.first = panels + (p + stretch.n_panel) * panel_stride;
 			unpack(quads, stretch.panel_stride, tiles, panel_stride, stretch.n_panel, step.n_col, format);
-			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, scale_quads);
+			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, has_rows,
+			           scale_quads);
 		}
+		if (has_rows)
+			scale_rows(y + p * LANES, y_stride, &step, stretch.n_panel, n_token);
 	}
 }
 
@@ -301,6 +346,7 @@ INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels,
 {
 	const struct tern_streaming streaming = groups->streaming;
 	const size_t tile_cols = kernels->format->tile_cols, n_tile = n_col / tile_cols;
+	const bool has_rows = has_row_scales(groups, n_col);
 	struct stretch stretch;
 
 	for (size_t p = 0; p < n_panel; p += stretch.n_panel) {
@@ -316,9 +362,11 @@ INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels,
 			stretch.codes = panels + p * panel_stride + c / tile_cols * TERN_TILE_BYTES;
 			end.n_left = n_tile - c / tile_cols;
 			stretch.prefetch = prefetch_distance(streaming.prefetch, end);
-			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token,
+			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, has_rows,
 			           kernels->scale_stored);
 		}
+		if (has_rows)
+			scale_rows(y + p * LANES, y_stride, &step, stretch.n_panel, n_token);
 	}
 }
 #endif
@@ -329,10 +377,10 @@ INLINE void long_steps(float *y, size_t y_stride, const uint8_t *panels, size_t 
                        const struct group_kernels *kernels)
 {
 	_Alignas(64) int32_t sums[LONG_STEP_TOKENS * LONG_STEP_PANELS * LANES];
-	int32_t firsts[LONG_STEP_TOKENS];
-	float inverses[LONG_STEP_TOKENS];
+	struct tern_activation x_sums[LONG_STEP_TOKENS];
 	vfloat weights[LONG_STEP_PANELS][VECTORS];
-	struct step_scales s = {y, y_stride, inverses, firsts, (const vfloat(*)[VECTORS])weights};
+	const bool has_rows = has_row_scales(groups, n_col);
+	struct step_scales s = {.y_stride = y_stride, .weights = has_rows ? NULL : (const vfloat(*)[VECTORS])weights};
 	struct tern_streaming streaming = groups->streaming;
 
 	for (size_t t = 0, n_now; t < n_token; t += n_now) {
@@ -345,13 +393,16 @@ INLINE void long_steps(float *y, size_t y_stride, const uint8_t *panels, size_t 
 			for (size_t c = 0; c < n_col; c += step.n_col, step.index++, tile = streaming.next) {
 				const int8_t *x_now = x + t * x_stride + c;
 				step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
-				gather_tokens(inverses, firsts, &step, t, n_now, x_now, x_stride);
-				gather_weights(weights, &step, n, n * groups->scales_stride);
+				find_tokens(&s, x_sums, &step, t, n_now, x_now, x_stride);
+				if (!has_rows)
+					gather_weights(weights, &step, n, n * groups->scales_stride);
 				streaming.next = tile + step.n_col / kernels->format->tile_cols * TERN_TILE_BYTES;
 				kernels->dot(sums, tile, panel_stride, n, x_now, x_stride, n_now, step.n_col,
 				             streaming);
 				scale_sums(&s, sums, n_now, n);
 			}
+			if (has_rows)
+				scale_rows(s.y, y_stride, &step, n, n_now);
 		}
 	}
 }
@@ -373,13 +424,12 @@ INLINE void one_step(float *y, const uint8_t *panels, size_t panel_stride, size_
 		step.first_panel = panel_at(&parts, p);
 		gather_weights(weights, &step, 1, 0);
 		for (size_t t = 0; t < n_token; t++) {
-			float inverse, *at = y + (t * n_panel + p) * LANES;
-			int32_t first;
-			gather_tokens(&inverse, &first, &step, t, 1, x + t * x_stride, 0);
+			size_t entry = t * groups->x_stride;
+			int32_t x_sum = step_sum(&step, entry, x + t * x_stride);
+			float inverse = groups->x_inverse[entry], *at = y + (t * n_panel + p) * LANES;
 			for (size_t v = 0; v < VECTORS; v++, at += VECTOR_LANES)
-				store(at, __builtin_convertvector((vint)load(at) + first, vfloat) *
-				                          (weights[0][v] * inverse) +
-				                  0.0f);
+				store(at, (__builtin_convertvector((vint)load(at) - x_sum, vfloat) * inverse + 0.0f) *
+				                  weights[0][v]);
 		}
 	}
 }

@@ -28,7 +28,7 @@
  * x + t * x_stride; n_token is a constant, at most TOKENS_AT_ONCE. Sums are those of PANELS_AT_ONCE panels: where
  * panels are missing, those of the last one again.
  *
- *     multiply_stored(sum, stretch, x, x_stride, n_token, codes_per_byte)
+ *     multiply_stored(sum, stretch, x, x_stride, n_token, first, codes_per_byte)
  *
  * If HAS_STORED: the same with stored tiles; codes_per_byte is a constant. Prefetches stretch->prefetch
  * bytes ahead.
@@ -150,16 +150,7 @@ INLINE void multiply(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const st
 
 #if HAS_STORED
 	if (codes_per_byte > 1) {
-		multiply_stored(sum, m->stretch, x, m->x_stride, n_token, codes_per_byte);
-		UNROLL
-		for (size_t t = 0; t < n_token && first; t++) {
-			UNROLL
-			for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
-				UNROLL
-				for (size_t v = 0; v < VECTORS; v++)
-					sum[t][p][v] += first[t];
-			}
-		}
+		multiply_stored(sum, m->stretch, x, m->x_stride, n_token, first, codes_per_byte);
 		return;
 	}
 #endif

@@ -182,7 +182,8 @@ struct tern_kernels {
 	 *
 	 *     y[t * n_panel * 16 + p * 16 + r] = the sum over the steps, in order, from 0 on, of
 	 *             (float)(sum of (code - 1) * x over the step's columns) * (weight scale * x_inverse)
-	 */
+	 *
+	 * or, where all steps share a weight scale, that scale times the sum of the products with x_inverse alone. */
 	void (*dot_groups)(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
 	                   size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups);
 

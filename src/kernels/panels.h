@@ -2,6 +2,7 @@
 #ifndef TERN_KERNELS_PANELS_H
 #define TERN_KERNELS_PANELS_H
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 
 #include <stdbool.h>
@@ -39,6 +40,12 @@ static inline size_t panel_at(const struct stream_parts *parts, size_t index)
 {
 	bool is_shared = index < parts->n_stream * parts->n_part;
 	return is_shared ? index / parts->n_part * parts->strip_stride + index % parts->n_part : index;
+}
+
+/* Whether all steps of a row share a scale. */
+static inline bool has_row_scales(const struct tern_groups *groups, size_t n_col)
+{
+	return !groups->scales || groups->steps_per_scale >= tern_divide_up(n_col, groups->n_col);
 }
 
 /* Where a stream goes on: after n_left more tiles it leaves the panels that it is in, and the tile that is read then

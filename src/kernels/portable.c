@@ -112,16 +112,6 @@ static void dot_nibble(int32_t *sums, const uint8_t *panels, size_t panel_stride
 	}
 }
 
-/* Scales the sums of one step and adds them to the 16 results of a panel, for one token. */
-static void add_step(float y[TERN_PANEL_ROWS], const int32_t sums[TERN_PANEL_ROWS], int32_t x_sum,
-                     const uint16_t *scales, float matrix_scale, float inverse)
-{
-	for (size_t r = 0; r < TERN_PANEL_ROWS; r++) {
-		float scale = scales ? tern_f32_from_f16(scales[r]) : matrix_scale;
-		y[r] += (float)(sums[r] - x_sum) * (scale * inverse);
-	}
-}
-
 static void estimate(float *estimates, float *uppers, const int32_t *high, const float *row_scales, size_t n_panel,
                      float inverse, int32_t offset, int32_t bound)
 {
@@ -136,42 +126,67 @@ static void estimate(float *estimates, float *uppers, const int32_t *high, const
 }
 
 /* dot_groups() of panels whose tiles have tile_cols columns and whose sums dot() computes. */
-static void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
-                      size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *g, tern_dot_panels *dot,
-                      size_t tile_cols)
+struct steps {
+	const struct tern_groups *groups;
+	tern_dot_panels *dot;
+	size_t tile_cols;
+};
+
+static float weight_scale(const struct tern_groups *g, size_t panel, size_t step, size_t row)
 {
+	return g->scales ? tern_f32_from_f16(g->scales[panel * g->scales_stride +
+	                                               step / g->steps_per_scale * TERN_PANEL_ROWS + row])
+	                 : g->matrix_scale;
+}
+
+/* The 16 results of panel p, tiles, and one token whose first entry is x_inverse. */
+static void sum_steps(float y[TERN_PANEL_ROWS], const struct steps *s, const uint8_t *tiles, size_t p, const int8_t *x,
+                      size_t n_col, const float *x_inverse)
+{
+	const struct tern_groups *g = s->groups;
+	bool has_rows = has_row_scales(g, n_col);
+
+	memset(y, 0, TERN_PANEL_ROWS * sizeof *y);
+	for (size_t c = 0, step = 0; c < n_col; c += g->n_col, step++) {
+		size_t n = tern_smaller(n_col - c, g->n_col);
+		int32_t sums[TERN_PANEL_ROWS], x_sum = 0;
+		float inverse = x_inverse[step / g->steps_per_x];
+		for (size_t k = c; k < c + n; k++)
+			x_sum += x[k];
+		s->dot(sums, tiles + c / s->tile_cols * TERN_TILE_BYTES, 0, 1, x + c, 0, 1, n, g->streaming);
+		for (size_t r = 0; r < TERN_PANEL_ROWS; r++)
+			y[r] += (float)(sums[r] - x_sum) * (has_rows ? inverse : weight_scale(g, p, step, r) * inverse);
+	}
+	for (size_t r = 0; has_rows && r < TERN_PANEL_ROWS; r++)
+		y[r] *= weight_scale(g, p, 0, r);
+}
+
+static void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
+                      size_t x_stride, size_t n_token, size_t n_col, const struct steps *steps)
+{
+	const struct tern_groups *g = steps->groups;
 	struct stream_parts parts = share_panels(n_panel, g->streaming);
 
-	memset(y, 0, n_token * n_panel * TERN_PANEL_ROWS * sizeof *y);
-	for (size_t t = 0; t < n_token; t++, x += x_stride)
-		for (size_t i = 0; i < n_panel; i++, y += TERN_PANEL_ROWS)
-			for (size_t c = 0, p = panel_at(&parts, i); c < n_col; c += g->n_col) {
-				size_t n = n_col - c < g->n_col ? n_col - c : g->n_col, step = c / g->n_col;
-				const uint8_t *tile = panels + p * panel_stride + c / tile_cols * TERN_TILE_BYTES;
-				const uint16_t *scales =
-				        g->scales ? g->scales + p * g->scales_stride + step / g->steps_per_scale * 16
-				                  : NULL;
-				int32_t sums[TERN_PANEL_ROWS], x_sum = 0;
-				for (size_t k = c; k < c + n; k++)
-					x_sum += x[k];
-				dot(sums, tile, panel_stride, 1, x + c, x_stride, 1, n, g->streaming);
-				add_step(y, sums, x_sum, scales, g->matrix_scale,
-				         g->x_inverse[t * g->x_stride + step / g->steps_per_x]);
-			}
+	for (size_t t = 0; t < n_token; t++)
+		for (size_t i = 0; i < n_panel; i++, y += TERN_PANEL_ROWS) {
+			size_t p = panel_at(&parts, i);
+			sum_steps(y, steps, panels + p * panel_stride, p, x + t * x_stride, n_col,
+			          g->x_inverse + t * g->x_stride);
+		}
 }
 
 static void dot_groups(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                        size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups)
 {
-	dot_steps(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, dot_ternary,
-	          TERN_TERNARY_TILE_COLS);
+	const struct steps steps = {groups, dot_ternary, TERN_TERNARY_TILE_COLS};
+	dot_steps(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &steps);
 }
 
 static void dot_groups_binary(float *y, const uint8_t *panels, size_t panel_stride, size_t n_panel, const int8_t *x,
                               size_t x_stride, size_t n_token, size_t n_col, const struct tern_groups *groups)
 {
-	dot_steps(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, dot_binary,
-	          TERN_BINARY_TILE_COLS);
+	const struct steps steps = {groups, dot_binary, TERN_BINARY_TILE_COLS};
+	dot_steps(y, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, &steps);
 }
 
 static void dequantize_sums(float *out, const int32_t *sums, int32_t offset, float factor, size_t n)

@@ -196,7 +196,8 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 
 /* Bits are multiplied as 0 and 1 and stand for 0 and 2. */
 INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
-                            const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
+                            const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first,
+                            size_t codes_per_byte)
 {
 	const size_t n_step /* tiles between widenings */ =
 	        codes_per_byte == 4   ? TERNARY_STRETCH / TERN_TERNARY_TILE_COLS
@@ -205,7 +206,7 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 	const uint8_t *tile = stretch->codes;
 
 	for (size_t t = 0; t < n_token; t++)
-		sum[t][0][0] = sum[t][0][1] = (vint){0};
+		sum[t][0][0] = sum[t][0][1] = (vint){0} + (first ? first[t] : 0);
 	for (size_t n_tile = stretch->n_quad / codes_per_byte, n; n_tile > 0; n_tile -= n) {
 		__m256i words[TOKENS_AT_ONCE][VECTORS];
 		n = n_tile < n_step ? n_tile : n_step;

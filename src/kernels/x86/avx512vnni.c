@@ -236,13 +236,14 @@ INLINE void add_bits(__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE], const uint8_t
 
 /* Loads a tile anew for each place, which leaves more registers for sums. Bits stand for 0 and 2. */
 INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
-                            const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
+                            const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first,
+                            size_t codes_per_byte)
 {
 	const __m512i mask = _mm512_set1_epi8(codes_per_byte == 4 ? 0x03 : 0x0f);
 	const uint8_t *tile = stretch->codes;
 	__m512i rows[TOKENS_AT_ONCE][PANELS_AT_ONCE];
 
-	start_sums(rows, n_token, NULL);
+	start_sums(rows, n_token, codes_per_byte == 8 ? NULL : first);
 	for (size_t i = 0; i < stretch->n_quad; i += codes_per_byte, tile += TERN_TILE_BYTES) {
 		UNROLL
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
@@ -263,10 +264,11 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 		}
 	}
 	UNROLL
-	for (size_t t = 0; t < n_token; t++) {
+	for (size_t t = 0; codes_per_byte == 8 && t < n_token; t++) {
 		UNROLL
 		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
-			rows[t][p] = codes_per_byte == 8 ? _mm512_add_epi32(rows[t][p], rows[t][p]) : rows[t][p];
+			rows[t][p] = _mm512_add_epi32(_mm512_add_epi32(rows[t][p], rows[t][p]),
+			                              _mm512_set1_epi32(first ? first[t] : 0));
 	}
 	return_sums(sum, rows, n_token);
 }

@@ -129,7 +129,8 @@ INLINE void multiply_unpacked(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
 
 /* Bits stand for 0 and 2. */
 INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const struct stretch *stretch,
-                            const int8_t *x, size_t x_stride, size_t n_token, size_t codes_per_byte)
+                            const int8_t *x, size_t x_stride, size_t n_token, const int32_t *first,
+                            size_t codes_per_byte)
 {
 	/* Two sums for each half of few tokens, so that products do not wait for each other. */
 	const size_t n_set = n_token <= (codes_per_byte == 8 ? 2 : 3) ? 2 : 1;
@@ -145,6 +146,7 @@ INLINE void multiply_stored(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], c
 				halves[t][v] = _mm256_add_epi32(halves[t][v], halves[n_token + t][v]);
 			if (codes_per_byte == 8)
 				halves[t][v] = _mm256_add_epi32(halves[t][v], halves[t][v]);
+			halves[t][v] = _mm256_add_epi32(halves[t][v], _mm256_set1_epi32(first ? first[t] : 0));
 		}
 	return_sums(sum, halves, n_token);
 }
