@@ -25,15 +25,13 @@ struct step_scales {
 	size_t x_stride;
 	const float *inverses; /* of the first token, inverses_stride apart */
 	size_t inverses_stride;
-	const vfloat (*weights)[VECTORS]; /* [n_panel], or PANELS_AT_ONCE in short steps; NULL: not in this step */
+	const vfloat (*weights)[VECTORS]; /* [n_panel]; NULL: rows have one scale, which comes at the end */
 };
 
-INLINE vfloat plus_scaled(const float *y, vint sum, vfloat scale)
+INLINE void add_scaled(float *y, vint sum, vfloat scale)
 {
-	return load(y) + __builtin_convertvector(sum, vfloat) * scale;
+	store(y, load(y) + __builtin_convertvector(sum, vfloat) * scale);
 }
-
-INLINE void add_scaled(float *y, vint sum, vfloat scale) { store(y, plus_scaled(y, sum, scale)); }
 
 /* Scales the sums of n_token tokens and n_panel panels, [n_token, n_panel * 16]. */
 INLINE void scale_sums(const struct step_scales *s, const int32_t *sums, size_t n_token, size_t n_panel)
@@ -50,88 +48,6 @@ INLINE void scale_sums(const struct step_scales *s, const int32_t *sums, size_t 
 				           s->weights ? s->weights[p][v] * inverse : inverse);
 		}
 }
-
-/* A stretch of a step. */
-struct scaled_multiplication {
-	struct multiplication products; /* without sums */
-	const struct step_scales *scales;
-};
-
-/* Scales the sums of n_token tokens from `token` on, while they are in registers. n_token is a constant, n_panel and
- * has_weights may be. */
-INLINE void scale_turn(const struct step_scales *s, vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], size_t token,
-                       size_t n_token, size_t n_panel, bool has_weights)
-{
-	const float *inverses = s->inverses + token * s->inverses_stride;
-	float *y = s->y + token * s->y_stride;
-
-	UNROLL
-	for (size_t t = 0; t < n_token; t++, y += s->y_stride, inverses += s->inverses_stride) {
-		vfloat inverse = splat(*inverses);
-		UNROLL
-		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
-			if (p >= n_panel)
-				continue;
-			UNROLL
-			for (size_t v = 0; v < VECTORS; v++)
-				add_scaled(y + p * LANES + v * VECTOR_LANES, sum[t][p][v],
-				           has_weights ? s->weights[p][v] * inverse : inverse);
-		}
-	}
-}
-
-INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, size_t codes_per_byte)
-{
-	const struct scaled_multiplication *m = task;
-	const struct step_scales s = *m->scales; /* a copy, which storing results cannot change */
-	const struct tern_activation *x = s.x + token * s.x_stride;
-	const size_t n_panel = m->products.stretch->n_panel;
-	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
-	int32_t firsts[TOKENS_AT_ONCE];
-
-	if (codes_per_byte == 1)
-		prefetch_share(&m->products, token, n_token);
-	UNROLL
-	for (size_t t = 0; t < n_token; t++, x += s.x_stride)
-		firsts[t] = -x->sum;
-	multiply(sum, &m->products, token, n_token, firsts, codes_per_byte);
-	if (n_panel < PANELS_AT_ONCE)
-		scale_turn(&s, sum, token, n_token, n_panel, s.weights != NULL);
-	else if (s.weights)
-		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, true);
-	else
-		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, false);
-}
-
-/* One step of any number of tokens. */
-typedef void scaled_step(const struct step_scales *s, const struct stretch *stretch, const int8_t *x, size_t x_stride,
-                         size_t n_token);
-
-#define SCALED_STEP(name, codes_per_byte)                                                               \
-	NOINLINE void name(const struct step_scales *s, const struct stretch *stretch, const int8_t *x, \
-	                   size_t x_stride, size_t n_token)                                             \
-	{                                                                                               \
-		const struct scaled_multiplication task = {                                             \
-		        {.stretch = stretch, .x = x, .x_stride = x_stride, .n_token = n_token}, s};     \
-		take_turns(multiply_and_scale, &task, n_token, codes_per_byte);                         \
-	}
-
-SCALED_STEP(scale_quads, 1)
-#if HAS_STORED
-SCALED_STEP(scale_ternary, 4)
-SCALED_STEP(scale_bits, 8)
-#endif
-#undef SCALED_STEP
-
-/* What sets the kinds of panel apart. A pointer to it is a constant at every call. */
-struct group_kernels {
-	const struct tile_format *format;
-	tern_dot_panels *dot;
-	scaled_step *scale_stored; /* NULL unless HAS_STORED */
-};
-
-static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary, IF_STORED(scale_ternary)};
-static const struct group_kernels binary_groups = {&binary_format, dot_binary, IF_STORED(scale_bits)};
 
 /* A step of columns of some panels. */
 struct step {
@@ -289,15 +205,74 @@ INLINE void all_steps_of_token(float *y, const uint8_t *panels, size_t panel_str
 
 /* ---- several tokens -------------------------------------------------------------------------------------------- */
 
-/* One step that fits into a stretch, of any number of tokens and of PANELS_AT_ONCE panels, or fewer where they are
- * unpacked. */
+/* A stretch of a step. */
+struct scaled_multiplication {
+	struct multiplication products; /* without sums */
+	const struct step_scales *scales;
+};
+
+/* Scales the sums of n_token tokens from `token` on, while they are in registers. n_token is a constant, n_panel and
+ * has_weights may be. */
+INLINE void scale_turn(const struct step_scales *s, vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], size_t token,
+                       size_t n_token, size_t n_panel, bool has_weights)
+{
+	const float *inverses = s->inverses + token * s->inverses_stride;
+	float *y = s->y + token * s->y_stride;
+
+	UNROLL
+	for (size_t t = 0; t < n_token; t++, y += s->y_stride, inverses += s->inverses_stride) {
+		vfloat inverse = splat(*inverses);
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
+			if (p >= n_panel)
+				continue;
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++)
+				add_scaled(y + p * LANES + v * VECTOR_LANES, sum[t][p][v],
+				           has_weights ? s->weights[p][v] * inverse : inverse);
+		}
+	}
+}
+
+/* A turn. */
+INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, size_t codes_per_byte)
+{
+	const struct scaled_multiplication *m = task;
+	const struct step_scales s = *m->scales; /* a copy, which storing results cannot change */
+	const struct tern_activation *x = s.x + token * s.x_stride;
+	const size_t n_panel = m->products.stretch->n_panel;
+	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+	int32_t firsts[TOKENS_AT_ONCE];
+
+	prefetch_share(&m->products.stretch->next, token, n_token, m->products.n_token);
+	UNROLL
+	for (size_t t = 0; t < n_token; t++, x += s.x_stride)
+		firsts[t] = -x->sum;
+	multiply(sum, &m->products, token, n_token, firsts, codes_per_byte);
+	if (n_panel < PANELS_AT_ONCE)
+		scale_turn(&s, sum, token, n_token, n_panel, s.weights != NULL);
+	else if (s.weights)
+		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, true);
+	else
+		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, false);
+}
+
+/* A step of any number of tokens, unpacked. */
+NOINLINE void scale_quads(const struct step_scales *s, const struct stretch *stretch, const int8_t *x, size_t x_stride,
+                          size_t n_token)
+{
+	const struct scaled_multiplication task = {
+	        {.stretch = stretch, .x = x, .x_stride = x_stride, .n_token = n_token}, s};
+	take_turns(multiply_and_scale, &task, n_token, 1);
+}
+
+/* One step that fits into a stretch, of any number of tokens and at most PANELS_AT_ONCE panels. */
 INLINE void short_step(float *y, size_t y_stride, const struct step *step, const struct stretch *stretch,
-                       const int8_t *x, size_t x_stride, size_t n_token, bool has_rows, scaled_step *scaled)
+                       const int8_t *x, size_t x_stride, size_t n_token, bool has_rows)
 {
 	struct tern_activation sums[STEP_TOKENS];
 	vfloat weights[PANELS_AT_ONCE][VECTORS];
-	struct step_scales s = {
-	        .y = y, .y_stride = y_stride, .weights = has_rows ? NULL : (const vfloat(*)[VECTORS])weights};
+	struct step_scales s = {.y_stride = y_stride, .weights = has_rows ? NULL : (const vfloat(*)[VECTORS])weights};
 
 	if (!has_rows)
 		gather_weights(weights, step, stretch->n_panel, stretch->n_panel * step->groups->scales_stride);
@@ -305,7 +280,7 @@ INLINE void short_step(float *y, size_t y_stride, const struct step *step, const
 		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
 		find_tokens(&s, sums, step, first, n, x + first * x_stride, x_stride);
 		s.y = y + first * y_stride;
-		scaled(&s, stretch, x + first * x_stride, x_stride, n);
+		scale_quads(&s, stretch, x + first * x_stride, x_stride, n);
 	}
 }
 
@@ -330,8 +305,7 @@ INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panel
 			if (c + step.n_col == n_col)
 				stretch.next.first = panels + (p + stretch.n_panel) * panel_stride;
 			unpack(quads, stretch.panel_stride, tiles, panel_stride, stretch.n_panel, step.n_col, format);
-			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, has_rows,
-			           scale_quads);
+			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, has_rows);
 		}
 		if (has_rows)
 			scale_rows(y + p * LANES, y_stride, &step, stretch.n_panel, n_token);
@@ -339,34 +313,155 @@ INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panel
 }
 
 #if HAS_STORED
-/* The same of a few tokens, with tiles as they are stored; see dot_stored(). */
-INLINE void short_steps_stored(float *y, size_t y_stride, const uint8_t *panels, size_t panel_stride, size_t n_panel,
-                               const int8_t *x, size_t x_stride, size_t n_token, size_t n_col,
-                               const struct tern_groups *groups, const struct group_kernels *kernels)
-{
-	const struct tern_streaming streaming = groups->streaming;
-	const size_t tile_cols = kernels->format->tile_cols, n_tile = n_col / tile_cols;
-	const bool has_rows = has_row_scales(groups, n_col);
-	struct stretch stretch;
+/* All steps of some tokens and of PANELS_AT_ONCE panels as they are stored, or of one panel, which then takes the place
+ * of all of them. What they add up to stays in registers or near them. */
+struct stored_rows {
+	const struct tern_groups *groups;
+	float *y; /* of the first token and panel */
+	size_t y_stride;
+	struct stretch stretch; /* of the first step; next: all of the panels that follow */
+	struct stream_end end;
+	size_t first_panel;
+	const int8_t *x; /* of the first token */
+	size_t x_stride, n_token, n_col;
+};
 
-	for (size_t p = 0; p < n_panel; p += stretch.n_panel) {
-		struct step step = {groups, 0, 0, p};
-		bool is_one = n_panel - p < PANELS_AT_ONCE;
-		stretch.n_panel = is_one ? 1 : PANELS_AT_ONCE;
-		stretch.panel_stride = is_one ? 0 : panel_stride;
-		struct stream_end end =
-		        end_of_panels(panels, panel_stride, p, p + stretch.n_panel, n_panel, n_tile, streaming.next);
-		for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
-			step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
-			stretch.n_quad = step.n_col / QUAD_COLS;
-			stretch.codes = panels + p * panel_stride + c / tile_cols * TERN_TILE_BYTES;
-			end.n_left = n_tile - c / tile_cols;
-			stretch.prefetch = prefetch_distance(streaming.prefetch, end);
-			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, has_rows,
-			           kernels->scale_stored);
+/* Adds the sums of a step, multiplied by its scales, to those of the steps before. n_token is a constant. */
+INLINE void add_step(vfloat total[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
+                     vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const float *inverses, size_t inverses_stride,
+                     size_t n_token, const vfloat (*weights)[VECTORS])
+{
+	UNROLL
+	for (size_t t = 0; t < n_token; t++, inverses += inverses_stride) {
+		vfloat inverse = splat(*inverses);
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++)
+				total[t][p][v] += __builtin_convertvector(sum[t][p][v], vfloat) *
+				                  (weights ? weights[p][v] * inverse : inverse);
 		}
+	}
+}
+
+/* Stores the results of n_token tokens from `token` on, a constant. */
+INLINE void store_rows(const struct stored_rows *rows, vfloat total[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS],
+                       size_t token, size_t n_token, bool has_rows)
+{
+	const struct step step = {.groups = rows->groups, .first_panel = rows->first_panel};
+	const size_t n_panel = rows->stretch.n_panel;
+	float *y = rows->y + token * rows->y_stride;
+	vfloat weights[PANELS_AT_ONCE][VECTORS];
+
+	if (has_rows)
+		gather_weights(weights, &step, n_panel, n_panel * step.groups->scales_stride);
+	UNROLL
+	for (size_t t = 0; t < n_token; t++, y += rows->y_stride) {
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++) {
+			if (p >= n_panel)
+				continue;
+			UNROLL
+			for (size_t v = 0; v < VECTORS; v++)
+				store(y + p * LANES + v * VECTOR_LANES,
+				      has_rows ? total[t][p][v] * weights[p][v] : total[t][p][v]);
+		}
+	}
+}
+
+/* A turn. Where there are several, they prefetch the panels that follow: the first turn would else wait for memory,
+ * while the others do not read from there. */
+INLINE void multiply_rows(const void *task, size_t token, size_t n_token, size_t codes_per_byte)
+{
+	const struct stored_rows *rows = task;
+	const struct tern_groups *g = rows->groups;
+	const bool has_rows = has_row_scales(g, rows->n_col);
+	const size_t tile_cols = codes_per_byte * QUAD_COLS, work = rows->n_token * rows->n_col;
+	const int8_t *x = rows->x + token * rows->x_stride;
+	struct step step = {g, 0, 0, rows->first_panel};
+	struct stretch stretch = rows->stretch;
+	struct stream_end end = rows->end;
+	vfloat total[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], weights[PANELS_AT_ONCE][VECTORS];
+
+	UNROLL
+	for (size_t t = 0; t < n_token; t++)
+		memset(total[t], 0, sizeof total[t]);
+	for (size_t c = 0; c < rows->n_col; c += step.n_col, step.index++) {
+		vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
+		int32_t firsts[TOKENS_AT_ONCE];
+		size_t entry = token * g->x_stride + step.index / g->steps_per_x;
+		step.n_col = tern_smaller(rows->n_col - c, g->n_col);
+		if (rows->n_token > TOKENS_AT_ONCE)
+			prefetch_share(&stretch.next, token * rows->n_col + n_token * c, n_token * step.n_col, work);
+		stretch.n_quad = step.n_col / QUAD_COLS;
+		stretch.prefetch = prefetch_distance(g->streaming.prefetch, end);
+		UNROLL
+		for (size_t t = 0; t < n_token; t++)
+			firsts[t] = -step_sum(&step, entry + t * g->x_stride, x + c + t * rows->x_stride);
+		multiply_stored(sum, &stretch, x + c, rows->x_stride, n_token, firsts, codes_per_byte);
 		if (has_rows)
-			scale_rows(y + p * LANES, y_stride, &step, stretch.n_panel, n_token);
+			add_step(total, sum, g->x_inverse + entry, g->x_stride, n_token, NULL);
+		else {
+			gather_weights(weights, &step, stretch.n_panel, 0);
+			add_step(total, sum, g->x_inverse + entry, g->x_stride, n_token,
+			         (const vfloat(*)[VECTORS])weights);
+		}
+		stretch.codes += step.n_col / tile_cols * TERN_TILE_BYTES;
+		end.n_left -= step.n_col / tile_cols;
+	}
+	store_rows(rows, total, token, n_token, has_rows);
+}
+
+NOINLINE void multiply_ternary_rows(const struct stored_rows *rows)
+{
+	take_turns(multiply_rows, rows, rows->n_token, 4);
+}
+
+NOINLINE void multiply_binary_rows(const struct stored_rows *rows)
+{
+	take_turns(multiply_rows, rows, rows->n_token, 8);
+}
+#endif
+
+/* What sets the kinds of panel apart. A pointer to it is a constant at every call. */
+struct stored_rows;
+struct group_kernels {
+	const struct tile_format *format;
+	tern_dot_panels *dot;
+	void (*stored_rows)(const struct stored_rows *rows); /* NULL unless HAS_STORED */
+};
+
+static const struct group_kernels ternary_groups = {&ternary_format, dot_ternary, IF_STORED(multiply_ternary_rows)};
+static const struct group_kernels binary_groups = {&binary_format, dot_binary, IF_STORED(multiply_binary_rows)};
+
+#if HAS_STORED
+/* Any number of panels; see dot_stored(). */
+INLINE void dot_stored_rows(float *y, size_t y_stride, const uint8_t *panels, size_t panel_stride, size_t n_panel,
+                            const int8_t *x, size_t x_stride, size_t n_token, size_t n_col,
+                            const struct tern_groups *groups, const struct group_kernels *kernels)
+{
+	const size_t n_tile = n_col / kernels->format->tile_cols;
+	const uint8_t *const next = groups->streaming.next;
+	struct stored_rows rows = {.groups = groups,
+	                           .y_stride = y_stride,
+	                           .x = x,
+	                           .x_stride = x_stride,
+	                           .n_token = n_token,
+	                           .n_col = n_col};
+
+	rows.stretch.next = (struct tile_block){NULL, panel_stride, n_tile};
+	for (size_t p = 0; p < n_panel; p += rows.stretch.n_panel) {
+		bool is_one = n_panel - p < PANELS_AT_ONCE;
+		rows.y = y + p * LANES;
+		rows.first_panel = p;
+		rows.stretch.n_panel = is_one ? 1 : PANELS_AT_ONCE;
+		rows.stretch.panel_stride = is_one ? 0 : panel_stride;
+		rows.stretch.codes = panels + p * panel_stride;
+		rows.stretch.next.first = panels + (p + rows.stretch.n_panel) * panel_stride;
+		if (next && p + rows.stretch.n_panel == n_panel)
+			rows.stretch.next.first = next;
+		rows.end = end_of_panels(panels, panel_stride, p, p + rows.stretch.n_panel, n_panel, n_tile, next);
+		kernels->stored_rows(&rows);
 	}
 }
 #endif
@@ -448,14 +543,16 @@ INLINE void dot_steps(float *y, const uint8_t *panels, size_t panel_stride, size
 		all_steps_of_token(y, panels, panel_stride, n_panel, x, n_col, groups, kernels->format);
 		return;
 	}
+#if HAS_STORED
+	if (n_token <= TOKENS_AT_ONCE || n_token <= groups->streaming.most_stored) {
+		dot_stored_rows(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
+		                kernels);
+		return;
+	}
+#endif
 	memset(y, 0, n_token * y_stride * sizeof *y);
 	if (groups->n_col > kernels->format->stretch_cols)
 		long_steps(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups, kernels);
-#if HAS_STORED
-	else if (n_token <= TOKENS_AT_ONCE || n_token <= groups->streaming.most_stored)
-		short_steps_stored(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
-		                   kernels);
-#endif
 	else
 		short_steps_unpacked(y, y_stride, panels, panel_stride, n_panel, x, x_stride, n_token, n_col, groups,
 		                     kernels->format);

@@ -158,18 +158,19 @@ INLINE void multiply(vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], const st
 	multiply_unpacked(sum, m->stretch, x, m->x_stride, n_token, first);
 }
 
-/* Prefetches the share of n tokens from `token` on in what is unpacked next. The requests are spread over all products
- * of a stretch: those of a whole stretch at once would take all buffers for misses of the L1 cache, and the products
- * would wait for theirs. */
-INLINE void prefetch_share(const struct multiplication *m, size_t token, size_t n)
+/* Prefetches the share of `work` of `all` the work, after what is `done`, in the tiles that are read next. The requests
+ * are spread over all products: many at once would take all buffers for misses of the L1 cache, and the products would
+ * wait for theirs. */
+INLINE void prefetch_share(const struct tile_block *next, size_t done, size_t work, size_t all)
 {
-	const struct tile_block *next = &m->stretch->next;
-	size_t n_line = PANELS_AT_ONCE * next->n_tile, end = (token + n) * n_line / m->n_token;
+	size_t end = (done + work) * next->n_tile / all;
 
-	for (size_t i = token * n_line / m->n_token; i < end; i++)
-		__builtin_prefetch(next->first + i % PANELS_AT_ONCE * next->panel_stride +
-		                           i / PANELS_AT_ONCE * TERN_TILE_BYTES,
-		                   0, TERN_TO_SECOND_CACHE);
+	for (size_t i = done * next->n_tile / all; i < end; i++) {
+		UNROLL
+		for (size_t p = 0; p < PANELS_AT_ONCE; p++)
+			__builtin_prefetch(next->first + p * next->panel_stride + i * TERN_TILE_BYTES, 0,
+			                   TERN_TO_SECOND_CACHE);
+	}
 }
 
 /* A turn of n_token <= TOKENS_AT_ONCE tokens from `token` on; n_token and codes_per_byte are constants. */
@@ -181,7 +182,7 @@ INLINE void multiply_and_add(const void *task, size_t token, size_t n_token, siz
 	vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS];
 
 	if (codes_per_byte == 1)
-		prefetch_share(m, token, n_token);
+		prefetch_share(&m->stretch->next, token, n_token, m->n_token);
 	multiply(sum, m, token, n_token, NULL, codes_per_byte);
 	add_sums(m->sums + token * m->sums_stride, m->sums_stride, sum, m->stretch->n_panel, n_token);
 }
