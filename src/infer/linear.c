@@ -175,8 +175,13 @@ static void store(const struct tern_engine *engine, const struct tern_projection
 /* Prefetches the cache lines that store() will write for a token. */
 static void prefetch_output(const struct tern_projection *projection, const struct call *call, size_t token)
 {
-	for (size_t p = 0; p < panel_count(call); p++)
-		__builtin_prefetch(output_of(projection, call, p, token), 1);
+	size_t n_together = call->panels.n;
+
+	for (size_t p = 0; p < panel_count(call); p += n_together) {
+		const float *out = output_of(projection, call, p, token);
+		for (size_t i = 0; i < n_together; i++)
+			__builtin_prefetch(out + i * TERN_PANEL_ROWS, 1);
+	}
 }
 
 /* The same of the tokens whose turn comes first, before their sums are computed: another thread may have the lines. */
