@@ -25,12 +25,13 @@ struct step_scales {
 	size_t x_stride;
 	const float *inverses; /* of the first token, inverses_stride apart */
 	size_t inverses_stride;
-	const vfloat (*weights)[VECTORS]; /* [n_panel]; NULL: rows have one scale, which comes at the end */
+	const vfloat (*weights)[VECTORS]; /* [n_panel] of the step; NULL: rows have one scale, which comes at the end */
+	const vfloat (*rows)[VECTORS];    /* [n_panel] of whole rows in their last step; else NULL */
 };
 
-INLINE void add_scaled(float *y, vint sum, vfloat scale)
+INLINE vfloat plus_scaled(const float *y, vint sum, vfloat scale)
 {
-	store(y, load(y) + __builtin_convertvector(sum, vfloat) * scale);
+	return load(y) + __builtin_convertvector(sum, vfloat) * scale;
 }
 
 /* Scales the sums of n_token tokens and n_panel panels, [n_token, n_panel * 16]. */
@@ -44,8 +45,9 @@ INLINE void scale_sums(const struct step_scales *s, const int32_t *sums, size_t 
 			int32_t x_sum = s->x[t * s->x_stride].sum;
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++)
-				add_scaled(y + v * VECTOR_LANES, load_ints(from + v * VECTOR_LANES) - x_sum,
-				           s->weights ? s->weights[p][v] * inverse : inverse);
+				store(y + v * VECTOR_LANES,
+				      plus_scaled(y + v * VECTOR_LANES, load_ints(from + v * VECTOR_LANES) - x_sum,
+				                  s->weights ? s->weights[p][v] * inverse : inverse));
 		}
 }
 
@@ -149,8 +151,9 @@ INLINE void steps_side_by_side(float *y, const struct tern_groups *groups, const
 		for (size_t p = 0; p < n_panel; p++) {
 			UNROLL
 			for (size_t v = 0; v < VECTORS; v++)
-				add_scaled(y + p * LANES + v * VECTOR_LANES, sum[p][v] - x_sum,
-				           has_rows ? splat(inverse) : weights[p][v] * inverse);
+				store(y + p * LANES + v * VECTOR_LANES,
+				      plus_scaled(y + p * LANES + v * VECTOR_LANES, sum[p][v] - x_sum,
+				                  has_rows ? splat(inverse) : weights[p][v] * inverse));
 		}
 		panels += n / format->tile_cols * TERN_TILE_BYTES;
 		end.n_left -= n / format->tile_cols;
@@ -211,10 +214,10 @@ struct scaled_multiplication {
 	const struct step_scales *scales;
 };
 
-/* Scales the sums of n_token tokens from `token` on, while they are in registers. n_token is a constant, n_panel and
- * has_weights may be. */
+/* Scales the sums of n_token tokens from `token` on, while they are in registers. n_token is a constant, the last three
+ * parameters may be. */
 INLINE void scale_turn(const struct step_scales *s, vint sum[TOKENS_AT_ONCE][PANELS_AT_ONCE][VECTORS], size_t token,
-                       size_t n_token, size_t n_panel, bool has_weights)
+                       size_t n_token, size_t n_panel, bool has_weights, bool ends_rows)
 {
 	const float *inverses = s->inverses + token * s->inverses_stride;
 	float *y = s->y + token * s->y_stride;
@@ -227,9 +230,12 @@ INLINE void scale_turn(const struct step_scales *s, vint sum[TOKENS_AT_ONCE][PAN
 			if (p >= n_panel)
 				continue;
 			UNROLL
-			for (size_t v = 0; v < VECTORS; v++)
-				add_scaled(y + p * LANES + v * VECTOR_LANES, sum[t][p][v],
-				           has_weights ? s->weights[p][v] * inverse : inverse);
+			for (size_t v = 0; v < VECTORS; v++) {
+				float *at = y + p * LANES + v * VECTOR_LANES;
+				vfloat total = plus_scaled(at, sum[t][p][v],
+				                           has_weights ? s->weights[p][v] * inverse : inverse);
+				store(at, ends_rows ? total * s->rows[p][v] : total);
+			}
 		}
 	}
 }
@@ -250,11 +256,13 @@ INLINE void multiply_and_scale(const void *task, size_t token, size_t n_token, s
 		firsts[t] = -x->sum;
 	multiply(sum, &m->products, token, n_token, firsts, codes_per_byte);
 	if (n_panel < PANELS_AT_ONCE)
-		scale_turn(&s, sum, token, n_token, n_panel, s.weights != NULL);
+		scale_turn(&s, sum, token, n_token, n_panel, s.weights != NULL, s.rows != NULL);
 	else if (s.weights)
-		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, true);
+		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, true, false);
+	else if (s.rows)
+		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, false, true);
 	else
-		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, false);
+		scale_turn(&s, sum, token, n_token, PANELS_AT_ONCE, false, false);
 }
 
 /* A step of any number of tokens, unpacked. */
@@ -266,16 +274,19 @@ NOINLINE void scale_quads(const struct step_scales *s, const struct stretch *str
 	take_turns(multiply_and_scale, &task, n_token, 1);
 }
 
-/* One step that fits into a stretch, of any number of tokens and at most PANELS_AT_ONCE panels. */
+/* One step that fits into a stretch, of any number of tokens and at most PANELS_AT_ONCE panels. has_rows: rows have one
+ * scale. */
 INLINE void short_step(float *y, size_t y_stride, const struct step *step, const struct stretch *stretch,
-                       const int8_t *x, size_t x_stride, size_t n_token, bool has_rows)
+                       const int8_t *x, size_t x_stride, size_t n_token, bool has_rows, bool is_last)
 {
 	struct tern_activation sums[STEP_TOKENS];
 	vfloat weights[PANELS_AT_ONCE][VECTORS];
-	struct step_scales s = {.y_stride = y_stride, .weights = has_rows ? NULL : (const vfloat(*)[VECTORS])weights};
+	struct step_scales s = {.y_stride = y_stride};
 
-	if (!has_rows)
+	if (!has_rows || is_last) {
 		gather_weights(weights, step, stretch->n_panel, stretch->n_panel * step->groups->scales_stride);
+		*(has_rows ? &s.rows : &s.weights) = (const vfloat(*)[VECTORS])weights;
+	}
 	for (size_t first = 0, n; first < n_token; first += n) {
 		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
 		find_tokens(&s, sums, step, first, n, x + first * x_stride, x_stride);
@@ -299,16 +310,16 @@ INLINE void short_steps_unpacked(float *y, size_t y_stride, const uint8_t *panel
 		for (size_t c = 0; c < n_col; c += step.n_col, step.index++) {
 			const uint8_t *tiles = panels + p * panel_stride + c / format->tile_cols * TERN_TILE_BYTES;
 			step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
+			bool is_last = c + step.n_col == n_col;
 			stretch.n_quad = step.n_col / QUAD_COLS;
 			stretch.next = (struct tile_block){tiles + step.n_col / format->tile_cols * TERN_TILE_BYTES,
 			                                   panel_stride, groups->n_col / format->tile_cols};
-			if (c + step.n_col == n_col)
+			if (is_last)
 				stretch.next.first = panels + (p + stretch.n_panel) * panel_stride;
 			unpack(quads, stretch.panel_stride, tiles, panel_stride, stretch.n_panel, step.n_col, format);
-			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, has_rows);
+			short_step(y + p * LANES, y_stride, &step, &stretch, x + c, x_stride, n_token, has_rows,
+			           is_last);
 		}
-		if (has_rows)
-			scale_rows(y + p * LANES, y_stride, &step, stretch.n_panel, n_token);
 	}
 }
 
