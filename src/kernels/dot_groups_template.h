@@ -281,12 +281,13 @@ INLINE void short_step(float *y, size_t y_stride, const struct step *step, const
 {
 	struct tern_activation sums[STEP_TOKENS];
 	vfloat weights[PANELS_AT_ONCE][VECTORS];
-	struct step_scales s = {.y_stride = y_stride};
+	const vfloat(*const gathered)[VECTORS] = (const vfloat(*)[VECTORS])weights;
+	struct step_scales s = {.y_stride = y_stride,
+	                        .weights = has_rows ? NULL : gathered,
+	                        .rows = has_rows && is_last ? gathered : NULL};
 
-	if (!has_rows || is_last) {
+	if (!has_rows || is_last)
 		gather_weights(weights, step, stretch->n_panel, stretch->n_panel * step->groups->scales_stride);
-		*(has_rows ? &s.rows : &s.weights) = (const vfloat(*)[VECTORS])weights;
-	}
 	for (size_t first = 0, n; first < n_token; first += n) {
 		n = n_token - first < STEP_TOKENS ? n_token - first : STEP_TOKENS;
 		find_tokens(&s, sums, step, first, n, x + first * x_stride, x_stride);
