@@ -14,7 +14,7 @@
 enum {
 	LONG_STEP_TOKENS = 12, /* tokens of a long step at a time */
 	LONG_STEP_PANELS = 8,  /* panels of a long step at a time */
-	STEP_TOKENS = 256,     /* tokens whose scales are gathered at a time */
+	STEP_TOKENS = 256,     /* tokens whose activations are summed up at a time */
 };
 
 /* The results that the sums of a step are added to, and the scales they get. */

@@ -103,7 +103,7 @@ struct stretch {
 	const uint8_t *codes;
 	size_t panel_stride, n_panel, n_quad;
 	size_t prefetch;        /* stored tiles: distance in bytes */
-	struct tile_block next; /* unpacked quads: what is unpacked after these, of PANELS_AT_ONCE panels */
+	struct tile_block next; /* what is read after these, prefetched a share at a time */
 };
 
 #endif
