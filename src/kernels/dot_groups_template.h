@@ -44,10 +44,12 @@ INLINE void scale_sums(const struct step_scales *s, const int32_t *sums, size_t 
 			vfloat inverse = splat(s->inverses[t * s->inverses_stride]);
 			int32_t x_sum = s->x[t * s->x_stride].sum;
 			UNROLL
-			for (size_t v = 0; v < VECTORS; v++)
-				store(y + v * VECTOR_LANES,
-				      plus_scaled(y + v * VECTOR_LANES, load_ints(from + v * VECTOR_LANES) - x_sum,
-				                  s->weights ? s->weights[p][v] * inverse : inverse));
+			for (size_t v = 0; v < VECTORS; v++) {
+				vfloat total =
+				        plus_scaled(y + v * VECTOR_LANES, load_ints(from + v * VECTOR_LANES) - x_sum,
+				                    s->weights ? s->weights[p][v] * inverse : inverse);
+				store(y + v * VECTOR_LANES, s->rows ? total * s->rows[p][v] : total);
+			}
 		}
 }
 
@@ -86,7 +88,7 @@ INLINE void find_tokens(struct step_scales *s, struct tern_activation *sums, con
 	if (g->steps_per_x == 1)
 		return;
 	for (size_t t = 0; t < n_token; t++)
-		sums[t].sum = step_sum(step, at, x + t * x_stride);
+		sums[t].sum = sum_int8(x + t * x_stride, step->n_col);
 	s->x = sums;
 	s->x_stride = 1;
 }
@@ -103,20 +105,6 @@ INLINE void gather_weights(vfloat (*weights)[VECTORS], const struct step *step, 
 		for (size_t v = 0; v < VECTORS; v++)
 			weights[p][v] =
 			        g->scales ? LOAD_F16(g->scales + at + v * VECTOR_LANES) : splat(g->matrix_scale);
-	}
-}
-
-/* Multiplies the results of the step's panels by the scales of their rows. */
-INLINE void scale_rows(float *y, size_t y_stride, const struct step *step, size_t n_panel, size_t n_token)
-{
-	for (size_t p = 0; p < n_panel; p++) {
-		struct step of_panel = {step->groups, 0, step->n_col, step->first_panel + p};
-		vfloat weights[1][VECTORS];
-		float *at = y + p * LANES;
-		gather_weights(weights, &of_panel, 1, 0);
-		for (size_t t = 0; t < n_token; t++, at += y_stride)
-			for (size_t v = 0; v < VECTORS; v++)
-				store(at + v * VECTOR_LANES, load(at + v * VECTOR_LANES) * weights[0][v]);
 	}
 }
 
@@ -487,7 +475,8 @@ INLINE void long_steps(float *y, size_t y_stride, const uint8_t *panels, size_t 
 	struct tern_activation x_sums[LONG_STEP_TOKENS];
 	vfloat weights[LONG_STEP_PANELS][VECTORS];
 	const bool has_rows = has_row_scales(groups, n_col);
-	struct step_scales s = {.y_stride = y_stride, .weights = has_rows ? NULL : (const vfloat(*)[VECTORS])weights};
+	const vfloat(*const gathered)[VECTORS] = (const vfloat(*)[VECTORS])weights;
+	struct step_scales s = {.y_stride = y_stride, .weights = has_rows ? NULL : gathered};
 	struct tern_streaming streaming = groups->streaming;
 
 	for (size_t t = 0, n_now; t < n_token; t += n_now) {
@@ -501,15 +490,14 @@ INLINE void long_steps(float *y, size_t y_stride, const uint8_t *panels, size_t 
 				const int8_t *x_now = x + t * x_stride + c;
 				step.n_col = n_col - c < groups->n_col ? n_col - c : groups->n_col;
 				find_tokens(&s, x_sums, &step, t, n_now, x_now, x_stride);
-				if (!has_rows)
+				s.rows = has_rows && c + step.n_col == n_col ? gathered : NULL;
+				if (!has_rows || s.rows)
 					gather_weights(weights, &step, n, n * groups->scales_stride);
 				streaming.next = tile + step.n_col / kernels->format->tile_cols * TERN_TILE_BYTES;
 				kernels->dot(sums, tile, panel_stride, n, x_now, x_stride, n_now, step.n_col,
 				             streaming);
 				scale_sums(&s, sums, n_now, n);
 			}
-			if (has_rows)
-				scale_rows(s.y, y_stride, &step, n, n_now);
 		}
 	}
 }
